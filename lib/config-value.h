@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The kinds of value a setting can have. Each reader has the signature of ConfigParse and says in
+ * its comment what the field is. Used in the tables of hub-config.c and its like.
+ */
+#pragma once
+
+#include "config.h"
+
+/* An inclusive range of TCP ports, "10100-10200". */
+typedef struct PortRange {
+        uint16_t first;
+        uint16_t last;
+} PortRange;
+
+int config_parse_port(const ConfigKey *key, const char *value, void *field); /* uint16_t */
+int config_parse_port_range(const ConfigKey *key, const char *value,
+                            void *field); /* PortRange; at most key->max ports */
+int config_parse_span(const ConfigKey *key, const char *value, void *field); /* uint64_t usec */
+int config_parse_number(const ConfigKey *key, const char *value, void *field); /* uint64_t */
+int config_parse_bool(const ConfigKey *key, const char *value, void *field); /* bool */
+int config_parse_level(const ConfigKey *key, const char *value, void *field); /* int */
+int config_parse_path(const ConfigKey *key, const char *value, void *field); /* char *, absolute */
+int config_parse_word(const ConfigKey *key, const char *value,
+                      void *field); /* char *, [a-z][a-z0-9_]*, at most key->max bytes */

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The table of the hub's settings and the checks between them (see hub-config.h). Adding a setting
+ * means a line here, a field there, and a paragraph in docs/man/sendense-hub.conf.5.
+ */
+#include "hub-config.h"
+
+#include "cleanup.h"
+#include "parse.h"
+
+#include <errno.h>
+
+#define FIELD(name) offsetof(HubConfig, name)
+
+const ConfigKey hub_config_keys[] = {
+        { "Hub", "LogLevel", config_parse_level, FIELD(log_level), 0, 0, "info",
+          "one of emerg, alert, crit, err, warning, notice, info, debug" },
+
+        { "Database", "Socket", config_parse_path, FIELD(database_socket), 0, 0,
+          "/run/mysqld/mysqld.sock", "an absolute path without '..'" },
+        { "Database", "Name", config_parse_word, FIELD(database_name), 0, 64, "sendense",
+          "a name of a-z, 0-9 and _ that starts with a letter, 64 bytes at most" },
+        { "Database", "User", config_parse_word, FIELD(database_user), 0, 32, "sendense",
+          "a name of a-z, 0-9 and _ that starts with a letter, 32 bytes at most" },
+        { "Database", "ConnectTimeoutSec", config_parse_span, FIELD(database_connect_timeout_usec),
+          USEC_PER_SEC, 60 * USEC_PER_SEC, "2s", "a time from 1s to 60s" },
+        { "Database", "QueryTimeoutSec", config_parse_span, FIELD(database_query_timeout_usec),
+          USEC_PER_SEC, 600 * USEC_PER_SEC, "10s", "a time from 1s to 10min" },
+        { "Database", "ProbeSec", config_parse_span, FIELD(database_probe_usec),
+          100 * USEC_PER_MSEC, 60 * USEC_PER_SEC, "2s", "a time from 100ms to 60s" },
+
+        { "Exports", "Ports", config_parse_port_range, FIELD(export_ports), 0, 1000, "10100-10200",
+          "two ports FIRST-LAST, FIRST not above LAST, 1000 ports at most" },
+
+        { "Tunnel", "SshPort", config_parse_port, FIELD(ssh_port), 0, 0, "443",
+          "a port from 1 to 65535" },
+        { "Tunnel", "ReversePorts", config_parse_port_range, FIELD(reverse_ports), 0, 1000,
+          "9081-9180", "two ports FIRST-LAST, FIRST not above LAST, 1000 ports at most" },
+
+        { "Api", "Port", config_parse_port, FIELD(api_port), 0, 0, "8082",
+          "a port from 1 to 65535" },
+};
+const size_t hub_config_n_keys = ELEMENTSOF(hub_config_keys);
+
+void hub_config_done(HubConfig *config)
+{
+        free(config->database_socket);
+        free(config->database_name);
+        free(config->database_user);
+        config_done(&config->config);
+        *config = (HubConfig){};
+}
+
+/* Every port that the hub listens on or hands out must be its own. */
+static int check_ports(const HubConfig *config, char **ret_error)
+{
+        const struct {
+                const char *section, *name;
+                PortRange range;
+        } uses[] = {
+                { "Exports", "Ports", config->export_ports },
+                { "Tunnel", "ReversePorts", config->reverse_ports },
+                { "Tunnel", "SshPort", { config->ssh_port, config->ssh_port } },
+                { "Api", "Port", { config->api_port, config->api_port } },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(uses); i++)
+                for (size_t j = 0; j < i; j++) {
+                        if (uses[i].range.first > uses[j].range.last ||
+                            uses[j].range.first > uses[i].range.last)
+                                continue;
+                        *ret_error = config_complain(
+                                        &config->config, uses[i].section, uses[i].name,
+                                        "%u-%u overlaps [%s] %s=%u-%u, must be outside of it",
+                                        (unsigned) uses[i].range.first,
+                                        (unsigned) uses[i].range.last, uses[j].section,
+                                        uses[j].name, (unsigned) uses[j].range.first,
+                                        (unsigned) uses[j].range.last);
+                        return *ret_error ? -EINVAL : -ENOMEM;
+                }
+        return 0;
+}
+
+int hub_config_load(HubConfig *config, const char *path, char **ret_error)
+{
+        _cleanup_free_ char *folder = NULL;
+        int r;
+
+        if (!path)
+                path = HUB_CONFIG_FILE;
+        if (asprintf(&folder, "%s.d", path) < 0) {
+                folder = NULL;
+                return -ENOMEM;
+        }
+
+        r = config_load(&config->config, hub_config_keys, hub_config_n_keys, path, folder, config,
+                        ret_error);
+        return r < 0 ? r : check_ports(config, ret_error);
+}
+
+int hub_config_load_text(HubConfig *config, const char *name, const char *text, size_t size,
+                         char **ret_error)
+{
+        int r;
+
+        r = config_load_text(&config->config, hub_config_keys, hub_config_n_keys, name, text, size,
+                             config, ret_error);
+        return r < 0 ? r : check_ports(config, ret_error);
+}

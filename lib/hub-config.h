@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The hub's settings, /etc/sendense/hub.conf: read by the hub, by sendense-migrate and by whatever
+ * derives something from a port. Each setting stands in one place, the table in hub-config.c; the
+ * man page sendense-hub.conf(5) is compared with it by a test.
+ */
+#pragma once
+
+#include "build-config.h"
+#include "config-value.h"
+
+#include <stdbool.h>
+
+typedef struct HubConfig {
+        int log_level;
+
+        char *database_socket;
+        char *database_name;
+        char *database_user;
+        uint64_t database_connect_timeout_usec;
+        uint64_t database_query_timeout_usec;
+        uint64_t database_probe_usec;
+
+        PortRange export_ports;
+        uint16_t ssh_port;
+        PortRange reverse_ports;
+        uint16_t api_port;
+
+        Config config; /* where each value came from */
+} HubConfig;
+
+#define HUB_CONFIG_FILE SENDENSE_CONFIG_DIR "/hub.conf"
+
+extern const ConfigKey hub_config_keys[];
+extern const size_t hub_config_n_keys;
+
+void hub_config_done(HubConfig *config);
+
+/* Reads path (NULL: HUB_CONFIG_FILE) and its drop-ins in `path.d`, then checks that the ports do not
+ * overlap. config must be zeroed. Negative errno with *ret_error set to one line, as config_load(). */
+int hub_config_load(HubConfig *config, const char *path, char **ret_error);
+
+/* The same for text in memory. */
+int hub_config_load_text(HubConfig *config, const char *name, const char *text, size_t size,
+                         char **ret_error);

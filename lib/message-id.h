@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The events that operators search for, each with a MESSAGE_ID of its own. The texts that
+ * `journalctl -x` shows stand in units/sendense.catalog; a test compares the two lists.
+ * A released id never changes its meaning; new ids come from `systemd-id128 new`.
+ */
+#pragma once
+
+typedef enum MessageId {
+        MESSAGE_NONE,
+        MESSAGE_HUB_READY,
+        MESSAGE_HUB_STOPPING,
+        MESSAGE_CONFIG_INVALID,
+        MESSAGE_DATABASE_READY,
+        MESSAGE_DATABASE_LOST,
+        MESSAGE_DATABASE_SCHEMA_OLDER,
+        MESSAGE_DATABASE_SCHEMA_NEWER,
+        MESSAGE_MIGRATION_APPLIED,
+        MESSAGE_MIGRATION_FAILED,
+        MESSAGE_ACCESS_DENIED,
+        MESSAGE_AUTHORITY_UNAVAILABLE,
+        MESSAGE_ID_MAX,
+} MessageId;
+
+/* 32 lower-case hex digits for the journal's MESSAGE_ID=, NULL for MESSAGE_NONE. */
+const char *message_id_to_string(MessageId id);
+
+/* The name as it stands in the catalog's comment, for the test that compares the lists. */
+const char *message_id_name(MessageId id);
