@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+#
+# For tests that need booted machines: source it after tap.sh, call lab_up, then use `on NAME CMD...`. The lab belongs
+# to the test: it lives in TEST_TMP, ends with the test, however that ends, and when a check failed, the end of every
+# machine's journal is printed. Where the lab cannot run at all, the test skips and says why.
+
+: "${TEST_TMP:?a test needs a folder of its own; tests/run makes one}"
+LAB=$SENDENSE_SRC/tests/lab/lab
+export LAB_STATE=$TEST_TMP/lab
+
+lab() { "$LAB" "$@"; }
+
+# on NAME CMD...: in the machine, as root. NAME CMD comes back with its own status.
+on() { "$LAB" exec "$@"; }
+
+# lab_up [OPTION...]: boots a lab (options as for `lab up`) or ends the test.
+lab_up() {
+    [ "$EUID" -eq 0 ] || skip_all "booting machines takes root"
+    command -v systemd-nspawn >/dev/null || skip_all "systemd-nspawn is missing (package systemd-container)"
+    at_end lab_end
+    require "the lab boots" "$LAB" up "$@"
+}
+
+lab_end() {
+    local dir
+    "$LAB" down
+    [ "$tap_failed" -gt 0 ] || return 0
+    for dir in "$LAB_STATE"/machine/*/; do
+        dir=${dir%/}
+        diag "end of the journal of ${dir##*/}:" "$("$LAB" journal "${dir##*/}" -n 30 -o short-monotonic 2>&1)"
+    done
+}
