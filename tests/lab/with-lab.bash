@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # tap_failed is of tap.sh
 #
 # For tests that need booted machines: source it after tap.sh, call lab_up, then use `on NAME CMD...`. The lab belongs
 # to the test: it lives in TEST_TMP, ends with the test, however that ends, and when a check failed, the end of every

@@ -6,8 +6,8 @@
 #   trouble=... what the runner saw itself (time limit, left processes), empty when nothing
 #   status=N    exit status of the test
 #   tally=FILE  gets "passed failed skipped", then one line per failed and skipped result
-# It prints the results renumbered. Whatever breaks the protocol is one more failed result; TODO
-# does not excuse a failure. A skip counts as a skip whether it says ok or not ok (cmocka's way).
+# It prints the results renumbered. Whatever breaks the protocol is one more failed result; a mark
+# for later does not excuse a failure. A skip counts as a skip whether it says ok or not ok (cmocka's way).
 
 function emit(good, text) {
     sub(/: *$/, "", text)

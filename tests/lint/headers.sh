@@ -1,0 +1,53 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Every header is a contract that stands alone: it compiles as the first and only include, with the
+# flags that the build gives its room, and says #pragma once.
+
+. "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/lint.sh"
+
+# flags_of HEADER DATABASE: the -I, -D, -std and -W flags of a compilation in the nearest folder.
+flags_of() {
+    local folder=$1
+    while [ "$folder" != "${folder%/*}" ]; do
+        folder=${folder%/*}
+        jq -r --arg folder "/$folder/" 'first(.[] | select(("/" + .file) | contains($folder))) | .command' "$2" |
+            grep . && return
+    done | tr ' ' '\n' | grep -E '^(-I|-D|-std=|-isystem)' | tr '\n' ' '
+}
+
+compile() { # ROOT BUILD HEADER
+    local flags
+    flags=$(flags_of "$3" "$2/compile_commands.json")
+    # A room that is not built yet is compiled with what lib gives everybody.
+    [ -n "$flags" ] || flags=$(flags_of lib/x.h "$2/compile_commands.json")
+    grep -q '^#pragma once$' "$1/$3" || echo "$3:0: header: no #pragma once"
+    # shellcheck disable=SC2086 # flags, no spaces within
+    (cd "$2" && printf '#include "%s"\n' "$1/$3" |
+        gcc $flags -Wall -Wextra -Wmissing-prototypes -fsyntax-only -x c - 2>&1) |
+        grep -E '(error|warning): ' | sed -E "s|^[^:]*:([0-9]+):[0-9:]* |\1 |; s|^([0-9]+) (.*)|$3:\1: header: \2|" | head -n 3
+}
+
+check() {
+    local root build=$1/build
+    root=$(cd "$1" && pwd -P)
+    [ "$1" != "$SENDENSE_SRC" ] || build=$SENDENSE_BUILD
+    export -f compile flags_of
+    # Fuzzers and tests share no contracts; the rooms do.
+    lint_files "$root" | grep -E '^(lib|busd|helpers|cli|bench)/.*\.h$' |
+        xargs -r -P 2 -I '{}' bash -c 'compile "$@"' - "$root" "$build" '{}'
+}
+
+plant lib/good.h <<<$'#pragma once\n#include <stdint.h>\nint f(uint64_t a);'
+plant lib/bad-alone.h <<<$'#pragma once\nint f(uint64_t a);'
+plant lib/bad-once.h <<<$'int f(int a);'
+plant busd/hub/good.h <<<$'#pragma once\n#include "good.h"\n#ifndef HUB\n#error not the flags of this room\n#endif'
+mkdir "$lint_plants/build"
+cat >"$lint_plants/build/compile_commands.json" <<EOF
+[{"directory": "$lint_plants/build", "file": "../lib/x.c", "command": "cc -I$lint_plants/lib -c"},
+ {"directory": "$lint_plants/build", "file": "../busd/hub/x.c", "command": "cc -I$lint_plants/lib -DHUB -c"}]
+EOF
+lint_planted lib/bad-alone.h:2 lib/bad-once.h:0
+lint_tree header
+done_testing

@@ -1,0 +1,50 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# The first lines of a file: the licence, then in sources a few lines that say what this room does,
+# who calls it and what it must not do.
+
+. "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/lint.sh"
+
+# Files that can hold no comment, are golden output, or are a few lines without a thought of their own.
+bare='(^|/)(COPYING|CHANGELOG|\.gitignore|\.gitattributes|\.editorconfig|\.clang-format|\.clang-tidy|\.shellcheckrc|suite\.conf|allow|go\.(mod|sum))$'
+bare="$bare|\\.(md|json|golden|txt|csv|expected)\$|/corpus/|^deploy/packages/|^sql/schema\\.sql\$"
+
+# purpose_words FILE: how many words the comment has that goes on after the licence.
+purpose_words() {
+    awk '
+        found && (/^#(include|pragma|define|if)/ || !/^(#|\/\/|\/\*| \*|$)/) { exit }
+        found && !/^# shellcheck / { n += gsub(/[A-Za-z][A-Za-z]+/, "") }
+        /SPDX/ { found = 1 }
+        END { print n + 0 }' "$1"
+}
+
+check() {
+    cd "$1" || return
+    lint_files . | grep -vE "$bare" | while IFS= read -r file; do
+        if ! head -n 4 "$file" | grep -q 'SPDX-License-Identifier: LGPL-2\.1-or-later'; then
+            echo "$file:1: spdx: no 'SPDX-License-Identifier: LGPL-2.1-or-later' in the first lines"
+        fi
+        case $file in
+        *.c | *.h | *.sh | *.bash | *.go | *.awk | tests/run | .ci/run)
+            [ "$(purpose_words "$file")" -ge 10 ] ||
+                echo "$file:2: purpose: the first lines do not say what this is for"
+            ;;
+        esac
+    done
+}
+
+good=$'what this room does,\nwho calls it and what it must not do.'
+licence='SPDX-License-Identifier: LGPL-2.1-or-later'
+plant good.c <<<"/* $licence */"$'\n'"/*"$'\n'" * ${good/$'\n'/$'\n' * }"$'\n */\nint x;'
+plant good.sh <<<$'#!/bin/bash\n'"# $licence"$'\n#\n# '"${good/$'\n'/$'\n'# }"
+plant good.service <<<"# $licence"
+plant bad.service <<<'[Unit]'
+plant bad-licence.c <<<"/* SPDX-License-Identifier: GPL-3.0-only */"$'\n'"/* ${good/$'\n'/$'\n' * } */"
+plant bad-purpose.c <<<"/* $licence */"$'\n#include <a.h>\n/* a later comment that\n * has two lines */'
+plant bad-purpose.sh <<<$'#!/bin/bash\n'"# $licence"$'\n# shellcheck shell=bash\nset -u'
+plant README.md <<<'# free'
+lint_planted bad.service:1 bad-licence.c:1 bad-purpose.c:2 bad-purpose.sh:2
+lint_tree spdx purpose
+done_testing
