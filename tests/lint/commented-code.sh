@@ -115,7 +115,7 @@ plant bad.sh <<'EOF'
 # f@@i
 #r@@m -rf "$TEST_TMP"
 # na@@me@@=@@$(date)
-# [@@ -e x ] || exit 1
+# [ -e x ]@@ |@@| ex@@it 1
 # run_it@@() {
 EOF
 plant good.sh <<'EOF'
