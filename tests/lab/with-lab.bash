@@ -25,6 +25,7 @@ lab_up() {
 lab_end() {
     local dir
     "$LAB" down
+    # shellcheck disable=SC2154 # tap.sh sets it
     [ "$tap_failed" -gt 0 ] || return 0
     for dir in "$LAB_STATE"/machine/*/; do
         dir=${dir%/}

@@ -108,22 +108,20 @@ holder_main() { # descriptor 3 is the report to holder_start
     exit 0
 }
 
-# holder_is_gone: for wait_until.
-holder_is_gone() { ! state_launcher; }
+# holder_is_gone [PID-OF-HOLDER]: for wait_until.
+holder_is_gone() { ! state_launcher && { [ -z "${1:-}" ] || ! process_birth "$1"; }; }
 
 # holder_end: stops what runs, removes what a namespace cannot take with it.
 holder_end() {
-    local launcher
+    local holder=''
     if state_holder; then
-        kill -TERM "$REPLY" 2>/dev/null
-        if ! wait_until 30 holder_is_gone; then
-            say "the machines did not stop within 30 s; pulling the plug"
-        fi
+        holder=$REPLY
+        kill -TERM "$holder" 2>/dev/null
+        wait_until 30 holder_is_gone "$holder" || say "the machines did not stop within 30 s; pulling the plug"
     fi
     if state_launcher; then
-        launcher=$REPLY
-        kill -KILL "$launcher"
-        wait_until 10 holder_is_gone || die "process $launcher does not die"
+        kill -KILL "$REPLY"
+        wait_until 10 holder_is_gone "$holder" || die "the lab's processes do not die" "see the children of $holder"
     fi
     cgroup_remove
     rm -f "$LAB_STATE/holder" "$LAB_STATE/id"

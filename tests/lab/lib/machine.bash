@@ -70,7 +70,7 @@ machine_find_leader() {
 machine_ready() {
     local health
     machine_find_leader || return 0 # It died on the way; "ended" comes next.
-    health=$(timeout 20 nsenter -t "$leader" -m -p -- systemctl is-system-running --wait 2>&1)
+    health=$(timeout 20 nsenter -t "$leader" --all --no-fork -- /bin/sh -c '"$@"; exit $?' sh systemctl is-system-running --wait 2>&1)
     machine_say up "$leader" "${health//[[:space:]]/-}"
     echo "$name up $health" >"$LAB_RUN/events"
 }

@@ -40,3 +40,108 @@ network_hosts() { # the /etc/hosts of machine NAME
         echo "$(network_address $i) $name"
     done
 }
+
+# network_resolve NAME|ADDRESS: prints the address; "lab" is the holder.
+network_resolve() {
+    local address
+    case $1 in
+    lab) echo "$LAB_GATEWAY" ;;
+    [0-9]*) echo "$1" ;;
+    *)
+        address=$(verb_names | sed -n "s/^$1 //p")
+        [ -n "$address" ] || die "there is no machine '$1'" "remedy: $LAB_SELF names lists them"
+        echo "$address"
+        ;;
+    esac
+}
+
+network_link() { # NAME up|down
+    need_machine "$1"
+    case $2 in
+    up | down) nsenter -t "$LAB_HOLDER" -n -- ip link set "v-$1" "$2" ;;
+    *) die "link takes up or down, not '$2'" ;;
+    esac
+}
+
+# network_drop NAME on|off. ARP still passes: behind a real router the next hop would not vanish either, and without it
+# the kernel would soon answer "no route to host", which is not silence.
+network_drop() {
+    need_machine "$1"
+    need_tool nft nftables
+    case $2 in
+    on)
+        nsenter -t "$LAB_HOLDER" -n -- nft -f - <<-X
+			add table bridge drop-$1
+			delete table bridge drop-$1
+			table bridge drop-$1 {
+			    chain from {
+			        type filter hook prerouting priority -300
+			        iifname "v-$1" ether type != arp drop
+			    }
+			    chain to {
+			        type filter hook postrouting priority -300
+			        oifname "v-$1" ether type != arp drop
+			    }
+			}
+		X
+        ;;
+    off)
+        nsenter -t "$LAB_HOLDER" -n -- nft -f - <<-X
+			add table bridge drop-$1
+			delete table bridge drop-$1
+		X
+        ;;
+    *) die "drop takes on or off, not '$2'" ;;
+    esac
+}
+
+# network_proxy: sets REPLY to the compiled delay-proxy: the build's, or one made here and now.
+network_proxy() {
+    local source=$LAB_HERE/delay-proxy.c
+    REPLY=${SENDENSE_BUILD:-$LAB_HERE/../../build}/tests/lab/delay-proxy
+    [ ! "$REPLY" -nt "$source" ] || return 0
+    REPLY=$LAB_STATE/delay-proxy
+    [ ! "$REPLY" -nt "$source" ] || return 0
+    need_tool cc gcc
+    cc -std=gnu17 -D_GNU_SOURCE -O2 -o "$REPLY" "$source" || die "cannot compile $source"
+}
+
+# network_delay MS FROM:PORT TO:PORT | off [FROM:PORT]. The proxy runs in the lab's namespaces and ends with the lab.
+network_delay() {
+    local from to where report line
+    need_holder
+    if [ "${1:-}" = off ]; then
+        network_delay_off "${2:-}"
+        return
+    fi
+    [ $# -eq 3 ] || die "delay needs MS FROM:PORT TO:PORT, or off" "see $LAB_SELF --help"
+    where=${2%:*}
+    from=$(network_resolve "$where") && to=$(network_resolve "${3%:*}") || exit 1
+    from+=:${2##*:}
+    to+=:${3##*:}
+    # An address is somebody's; the proxy must run where it lives.
+    where=$( (verb_names && echo "lab $LAB_GATEWAY") | sed -n "s/ ${from%:*}\$//p")
+    [ -n "$where" ] || die "no machine of this lab has the address ${from%:*}"
+    network_proxy
+    local command=(nsenter -t "$LAB_HOLDER" -m -p -n --)
+    [ "$where" = lab ] || command+=(nsenter "--net=/run/netns/$where" --)
+    exec {report}< <(exec setsid "${command[@]}" "$REPLY" "$1" "$from" "$to" </dev/null 2>>"$LAB_STATE/delay.log")
+    read -r -t 10 -u "$report" line || line=
+    exec {report}<&-
+    [[ $line == "ready "* ]] || die "the delay from $from to $to did not start" "$(tail -n 1 "$LAB_STATE/delay.log")"
+    mkdir -p "/proc/$LAB_HOLDER/root/run/lab/delay" &&
+        echo "${line#ready }" >"/proc/$LAB_HOLDER/root/run/lab/delay/$from"
+}
+
+network_delay_off() { # FROM:PORT, '' = all
+    local file address='' found=
+    [ -z "$1" ] || address=$(network_resolve "${1%:*}"):${1##*:}
+    for file in "/proc/$LAB_HOLDER/root/run/lab/delay"/*; do
+        [ -e "$file" ] || continue
+        [ -z "$address" ] || [ "${file##*/}" = "$address" ] || continue
+        nsenter -t "$LAB_HOLDER" -m -p -- kill "$(<"$file")"
+        rm -f "$file"
+        found=1
+    done
+    [ -z "$address" ] || [ -n "$found" ] || die "no delay begins at $1"
+}

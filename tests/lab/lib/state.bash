@@ -89,6 +89,26 @@ machine_state() {
     { read -r STATE BOOTS LEADER HEALTH <"$MACHINE_DIR/state"; } 2>/dev/null
 }
 
+# machine_leader_here: sets REPLY to the pid that LEADER has outside the lab. The kernel keeps no list of that, so walk
+# down from the holder: supervisor, keeper, nspawn, leader.
+machine_leader_here() {
+    local pids=$LAB_HOLDER pid next words
+    for _ in supervisor keeper nspawn leader; do
+        next=
+        for pid in $pids; do
+            read -ra words <"/proc/$pid/task/$pid/children"
+            next+=" ${words[*]}"
+        done 2>/dev/null
+        pids=$next
+    done
+    for REPLY in $pids; do
+        while read -ra words; do
+            [ "${words[0]}" != NSpid: ] || [ "${words[*]: -2}" != "$LEADER 1" ] || return 0
+        done <"/proc/$REPLY/status"
+    done 2>/dev/null
+    return 1
+}
+
 machine_is_up() { # NAME [LEAST-NUMBER-OF-BOOTS]
     machine_state "$1"
     [ "$STATE" != failed ] || die "$1 failed to boot" "see $LAB_STATE/machine/$1/console.log"
