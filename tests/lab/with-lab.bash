@@ -23,12 +23,13 @@ lab_up() {
 }
 
 lab_end() {
-    local dir
-    "$LAB" down
+    local dir name
     # shellcheck disable=SC2154 # tap.sh sets it
-    [ "$tap_failed" -gt 0 ] || return 0
-    for dir in "$LAB_STATE"/machine/*/; do
-        dir=${dir%/}
-        diag "end of the journal of ${dir##*/}:" "$("$LAB" journal "${dir##*/}" -n 30 -o short-monotonic 2>&1)"
-    done
+    if [ "$tap_failed" -gt 0 ]; then
+        for dir in "$LAB_STATE"/machine/*/; do
+            name=$(basename "$dir")
+            diag "end of the journal of $name:" "$("$LAB" journal "$name" -n 40 -o short-monotonic 2>&1)"
+        done
+    fi
+    "$LAB" down
 }

@@ -53,11 +53,13 @@ cgroup_of_self() {
     done </proc/self/cgroup
 }
 
-# cgroup_enable DIR: the groups below DIR get all controllers that DIR has.
+# cgroup_enable DIR: the groups below DIR get those controllers of DIR that units use. On a hybrid host there are none.
 cgroup_enable() {
     local controller
     for controller in $(<"$1/cgroup.controllers"); do
-        echo "+$controller" >"$1/cgroup.subtree_control" || return 1
+        case $controller in
+        cpu | io | memory | pids) echo "+$controller" >"$1/cgroup.subtree_control" || return 1 ;;
+        esac
     done 2>/dev/null
 }
 
@@ -73,16 +75,16 @@ cgroup_free_root() {
 }
 
 # cgroup_make NAME: makes the lab's groups, puts this process into their "holder" and prints the parents, one a line.
-# When systemd delegated a scope to this process, the scope is the parent and NAME is not used.
+# Where systemd delegated a scope NAME to this process, the scope is the parent; on v1 it leaves some controllers out.
 cgroup_make() {
     local kind target name dir
     while read -r kind target name; do
-        if [ -n "${LAB_IN_SCOPE:-}" ]; then
-            dir=$target$(cgroup_of_self "$name")
-        else
+        dir=$target$(cgroup_of_self "$name")
+        if [[ $dir != *"/$1.scope" ]]; then
             dir=$target/$1
             [ "$kind" = v1 ] || cgroup_enable "$target" || cgroup_free_root "$target" ||
-                die "cannot hand controllers of $target to groups below it"
+                die "$target holds processes that cannot be moved, and so hands no controllers to groups below it" \
+                    "remedy: give this container a cgroup namespace of its own (--cgroupns=private)"
         fi
         mkdir -p "$dir/holder" || die "cannot make the cgroup $dir"
         echo "$BASHPID" >"$dir/holder/cgroup.procs" || die "cannot enter the cgroup $dir"

@@ -13,7 +13,7 @@ holder_start() {
     # Where systemd is PID 1 the cgroup tree is its own; it delegates us a scope.
     if [ -d /run/systemd/system ]; then
         command+=(systemd-run --quiet --scope --collect "--unit=$(<"$LAB_STATE/id").scope"
-            --property=Delegate=yes --property=TasksMax=infinity env LAB_IN_SCOPE=1)
+            --property=Delegate=yes --property=TasksMax=infinity)
     fi
     exec {report}< <(
         exec {LAB_LOCK}>&- 3>&1 >"$LAB_STATE/holder.log" 2>&1 </dev/null
@@ -42,7 +42,9 @@ holder_show_logs() {
 holder_launch() {
     cgroup_make "$(<"$LAB_STATE/id")" >"$LAB_STATE/cgroups" || exit 1
     process_birth $$ && echo "$$ $REPLY" >"$LAB_STATE/holder" || exit 1
-    exec unshare --mount --pid --net --fork --kill-child=KILL --propagation private "$LAB_SELF" _holder "$LAB_STATE"
+    local own=(--mount --pid)
+    [ "$LAB_NETWORK" = host ] || own+=(--net)
+    exec unshare "${own[@]}" --fork --kill-child=KILL --propagation private "$LAB_SELF" _holder "$LAB_STATE"
 }
 
 # holder_namespace: a /proc and a /run of its own; the state folder stays visible in it as /run/lab/host.

@@ -21,10 +21,11 @@ machine_nspawn() {
     for bind in "${LAB_BINDS[@]}"; do
         args+=("--bind=$bind")
     done
+    [ "$LAB_NETWORK" = host ] || args+=("--network-namespace-path=/run/netns/$name")
     cgroup_enter "$name" || exit 1
     # PrivateNetwork= needs CAP_NET_ADMIN, which nspawn takes away along with the private network it did not make.
     exec systemd-nspawn --quiet --settings=no --directory="$dir/root" --machine="$name" --hostname="$name" \
-        --register=no --keep-unit --network-namespace-path="/run/netns/$name" --link-journal=no --console=pipe \
+        --register=no --keep-unit --link-journal=no --console=pipe \
         --resolv-conf=off --timezone=off --kill-signal=SIGRTMIN+3 --notify-ready=yes \
         --capability=CAP_NET_ADMIN,CAP_IPC_LOCK --bind="$dir/events:/run/lab-events" \
         --bind="$LAB_RUN/host/machine/$name/journal:/var/log/journal" "${args[@]}" \

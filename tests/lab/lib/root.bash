@@ -50,7 +50,7 @@ root_own() { # NAME ROOT
     echo "$1" >"$2/etc/hostname"
     network_hosts >"$2/etc/hosts"
     : >"$2/etc/fstab"
-    : >"$2/etc/resolv.conf"
+    if [ "$LAB_NETWORK" = host ]; then cat /etc/resolv.conf; fi >"$2/etc/resolv.conf"
     mkdir -p "$2/var/log/journal" "$2/etc/systemd/journald.conf.d" "$2/etc/systemd/system" &&
         install -m 644 "$LAB_HERE/machine/journald.conf" "$2/etc/systemd/journald.conf.d/lab.conf" &&
         install -m 644 -t "$2/etc/systemd/system" "$LAB_HERE"/machine/lab.target "$LAB_HERE"/machine/lab-ready.service &&
@@ -61,15 +61,13 @@ root_own() { # NAME ROOT
 }
 
 # root_install ROOT: the staged build. Debian's /lib and /sbin are symlinks that the staged folders must not replace.
-# The units that make users and folders normally run after an update of /usr only; here they must run at this boot.
+# What a package would do after unpacking: the unit that makes users runs once more, the message catalog is compiled.
 root_install() {
-    local unit
-    [ -d "$LAB_RUN/host/stage" ] || return 0
-    tar -C "$LAB_RUN/host/stage" -c . | tar -C "$1" -x --keep-directory-symlink --no-overwrite-dir || return 1
-    for unit in systemd-sysusers systemd-journal-catalog-update; do
-        mkdir -p "$1/etc/systemd/system/$unit.service.d" &&
-            printf '[Unit]\nConditionNeedsUpdate=\n' >"$1/etc/systemd/system/$unit.service.d/lab.conf" || return 1
-    done
+    local stage=$LAB_RUN/host/stage sysusers=$1/etc/systemd/system/systemd-sysusers.service.d
+    [ -d "$stage" ] || return 0
+    tar -C "$stage" -c . | tar -C "$1" -x --keep-directory-symlink --no-overwrite-dir || return 1
+    mkdir -p "$sysusers" && printf '[Unit]\nConditionNeedsUpdate=\n' >"$sysusers/lab.conf" || return 1
+    [ ! -d "$1/usr/lib/systemd/catalog" ] || journalctl --root="$1" --update-catalog
 }
 
 # root_make NAME: everything between an empty folder and a bootable machine.
@@ -77,6 +75,7 @@ root_make() {
     local root=$LAB_RUN/machine/$1/root hook
     root_mount "$1" && root_forget "$root" && root_own "$1" "$root" && root_install "$root" ||
         return 1
+    [ "$LAB_LOWER" = / ] || bare_dress "$root" || return 1
     for hook in "${LAB_HOOKS[@]}"; do
         "$hook" "$1" "$root" || {
             say "the hook $hook failed for $1"

@@ -1,0 +1,50 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# What the lab says when it cannot: each message names the thing and the remedy, nothing is started, the status is not 0.
+
+. "$(dirname "$0")/../lib/tap.sh"
+. "$SENDENSE_SRC/tests/lab/with-lab.bash"
+
+# refuses NAME REGEX ARG...
+refuses() {
+    local name=$1 regex=$2 out
+    shift 2
+    out=$("$LAB" "$@" 2>&1)
+    ok "$name: status" test $? -ne 0
+    like "$out" "$regex" "$name: message"
+}
+
+refuses "unknown verb" "unknown verb frobnicate" frobnicate
+refuses "unknown option" "unknown option --frobnicate" --frobnicate up
+refuses "option without its argument" "--names takes an argument" up --names
+refuses "stray argument" "up takes no argument: now" up now
+refuses "no verb" "^Usage:"
+refuses "name too long" "'abcdefghijklm' cannot name a machine" up --names abcdefghijklm
+refuses "name with a slash" "'../x' cannot name a machine" up --names ../x
+refuses "name twice" "two machines are called a" up --names "a a"
+refuses "no names" "at least one machine" up --names ""
+refuses "unknown root" "'moon' is no root" up --root=moon
+refuses "no lab" "no lab is up in $LAB_STATE" exec hub true
+refuses "journal of nobody" "no journal of 'hub'" journal hub
+refuses "hook that cannot run" "cannot be executed" up --hook /etc/passwd
+mkdir "$TEST_TMP/foreign"
+touch "$TEST_TMP/foreign/precious"
+refuses "a foreign folder as state" "holds other things" --state "$TEST_TMP/foreign" up
+ok "which is left alone" test -e "$TEST_TMP/foreign/precious"
+like "$("$LAB" --help)" "^Usage: lab" "--help helps"
+ok "--help needs no root" setpriv --reuid 65534 --clear-groups "$LAB" --help
+refused=$(setpriv --reuid 65534 --clear-groups "$LAB" --state /nowhere up 2>&1)
+like "$refused" "takes root" "without root, up says so"
+# Every verb that the program knows is in the help, and the other way round.
+in_help=$("$LAB" --help | sed -n '/^  up /,/^Options/s/^  \([a-z-]*\) .*/\1/p' | sort -u)
+in_code=$(sed -n '/^    case \$verb in/,/^    esac/s/^    \([a-z][a-z |-]*\)) .*/\1/p' "$LAB" | tr -s ' |' '\n' | grep -v help | sort -u)
+is "$in_help" "$in_code" "help and verbs agree"
+
+[ "$EUID" -eq 0 ] || skip_all "the rest needs root"
+# A machine whose systemd cannot start: lab up must say which, show its console and leave nothing.
+printf '#!/bin/sh\nrm "$2/usr/lib/systemd/systemd"; : >"$2/usr/lib/systemd/systemd"\n' >"$TEST_TMP/hook"
+chmod +x "$TEST_TMP/hook"
+refuses "a machine that cannot boot" "node: its systemd ended with status" up --names node --hook "$TEST_TMP/hook"
+refuses "nothing is left of it" "no lab is up" exec node true
+done_testing
