@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+
+// Import leases. VMware's simulator makes the machine, the lease and its URLs
+// for ImportVApp, and throws uploads away; here an upload to such a URL is
+// decoded and stored into the new machine's disk. Aborting a lease removes the
+// machine, as vCenter does. The URL is its own ticket: it needs no cookie.
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log"
+	"net/http"
+	"path"
+	"sort"
+	"strings"
+
+	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/methods"
+	"github.com/vmware/govmomi/vim25/types"
+)
+
+type lease struct {
+	vm       *vmState
+	polls    int64          // reads of its state that still say initializing
+	uploaded map[string]int // disk file -> uploads that were complete
+	open     int            // uploads under way
+}
+
+// noteLease follows an ImportVApp that the simulator has answered.
+func (s *sim) noteLease(c *call) {
+	before := make(map[moref]bool)
+	for ref := range s.vms {
+		before[ref] = true
+	}
+	s.adoptAll()
+	body := new(methods.ImportVAppBody)
+	if c.status != 200 || !s.decode(c, body) || body.Res == nil {
+		return
+	}
+	for ref, vm := range s.vms {
+		if !before[ref] {
+			s.leases[body.Res.Returnval] = &lease{vm: vm, polls: s.setting("lease-polls"), uploaded: make(map[string]int)}
+			return
+		}
+	}
+	log.Printf("ImportVApp answered with a lease and made no machine")
+}
+
+func (s *sim) leaseStarting(ref moref) bool {
+	l := s.leases[ref]
+	if l == nil || l.polls <= 0 {
+		return false
+	}
+	l.polls--
+	return true
+}
+
+func (s *sim) endLease(c *call) {
+	if c.status != 200 {
+		return
+	}
+	l := s.leases[c.this]
+	delete(s.leases, c.this)
+	if _, abort := c.body.(*types.HttpNfcLeaseAbort); abort && l != nil && s.vms[l.vm.ref] != nil {
+		if err := s.destroyVM(l.vm); err != nil {
+			log.Printf("abort of %s: %v", c.this.Value, err)
+		}
+	}
+}
+
+// leaseDisk finds the disk behind /nfc/LEASE/FILE.
+func (s *sim) leaseDisk(urlPath string) (l *lease, d *disk, file string) {
+	parts := strings.SplitN(strings.TrimPrefix(urlPath, "/nfc/"), "/", 2)
+	if len(parts) != 2 {
+		return nil, nil, ""
+	}
+	l = s.leases[moref{Type: "HttpNfcLease", Value: parts[0]}]
+	if l == nil || simulator.Map.Get(l.vm.ref) == nil {
+		return nil, nil, ""
+	}
+	for _, d := range l.vm.disks {
+		if path.Base(d.layers[0].dsPath()) == parts[1] {
+			return l, d, parts[1]
+		}
+	}
+	return nil, nil, ""
+}
+
+func (s *sim) serveUpload(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPut && r.Method != http.MethodPost {
+		w.WriteHeader(http.StatusMethodNotAllowed)
+		return
+	}
+	var rules []*rule
+	var l *lease
+	var d *disk
+	var file string
+	s.locked(func() {
+		rules = s.matching("NfcUpload", "", r.URL.Path, false)
+		if l, d, file = s.leaseDisk(r.URL.Path); l != nil {
+			l.open++
+		}
+	})
+	if l != nil {
+		defer s.locked(func() { l.open-- })
+	}
+	if s.failEarly(w, "NfcUpload", rules) {
+		return
+	}
+	status := http.StatusNotFound
+	if l != nil {
+		status = s.storeUpload(w, r, l, d, file)
+	} else {
+		http.Error(w, "no such lease or disk", status)
+	}
+	s.locked(func() { s.record("NfcUpload", "", status) })
+}
+
+var errGone = errors.New("the lease has ended")
+
+func (s *sim) storeUpload(w http.ResponseWriter, r *http.Request, l *lease, d *disk, file string) int {
+	capacity, err := readStream(r.Body, func(p []byte, off int64) (err error) {
+		s.locked(func() {
+			if s.vms[l.vm.ref] != l.vm || l.vm.disks[d.key] != d {
+				err = errGone
+				return
+			}
+			err = d.write(p, off)
+		})
+		return err
+	})
+	if err == nil && capacity != d.capacity {
+		err = fmt.Errorf("the file is for a disk of %d bytes, this one has %d", capacity, d.capacity)
+	}
+	if err != nil {
+		log.Printf("upload of %s: %v", file, err)
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return http.StatusInternalServerError
+	}
+	s.locked(func() { l.uploaded[file]++ })
+	w.WriteHeader(http.StatusCreated)
+	return http.StatusCreated
+}
+
+type leaseInfo struct {
+	Lease    string         `json:"lease"`
+	VM       string         `json:"vm"`
+	Open     int            `json:"open"`
+	Uploaded map[string]int `json:"uploaded"`
+}
+
+func (s *sim) leaseList() []leaseInfo {
+	out := []leaseInfo{}
+	for ref, l := range s.leases {
+		name := ""
+		if s.vms[l.vm.ref] != nil {
+			name = l.vm.name()
+		}
+		out = append(out, leaseInfo{ref.Value, name, l.open, l.uploaded})
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].Lease < out[j].Lease })
+	return out
+}
