@@ -13,6 +13,7 @@ envelope='<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope xmlns:soapenv=
 simctl() { "$simdir/simctl" -C "$sim" "$@"; }
 
 # sim_start [OPTION…]: a peer of this test's own; it ends with the test.
+# shellcheck disable=SC2120 # its callers are other files
 sim_start() {
     local tool
     for tool in curl jq xmllint; do
@@ -60,6 +61,7 @@ xpath() { xmllint --xpath "$1" - 2>/dev/null; }
 # fault_of: the type of the fault in the answer on stdin, empty if there is none.
 fault_of() { xmllint --xpath "string(//*[local-name()='detail']/*/@*[local-name()='type'])" - 2>/dev/null; }
 
+# shellcheck disable=SC2120 # its callers are other files
 login() { # [USER PASSWORD]
     method Login SessionManager SessionManager \
         "<userName>${1:-$user}</userName><password>$(printf '%s' "${2:-$password}" | xml_text)</password>"
@@ -102,7 +104,7 @@ task_fault() { xpath "string(//*[local-name()='error']/*[local-name()='fault']/@
 start_task() { method "$@" | xget returnval; }
 
 snapshot_args() { # NAME QUIESCE
-    printf '<name>%s</name><description>test</description><memory>false</memory><quiesce>%s</quiesce>' "$1" "${2:-false}"
+    printf '<name>%s</name><description>test</description><memory>false</memory><quiesce>%s</quiesce>' "$(printf '%s' "$1" | xml_text)" "${2:-false}"
 }
 
 # snapshot VM NAME [QUIESCE]: the new snapshot's reference.
