@@ -9,7 +9,6 @@
 #include "parse.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 
 static int replace_string(char **field, const char *value)
@@ -80,8 +79,7 @@ int config_parse_path(const ConfigKey *key, const char *value, void *field)
 {
         size_t n = strlen(value);
 
-        (void) key;
-        if (value[0] != '/' || n >= PATH_MAX || strstr(value, "/../") ||
+        if (value[0] != '/' || n > key->max || strstr(value, "/../") ||
             (n >= 3 && strcmp(value + n - 3, "/..") == 0))
                 return -EINVAL;
         return replace_string(field, value);

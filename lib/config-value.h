@@ -20,6 +20,7 @@ int config_parse_span(const ConfigKey *key, const char *value, void *field); /* 
 int config_parse_number(const ConfigKey *key, const char *value, void *field); /* uint64_t */
 int config_parse_bool(const ConfigKey *key, const char *value, void *field); /* bool */
 int config_parse_level(const ConfigKey *key, const char *value, void *field); /* int */
-int config_parse_path(const ConfigKey *key, const char *value, void *field); /* char *, absolute */
+int config_parse_path(const ConfigKey *key, const char *value,
+                      void *field); /* char *, absolute, at most key->max bytes */
 int config_parse_word(const ConfigKey *key, const char *value,
                       void *field); /* char *, [a-z][a-z0-9_]*, at most key->max bytes */

@@ -7,14 +7,14 @@
 #include "config.h"
 
 #include "cleanup.h"
+#include "small-file.h"
+#include "utf8.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* One file being read. */
 typedef struct Reader {
@@ -27,10 +27,17 @@ typedef struct Reader {
         char **ret_error;
 } Reader;
 
+static void origin_done(ConfigOrigin *origin)
+{
+        free(origin->file);
+        free(origin->value);
+        *origin = (ConfigOrigin){};
+}
+
 void config_done(Config *config)
 {
         for (size_t i = 0; i < config->n_keys; i++)
-                free(config->origins[i].file);
+                origin_done(config->origins + i);
         *config = (Config){};
 }
 
@@ -144,7 +151,8 @@ static int read_assignment(Reader *reader, char *line)
         _cleanup_free_ char *known = NULL;
         char *equals = strchr(line, '=');
         const ConfigKey *key;
-        const char *name, *value;
+        const char *name, *value, *effective;
+        ConfigOrigin *origin;
         size_t i;
         int r;
 
@@ -166,16 +174,18 @@ static int read_assignment(Reader *reader, char *line)
                 return reader_fail(reader, "[%s] %s= is set in line %u already, must be set once",
                                    key->section, key->name, reader->seen[i]);
 
-        r = key_set(reader->config, i, reader->target, *value ? value : key->fallback);
+        effective = *value ? value : key->fallback;
+        r = key_set(reader->config, i, reader->target, effective);
         if (r == -ENOMEM)
                 return r;
         if (r < 0)
                 return reader_fail(reader, "[%s] %s=%s must be %s", key->section, key->name, value,
                                    key->expected);
 
-        free(reader->config->origins[i].file);
-        reader->config->origins[i] = (ConfigOrigin){ strdup(reader->file), reader->line };
-        if (!reader->config->origins[i].file)
+        origin = reader->config->origins + i;
+        origin_done(origin);
+        *origin = (ConfigOrigin){ strdup(reader->file), reader->line, strdup(effective) };
+        if (!origin->file || !origin->value)
                 return -ENOMEM;
         reader->seen[i] = reader->line;
         return 0;
@@ -192,9 +202,11 @@ static int read_line(Reader *reader, const char *start, size_t size)
         memcpy(line, start, size);
         line[size] = '\0';
         for (size_t i = 0; i < size; i++)
-                if ((unsigned char) line[i] < ' ' && !strchr("\t\r", line[i]))
+                if (((unsigned char) line[i] < ' ' && !strchr("\t\r", line[i])) || line[i] == 0x7f)
                         return reader_fail(reader, "byte 0x%02x must not be in a text file",
                                            (unsigned) (unsigned char) line[i]);
+        if (!utf8_is_valid(line))
+                return reader_fail(reader, "must be UTF-8 text");
 
         text = strip(line);
         if (text[0] == '\0' || text[0] == '#' || text[0] == ';')
@@ -238,10 +250,22 @@ static int read_text(Config *config, const char *file, const char *text, size_t 
         return 0;
 }
 
-static int fail_file(const char *path, int error, char **ret_error)
+__attribute__((format(printf, 4, 5))) static int fail_file(const char *path, int error,
+                                                           char **ret_error, const char *format,
+                                                           ...)
 {
-        errno = -error;
-        if (asprintf(ret_error, "%s: cannot be read: %m", path) < 0) {
+        _cleanup_free_ char *what = NULL;
+        va_list ap;
+        int n;
+
+        va_start(ap, format);
+        n = vasprintf(&what, format, ap);
+        va_end(ap);
+        if (n < 0) {
+                what = NULL;
+                return -ENOMEM;
+        }
+        if (asprintf(ret_error, "%s: %s", path, what) < 0) {
                 *ret_error = NULL;
                 return -ENOMEM;
         }
@@ -250,31 +274,20 @@ static int fail_file(const char *path, int error, char **ret_error)
 
 static int read_file(Config *config, const char *path, void *target, char **ret_error)
 {
-        char *text CLEANUP(cleanup_free_p) = malloc(CONFIG_FILE_SIZE_MAX + 1);
-        _cleanup_close_ int fd = -1;
-        struct stat st;
-        size_t size = 0;
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+        int r;
 
-        if (!text)
-                return -ENOMEM;
-        fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-        if (fd < 0)
-                return errno == ENOENT ? -ENOENT : fail_file(path, -errno, ret_error);
-        if (fstat(fd, &st) < 0)
-                return fail_file(path, -errno, ret_error);
-        if (S_ISDIR(st.st_mode))
-                return fail_file(path, -EISDIR, ret_error);
-
-        for (;;) {
-                ssize_t n = read(fd, text + size, CONFIG_FILE_SIZE_MAX + 1 - size);
-
-                if (n < 0)
-                        return fail_file(path, -errno, ret_error);
-                if (n == 0)
-                        break;
-                size += (size_t) n;
-                if (size > CONFIG_FILE_SIZE_MAX)
-                        return fail_file(path, -EFBIG, ret_error);
+        r = small_file_read(path, CONFIG_FILE_SIZE_MAX, &text, &size);
+        if (r == -ENOENT || r == -ENOMEM)
+                return r;
+        if (r == -EFBIG)
+                return fail_file(path, r, ret_error, "is too large, must have %i bytes at most",
+                                 CONFIG_FILE_SIZE_MAX);
+        if (r < 0) {
+                errno = -r;
+                return fail_file(path, r, ret_error,
+                                 "cannot be read: %m; must be a text file that this user can read");
         }
         return read_text(config, path, text, size, target, ret_error);
 }
@@ -291,28 +304,41 @@ static int compare_bytes(const struct dirent **a, const struct dirent **b)
         return strcmp((*a)->d_name, (*b)->d_name);
 }
 
+static int read_dropin(Config *config, const char *folder, const char *name, void *target,
+                       char **ret_error)
+{
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        if (asprintf(&path, "%s/%s", folder, name) < 0) {
+                path = NULL;
+                return -ENOMEM;
+        }
+        r = read_file(config, path, target, ret_error);
+        if (r == -ENOENT)
+                return fail_file(path, r, ret_error,
+                                 "leads nowhere, must be a text file or a link to one");
+        return r;
+}
+
 static int read_dropins(Config *config, const char *folder, void *target, char **ret_error)
 {
         struct dirent **entries = NULL;
         int n, r = 0;
 
         n = scandir(folder, &entries, is_dropin, compare_bytes);
+        if (n < 0 && errno == ENOENT)
+                return 0;
         if (n < 0)
-                return errno == ENOENT ? 0 : fail_file(folder, -errno, ret_error);
+                return fail_file(folder, -errno, ret_error,
+                                 "cannot be read: %m; must be a folder that this user can read");
         if (n > CONFIG_DROPINS_MAX)
-                r = fail_file(folder, -E2BIG, ret_error);
+                r = fail_file(folder, -E2BIG, ret_error, "holds %i drop-ins, must hold %i at most",
+                              n, CONFIG_DROPINS_MAX);
 
         for (int i = 0; i < n; i++) {
-                _cleanup_free_ char *path = NULL;
-
-                if (r == 0 && asprintf(&path, "%s/%s", folder, entries[i]->d_name) < 0) {
-                        path = NULL;
-                        r = -ENOMEM;
-                }
                 if (r == 0)
-                        r = read_file(config, path, target, ret_error);
-                if (r == -ENOENT)
-                        r = 0;
+                        r = read_dropin(config, folder, entries[i]->d_name, target, ret_error);
                 free(entries[i]);
         }
         free(entries);
@@ -327,6 +353,7 @@ static int set_defaults(Config *config, const ConfigKey *keys, size_t n_keys, vo
 
         if (n_keys > CONFIG_KEYS_MAX)
                 return -E2BIG;
+        config_done(config);
         *config = (Config){ .keys = keys, .n_keys = n_keys };
 
         for (size_t i = 0; i < n_keys; i++) {
@@ -391,4 +418,9 @@ char *config_complain(const Config *config, const char *section, const char *nam
         else
                 n = asprintf(&line, "built-in default: [%s] %s=: %s", section, name, what);
         return n < 0 ? NULL : line;
+}
+
+const char *config_value(const Config *config, size_t i)
+{
+        return config->origins[i].value ?: config->keys[i].fallback;
 }

@@ -34,10 +34,11 @@ struct ConfigKey {
         const char *expected; /* ends "must be …": "a port from 1 to 65535" */
 };
 
-/* Where a value came from; file is NULL for a default. */
+/* Where a value came from and how it is written; file and value are NULL for a default. */
 typedef struct ConfigOrigin {
         char *file;
         unsigned line;
+        char *value;
 } ConfigOrigin;
 
 typedef struct Config {
@@ -48,11 +49,11 @@ typedef struct Config {
 
 void config_done(Config *config);
 
-/* Fills every field of target: defaults first, then path (which may be missing), then
- * path's drop-ins `<folder>/NAME.conf` in order of their names (the folder may be missing). folder may be
- * NULL. target must be zeroed or hold earlier values, whose strings are freed.
- * Negative errno, with *ret_error (one line, owned by the caller) set; -EINVAL for what an operator
- * must mend in the file. */
+/* Fills every field of target: defaults first, then path (which may be missing), then the drop-ins
+ * `folder/NAME.conf` in order of their names (the folder may be missing). folder may be NULL. config
+ * and target must be zeroed or hold earlier values, whose strings are freed.
+ * Negative errno with *ret_error (one line, owned by the caller) set, but for -ENOMEM; -EINVAL for what
+ * an operator must mend in a file, others for a file or folder that cannot be read. */
 int config_load(Config *config, const ConfigKey *keys, size_t n_keys, const char *path,
                 const char *folder, void *target, char **ret_error);
 
@@ -64,3 +65,6 @@ int config_load_text(Config *config, const ConfigKey *keys, size_t n_keys, const
  * checks that compare settings with each other. NULL when out of memory. */
 char *config_complain(const Config *config, const char *section, const char *name,
                       const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* The text of key i as it is in force. Borrowed. */
+const char *config_value(const Config *config, size_t i);

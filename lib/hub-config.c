@@ -16,8 +16,8 @@ const ConfigKey hub_config_keys[] = {
         { "Hub", "LogLevel", config_parse_level, FIELD(log_level), 0, 0, "info",
           "one of emerg, alert, crit, err, warning, notice, info, debug" },
 
-        { "Database", "Socket", config_parse_path, FIELD(database_socket), 0, 0,
-          "/run/mysqld/mysqld.sock", "an absolute path without '..'" },
+        { "Database", "Socket", config_parse_path, FIELD(database_socket), 0, 107,
+          "/run/mysqld/mysqld.sock", "an absolute path without '..', 107 bytes at most" },
         { "Database", "Name", config_parse_word, FIELD(database_name), 0, 64, "sendense",
           "a name of a-z, 0-9 and _ that starts with a letter, 64 bytes at most" },
         { "Database", "User", config_parse_word, FIELD(database_user), 0, 32, "sendense",

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Reading and durable writing of small files (see small-file.h). All steps of a write go through the
+ * folder's descriptor, so that a renamed folder cannot part the file from its rename.
+ */
+#include "small-file.h"
+
+#include "cleanup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+int small_file_read(const char *path, size_t max_size, char **ret_data, size_t *ret_size)
+{
+        _cleanup_free_ char *data = NULL;
+        _cleanup_close_ int fd = -1;
+        struct stat st;
+        size_t size = 0;
+
+        /* O_NONBLOCK: opening a pipe that nobody writes to must not hang. */
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        if (fd < 0)
+                return -errno;
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        if (S_ISDIR(st.st_mode))
+                return -EISDIR;
+        if (!S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode))
+                return -EINVAL;
+
+        data = malloc(max_size + 1);
+        if (!data)
+                return -ENOMEM;
+        for (;;) {
+                /* One byte more than allowed, to see that there is one. */
+                ssize_t n = read(fd, data + size, max_size + 1 - size);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                if (n == 0)
+                        break;
+                size += (size_t) n;
+                if (size > max_size)
+                        return -EFBIG;
+        }
+        data[size] = '\0';
+
+        *ret_data = TAKE(data);
+        *ret_size = size;
+        return 0;
+}
+
+static int write_all(int fd, const char *data, size_t size)
+{
+        while (size > 0) {
+                ssize_t n = write(fd, data, size);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                data += n;
+                size -= (size_t) n;
+        }
+        return 0;
+}
+
+static int write_partial(int folder, const char *partial, mode_t mode, const char *data,
+                         size_t size)
+{
+        _cleanup_close_ int fd = -1;
+        int r;
+
+        /* What a crash left there may have another owner or mode, so it is not reused. */
+        if (unlinkat(folder, partial, 0) < 0 && errno != ENOENT)
+                return -errno;
+        fd = openat(folder, partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0)
+                return -errno;
+        r = write_all(fd, data, size);
+        if (r < 0)
+                return r;
+        if (fchmod(fd, mode) < 0 || fsync(fd) < 0)
+                return -errno;
+        return close(take_fd(&fd)) < 0 ? -errno : 0;
+}
+
+int small_file_write(const char *path, mode_t mode, const void *data, size_t size)
+{
+        const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+        _cleanup_free_ char *folder_path = NULL, *partial = NULL;
+        _cleanup_close_ int folder = -1;
+        int r;
+
+        if (*name == '\0')
+                return -EISDIR;
+        folder_path = slash ? strndup(path, (size_t) (slash - path) + 1) : strdup(".");
+        if (!folder_path)
+                return -ENOMEM;
+        if (asprintf(&partial, "%s" SMALL_FILE_PARTIAL_SUFFIX, name) < 0) {
+                partial = NULL;
+                return -ENOMEM;
+        }
+
+        folder = open(folder_path, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+        if (folder < 0)
+                return -errno;
+        r = write_partial(folder, partial, mode, data, size);
+        if (r >= 0 && renameat(folder, partial, folder, name) < 0)
+                r = -errno;
+        if (r < 0) {
+                (void) unlinkat(folder, partial, 0);
+                return r;
+        }
+        return fsync(folder) < 0 ? -errno : 0;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The check of UTF-8 (see utf8.h).
+ */
+#include "utf8.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The bytes of the sequence that begins here, 0 when it is none. Stops at the NUL by itself, since
+ * that is no continuation. */
+static size_t sequence_length(const uint8_t *p)
+{
+        uint32_t code;
+        size_t n;
+
+        if (p[0] < 0x80)
+                return 1;
+        if (p[0] >= 0xc2 && p[0] <= 0xdf)
+                n = 2;
+        else if (p[0] >= 0xe0 && p[0] <= 0xef)
+                n = 3;
+        else if (p[0] >= 0xf0 && p[0] <= 0xf4)
+                n = 4;
+        else
+                return 0;
+
+        code = p[0] & (0x7fU >> n);
+        for (size_t i = 1; i < n; i++) {
+                if ((p[i] & 0xc0) != 0x80)
+                        return 0;
+                code = code << 6 | (p[i] & 0x3f);
+        }
+        if (n == 3 && (code < 0x800 || (code >= 0xd800 && code <= 0xdfff)))
+                return 0;
+        if (n == 4 && (code < 0x10000 || code > 0x10ffff))
+                return 0;
+        return n;
+}
+
+bool utf8_is_valid(const char *text)
+{
+        const uint8_t *p = (const uint8_t *) text;
+
+        while (*p) {
+                size_t n = sequence_length(p);
+
+                if (n == 0)
+                        return false;
+                p += n;
+        }
+        return true;
+}

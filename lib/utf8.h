@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Whether bytes are text. For what comes from files and from other machines; D-Bus and JSON check
+ * theirs already. Pure.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+/* Valid UTF-8 as RFC 3629 has it: no overlong forms, no surrogates, nothing above U+10FFFF. */
+bool utf8_is_valid(const char *text);
