@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The reader of method options (see bus-dict.h). Values are gathered first and handed over at the
+ * end, so that a refused call has changed nothing.
+ */
+#include "bus/bus-dict.h"
+
+#include "bus/bus-error.h"
+#include "cleanup.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef union OptionValue {
+        const char *string;
+        int boolean; /* sd-bus reads b as int */
+        uint32_t uint32;
+        uint64_t uint64;
+        int fd;
+} OptionValue;
+
+static const char option_signatures[BUS_OPTION_TYPE_MAX][2] = {
+        [BUS_OPTION_STRING] = "s", [BUS_OPTION_BOOL] = "b", [BUS_OPTION_UINT32] = "u",
+        [BUS_OPTION_UINT64] = "t", [BUS_OPTION_FD] = "h",
+};
+
+static const char *const option_words[BUS_OPTION_TYPE_MAX] = {
+        [BUS_OPTION_STRING] = "a string (s)",      [BUS_OPTION_BOOL] = "a boolean (b)",
+        [BUS_OPTION_UINT32] = "a number (u)",      [BUS_OPTION_UINT64] = "a number (t)",
+        [BUS_OPTION_FD] = "a file descriptor (h)",
+};
+
+/* A key is the caller's, of any length and content: it is cut, and shown without what could fool a
+ * terminal or a log. */
+static void name_for_people(const char *name, char ret_text[static BUS_OPTION_NAME_MAX + 4])
+{
+        size_t n = strnlen(name, BUS_OPTION_NAME_MAX);
+
+        for (size_t i = 0; i < n; i++)
+                ret_text[i] = name[i] > ' ' && name[i] <= '~' ? name[i] : '?';
+        (void) snprintf(ret_text + n, 4, "%s", name[n] ? "..." : "");
+}
+
+static int fail_unknown(const char *name, const BusOption *options, size_t n_options,
+                        sd_bus_error *error)
+{
+        char shown[BUS_OPTION_NAME_MAX + 4];
+        _cleanup_free_ char *known = NULL;
+        size_t size = 0;
+        FILE *f;
+
+        name_for_people(name, shown);
+        if (n_options == 0)
+                return bus_error_setf(error, BUS_ERROR_UNKNOWN_OPTION,
+                                      "Unknown option '%s', this method knows none", shown);
+
+        f = open_memstream(&known, &size);
+        if (!f)
+                return -ENOMEM;
+        for (size_t i = 0; i < n_options; i++)
+                (void) fprintf(f, "%s%s", i > 0 ? ", " : "", options[i].name);
+        if (fclose(f) != 0)
+                return -ENOMEM;
+        return bus_error_setf(error, BUS_ERROR_UNKNOWN_OPTION,
+                              "Unknown option '%s', must be one of %s", shown, known);
+}
+
+static int fail_malformed(int r, sd_bus_error *error)
+{
+        if (r == -ENOMEM)
+                return r;
+        return bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT,
+                              "Argument options must be a dictionary a{sv}");
+}
+
+static int check_value(const BusOption *option, const OptionValue *value, sd_bus_error *error)
+{
+        switch (option->type) {
+        case BUS_OPTION_STRING:
+                if (strnlen(value->string, option->max + 1) > option->max)
+                        return bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT,
+                                              "Option %s must have %" PRIu64 " bytes at most",
+                                              option->name, option->max);
+                return 0;
+        case BUS_OPTION_UINT32:
+        case BUS_OPTION_UINT64:
+                if ((option->type == BUS_OPTION_UINT32 ? value->uint32 : value->uint64) >
+                    option->max)
+                        return bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT,
+                                              "Option %s must be %" PRIu64 " at most", option->name,
+                                              option->max);
+                return 0;
+        case BUS_OPTION_BOOL:
+        case BUS_OPTION_FD:
+                return 0;
+        case BUS_OPTION_TYPE_MAX:
+        case BUS_OPTION_TYPE_INVALID:
+                break;
+        }
+        return -EINVAL;
+}
+
+static int read_value(sd_bus_message *message, const BusOption *option, OptionValue *ret_value,
+                      sd_bus_error *error)
+{
+        const char *signature = option_signatures[option->type], *contents;
+        char type;
+        int r;
+
+        r = sd_bus_message_peek_type(message, &type, &contents);
+        if (r < 0)
+                return fail_malformed(r, error);
+        if (type != SD_BUS_TYPE_VARIANT || strcmp(contents, signature) != 0)
+                return bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT, "Option %s must be %s",
+                                      option->name, option_words[option->type]);
+
+        r = sd_bus_message_enter_container(message, 'v', signature);
+        if (r >= 0)
+                r = sd_bus_message_read_basic(message, signature[0], ret_value);
+        if (r >= 0)
+                r = sd_bus_message_exit_container(message);
+        if (r < 0)
+                return fail_malformed(r, error);
+        return check_value(option, ret_value, error);
+}
+
+/* Reads one key and its value. */
+static int read_entry(sd_bus_message *message, const BusOption *options, size_t n_options,
+                      OptionValue *values, bool *given, sd_bus_error *error)
+{
+        const char *name;
+        int r;
+
+        r = sd_bus_message_read_basic(message, 's', &name);
+        if (r < 0)
+                return fail_malformed(r, error);
+
+        for (size_t i = 0; i < n_options; i++) {
+                if (strcmp(options[i].name, name) != 0)
+                        continue;
+                if (given[i])
+                        return bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT,
+                                              "Option %s must be given once", options[i].name);
+                given[i] = true;
+                return read_value(message, options + i, values + i, error);
+        }
+        return fail_unknown(name, options, n_options, error);
+}
+
+static void hand_over(const BusOption *option, const OptionValue *value)
+{
+        switch (option->type) {
+        case BUS_OPTION_STRING:
+                *(const char **) option->target = value->string;
+                break;
+        case BUS_OPTION_BOOL:
+                *(bool *) option->target = value->boolean;
+                break;
+        case BUS_OPTION_UINT32:
+                *(uint32_t *) option->target = value->uint32;
+                break;
+        case BUS_OPTION_UINT64:
+                *(uint64_t *) option->target = value->uint64;
+                break;
+        case BUS_OPTION_FD:
+                *(int *) option->target = value->fd;
+                break;
+        case BUS_OPTION_TYPE_MAX:
+        case BUS_OPTION_TYPE_INVALID:
+                break;
+        }
+        if (option->is_given)
+                *option->is_given = true;
+}
+
+int bus_options_read(sd_bus_message *message, const BusOption *options, size_t n_options,
+                     sd_bus_error *error)
+{
+        OptionValue values[BUS_OPTIONS_MAX] = {};
+        bool given[BUS_OPTIONS_MAX] = {};
+        int r;
+
+        if (n_options > BUS_OPTIONS_MAX)
+                return -E2BIG;
+
+        r = sd_bus_message_enter_container(message, 'a', "{sv}");
+        if (r <= 0)
+                return fail_malformed(r, error);
+        while ((r = sd_bus_message_enter_container(message, 'e', "sv")) > 0) {
+                r = read_entry(message, options, n_options, values, given, error);
+                if (r < 0)
+                        return r;
+                r = sd_bus_message_exit_container(message);
+                if (r < 0)
+                        return fail_malformed(r, error);
+        }
+        if (r >= 0)
+                r = sd_bus_message_exit_container(message);
+        if (r < 0)
+                return fail_malformed(r, error);
+
+        for (size_t i = 0; i < n_options; i++)
+                if (given[i])
+                        hand_over(options + i, values + i);
+        return 0;
+}
+
+int bus_options_none(sd_bus_message *message, sd_bus_error *error)
+{
+        return bus_options_read(message, NULL, 0, error);
+}

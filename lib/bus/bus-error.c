@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The table of our bus errors (see bus-error.h). Each errno stands once in it, so that it can be read
+ * both ways.
+ */
+#include "bus/bus-error.h"
+
+#include "cleanup.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+static const struct {
+        const char *name;
+        int error; /* positive, as sd-bus wants it */
+        const char *sentence;
+} bus_errors[] = {
+        { BUS_ERROR_INVALID_ARGUMENT, EINVAL,
+          "An argument or option has a value that is not allowed." },
+        { BUS_ERROR_UNKNOWN_OPTION, ENOPROTOOPT,
+          "The method does not know an option that was given." },
+        { BUS_ERROR_NOT_FOUND, ENOENT, "There is no such object." },
+        { BUS_ERROR_EXISTS, EEXIST, "There is such an object already." },
+        { BUS_ERROR_BUSY, EBUSY, "Something else must end first; try again later." },
+        { BUS_ERROR_DATABASE_UNAVAILABLE, ENOTCONN,
+          "The database cannot be reached at the moment." },
+        { BUS_ERROR_SCHEMA_MISMATCH, EPROTO,
+          "Database and program were made for different schemas." },
+        { BUS_ERROR_ACCESS_DENIED, EACCES, "The caller may not do this." },
+};
+
+/* sd-bus keeps the pointer, so it must live as long as the program. */
+static sd_bus_error_map bus_error_map[ELEMENTSOF(bus_errors) + 1];
+
+static int find_error(const char *name)
+{
+        for (size_t i = 0; i < ELEMENTSOF(bus_errors); i++)
+                if (strcmp(bus_errors[i].name, name) == 0)
+                        return (int) i;
+        return -EIO;
+}
+
+int bus_error_register(void)
+{
+        int r;
+
+        for (size_t i = 0; i < ELEMENTSOF(bus_errors); i++)
+                bus_error_map[i] = (sd_bus_error_map) SD_BUS_ERROR_MAP(bus_errors[i].name,
+                                                                       bus_errors[i].error);
+        bus_error_map[ELEMENTSOF(bus_errors)] = (sd_bus_error_map) SD_BUS_ERROR_MAP_END;
+
+        r = sd_bus_error_add_map(bus_error_map);
+        return r < 0 ? r : 0;
+}
+
+int bus_error_setf(sd_bus_error *error, const char *name, const char *format, ...)
+{
+        va_list ap;
+
+        va_start(ap, format);
+        (void) sd_bus_error_setfv(error, name, format, ap);
+        va_end(ap);
+        return bus_error_to_errno(name);
+}
+
+int bus_error_to_errno(const char *name)
+{
+        int i = find_error(name);
+
+        return i < 0 ? i : -bus_errors[i].error;
+}
+
+const char *bus_error_from_errno(int error)
+{
+        for (size_t i = 0; i < ELEMENTSOF(bus_errors); i++)
+                if (bus_errors[i].error == -error)
+                        return bus_errors[i].name;
+        return NULL;
+}
+
+const char *bus_error_sentence(const char *name)
+{
+        int i = find_error(name);
+
+        return i < 0 ? NULL : bus_errors[i].sentence;
+}
+
+const char *bus_error_name(unsigned i)
+{
+        return i < ELEMENTSOF(bus_errors) ? bus_errors[i].name : NULL;
+}

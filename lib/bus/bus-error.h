@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The errors that our bus objects answer with: name, errno, and one sentence for people who meet the
+ * name without its message. Used by all daemons when they answer and by all clients when they read.
+ */
+#pragma once
+
+#include <systemd/sd-bus.h>
+
+#define BUS_ERROR_INVALID_ARGUMENT     "com.sendense.Error.InvalidArgument"
+#define BUS_ERROR_UNKNOWN_OPTION       "com.sendense.Error.UnknownOption"
+#define BUS_ERROR_NOT_FOUND            "com.sendense.Error.NotFound"
+#define BUS_ERROR_EXISTS               "com.sendense.Error.Exists"
+#define BUS_ERROR_BUSY                 "com.sendense.Error.Busy"
+#define BUS_ERROR_DATABASE_UNAVAILABLE "com.sendense.Error.DatabaseUnavailable"
+#define BUS_ERROR_SCHEMA_MISMATCH      "com.sendense.Error.SchemaMismatch"
+#define BUS_ERROR_ACCESS_DENIED        SD_BUS_ERROR_ACCESS_DENIED
+
+/* Tells sd-bus the table, so that sd_bus_error_set() and sd_bus_error_get_errno() know our names. Once
+ * at the start of a program; harmless when repeated. */
+int bus_error_register(void);
+
+/* Fills error (may be NULL) and returns the name's negative errno, so that a handler can return it.
+ * -EIO for a name that is not in the table. */
+int bus_error_setf(sd_bus_error *error, const char *name, const char *format, ...)
+                __attribute__((format(printf, 3, 4)));
+
+/* Negative errno of a name, -EIO when it is none of ours. */
+int bus_error_to_errno(const char *name);
+
+/* The name for a negative errno, NULL when none of ours stands for it. */
+const char *bus_error_from_errno(int error);
+
+/* One sentence about a name, NULL when it is none of ours. */
+const char *bus_error_sentence(const char *name);
+
+/* The table's rows in order, for tests and documents: NULL beyond the last. */
+const char *bus_error_name(unsigned i);
