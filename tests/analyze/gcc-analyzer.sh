@@ -1,0 +1,55 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# gcc -fanalyzer: paths that leak, free twice, use what is freed or dereference NULL. It follows
+# cleanup attributes, which clang's analyser does not.
+
+. "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/analyze.sh"
+
+analyze_one() {
+    local file=$1
+    shift
+    gcc "$@" -fanalyzer -Wno-error -fdiagnostics-path-format=none -fdiagnostics-show-option -fdiagnostics-color=never \
+        -S -o /dev/null "$file" 2>&1 | grep -E ': (warning|error|fatal error): |^gcc: '
+}
+
+cat >"$TEST_TMP/plants.c" <<'EOF'
+#include <stdlib.h>
+#include <string.h>
+static void free_pp(char **p)
+{
+        free(*p);
+}
+int twice(void);
+int twice(void)
+{
+        char *p = malloc(3);
+        if (!p)
+                return -1;
+        free(p);
+        free(p); /* found */
+        return 0;
+}
+int leak(int n);
+int leak(int n)
+{
+        char *p = strdup("x");
+        if (n > 3) /* found */
+                return -1;
+        free(p);
+        return 0;
+}
+int good(int n);
+int good(int n)
+{
+        __attribute__((cleanup(free_pp))) char *p = strdup("x");
+        if (n > 3 || !p)
+                return -1;
+        return p[0];
+}
+EOF
+identity="$(gcc --version | head -n 1) $(declare -f analyze_one)"
+analyze_planted "$identity" "-O2 -D_GNU_SOURCE -std=gnu17"
+analyze_all "$identity"
+done_testing
