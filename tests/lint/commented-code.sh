@@ -46,11 +46,11 @@ EOF
     )"')[[:space:]]*$'
 }
 
-# "# text" and "-- text" lines of shell, meson, units, SQL as file:line:text. Usage lines with three
-# and more blanks are examples and meant.
+# hash_comments MARK: the "# text" lines of shell, meson and units, or the "-- text" lines of SQL, as
+# file:line:text. Lines with three and more blanks are examples of use and meant.
 hash_comments() {
-    tr '\n' '\0' | xargs -0r grep -HnE '^[[:space:]]*(#|--)( {0,2}[^# !]|	)' |
-        sed -E 's/^([^:]+:[0-9]+:)[[:space:]]*(#|--)[[:space:]]*/\1/'
+    tr '\n' '\0' | xargs -0r grep -HnE -e "^[[:space:]]*$1( {0,2}[^# !])" |
+        sed -E "s/^([^:]+:[0-9]+:)[[:space:]]*$1[[:space:]]*/\1/"
 }
 
 check() {
@@ -61,8 +61,9 @@ check() {
         lint_c_files . | tr '\n' '\0' | xargs -0r grep -HnE '^[[:space:]]*#[[:space:]]*if[[:space:]]+0'
         {
             lint_shell_files .
-            lint_files . | grep -E '(^|/)meson(\.build|_options\.txt)$|\.(sql|service|socket|slice|target|mount|conf|in)$'
-        } | hash_comments | shell_code
+            lint_files . | grep -E '(^|/)meson(\.build|_options\.txt)$|\.(service|socket|slice|target|mount|conf|in)$'
+        } | hash_comments '#' | shell_code
+        lint_files . | grep '\.sql$' | hash_comments -- | shell_code
     } | sed -E 's/^([^:]+:[0-9]+):[[:space:]]*(.*)/\1: commented-code: \2/'
 }
 
@@ -128,6 +129,8 @@ plant good.sh <<'EOF'
 # exit status 3 means that the image has leaks
 # echo is a builtin
 # trouble=... what the runner saw itself
+diff --old='%L' \
+    --new='%L' "$a" "$b" && return 0
 EOF
 plant bad.sql <<'EOF'
 -- DROP@@ TABLE x;

@@ -17,7 +17,7 @@ all_gone() {
     done <"$PIDS"
 }
 
-fake_suite hang limit_sec=1
+fake_suite hang limit_sec=1 parallel=yes
 fake_test hang/polite.sh <<'EOF'
 trap 'echo "# cleaned up"; kill $!; exit 143' TERM
 sleep 300 & echo $! $$ | tr ' ' '\n' >>"$PIDS"
