@@ -26,7 +26,7 @@ rules() {
 ^busd/	^$	fork vfork posix_spawn posix_spawnp execv execve execvp execl execlp clone	daemons have no children
 ^busd/	^$	sd_bus_call sd_bus_call_method sd_bus_get_property sd_bus_get_property_string sd_bus_get_property_trivial sd_bus_set_property	blocks the loop; use sd_bus_call_async
 ^(lib|busd|helpers|cli)/	^(busd/hub/store/|helpers/backup-client/|helpers/tunnel/)	pthread_create thrd_create	threads only in the database worker, the copy engine and the tunnel
-.	^(busd/hub/store/|helpers/migrate/|tests/)	mysql_[a-z_]*	SQL only in store/ and migrate
+.	^(lib/mariadb\.[ch]$|busd/hub/store/|helpers/migrate/|tests/)	mysql_[a-z_]*	SQL only in lib/mariadb, store/ and migrate
 EOF
 }
 
@@ -76,6 +76,9 @@ plant busd/hub/store/a.c <<'EOF'
 mysql_query(m, q);
 pthread_create(&t);
 sleep(1);
+EOF
+plant lib/mariadb.c <<'EOF'
+mysql_query(m, q);
 EOF
 plant tests/unit/a.c <<'EOF'
 assert(1); fork(); mysql_query(m, q); usleep(1);

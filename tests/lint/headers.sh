@@ -32,7 +32,7 @@ compile() { # ROOT BUILD HEADER
 check() {
     local root build=$1/build
     root=$(cd "$1" && pwd -P)
-    [ "$1" != "$SENDENSE_SRC" ] || build=$SENDENSE_BUILD
+    [ -e "$build/compile_commands.json" ] && [ "$1" != "$SENDENSE_SRC" ] || build=$SENDENSE_BUILD
     export -f compile flags_of
     # Fuzzers and tests share no contracts; the rooms do.
     lint_files "$root" | grep -E '^(lib|busd|helpers|cli|bench)/.*\.h$' |

@@ -15,7 +15,7 @@ i	promise	production[ -]read[y]	say what is proven instead
 c	later	(^|[^A-Za-z])(TOD[O]|FIXM[E]|XX[X]|HAC[K])([^A-Za-z]|$)	do it now, or write an issue
 i	old-name	(^|[^a-z])([o]ma|[v]ma|o[m]a-[a-z]+|migrate[k]it)([^a-z]|$)	a name of the past
 c	host	(pyp[i]\.org|pythonhoste[d]|npmj[s]\.(org|com)|prox[y]\.golang\.org|crate[s]\.io|(deb|ftp|security|snapshot)\.debia[n]\.org|artifactor[y])	the machine's own sources decide where packages come from
-c	place	(^|[ "'=(:])/(wor[k]|roo[t]|home/[a-z]+)/	a path of somebody's machine
+c	place	(^|[ "'=(:])/(wor[k]|home/[a-z]+)/	a path of somebody's machine
 EOF
 }
 
@@ -44,8 +44,8 @@ the vm@@a reader and OM@@A-thing
 apt source http://deb.@@debian.org/x
 from pypi.@@org
 cd "/wor@@k/x"
-see /roo@@t/x and =/home/@@joe/x
-/var/lib/home/x /network/x the/work/of http://x/home/
+see =/home/@@joe/x
+/var/lib/home/x /root/x /network/x the/work/of http://x/home/
 XXXXXX is for mktemp, sendense-XXXXXX too.
 EOF
 lint_planted bad.md:{1,3,4,5,6,7,8,9}
