@@ -104,4 +104,15 @@ is $? 143 "a run that is told to end does"
 ok "and takes its test with it" all_gone
 not_ok "and its temporary folder" test -e "$tmp_before"
 
+fake_forget
+: >"$PIDS"
+export GONE=$TEST_TMP/gone
+fake_suite pipe parallel=yes
+fake_test pipe/a.sh <<<'until [ -s "$PIDS" ]; do sleep 0.02; done; echo "ok 1 - a"; echo 1..1'
+fake_test pipe/b.sh <<<'until [ -e "$GONE" ]; do sleep 0.02; done; echo "ok 1 - b"; echo 1..1'
+fake_test pipe/c.sh <<<'echo $$ >>"$PIDS"; while :; do sleep 307; done'
+"$SENDENSE_SRC/tests/run" --tests-dir "$fakes" --no-install --jobs 3 2>/dev/null |
+    { grep -q -m 1 '^ok' && exec <&- && touch "$GONE" && eventually 10 all_gone; }
+ok "a reader that goes away ends the run and its tests" all_gone
+
 done_testing
