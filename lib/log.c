@@ -135,6 +135,15 @@ static int send_to_journal(int level, int error, const LogContext *context, Mess
         return sd_journal_sendv(record.fields, record.n_fields);
 }
 
+/* Elsewhere a line is a line: what a name brings along must not begin another, nor move a cursor. */
+static void print_plain(char *text)
+{
+        for (char *p = text; *p; p++)
+                if ((unsigned char) *p < ' ' || *p == 0x7f)
+                        *p = '?';
+        (void) fprintf(stderr, "%s: %s\n", log_identifier, text);
+}
+
 int log_line(int level, int error, const LogContext *context, MessageId id, const char *file,
              int line, const char *function, const char *format, ...)
 {
@@ -154,7 +163,7 @@ int log_line(int level, int error, const LogContext *context, MessageId id, cons
 
         if (!log_to_journal ||
             send_to_journal(level, error, context, id, file, line, function, message) < 0)
-                (void) fprintf(stderr, "%s: %s\n", log_identifier, message + strlen(prefix));
+                print_plain(message + strlen(prefix));
 
         errno = saved_errno;
         return error;

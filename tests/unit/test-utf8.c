@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * lib/utf8: the first and the last code of each length, and each way to be wrong.
+ */
+#include "unit.h"
+
+#include "cleanup.h"
+#include "utf8.h"
+
+static void text(void **state)
+{
+        static const char *const good[] = {
+                "",
+                "a",
+                "\x7f",
+                "\xc2\x80",
+                "\xdf\xbf",
+                "\xe0\xa0\x80",
+                "\xed\x9f\xbf",
+                "\xee\x80\x80",
+                "\xef\xbf\xbf",
+                "\xf0\x90\x80\x80",
+                "\xf4\x8f\xbf\xbf",
+                "aüb日c",
+        };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTSOF(good); i++)
+                assert_true(utf8_is_valid(good[i]));
+}
+
+static void no_text(void **state)
+{
+        static const char *const bad[] = {
+                "\x80",
+                "\xbf",
+                "\xc0\x80",
+                "\xc1\xbf",
+                "\xe0\x80\x80",
+                "\xe0\x9f\xbf",
+                "\xed\xa0\x80",
+                "\xed\xbf\xbf",
+                "\xf0\x80\x80\x80",
+                "\xf0\x8f\xbf\xbf",
+                "\xf4\x90\x80\x80",
+                "\xf5\x80\x80\x80",
+                "\xff",
+                "\xc3",
+                "\xe2\x82",
+                "\xf0\x9f\x98",
+                "\xc3(",
+                "\xe2(\xa1",
+                "\xe2\x82(",
+                "a\xfcz",
+        };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++)
+                assert_false(utf8_is_valid(bad[i]));
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(text),
+                cmocka_unit_test(no_text),
+        };
+
+        return RUN_TESTS(tests);
+}
