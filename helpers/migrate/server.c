@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Statements without a deadline, but not without an end (see server.h).
+ */
+#include "server.h"
+
+#include "cleanup.h"
+#include "database.h"
+#include "hub-config.h"
+#include "parse.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <mysql.h>
+
+#define SERVER_ADMINISTRATOR "root"
+
+static void free_result_p(MYSQL_RES **rows)
+{
+        if (*rows)
+                mysql_free_result(*rows);
+}
+
+void server_done(Server *server)
+{
+        server->mysql = database_close(server->mysql);
+}
+
+int server_connect(Server *server, const HubConfig *config)
+{
+        server->config = config;
+        return database_connect(config, SERVER_ADMINISTRATOR, NULL, &server->mysql, server->error,
+                                sizeof(server->error));
+}
+
+static int complain(Server *server)
+{
+        (void) snprintf(server->error, sizeof(server->error), "MariaDB says: %s (error %u)",
+                        mysql_error(server->mysql), mysql_errno(server->mysql));
+        return database_errno(server->mysql);
+}
+
+/* A second connection, because the first one is busy. */
+static int server_knock(Server *server)
+{
+        MYSQL *mysql;
+        int r;
+
+        r = database_connect(server->config, SERVER_ADMINISTRATOR, NULL, &mysql, server->error,
+                             sizeof(server->error));
+        if (r < 0)
+                return r;
+        (void) database_close(mysql);
+        return 0;
+}
+
+static int server_wait(Server *server)
+{
+        struct pollfd fd = { .fd = mysql_get_socket(server->mysql), .events = POLLIN };
+        int r;
+
+        for (;;) {
+                r = poll(&fd, 1, (int) (server->config->database_probe_usec / USEC_PER_MSEC));
+                if (r > 0)
+                        return 0;
+                if (r < 0 && errno != EINTR) {
+                        (void) snprintf(server->error, sizeof(server->error),
+                                        "Cannot wait for MariaDB: %s", strerror(errno));
+                        return -errno;
+                }
+                if (r == 0) {
+                        r = server_knock(server);
+                        if (r < 0)
+                                return r;
+                }
+        }
+}
+
+int server_run(Server *server, const char *text, size_t length)
+{
+        int r;
+
+        if (mysql_send_query(server->mysql, text, length) != 0)
+                return complain(server);
+        r = server_wait(server);
+        if (r < 0)
+                return r;
+        if (mysql_read_query_result(server->mysql) != 0)
+                return complain(server);
+        return 0;
+}
+
+static int server_vrun(Server *server, const char *format, va_list ap)
+{
+        _cleanup_free_ char *text = NULL;
+        int n;
+
+        n = vasprintf(&text, format, ap);
+        if (n < 0) {
+                text = NULL;
+                (void) snprintf(server->error, sizeof(server->error), "Out of memory");
+                return -ENOMEM;
+        }
+        return server_run(server, text, (size_t) n);
+}
+
+int server_runf(Server *server, const char *format, ...)
+{
+        va_list ap;
+        int r;
+
+        va_start(ap, format);
+        r = server_vrun(server, format, ap);
+        va_end(ap);
+        return r;
+}
+
+static int server_vselect(Server *server, MYSQL_RES **ret_rows, const char *format, va_list ap)
+{
+        MYSQL_RES *rows;
+        int r;
+
+        r = server_vrun(server, format, ap);
+        if (r < 0)
+                return r;
+        rows = mysql_store_result(server->mysql);
+        if (!rows)
+                return complain(server);
+        *ret_rows = rows;
+        return 0;
+}
+
+int server_select(Server *server, MYSQL_RES **ret_rows, const char *format, ...)
+{
+        va_list ap;
+        int r;
+
+        va_start(ap, format);
+        r = server_vselect(server, ret_rows, format, ap);
+        va_end(ap);
+        return r;
+}
+
+int server_number(Server *server, uint64_t *ret_number, const char *format, ...)
+{
+        CLEANUP(free_result_p) MYSQL_RES *rows = NULL;
+        uint64_t number = 0;
+        MYSQL_ROW row;
+        va_list ap;
+        int r;
+
+        va_start(ap, format);
+        r = server_vselect(server, &rows, format, ap);
+        va_end(ap);
+        if (r < 0)
+                return r;
+
+        row = mysql_fetch_row(rows);
+        if (row && row[0]) {
+                r = parse_uint64(row[0], 0, UINT64_MAX, &number);
+                if (r < 0) {
+                        (void) snprintf(server->error, sizeof(server->error),
+                                        "MariaDB answers '%s' where a number is due", row[0]);
+                        return r;
+                }
+        }
+        *ret_number = number;
+        return 0;
+}
+
+int server_lock(Server *server, unsigned wait_sec)
+{
+        uint64_t got;
+        int r;
+
+        r = server_number(server, &got, "SELECT GET_LOCK('sendense-migrate.%s', %u)",
+                          server->config->database_name, wait_sec);
+        return r < 0 ? r : got == 1;
+}
