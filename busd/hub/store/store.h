@@ -2,7 +2,7 @@
 /*
  * The hub's way to its database: one worker thread with one connection. The event loop hands it
  * whole transactions as values and gets results back as events; the loop itself never waits for
- * MariaDB. Every method is called in the loop's thread, except StoreWork.
+ * MariaDB. Every function here is called in the loop's thread. Does not log: the manager does.
  */
 #pragma once
 
@@ -14,7 +14,8 @@ typedef struct sd_event sd_event;
 typedef struct st_mysql MYSQL;
 
 enum {
-        STORE_QUEUE_MAX = 1024,
+        STORE_QUEUE_MAX = 1024, /* submitted and not yet answered */
+        STORE_ATTEMPTS_MAX = 5, /* of one transaction that the server rolls back */
         STORE_ERROR_SIZE = 512,
 };
 
@@ -37,32 +38,43 @@ typedef struct StoreStatus {
         char error[STORE_ERROR_SIZE]; /* one line with cause and remedy, empty when ready */
 } StoreStatus;
 
-/* Called in the loop whenever the state or its error changed. */
+/* Called in the loop whenever the state or its error changed. Of several changes within one turn of
+ * the loop only the last is told. */
 typedef void (*StoreStatusHandler)(const StoreStatus *status, void *userdata);
 
-/* One transaction, run in the worker's thread: begins and commits itself; 0 or a negative errno.
- * May run again after a lost connection when it returned -EAGAIN, so its guard must make that harmless. */
+/* The statements of one transaction, run in the worker's thread and in nobody else's. The worker
+ * begins it before and commits it after work returned 0 or more; a negative errno rolls it back.
+ * -EAGAIN (deadlock, a lock's time limit: see database_errno()) runs it again from its beginning,
+ * STORE_ATTEMPTS_MAX times in all, so work must leave job as it found it until it succeeds. */
 typedef int (*StoreWork)(MYSQL *database, void *job);
 
-/* Its end, in the loop; error is what the work returned, or -ENOTCONN, -ETIMEDOUT, -ECANCELED. */
+/* Its end, in the loop: what work returned; -EAGAIN after the last attempt; -ENOTCONN or -ETIMEDOUT
+ * when the connection was lost or the server silent: it is then unknown whether the transaction took
+ * effect, and nobody but the caller, whose guard (old state, unique event id) makes that harmless,
+ * may send it again; -ECANCELED when the store was freed first. May submit, must not free. */
 typedef void (*StoreDone)(int error, void *job, void *userdata);
 
 /* Starts the thread. config is borrowed until store_free(). */
 int store_new(sd_event *event, const HubConfig *config, StoreStatusHandler handler, void *userdata,
               Store **ret_store);
 
-/* Ends the thread, within the query timeout at worst; open work ends with -ECANCELED. NULL. */
+/* Ends the thread at once, in the middle of a query too; only an attempt to connect to a silent
+ * server is waited for, up to the connect timeout. Every open call is answered before it returns, what
+ * did not run with -ECANCELED. NULL. */
 Store *store_free(Store *store);
 
+/* As last told to the handler. */
 const StoreStatus *store_status(const Store *store);
 
 /* The number of the newest migration this program knows. */
 uint32_t store_schema_expected(void);
 
-/* Queues work. job is passed through and stays the caller's. -ENOTCONN when the database is not
- * ready, -EBUSY when the queue is full; then neither function is called. */
+/* Queues work; the order of submission is the order of running and of answers. job is passed through
+ * and stays the caller's. -ENOTCONN when the database is not ready, -EBUSY when the queue is full,
+ * -ECANCELED while the store is being freed; then neither function is called. */
 int store_submit(Store *store, StoreWork work, StoreDone done, void *job, void *userdata);
 
-/* Asks for one attempt now: connects when unreachable, else a round trip. done gets 0 or a negative
- * errno; -EBUSY as above. Unlike store_submit() it works in every state. */
+/* Asks for one attempt now: connects when unreachable, else a round trip. done gets 0 when the server
+ * answered, whatever its schema; -EACCES when it does not let us in, -ENOTCONN or -ETIMEDOUT; by then
+ * store_status() is true. Unlike store_submit() it works in every state. -EBUSY as above. */
 int store_probe(Store *store, StoreDone done, void *userdata);
