@@ -420,6 +420,13 @@ char *config_complain(const Config *config, const char *section, const char *nam
         return n < 0 ? NULL : line;
 }
 
+bool config_is_set(const Config *config, const char *section, const char *name)
+{
+        size_t i;
+
+        return find_key(config, section, name, &i) && config->origins[i].file;
+}
+
 const char *config_value(const Config *config, size_t i)
 {
         return config->origins[i].value ?: config->keys[i].fallback;

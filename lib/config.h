@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -60,6 +61,9 @@ int config_load(Config *config, const ConfigKey *keys, size_t n_keys, const char
 /* The same for text in memory, without drop-ins; name stands for the file in errors. */
 int config_load_text(Config *config, const ConfigKey *keys, size_t n_keys, const char *name,
                      const char *text, size_t size, void *target, char **ret_error);
+
+/* Whether a file set the key, rather than the table's default. */
+bool config_is_set(const Config *config, const char *section, const char *name);
 
 /* One line "FILE:LINE: [Section] Key=: text" (or "default of …" when the key was not set), for
  * checks that compare settings with each other. NULL when out of memory. */

@@ -51,13 +51,33 @@ void hub_config_done(HubConfig *config)
         *config = (HubConfig){};
 }
 
+typedef struct PortUse {
+        const char *section, *name;
+        PortRange range;
+} PortUse;
+
+/* The line to mend is one in a file: two settings overlap, and one of them may be a default. */
+static int complain_overlap(const Config *config, const PortUse *use, const PortUse *other,
+                            char **ret_error)
+{
+        if (!config_is_set(config, use->section, use->name)) {
+                const PortUse *swapped = use;
+
+                use = other;
+                other = swapped;
+        }
+        *ret_error = config_complain(config, use->section, use->name,
+                                     "%u-%u overlaps [%s] %s=%u-%u, must be outside of it",
+                                     (unsigned) use->range.first, (unsigned) use->range.last,
+                                     other->section, other->name, (unsigned) other->range.first,
+                                     (unsigned) other->range.last);
+        return *ret_error ? -EINVAL : -ENOMEM;
+}
+
 /* Every port that the hub listens on or hands out must be its own. */
 static int check_ports(const HubConfig *config, char **ret_error)
 {
-        const struct {
-                const char *section, *name;
-                PortRange range;
-        } uses[] = {
+        const PortUse uses[] = {
                 { "Exports", "Ports", config->export_ports },
                 { "Tunnel", "ReversePorts", config->reverse_ports },
                 { "Tunnel", "SshPort", { config->ssh_port, config->ssh_port } },
@@ -65,19 +85,11 @@ static int check_ports(const HubConfig *config, char **ret_error)
         };
 
         for (size_t i = 0; i < ELEMENTSOF(uses); i++)
-                for (size_t j = 0; j < i; j++) {
-                        if (uses[i].range.first > uses[j].range.last ||
-                            uses[j].range.first > uses[i].range.last)
-                                continue;
-                        *ret_error = config_complain(
-                                        &config->config, uses[i].section, uses[i].name,
-                                        "%u-%u overlaps [%s] %s=%u-%u, must be outside of it",
-                                        (unsigned) uses[i].range.first,
-                                        (unsigned) uses[i].range.last, uses[j].section,
-                                        uses[j].name, (unsigned) uses[j].range.first,
-                                        (unsigned) uses[j].range.last);
-                        return *ret_error ? -EINVAL : -ENOMEM;
-                }
+                for (size_t j = 0; j < i; j++)
+                        if (uses[i].range.first <= uses[j].range.last &&
+                            uses[j].range.first <= uses[i].range.last)
+                                return complain_overlap(&config->config, uses + i, uses + j,
+                                                        ret_error);
         return 0;
 }
 
