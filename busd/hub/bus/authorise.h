@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Who may call what. Finds the caller's user at the bus daemon, lets uid 0 through, and asks polkit
+ * about everybody else: all of it by asynchronous calls, so that neither a hanging polkit nor a
+ * password dialogue stops the hub. Called by the handlers of the bus objects; knows no method.
+ */
+#pragma once
+
+#include <systemd/sd-bus.h>
+
+enum {
+        /* Each open decision is one open call of ours, and a bus allows a connection 128 of them. */
+        AUTHORISE_PENDING_MAX = 64,
+        AUTHORISE_PENDING_PER_CALLER_MAX = 16, /* one connection cannot take all places */
+        AUTHORISE_PENDING_PER_USER_MAX = 16, /* nor can one user with many of them; root can */
+};
+
+typedef struct Authority Authority;
+
+/* The act itself, run once the caller is allowed. principal is "uid:1000". It answers the call, now
+ * or later, and returns 0; or fails with a negative errno or an error set, which is then the
+ * answer. request is what authority_check() was given. */
+typedef int (*AuthorisedAct)(sd_bus_message *call, const char *principal, const void *request,
+                             void *userdata, sd_bus_error *error);
+
+/* Borrows the bus, which must outlive it. */
+int authority_new(sd_bus *bus, Authority **ret_authority);
+
+/* Forgets all open decisions without an answer. Returns NULL. */
+Authority *authority_free(Authority *authority);
+
+/* Decides whether the sender of call may do action (a polkit action id, borrowed) and then runs
+ * act, or answers the call with AccessDenied. Takes request (made by malloc(), may be NULL), on
+ * failure too. 1: the answer comes later. Negative errno with error set: refused at once, Busy when
+ * too many decisions are open. A caller that vanishes is forgotten. */
+int authority_check(Authority *authority, sd_bus_message *call, const char *action, void *request,
+                    AuthorisedAct act, void *userdata, sd_bus_error *error);

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The life of the hub (see manager.h): objects first, then the name, then READY; the database may
+ * come and go. A lost bus ends the program with a failure, so that systemd starts it afresh; a
+ * signal ends it with success.
+ */
+#include "manager.h"
+
+#include "build-id.h"
+#include "bus/authorise.h"
+#include "bus/bus-error.h"
+#include "bus/bus-manager.h"
+#include "cleanup.h"
+#include "log.h"
+#include "names.h"
+#include "parse.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-bus.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+#include <time.h>
+
+enum {
+        REQUEST_NAME_PRIMARY_OWNER = 1, /* of the D-Bus specification */
+};
+
+static uint64_t now_realtime_usec(void)
+{
+        struct timespec now;
+
+        (void) clock_gettime(CLOCK_REALTIME, &now);
+        return (uint64_t) now.tv_sec * USEC_PER_SEC + (uint64_t) now.tv_nsec / 1000;
+}
+
+/* One line for `systemctl status`. */
+static void announce_status(const Manager *manager)
+{
+        const StoreStatus *database = &manager->database;
+
+        (void) sd_notifyf(false, "STATUS=%s; database %s%s%s", hub_state_to_string(manager->state),
+                          database_state_to_string(database->state), *database->error ? ": " : "",
+                          database->error);
+}
+
+/* Derives the state and tells everybody who watches, if it is another. */
+static void update_state(Manager *manager)
+{
+        HubState state = hub_state_of(manager->has_name, manager->is_stopping,
+                                      manager->database.state);
+        bool changed = state != manager->state;
+
+        manager->state = state;
+        announce_status(manager);
+        if (changed)
+                bus_manager_emit_changed(manager, "State");
+}
+
+static void log_database(const StoreStatus *status)
+{
+        switch (status->state) {
+        case DATABASE_READY:
+                (void) log_event(LOG_INFO, 0, NULL, MESSAGE_DATABASE_READY,
+                                 "Database ready, schema %u", status->schema);
+                break;
+        case DATABASE_UNREACHABLE:
+                (void) log_event(LOG_WARNING, 0, NULL, MESSAGE_DATABASE_LOST,
+                                 "Database unreachable: %s", status->error);
+                break;
+        case DATABASE_SCHEMA_OLDER:
+                (void) log_event(LOG_WARNING, 0, NULL, MESSAGE_DATABASE_SCHEMA_OLDER,
+                                 "Database not usable: %s", status->error);
+                break;
+        case DATABASE_SCHEMA_NEWER:
+                (void) log_event(LOG_ERR, 0, NULL, MESSAGE_DATABASE_SCHEMA_NEWER,
+                                 "Database not usable: %s", status->error);
+                break;
+        case DATABASE_CONNECTING:
+        case DATABASE_STATE_MAX:
+        case DATABASE_STATE_INVALID:
+                break;
+        }
+}
+
+static void on_database_status(const StoreStatus *status, void *userdata)
+{
+        Manager *manager = userdata;
+        const StoreStatus old = manager->database;
+
+        manager->database = *status;
+        if (status->state != old.state)
+                log_database(status);
+        if (status->state != old.state)
+                bus_manager_emit_changed(manager, "DatabaseState");
+        if (strcmp(status->error, old.error) != 0)
+                bus_manager_emit_changed(manager, "DatabaseError");
+        if (status->schema != old.schema)
+                bus_manager_emit_changed(manager, "DatabaseSchema");
+        update_state(manager);
+}
+
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+        Manager *manager = userdata;
+
+        (void) source;
+        (void) log_event(LOG_INFO, 0, NULL, MESSAGE_HUB_STOPPING, "Stopping after SIG%s",
+                         sigabbrev_np((int) info->ssi_signo) ?: "?");
+        manager->is_stopping = true;
+        (void) sd_notify(false, "STOPPING=1");
+        update_state(manager);
+        return sd_event_exit(manager->event, EXIT_SUCCESS);
+}
+
+static int on_bus_lost(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        Manager *manager = userdata;
+
+        (void) m, (void) error;
+        (void) log_error(0, "Lost the connection to the message bus, ending to be started again");
+        return sd_event_exit(manager->event, EXIT_FAILURE);
+}
+
+static void on_name_owned(Manager *manager)
+{
+        manager->has_name = true;
+        update_state(manager);
+        (void) sd_notify(false, "READY=1");
+        (void) log_event(LOG_INFO, 0, NULL, MESSAGE_HUB_READY, "Ready on the bus as %s, version %s",
+                         HUB_BUS_NAME, build_version());
+}
+
+static int on_name_answer(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
+{
+        Manager *manager = userdata;
+        const sd_bus_error *error = sd_bus_message_get_error(m);
+        uint32_t answer;
+        int r;
+
+        (void) ret_error;
+        if (error) {
+                (void) log_error(0,
+                                 "The bus refuses the name %s: %s; is "
+                                 "com.sendense.Hub1.conf installed in its system.d folder, and is "
+                                 "this the user it names?",
+                                 HUB_BUS_NAME, error->message ?: error->name);
+                return sd_event_exit(manager->event, EXIT_FAILURE);
+        }
+        r = sd_bus_message_read(m, "u", &answer);
+        if (r < 0)
+                return log_error(r, "Cannot read the answer to RequestName: %m");
+        if (answer != REQUEST_NAME_PRIMARY_OWNER) {
+                (void) log_error(0,
+                                 "The bus name %s is taken: another sendense-hub runs on this "
+                                 "bus, stop it first",
+                                 HUB_BUS_NAME);
+                return sd_event_exit(manager->event, EXIT_FAILURE);
+        }
+        on_name_owned(manager);
+        return 0;
+}
+
+static int watch_signals(Manager *manager)
+{
+        static const int signals[] = { SIGTERM, SIGINT };
+        sigset_t mask;
+        int r;
+
+        (void) sigemptyset(&mask);
+        for (size_t i = 0; i < ELEMENTSOF(signals); i++)
+                (void) sigaddset(&mask, signals[i]);
+        /* Before the worker's thread starts, so that no thread takes the signal for itself. */
+        if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
+                return -errno;
+
+        for (size_t i = 0; i < ELEMENTSOF(signals); i++) {
+                r = sd_event_add_signal(manager->event, NULL, signals[i], on_signal, manager);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int start_loop(Manager *manager)
+{
+        int r;
+
+        r = sd_event_default(&manager->event);
+        if (r >= 0)
+                r = watch_signals(manager);
+        if (r >= 0)
+                r = sd_event_set_watchdog(manager->event, true);
+        return r < 0 ? log_error(r, "Cannot set up the event loop: %m") : 0;
+}
+
+static int start_bus(Manager *manager)
+{
+        int r;
+
+        r = bus_error_register();
+        if (r < 0)
+                return log_error(r, "Cannot name our errors: %m");
+        r = sd_bus_open_system_with_description(&manager->bus, "hub");
+        if (r < 0)
+                return log_error(r, "Cannot connect to the message bus: %m");
+        /* sd-bus's own way out would wait for a handshake that may never come: manager_free(). */
+        r = sd_bus_set_close_on_exit(manager->bus, false);
+        if (r >= 0)
+                r = sd_bus_match_signal(manager->bus, NULL, "org.freedesktop.DBus.Local",
+                                        "/org/freedesktop/DBus/Local", "org.freedesktop.DBus.Local",
+                                        "Disconnected", on_bus_lost, manager);
+        if (r >= 0)
+                r = authority_new(manager->bus, &manager->authority);
+        if (r >= 0)
+                r = bus_manager_register(manager);
+        if (r >= 0)
+                r = sd_bus_attach_event(manager->bus, manager->event, SD_EVENT_PRIORITY_NORMAL);
+        if (r >= 0)
+                r = sd_bus_request_name_async(manager->bus, NULL, HUB_BUS_NAME, 0, on_name_answer,
+                                              manager);
+        return r < 0 ? log_error(r, "Cannot set up the bus objects: %m") : 0;
+}
+
+static int start_store(Manager *manager)
+{
+        int r;
+
+        r = store_new(manager->event, manager->config, on_database_status, manager,
+                      &manager->store);
+        if (r < 0)
+                return log_error(r, "Cannot start the database worker: %m");
+        manager->database = *store_status(manager->store);
+        return 0;
+}
+
+DEFINE_CLEANUP(Manager *, manager_free)
+
+int manager_new(const HubConfig *config, Manager **ret_manager)
+{
+        CLEANUP(manager_free_p) Manager *manager = NULL;
+        int r;
+
+        manager = malloc(sizeof(Manager));
+        if (!manager)
+                return log_oom();
+        *manager = (Manager){
+                .config = config,
+                .started_usec = now_realtime_usec(),
+                .state = HUB_STARTING,
+        };
+
+        r = start_loop(manager);
+        if (r >= 0)
+                r = start_bus(manager);
+        if (r >= 0)
+                r = start_store(manager);
+        if (r < 0)
+                return r;
+        *ret_manager = TAKE(manager);
+        return 0;
+}
+
+Manager *manager_free(Manager *manager)
+{
+        if (!manager)
+                return NULL;
+
+        /* The worker first: calls that wait for it are answered while the bus is still there. */
+        store_free(manager->store);
+        authority_free(manager->authority);
+        /* Flushing too waits for the handshake. */
+        if (manager->bus && sd_bus_is_ready(manager->bus) > 0)
+                (void) sd_bus_flush(manager->bus);
+        sd_bus_close_unref(manager->bus);
+        sd_event_unref(manager->event);
+        free(manager);
+        return NULL;
+}
+
+int manager_run(Manager *manager)
+{
+        int r = sd_event_loop(manager->event);
+
+        if (r < 0)
+                (void) log_error(r, "The event loop failed: %m");
+        return r < 0 ? EXIT_FAILURE : r;
+}
+
+void manager_set_log_level(Manager *manager, int level, const char *principal)
+{
+        const LogContext context = { .principal = principal };
+
+        if (level == log_get_level())
+                return;
+        /* At notice, and at the wider of both levels, so that a change to "err" is seen too. */
+        if (level > log_get_level())
+                log_set_level(level);
+        (void) log_event(LOG_NOTICE, 0, &context, MESSAGE_NONE, "Log level set to %s by %s",
+                         log_level_to_string(level), principal);
+        log_set_level(level);
+        bus_manager_emit_changed(manager, "LogLevel");
+}
