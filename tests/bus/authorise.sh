@@ -1,0 +1,116 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Who may: root without polkit, nobody else without polkit, and with polkit whom its rules allow.
+# The real polkitd runs on the private bus; its folders are ours in a mount namespace.
+[ -n "${AUTHORISE_NAMESPACE:-}" ] ||
+    AUTHORISE_NAMESPACE=1 exec unshare --mount --propagation private -- "$0" "$@"
+. "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/private-bus.bash"
+. "$(dirname "$0")/hub.bash"
+
+polkitd=/usr/lib/polkit-1/polkitd
+[ -x "$polkitd" ] || skip_all "polkitd is not installed"
+
+private_bus_start "$hub_policy" || exit 1
+hub_config '[Hub]' 'LogLevel=debug'
+hub_start || exit 1
+
+nobody_error() { # METHOD [ARGUMENT...] in gdbus's words
+    local method=$1
+    shift
+    as_nobody env HOME=/ gdbus call --system --dest "$hub_name" --object-path "$hub_path" \
+        --method "$hub_manager.$method" -- "$@" 2>&1
+}
+denied='GDBus.Error:org.freedesktop.DBus.Error.AccessDenied: uid:65534 may not call com.sendense.Hub1.Manager'
+log_has() { grep -Eq -e "$1" "$hub_log"; }
+
+# 1. No polkit on the bus.
+like "$(hub_call GetStatus 'a{sv}' 0)" '"State"' "no polkit: root is allowed"
+is "$(hub_call SetLogLevel 'sa{sv}' debug 0)" '' "no polkit: root may manage"
+for call in GetStatus ProbeDatabase 'SetLogLevel info'; do
+    read -r -a words <<<"$call"
+    like "$(nobody_error "${words[@]}" '@a{sv} {}')" "$denied.${words[0]} .*polkit did not answer" \
+        "no polkit: nobody is refused ${words[0]}"
+done
+is "$(hub_get LogLevel)" 's "debug"' "and nothing was done"
+like "$(cat "$hub_log")" 'Cannot ask polkit .*all users but root are refused' \
+    "the journal says that polkit is missing"
+like "$(cat "$hub_log")" 'uid:65534 may not call .*SetLogLevel' "and who was refused what"
+like "$(as_nobody busctl --system get-property "$hub_name" "$hub_path" "$hub_manager" Version)" '^s "' \
+    "everybody may read properties"
+
+# 2. With polkit and its rules.
+mkdir "$private_bus_dir/rules"
+cat >"$private_bus_dir/rules/10-test.rules" <<'RULES'
+polkit.addRule(function (action, subject) {
+    if (action.id == "com.sendense.hub.inspect" && subject.user == "nobody")
+        return polkit.Result.YES;
+    if (action.id == "com.sendense.hub.manage" && subject.user == "daemon")
+        return polkit.Result.NO;
+});
+RULES
+chmod 0755 "$private_bus_dir/rules"
+mount --bind "$private_bus_dir/rules" /etc/polkit-1/rules.d || exit 1
+mount --bind "$SENDENSE_SRC/deploy/polkit" /usr/share/polkit-1/actions || exit 1
+"$polkitd" --no-debug >"$TEST_TMP/polkitd.log" 2>&1 </dev/null &
+polkit_pid=$!
+at_end '[ -z "$polkit_pid" ] || kill -KILL "$polkit_pid"'
+bus_wait_name org.freedesktop.PolicyKit1 10 || {
+    diag "polkitd does not start:" "$(cat "$TEST_TMP/polkitd.log")"
+    exit 1
+}
+
+like "$(nobody_error GetStatus '@a{sv} {}')" "'State': <" "polkit: a rule lets nobody inspect"
+like "$(cat "$hub_log")" 'Polkit answers again' "the journal says that polkit is back"
+like "$(nobody_error ProbeDatabase '@a{sv} {}')" "$denied.ProbeDatabase .*polkit wants a password" \
+    "polkit: without a rule, nobody would need a password"
+like "$(setpriv --reuid=1 --regid=1 --clear-groups busctl --system call "$hub_name" "$hub_path" \
+    "$hub_manager" ProbeDatabase 'a{sv}' 0 2>&1)" 'Access denied' "polkit: a rule that says no is obeyed"
+ok "and the journal has his number" log_has 'uid:1 may not call .*polkit says no'
+is "$(hub_call ProbeDatabase 'a{sv}' 0)" 's "unreachable"' "polkit: root is allowed"
+unlike "$(cat "$TEST_TMP/polkitd.log" "$hub_log")" 'is not registered' "polkit knows our actions"
+
+out=$("$SENDENSE_BUILD/tests/fuzz/fuzz-bus" 7 1000 --no-memory 2>&1 </dev/null)
+is $? 0 "polkit: the hub stands hostile messages that go on to polkit" || diag "$out"
+
+# 3. Polkit hangs: nobody waits, root does not.
+kill -STOP "$polkit_pid"
+"${nobody[@]}" busctl --system call "$hub_name" "$hub_path" "$hub_manager" GetStatus 'a{sv}' 0 \
+    >"$TEST_TMP/waiting" 2>&1 &
+waiting=$!
+ok "polkit hangs: the hub asks it" eventually 5 log_has 'Asking polkit whether uid:65534 may'
+like "$(timeout 2 busctl --system call "$hub_name" "$hub_path" "$hub_manager" GetStatus 'a{sv}' 0)" \
+    '"State"' "polkit hangs: root is answered meanwhile"
+ok "polkit hangs: the other caller still waits" kill -0 "$waiting"
+kill -KILL "$waiting"
+wait "$waiting" 2>/dev/null
+ok "a caller that vanishes is forgotten" eventually 5 log_has 'vanished before polkit answered'
+
+# One user cannot take all places: 16 wait, the 17th is told so.
+n_asked() { grep -c 'Asking polkit whether uid:65534' "$hub_log"; }
+asked=$(n_asked)
+all_asked() { [ "$(n_asked)" -eq $((asked + 16)) ]; }
+before=$(find "/proc/$hub_pid/fd" | wc -l)
+callers=()
+for _ in {1..16}; do
+    "${nobody[@]}" busctl --system call "$hub_name" "$hub_path" "$hub_manager" GetStatus 'a{sv}' 0 \
+        >>"$TEST_TMP/answers" 2>&1 &
+    callers+=($!)
+done
+ok "16 calls of one user wait for polkit" eventually 5 all_asked
+like "$(nobody_error GetStatus '@a{sv} {}')" 'GDBus.Error:com.sendense.Error.Busy: ' \
+    "his next call is refused as Busy"
+like "$(hub_call GetStatus 'a{sv}' 0)" '"State"' "root still has a place"
+kill -CONT "$polkit_pid"
+wait "${callers[@]}"
+is "$(grep -c '"State"' "$TEST_TMP/answers")" 16 "all 16 are answered when polkit goes on"
+is "$(find "/proc/$hub_pid/fd" | wc -l)" "$before" "and no descriptor was left behind"
+
+# 4. Polkit goes away again.
+kill -KILL "$polkit_pid"
+wait "$polkit_pid" 2>/dev/null
+polkit_pid=
+like "$(nobody_error GetStatus '@a{sv} {}')" "$denied.GetStatus" "polkit gone: nobody is refused again"
+like "$(hub_call GetStatus 'a{sv}' 0)" '"State"' "polkit gone: root is allowed"
+done_testing
