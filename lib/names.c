@@ -19,7 +19,7 @@
 
 #define YEAR_10000_SEC INT64_C(253402300800)
 
-static const struct {
+static const struct UnitPattern {
         const char *prefix, *suffix;
         bool has_disk_key, has_step;
 } unit_kinds[UNIT_KIND_MAX] = {
@@ -92,8 +92,9 @@ static UnitKind find_kind(const char *text, size_t n, const char **ret_middle, s
 
 int unit_name_from_string(const char *text, UnitName *ret_name)
 {
-        char middle[UNIT_NAME_SIZE], again[UNIT_NAME_SIZE], *rest = NULL;
+        char middle[UNIT_NAME_SIZE], again[UNIT_NAME_SIZE], *rest;
         size_t n = strnlen(text, UNIT_NAME_SIZE), n_middle;
+        const struct UnitPattern *kind;
         const char *start;
         UnitName name = {};
         uint64_t key;
@@ -103,10 +104,12 @@ int unit_name_from_string(const char *text, UnitName *ret_name)
         name.kind = find_kind(text, n, &start, &n_middle);
         if (name.kind < 0)
                 return -EINVAL;
+        kind = &unit_kinds[name.kind];
         memcpy(middle, start, n_middle);
         middle[n_middle] = '\0';
+        rest = middle + n_middle;
 
-        if (unit_kinds[name.kind].has_disk_key || unit_kinds[name.kind].has_step) {
+        if (kind->has_disk_key || kind->has_step) {
                 rest = strchr(middle, '-');
                 if (!rest)
                         return -EINVAL;
@@ -114,12 +117,12 @@ int unit_name_from_string(const char *text, UnitName *ret_name)
         }
         if (parse_uint64(middle, 1, JOB_NUMBER_MAX, &name.job) < 0)
                 return -EINVAL;
-        if (unit_kinds[name.kind].has_disk_key) {
+        if (kind->has_disk_key) {
                 if (parse_uint64(rest, 1, DISK_KEY_MAX, &key) < 0)
                         return -EINVAL;
                 name.disk_key = (uint32_t) key;
         }
-        if (unit_kinds[name.kind].has_step) {
+        if (kind->has_step) {
                 if (strlen(rest) > UNIT_STEP_MAX)
                         return -EINVAL;
                 (void) snprintf(name.step, sizeof(name.step), "%s", rest);

@@ -127,7 +127,7 @@ int secret_read_credential(const char *name, size_t max_size, Secret **ret_secre
 {
         const char *path = getenv("CREDENTIALS_DIRECTORY");
         _cleanup_close_ int folder = -1, fd = -1;
-        struct stat st;
+        struct stat st = {};
 
         if (name[0] == '\0' || strlen(name) > CREDENTIAL_NAME_MAX || strchr(name, '/') ||
             strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
@@ -145,7 +145,7 @@ int secret_read_credential(const char *name, size_t max_size, Secret **ret_secre
 int secret_read_memfd(int fd, size_t max_size, Secret **ret_secret)
 {
         const int sealed = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
-        struct stat st;
+        struct stat st = {};
         int seals;
 
         seals = fcntl(fd, F_GET_SEALS);
@@ -161,7 +161,7 @@ int secret_read_memfd(int fd, size_t max_size, Secret **ret_secret)
 int secret_read_file(const char *path, size_t max_size, Secret **ret_secret)
 {
         _cleanup_close_ int fd = -1;
-        struct stat st;
+        struct stat st = {};
 
         fd = open_regular(AT_FDCWD, path, &st);
         if (fd < 0)

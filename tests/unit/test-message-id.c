@@ -64,7 +64,7 @@ static void catalog_is_the_table(void **state)
         (void) state;
         assert_non_null(source);
         path = unit_path(source, "units/sendense.catalog");
-        assert_int_equal(small_file_read(path, 1024 * 1024, &text, &size), 0);
+        assert_int_equal(small_file_read(path, (size_t) 1024 * 1024, &text, &size), 0);
         rest = text;
         for (char *line; (line = strsep(&rest, "\n")); last = line) {
                 if (strncmp(line, "-- ", 3) == 0) {

@@ -108,14 +108,15 @@ static void units_not_ours(void **state)
                 ".service",
                 "sendense-copy-",
         };
-        _cleanup_free_ char *longest = unit_repeat('5', UNIT_NAME_SIZE * 2);
+        static const char prefix[] = "sendense-copy-";
+        _cleanup_free_ char *longest = unit_repeat('5', (size_t) UNIT_NAME_SIZE * 2);
         UnitName name = { .job = 77 };
 
         (void) state;
         for (size_t i = 0; i < ELEMENTSOF(bad); i++)
                 if (unit_name_from_string(bad[i], &name) != -EINVAL)
                         fail_msg("'%s' was taken for ours", bad[i]);
-        memcpy(longest, "sendense-copy-", strlen("sendense-copy-"));
+        memcpy(longest, prefix, sizeof(prefix) - 1);
         assert_int_equal(unit_name_from_string(longest, &name), -EINVAL);
         assert_int_equal(name.job, 77);
 }
