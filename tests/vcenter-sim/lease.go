@@ -10,6 +10,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"net/http"
 	"path"
@@ -136,6 +137,10 @@ func (s *sim) storeUpload(w http.ResponseWriter, r *http.Request, l *lease, d *d
 	}
 	if err != nil {
 		log.Printf("upload of %s: %v", file, err)
+		// A client that is still sending would not see an early answer.
+		if _, derr := io.Copy(io.Discard, r.Body); derr != nil {
+			log.Printf("upload of %s: the rest: %v, ignoring", file, derr)
+		}
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return http.StatusInternalServerError
 	}
