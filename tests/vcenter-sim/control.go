@@ -3,14 +3,13 @@
 // The control interface: HTTP on a unix socket in the control folder, one path
 // a verb, parameters as a form or JSON, answers in JSON. Only the owner of the
 // folder reaches it. simctl is its front; tests may also use curl.
-// Verbs on machines and disks are in control-vm.go.
+// Verbs on machines and disks are in control-vm.go and control-disk.go.
 
 package main
 
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"sort"
 	"time"
@@ -39,8 +38,10 @@ func (s *sim) verbs() map[string]verb {
 		"/left":          s.ctlLeft,
 		"/reset":         s.ctlReset,
 	}
-	for path, v := range s.vmVerbs() {
-		m[path] = v
+	for _, more := range []map[string]verb{s.vmVerbs(), s.diskVerbs()} {
+		for path, v := range more {
+			m[path] = v
+		}
 	}
 	return m
 }
@@ -52,14 +53,24 @@ func (s *sim) control() http.Handler {
 		v := v
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 			a, err := readArgs(r, false)
-			var out interface{}
-			if err == nil {
-				s.locked(func() {
-					s.sweepSessions()
-					out, err = v(a)
-				})
+			if err != nil {
+				answer(w, nil, err)
+				return
 			}
-			answer(w, out, err)
+			// Encoding belongs to the step: what is shown goes on changing.
+			var raw []byte
+			s.locked(func() {
+				s.sweepSessions()
+				var out interface{}
+				if out, err = v(a); err != nil {
+					return
+				}
+				if out == nil {
+					out = struct{}{}
+				}
+				raw, err = json.Marshal(out)
+			})
+			answer(w, json.RawMessage(raw), err)
 		})
 	}
 	mux.HandleFunc("/disk/write", s.ctlDiskWrite)
@@ -73,15 +84,13 @@ func answer(w http.ResponseWriter, out interface{}, err error) {
 	if err != nil {
 		w.WriteHeader(http.StatusBadRequest)
 		out = map[string]string{"error": err.Error()}
-	} else if out == nil {
-		out = map[string]string{}
 	}
 	raw, err := json.Marshal(out)
 	if err != nil {
 		raw = []byte(`{"error":"the answer cannot be encoded"}`)
 	}
 	// Nobody is left to tell when the asker has gone.
-	_, _ = w.Write(append(raw, '\n'))
+	_, _ = w.Write(raw)
 }
 
 func (s *sim) ctlFaultAdd(a args) (interface{}, error) {
@@ -303,90 +312,6 @@ func (s *sim) ctlReset(a args) (interface{}, error) {
 	return nil, s.finishHeld("")
 }
 
-func (s *sim) ctlDiskWrite(w http.ResponseWriter, r *http.Request) {
-	a, err := readArgs(r, true)
-	if err != nil {
-		answer(w, nil, err)
-		return
-	}
-	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 256<<20))
-	if err != nil {
-		answer(w, nil, err)
-		return
-	}
-	s.locked(func() {
-		var d *disk
-		off := a.number("offset", 0)
-		if _, d, err = s.diskOf(a); err == nil {
-			err = d.write(data, off)
-		}
-	})
-	answer(w, map[string]int{"bytes": len(data)}, err)
-}
-
-// ctlDiskRead streams what the guest sees, or what a snapshot holds.
-func (s *sim) ctlDiskRead(w http.ResponseWriter, r *http.Request) {
-	a, err := readArgs(r, false)
-	if err != nil {
-		answer(w, nil, err)
-		return
-	}
-	s.world.Lock()
-	defer s.world.Unlock()
-	ref := a.text("snapshot", "")
-	off, length := a.number("offset", 0), a.number("length", -1)
-	_, d, err := s.diskOf(a)
-	n := 0
-	if err == nil {
-		n = len(d.layers)
-		if ref != "" {
-			snap := s.snapshots[moref{Type: "VirtualMachineSnapshot", Value: ref}]
-			if snap == nil || snap.disks[d.key] == nil || snap.disks[d.key].disk != d {
-				err = fmt.Errorf("snapshot %q does not hold this disk", ref)
-			} else {
-				n = snap.disks[d.key].layers
-			}
-		}
-	}
-	if err != nil {
-		answer(w, nil, err)
-		return
-	}
-	if length < 0 {
-		length = d.capacity - off
-	}
-	if err := d.copyOut(w, off, length, n); err != nil {
-		panic(http.ErrAbortHandler) // the reader must see that it is cut off
-	}
-}
-
-func (s *sim) ctlWriterStop(w http.ResponseWriter, r *http.Request) {
-	a, err := readArgs(r, false)
-	if err != nil {
-		answer(w, nil, err)
-		return
-	}
-	var wr *writer
-	s.locked(func() {
-		var vm *vmState
-		key := int32(a.number("key", 0))
-		if vm, err = s.vmOf(a); err != nil {
-			return
-		}
-		name := writerName(vm, key)
-		if wr = s.writers[name]; wr == nil {
-			err = fmt.Errorf("no writer on %s", name)
-			return
-		}
-		delete(s.writers, name)
-	})
-	if err == nil {
-		close(wr.stop)
-		<-wr.ended
-	}
-	answer(w, wr, err)
-}
-
 // vmOf finds the machine that vm= names: by name, or by reference.
 func (s *sim) vmOf(a args) (*vmState, error) {
 	want := a.need("vm")
@@ -399,8 +324,11 @@ func (s *sim) vmOf(a args) (*vmState, error) {
 			found = append(found, vm)
 		}
 	}
-	if len(found) != 1 {
-		return nil, fmt.Errorf("%d machines are called %q; use the reference (vm-…) if there are several", len(found), want)
+	switch {
+	case len(found) == 0:
+		return nil, fmt.Errorf("no machine is called %q", want)
+	case len(found) > 1:
+		return nil, fmt.Errorf("%d machines are called %q; use the reference (vm-…)", len(found), want)
 	}
 	return found[0], nil
 }
