@@ -55,7 +55,7 @@ delta=$(host_file "$(disk_file VirtualMachine "$vm" 2001)" '')
 at=$(((102 << 10) - 1))
 yes 'at the end' | head -c 640K | simctl disk write vm=pgtest1 key=2000 offset=$((at << 20)) >/dev/null
 if command -v qemu-img >/dev/null; then
-    qemu-img dd -f vmdk -O raw bs=1M skip=$at count=1 "if=$(host_file "$(disk_file VirtualMachine "$vm" 2000)" '')" "of=$TEST_TMP/end"
+    qemu-img dd -f vmdk -O raw bs=1M skip=$at "if=$(host_file "$(disk_file VirtualMachine "$vm" 2000)" '')" "of=$TEST_TMP/end"
     is "$(sha256sum <"$TEST_TMP/end")" "$(simctl disk read vm=pgtest1 key=2000 offset=$((at << 20)) | sha256sum)" \
         'qemu-img reads the same at the end of 102 GiB'
 else
