@@ -9,6 +9,7 @@
 #include "parse.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
 #define FIELD(name) offsetof(HubConfig, name)
 
@@ -56,10 +57,26 @@ typedef struct PortUse {
         PortRange range;
 } PortUse;
 
+enum {
+        PORTS_TEXT_SIZE = sizeof("65535-65535"),
+};
+
+/* As the operator writes it: one port, or FIRST-LAST. */
+static const char *ports_to_text(PortRange range, char text[static PORTS_TEXT_SIZE])
+{
+        if (range.first == range.last)
+                (void) snprintf(text, PORTS_TEXT_SIZE, "%" PRIu16, range.first);
+        else
+                (void) snprintf(text, PORTS_TEXT_SIZE, "%" PRIu16 "-%" PRIu16, range.first,
+                                range.last);
+        return text;
+}
 /* The line to mend is one in a file: two settings overlap, and one of them may be a default. */
 static int complain_overlap(const Config *config, const PortUse *use, const PortUse *other,
                             char **ret_error)
 {
+        char ports[PORTS_TEXT_SIZE], other_ports[PORTS_TEXT_SIZE];
+
         if (!config_is_set(config, use->section, use->name)) {
                 const PortUse *swapped = use;
 
@@ -67,10 +84,9 @@ static int complain_overlap(const Config *config, const PortUse *use, const Port
                 other = swapped;
         }
         *ret_error = config_complain(config, use->section, use->name,
-                                     "%u-%u overlaps [%s] %s=%u-%u, must be outside of it",
-                                     (unsigned) use->range.first, (unsigned) use->range.last,
-                                     other->section, other->name, (unsigned) other->range.first,
-                                     (unsigned) other->range.last);
+                                     "%s overlaps [%s] %s=%s, must be outside of it",
+                                     ports_to_text(use->range, ports), other->section, other->name,
+                                     ports_to_text(other->range, other_ports));
         return *ret_error ? -EINVAL : -ENOMEM;
 }
 

@@ -157,10 +157,10 @@ static void errors_between_values(void **state)
                      "hub.conf:3: [Tunnel] ReversePorts=: 10200-10210 overlaps [Exports] "
                      "Ports=10100-10200, must be outside of it");
         expect_error("[Exports]\nPorts=8000-8100\n",
-                     "built-in default: [Api] Port=: 8082-8082 overlaps [Exports] "
-                     "Ports=8000-8100, must be outside of it");
-        expect_error("[Api]\nPort=443\n", "hub.conf:2: [Api] Port=: 443-443 overlaps [Tunnel] "
-                                          "SshPort=443-443, must be outside of it");
+                     "hub.conf:2: [Exports] Ports=: 8000-8100 overlaps [Api] Port=8082, must be "
+                     "outside of it");
+        expect_error("[Api]\nPort=443\n", "hub.conf:2: [Api] Port=: 443 overlaps [Tunnel] "
+                                          "SshPort=443, must be outside of it");
 }
 
 static void errors_of_bytes(void **state)
