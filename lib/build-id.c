@@ -23,8 +23,16 @@
 #define NOTE_TYPE      1
 #define NOTE_OWNER_GNU "GNU"
 
+/* clang's address sanitizer puts bytes of its own behind a global, and the section would be no list of
+ * notes any more. gcc's leaves globals with a section alone and does not know the attribute here. */
+#ifdef __clang__
+#define NOTE_ALONE __attribute__((no_sanitize("address")))
+#else
+#define NOTE_ALONE
+#endif
+
 /* "version\0commit\0", as every program of ours carries it. */
-static const struct {
+NOTE_ALONE static const struct {
         uint32_t n_owner, n_data, type;
         char owner[(sizeof(NOTE_OWNER) + 3) / 4 * 4];
         char data[sizeof(SENDENSE_VERSION "\0" SENDENSE_COMMIT)];
