@@ -6,6 +6,7 @@
 #include "bus-message.h"
 
 #include "cleanup.h"
+#include "names.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -37,21 +38,21 @@ unsigned random_below(unsigned limit)
 }
 
 static const char *const paths[] = {
-        HUB_PATH,
-        HUB_PATH,
-        HUB_PATH,
+        HUB_BUS_PATH,
+        HUB_BUS_PATH,
+        HUB_BUS_PATH,
         "/",
         "/com",
         "/com/sendense",
-        HUB_PATH "/job/1",
-        HUB_PATH "/job/18446744073709551616",
+        "/com/sendense/Hub1/job/1",
+        "/com/sendense/Hub1/job/18446744073709551616",
         "/org/freedesktop/DBus",
         "/x",
 };
 static const char *const interfaces[] = {
-        HUB_MANAGER,
-        HUB_MANAGER,
-        HUB_MANAGER,
+        HUB_MANAGER_INTERFACE,
+        HUB_MANAGER_INTERFACE,
+        HUB_MANAGER_INTERFACE,
         "com.sendense.Hub1.Job",
         "org.freedesktop.DBus.Properties",
         "org.freedesktop.DBus.ObjectManager",
@@ -65,8 +66,18 @@ static const char *const members[] = {
         "getstatus", "NameOwnerChanged",  "X",
 };
 static const char *const words[] = {
-        "",         "info",          "debug",    "Version",          "LogLevel",    HUB_MANAGER,
-        "%s%n%s%n", "a\nPRIORITY=0", "\xc3\xbc", "../../etc/passwd", "' OR 1=1 --", "session",
+        "",
+        "info",
+        "debug",
+        "Version",
+        "LogLevel",
+        HUB_MANAGER_INTERFACE,
+        "%s%n%s%n",
+        "a\nPRIORITY=0",
+        "\xc3\xbc",
+        "../../etc/passwd",
+        "' OR 1=1 --",
+        "session",
 };
 #define PICK(list) ((list)[random_below(ELEMENTSOF(list))])
 
@@ -237,7 +248,8 @@ static sd_bus_message *new_right_call(sd_bus *bus)
         const char *method = PICK(methods);
         sd_bus_message *m = NULL;
 
-        must(sd_bus_message_new_method_call(bus, &m, HUB_NAME, HUB_PATH, HUB_MANAGER, method));
+        must(sd_bus_message_new_method_call(bus, &m, HUB_BUS_NAME, HUB_BUS_PATH,
+                                            HUB_MANAGER_INTERFACE, method));
         if (strcmp(method, "SetLogLevel") == 0) {
                 if (random_below(2))
                         must(sd_bus_message_append(m, "s", random_below(2) ? "info" : "debug"));
@@ -284,8 +296,8 @@ sd_bus_message *bus_message_at_limit(sd_bus *bus)
 {
         sd_bus_message *m = NULL;
 
-        must(sd_bus_message_new_method_call(bus, &m, HUB_NAME, HUB_PATH, HUB_MANAGER,
-                                            "SetLogLevel"));
+        must(sd_bus_message_new_method_call(bus, &m, HUB_BUS_NAME, HUB_BUS_PATH,
+                                            HUB_MANAGER_INTERFACE, "SetLogLevel"));
         append_huge(m, HUGE_MAX, 0);
         return m;
 }
@@ -296,7 +308,7 @@ static sd_bus_message *new_wrong_call(sd_bus *bus)
         unsigned kind = random_below(1000);
         sd_bus_message *m = NULL;
 
-        must(sd_bus_message_new_method_call(bus, &m, HUB_NAME, PICK(paths), interface,
+        must(sd_bus_message_new_method_call(bus, &m, HUB_BUS_NAME, PICK(paths), interface,
                                             PICK(members)));
 
         if (kind < 5)
@@ -334,7 +346,7 @@ static sd_bus_message *random_signal(sd_bus *bus)
                                                PICK(members)));
                 append_random_body(m);
         }
-        must(sd_bus_message_set_destination(m, HUB_NAME));
+        must(sd_bus_message_set_destination(m, HUB_BUS_NAME));
         return m;
 }
 

@@ -10,10 +10,6 @@
 typedef struct sd_bus sd_bus;
 typedef struct sd_bus_message sd_bus_message;
 
-#define HUB_NAME    "com.sendense.Hub1"
-#define HUB_PATH    "/com/sendense/Hub1"
-#define HUB_MANAGER "com.sendense.Hub1.Manager"
-
 void random_seed(uint64_t seed);
 unsigned random_below(unsigned limit);
 

@@ -9,6 +9,7 @@
  */
 #include "bus-message.h"
 #include "cleanup.h"
+#include "names.h"
 #include "parse.h"
 
 #include <dirent.h>
@@ -224,17 +225,18 @@ static Vitals read_vitals(void)
         const char *name;
         int r;
 
-        r = sd_bus_call_method(bus, HUB_NAME, HUB_PATH, HUB_MANAGER, "GetStatus", &error, &status,
-                               "a{sv}", 0);
+        r = sd_bus_call_method(bus, HUB_BUS_NAME, HUB_BUS_PATH, HUB_MANAGER_INTERFACE, "GetStatus",
+                               &error, &status, "a{sv}", 0);
         if (r < 0)
                 bail(r, error.message ?: "GetStatus");
         r = sd_bus_call_method(bus, DRIVER, "/org/freedesktop/DBus", DRIVER, "GetNameOwner", &error,
-                               &owner, "s", HUB_NAME);
+                               &owner, "s", HUB_BUS_NAME);
         if (r >= 0)
                 r = sd_bus_message_read(owner, "s", &name);
         if (r >= 0)
                 r = sd_bus_call_method(bus, DRIVER, "/org/freedesktop/DBus", DRIVER,
-                                       "GetConnectionUnixProcessID", &error, &pid, "s", HUB_NAME);
+                                       "GetConnectionUnixProcessID", &error, &pid, "s",
+                                       HUB_BUS_NAME);
         if (r >= 0)
                 r = sd_bus_message_read(pid, "u", &v.pid);
         if (r < 0)
