@@ -25,7 +25,11 @@ out=$("$SENDENSE_BUILD/tests/fuzz/fuzz-bus" 20261121 "$n_messages" "${memory[@]}
 rc=$?
 diag "$out"
 is "$rc" 0 "the hub stood $n_messages hostile messages"
-diag "took $(((${EPOCHREALTIME/[.,]/} - began) / 1000)) ms, rss at start $before KiB, now $(rss) KiB"
+after=$(rss)
+diag "took $(((${EPOCHREALTIME/[.,]/} - began) / 1000)) ms, rss at start $before KiB, now $after KiB"
+if [ ${#memory[@]} -eq 0 ]; then
+    ok "its resident memory is within 1 MiB of its start, without any warm-up" test "$after" -le $((before + 1024))
+fi
 
 ok "state changes are still announced and read" hub_property_is DatabaseState 's "unreachable"'
 hub_stop
