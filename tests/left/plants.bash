@@ -11,14 +11,14 @@ tried=' '
 plants() {
     local out rc kinds want
     want=$(tr ' ' '\n' <<<"$2" | sort | paste -sd' ')
-    out=$("plant_$1" 2>&1) || fail "$1 can be planted" "$out"
+    "plant_$1" >"$TEST_TMP/plant.out" 2>&1 || fail "$1 can be planted" "$(cat "$TEST_TMP/plant.out")"
     out=$(look)
     rc=$?
     kinds=$(sed -n 's/^leftover \([^:]*\):.*/\1/p' <<<"$out" | sort -u | paste -sd' ')
     is "$rc $kinds" "1 $want" "$1: exactly $want" || diag "$out"
     [ -z "${3:-}" ] || like "$out" "$3" "$1: says what it is"
     [ "$kinds" != "$want" ] || tried+="$want "
-    out=$("unplant_$1" 2>&1) || fail "$1 can be taken away" "$out"
+    "unplant_$1" >"$TEST_TMP/plant.out" 2>&1 || fail "$1 can be taken away" "$(cat "$TEST_TMP/plant.out")"
     out=$(look --within 5)
     rc=$?
     is "$rc$out" 0 "$1: taken away, nothing is left"
