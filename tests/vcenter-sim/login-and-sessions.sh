@@ -87,6 +87,22 @@ unlike "$(cat "$jar")" 'vmware_soap_session.*"' 'quote-cookie=0: no quotes'
 simctl stop
 ok 'a stopped peer leaves only its log' test "$(cd "$sim" && echo ./*)" = ./log
 
+# Lives: one to a folder, a killed one can be followed, and none outlives its parent.
+sim_start -empty -san 'vcenter.example'
+like "$(curl -sS -o /dev/null -w '%{http_code}' --cacert "$ca" --connect-to "vcenter.example::${base#https://}" https://vcenter.example/sdk)" \
+    405 '-san gives the certificate another name'
+not_ok 'a second one in the same folder is refused' "$simdir/simctl" start "$sim" -empty
+like "$(tail -n 1 "$sim/log")" 'another one is running' 'and says why'
+kill -9 "$(simctl ready pid)"
+flock -w 10 "$sim" true
+sleep 30 &
+parent=$!
+ok 'one that was killed is followed by another' "$simdir/simctl" start "$sim" -empty -parent $parent
+ok 'which answers' simctl settings
+kill $parent
+ok 'and ends with its parent' flock -w 5 "$sim" true
+is "$(cd "$sim" && echo ./*)" ./log 'leaving only its log'
+
 for kind in expired other-name self-signed; do
     sim_start -empty -cert "$kind"
     not_ok "bad-certificate: $kind is refused" curl -sS -o /dev/null --cacert "$ca" "$base/"

@@ -32,9 +32,10 @@ import (
 )
 
 type options struct {
-	listen, ctl, user, password, cert string
-	zoo, empty                        bool
-	settings                          map[string]int64
+	listen, ctl, user, password, cert, san string
+	parent                                 int
+	zoo, empty                             bool
+	settings                               map[string]int64
 }
 
 func main() {
@@ -49,6 +50,8 @@ func main() {
 	flag.StringVar(&opt.user, "user", "administrator@vsphere.local", "the one user who may log in")
 	flag.StringVar(&passwordFile, "password-file", "", "its password, first line (default: one is made)")
 	flag.StringVar(&opt.cert, "cert", "good", "server certificate: "+strings.Join(certKinds, ", "))
+	flag.StringVar(&opt.san, "san", "", "further names and addresses of the certificate, with commas")
+	flag.IntVar(&opt.parent, "parent", 0, "end when the process of this id has ended")
 	flag.BoolVar(&opt.zoo, "zoo", false, "add one machine of every odd kind")
 	flag.BoolVar(&opt.empty, "empty", false, "do without pgtest1")
 	flag.BoolVar(&list, "list-switches", false, "print every switch and end")
@@ -113,11 +116,22 @@ func run(opt options, passwordFile string) (err error) {
 	if opt.password, err = password(passwordFile); err != nil {
 		return err
 	}
-	cert, err := makeCert(".", opt.cert)
+	stop := make(chan os.Signal, 2)
+	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM)
+	if opt.parent != 0 {
+		if err := watchParent(opt.parent, stop); err != nil {
+			return err
+		}
+	}
+	l, err := net.Listen("tcp", opt.listen)
 	if err != nil {
 		return err
 	}
-	l, err := net.Listen("tcp", opt.listen)
+	host, _, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		return err
+	}
+	cert, err := makeCert(".", opt.cert, append(strings.Split(opt.san, ","), host))
 	if err != nil {
 		return err
 	}
@@ -136,27 +150,8 @@ func run(opt options, passwordFile string) (err error) {
 	if err := s.build(l.Addr().String()); err != nil {
 		return err
 	}
-	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM)
 	return s.serve(l, ctl, cert, stop)
 }
-
-// lockFolder takes the folder for as long as the process lives; simctl stop
-// waits for the lock, which also a kill -9 lets go.
-func lockFolder() error {
-	d, err := os.Open(".")
-	if err != nil {
-		return err
-	}
-	if err := syscall.Flock(int(d.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return fmt.Errorf("another one is running in this folder; simctl stop ends it")
-	}
-	folderLock = d
-	return nil
-}
-
-// folderLock keeps the descriptor from being collected.
-var folderLock *os.File
 
 // password is read, or made: with characters that XML, URLs and shells mind.
 func password(file string) (string, error) {

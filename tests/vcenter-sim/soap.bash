@@ -23,7 +23,7 @@ sim_start() {
     [ -d /usr/share/gocode/src/github.com/vmware/govmomi/simulator ] ||
         skip_all "golang-github-vmware-govmomi-dev is not installed: the vCenter peer cannot be built"
     sim=$TEST_TMP/sim
-    "$simdir/simctl" start "$sim" "$@" >"$TEST_TMP/ready" || {
+    "$simdir/simctl" start "$sim" -parent $$ "$@" >"$TEST_TMP/ready" || {
         fail "the vCenter peer starts" "$(tail -n 5 "$sim/log" 2>&1)"
         exit 1
     }

@@ -43,42 +43,23 @@ func template(cn string, from, to time.Time) (*x509.Certificate, error) {
 }
 
 // makeCert writes ca.pem and server.pem into dir and returns the key pair.
-func makeCert(dir, kind string) (*serverCert, error) {
-	now := time.Now()
-	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+// The good one is for localhost and for every name and address of san.
+func makeCert(dir, kind string, san []string) (*serverCert, error) {
+	caDER, ca, caKey, err := makeCA()
 	if err != nil {
 		return nil, err
 	}
-	ca, err := template("vcenter-sim test CA", now.Add(-time.Hour), now.Add(24*time.Hour))
+	leaf, parent, err := leafFor(kind, san, ca)
 	if err != nil {
 		return nil, err
 	}
-	ca.IsCA, ca.KeyUsage = true, x509.KeyUsageCertSign|x509.KeyUsageCRLSign
-	caDER, err := x509.CreateCertificate(rand.Reader, ca, ca, &caKey.PublicKey, caKey)
-	if err != nil {
-		return nil, err
-	}
-	leaf, err := template("localhost", now.Add(-time.Hour), now.Add(24*time.Hour))
-	if err != nil {
-		return nil, err
-	}
-	leaf.KeyUsage, leaf.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	leaf.DNSNames, leaf.IPAddresses = []string{"localhost"}, []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
-	parent, signer := ca, caKey
-	switch kind {
-	case "good":
-	case "expired":
-		leaf.NotBefore, leaf.NotAfter = now.Add(-48*time.Hour), now.Add(-24*time.Hour)
-	case "other-name":
-		leaf.Subject.CommonName, leaf.DNSNames, leaf.IPAddresses = "other.example", []string{"other.example"}, nil
-	case "self-signed":
-		parent, signer = leaf, key
-	default:
-		return nil, fmt.Errorf("-cert %s: it is one of %s", kind, strings.Join(certKinds, ", "))
+	signer := caKey
+	if parent == leaf {
+		signer = key
 	}
 	der, err := x509.CreateCertificate(rand.Reader, leaf, parent, &key.PublicKey, signer)
 	if err != nil {
@@ -93,6 +74,48 @@ func makeCert(dir, kind string) (*serverCert, error) {
 	one, two := sha1.Sum(der), sha256.Sum256(der)
 	return &serverCert{tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key},
 		fingerprint(one[:]), fingerprint(two[:])}, nil
+}
+
+func makeCA() (der []byte, ca *x509.Certificate, key *ecdsa.PrivateKey, err error) {
+	now := time.Now()
+	if key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
+		return
+	}
+	if ca, err = template("vcenter-sim test CA", now.Add(-time.Hour), now.Add(24*time.Hour)); err != nil {
+		return
+	}
+	ca.IsCA, ca.KeyUsage = true, x509.KeyUsageCertSign|x509.KeyUsageCRLSign
+	der, err = x509.CreateCertificate(rand.Reader, ca, ca, &key.PublicKey, key)
+	return
+}
+
+// leafFor describes the server's certificate and tells who signs it.
+func leafFor(kind string, san []string, ca *x509.Certificate) (leaf, parent *x509.Certificate, err error) {
+	now := time.Now()
+	if leaf, err = template("localhost", now.Add(-time.Hour), now.Add(24*time.Hour)); err != nil {
+		return nil, nil, err
+	}
+	leaf.KeyUsage, leaf.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	leaf.DNSNames, leaf.IPAddresses = []string{"localhost"}, []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
+	for _, name := range san {
+		if ip := net.ParseIP(name); ip != nil {
+			leaf.IPAddresses = append(leaf.IPAddresses, ip)
+		} else if name != "" {
+			leaf.DNSNames = append(leaf.DNSNames, name)
+		}
+	}
+	switch kind {
+	case "good":
+	case "expired":
+		leaf.NotBefore, leaf.NotAfter = now.Add(-48*time.Hour), now.Add(-24*time.Hour)
+	case "other-name":
+		leaf.Subject.CommonName, leaf.DNSNames, leaf.IPAddresses = "other.example", []string{"other.example"}, nil
+	case "self-signed":
+		return leaf, leaf, nil
+	default:
+		return nil, nil, fmt.Errorf("-cert %s: it is one of %s", kind, strings.Join(certKinds, ", "))
+	}
+	return leaf, ca, nil
 }
 
 func fingerprint(sum []byte) string {
