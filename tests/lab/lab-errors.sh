@@ -37,7 +37,7 @@ ok "--help needs no root" setpriv --reuid 65534 --clear-groups "$LAB" --help
 refused=$(setpriv --reuid 65534 --clear-groups "$LAB" --state /nowhere up 2>&1)
 like "$refused" "takes root" "without root, up says so"
 # Every verb that the program knows is in the help, and the other way round.
-in_help=$("$LAB" --help | sed -n '/^  up /,/^Options/s/^  \([a-z-]*\) .*/\1/p' | sort -u)
+in_help=$("$LAB" --help | sed -n '/^  up /,/^Options/s/^  \([a-z][a-z-]*\) .*/\1/p' | sort -u)
 in_code=$(sed -n '/^    case \$verb in/,/^    esac/s/^    \([a-z][a-z |-]*\)) .*/\1/p' "$LAB" | tr -s ' |' '\n' | grep -v help | sort -u)
 is "$in_help" "$in_code" "help and verbs agree"
 

@@ -6,11 +6,11 @@
 . "$(dirname "$0")/../lib/tap.sh"
 . "$SENDENSE_SRC/tests/lab/with-lab.bash"
 
-# say TEXT TO SECONDS: node says TEXT to an echo service and prints what comes back within that time.
-say() { on node timeout "$3" socat -t"$3" - "TCP:$2,connect-timeout=$3" <<<"$1" 2>&1; }
+# say TEXT TO SECONDS: node says TEXT to an echo service and prints what comes back within that time, or the error.
+say() { on node timeout $(($3 + 5)) socat -t"$3" - "TCP:$2,connect-timeout=$3" <<<"$1" 2>&1; }
 carrier() { on node cat /sys/class/net/eth0/carrier; }
 
-lab_up
+lab_up --names "hub node"
 on hub systemd-run -q --unit=echo socat TCP-LISTEN:7000,reuseaddr,fork EXEC:cat
 ok "the echo service is there" eventually 10 on hub sh -c "ss -Hltn 'sport = 7000' | grep -q ."
 is "$(say hello hub:7000 5)" hello "node talks to hub"

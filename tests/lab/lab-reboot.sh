@@ -11,7 +11,7 @@ boot_id() { on "$1" cat /proc/sys/kernel/random/boot_id; }
 boots() { lab status | sed -n "s/^$1 .*boots=\([0-9]*\).*/\1/p"; }
 state() { lab status | awk -v name="$1" '$1 == name { print $3 }'; }
 
-lab_up
+lab_up --names "hub node"
 # Enabled units of the machine start at every boot: that is what a reboot test is about.
 on hub sh -c 'cat >/etc/systemd/system/count.service <<X
 [Service]

@@ -13,14 +13,25 @@ bare_dress() {
     "$LAB_HERE/bare-root" --apt "$1"
 }
 
-# bare_sweep: folders whose owner was killed. Whoever lives holds a lock on his.
+# bare_folder: a state folder of our own in LAB_STATE, marked as alive by the lock on descriptor BARE_LOCK. It gets its
+# name after it is locked, so that nobody can find it unlocked.
+bare_folder() {
+    local new
+    new=$(mktemp -d "$LAB_BARE_DIR/new-sendense-bare.XXXXXX") || die "cannot make a folder in $LAB_BARE_DIR"
+    exec {BARE_LOCK}>"$new/alive"
+    flock -n "$BARE_LOCK" || die "$new/alive is locked already"
+    LAB_STATE=$LAB_BARE_DIR/sendense-bare.${new##*.}
+    mv -T "$new" "$LAB_STATE" || die "cannot rename $new"
+}
+
+# bare_sweep: what a killed `lab bare` left: a folder that nobody holds a lock on.
 bare_sweep() {
     local dir lock
-    for dir in "$LAB_BARE_DIR"/sendense-bare.*/; do
-        [ -e "$dir/lock" ] || continue
-        exec {lock}<"$dir/lock"
+    for dir in "$LAB_BARE_DIR"/sendense-bare.*; do
+        [ -e "$dir/alive" ] || continue
+        exec {lock}<"$dir/alive"
         if flock -n "$lock"; then
-            (LAB_STATE=${dir%/} && cgroup_remove && rm -rf --one-file-system "$LAB_STATE")
+            (LAB_STATE=$dir && holder_end && rm -rf --one-file-system "$dir")
         fi
         exec {lock}<&-
     done
@@ -28,11 +39,9 @@ bare_sweep() {
 
 # bare_chroot CMD...: without --boot.
 bare_chroot() {
-    local id lock status
+    local id status
     read -r id </proc/sys/kernel/random/uuid
-    LAB_STATE=$(mktemp -d "$LAB_BARE_DIR/sendense-bare.XXXXXX") || die "cannot make a folder in $LAB_BARE_DIR"
-    exec {lock}>"$LAB_STATE/lock"
-    flock -n "$lock" || die "$LAB_STATE/lock is taken"
+    bare_folder
     trap 'trap - EXIT; bare_remove; exit 143' TERM
     trap 'trap - EXIT; bare_remove; exit 130' INT
     trap bare_remove EXIT
@@ -40,7 +49,7 @@ bare_chroot() {
     (
         cgroup_make "sendense-lab-${id%%-*}" >"$LAB_STATE/cgroups" || exit 125
         exec unshare --mount --pid --uts --ipc --fork --kill-child=KILL --propagation private \
-            "$LAB_SELF" _bare "$LAB_STATE" "$lock" "$@"
+            "$LAB_SELF" _bare "$LAB_STATE" "$BARE_LOCK" "$@"
     )
     status=$?
     trap - EXIT
@@ -126,7 +135,7 @@ bare_main() { # STATE CMD...
 # bare_booted CMD...: with --boot. On any way out the lab goes down, and its folder goes with it.
 bare_booted() {
     local status
-    LAB_STATE=$(mktemp -d "$LAB_BARE_DIR/sendense-bare.XXXXXX") || die "cannot make a folder in $LAB_BARE_DIR"
+    bare_folder
     : >"$LAB_STATE/lock"
     LAB_NAMES=(bare) LAB_DISK=1 LAB_NETWORK=host
     trap 'trap - EXIT; bare_booted_end; exit 143' TERM
@@ -134,7 +143,7 @@ bare_booted() {
     trap bare_booted_end EXIT
     verb_up >&2
     [ $# -gt 0 ] || set -- /bin/bash -l
-    (enter_machine bare "$@")
+    (exec {BARE_LOCK}>&- && enter_machine bare "$@")
     status=$?
     trap - EXIT
     bare_booted_end

@@ -17,6 +17,7 @@ holder_start() {
     fi
     exec {report}< <(
         exec {LAB_LOCK}>&- 3>&1 >"$LAB_STATE/holder.log" 2>&1 </dev/null
+        [ -z "${BARE_LOCK:-}" ] || exec {BARE_LOCK}>&-
         exec "${command[@]}" "$LAB_SELF" _launch "$LAB_STATE"
     )
     IFS= read -r -t $((LAB_BOOT_SEC + 30)) -u "$report" line || line="failed the holder ended early"

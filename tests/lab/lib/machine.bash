@@ -68,10 +68,21 @@ machine_find_leader() {
     return 1
 }
 
+# machine_run SECONDS CMD...: inside the machine; see enter_machine for the why of the shell.
+machine_run() {
+    # shellcheck disable=SC2016 # the inner shell expands it
+    timeout "$1" nsenter -t "$leader" --all --no-fork -- /bin/sh -c '"$@"; exit $?' sh "${@:2}"
+}
+
 machine_ready() {
     local health
-    machine_find_leader || return 0 # It died on the way; "ended" comes next.
-    health=$(timeout 20 nsenter -t "$leader" --all --no-fork -- /bin/sh -c '"$@"; exit $?' sh systemctl is-system-running --wait 2>&1)
+    # The kernel calls its lists of children inexact while processes come and go. Not found for good means that it died
+    # on the way; "ended" comes next.
+    wait_until 5 machine_find_leader || {
+        say "$name was ready, but its PID 1 is not to be found below nspawn"
+        return 0
+    }
+    health=$(machine_run 20 systemctl is-system-running --wait 2>&1)
     machine_say up "$leader" "${health//[[:space:]]/-}"
     echo "$name up $health" >"$LAB_RUN/events"
 }
@@ -130,6 +141,8 @@ machine_kill() {
 }
 
 machine_boot_is_late() {
+    say "$name: what its systemd was doing:"
+    ! machine_find_leader || machine_run 5 systemctl list-jobs --no-pager >&2
     machine_fail "it was not ready within $LAB_BOOT_SEC s"
     machine_kill
 }
