@@ -58,10 +58,12 @@ kill -9 "$2"
 ./lab down
 [ -z "$(find /sys/fs/cgroup -name 'sendense-lab-*')" ]
 X
-    ok "a lab boots, breaks and ends inside a bare machine" \
-        lab bare --bind "$SENDENSE_SRC:/source" --bind "$TEST_TMP/nested:/nested" bash /nested
-    ok "and inside one whose PID 1 is systemd" \
-        lab bare --boot --bind "$SENDENSE_SRC:/source" --bind "$TEST_TMP/nested:/nested" bash /nested
+    # Two machines, one download.
+    mkdir "$TEST_TMP/lists" "$TEST_TMP/archives"
+    binds=(--bind "$SENDENSE_SRC:/source" --bind "$TEST_TMP/nested:/nested"
+        --bind "$TEST_TMP/lists:/var/lib/apt/lists" --bind "$TEST_TMP/archives:/var/cache/apt/archives")
+    ok "a lab boots, breaks and ends inside a bare machine" lab bare "${binds[@]}" bash /nested
+    ok "and inside one whose PID 1 is systemd" lab bare --boot "${binds[@]}" bash /nested
     is "$(ls "$LAB_BARE_DIR")" "" "nothing of them stays on disk"
 fi
 is "$(find "$cache" -printf . | wc -c)" "$before" "the cached root is as before"

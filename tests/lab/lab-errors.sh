@@ -28,6 +28,8 @@ refuses "unknown root" "'moon' is no root" up --root=moon
 refuses "no lab" "no lab is up in $LAB_STATE" exec hub true
 refuses "journal of nobody" "no journal of 'hub'" journal hub
 refuses "hook that cannot run" "cannot be executed" up --hook /etc/passwd
+refuses "bind of nothing" "there is no /nowhere" up --bind /nowhere
+refuses "bind to a relative path" "INSIDE begins with /" up --bind /etc:etc
 mkdir "$TEST_TMP/foreign"
 touch "$TEST_TMP/foreign/precious"
 refuses "a foreign folder as state" "holds other things" --state "$TEST_TMP/foreign" up

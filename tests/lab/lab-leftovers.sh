@@ -9,13 +9,12 @@
 
 # Everything that carries the name of one of our two state folders or of their cgroups.
 traces() { # STATE CGROUP-ID
-    local dir
+    local file
     # A zombie is out of our hands: its parent, the host's PID 1 by then, collects it when it likes.
-    for dir in /proc/[0-9]*; do
-        ! grep -q '^State:.Z' "$dir/status" || continue
-        tr '\0' ' ' <"$dir/cmdline" | grep -qF "_holder $1" && echo "process ${dir##*/}"
-        grep -qF "$2" "$dir/cgroup" && echo "process ${dir##*/} in the cgroup"
-    done 2>/dev/null
+    { grep -lz -Ff <(echo "$1") /proc/[0-9]*/cmdline; grep -l -Ff <(echo "$2") /proc/[0-9]*/cgroup; } 2>/dev/null |
+        while read -r file; do
+            grep -q '^State:.Z' "${file%/*}/status" 2>/dev/null || echo "process ${file%/*}: $(tr '\0' ' ' <"${file%/*}/cmdline")"
+        done
     grep -F -e "$1" -e "$2" /proc/self/mountinfo
     find /sys/fs/cgroup -maxdepth 3 -type d -name "*$2*"
 }

@@ -31,7 +31,9 @@ bare_sweep() {
         [ -e "$dir/alive" ] || continue
         exec {lock}<"$dir/alive"
         if flock -n "$lock"; then
-            (LAB_STATE=$dir && holder_end && rm -rf --one-file-system "$dir")
+            LAB_STATE=$dir
+            holder_end
+            rm -rf --one-file-system "$dir"
         fi
         exec {lock}<&-
     done
@@ -101,7 +103,8 @@ bare_enter() {
     shift 2
     exec {lock}>&-
     LAB_RUN=$LAB_STATE/run
-    mkdir -p "$LAB_RUN" && ln -sfn .. "$LAB_RUN/host" && cgroup_enter bare || die "cannot enter the bare machine's cgroups"
+    mkdir -p "$LAB_RUN" && ln -sfn .. "$LAB_RUN/host"
+    cgroup_enter bare || die "cannot enter the bare machine's cgroups"
     exec unshare --cgroup "$LAB_SELF" _bare-inside "$LAB_STATE" "$@"
 }
 
