@@ -2,8 +2,8 @@
 # shellcheck shell=bash
 #
 # Builds the tree for the tests, in one folder per flavour beside the sources. Called by tests/run and
-# .ci/run. It leaves alone how an existing build folder is configured, apart from what the flavour
-# itself means; a folder that belongs to another place of the tree is made anew.
+# .ci/run. A build folder that somebody configured by hand is used as it is; one that belongs to another
+# place of the tree, or was made here with other options, is made anew.
 
 # build_folder FLAVOUR: where it is built. SENDENSE_BUILD in the environment overrides the plain one.
 build_folder() {
@@ -21,7 +21,7 @@ build_options() {
     fault-points) printf '%s\n' gcc -Dfault-points=true ;;
     # By clang: its reports of both sanitizers go to log_path=, gcc's of undefined behaviour do not, so
     # that one in a daemon that nobody waits for would be missed.
-    sanitize) printf '%s\n' clang -Db_sanitize=address,undefined -Db_lundef=false -Dbuildtype=debug -Doptimization=1 ;;
+    sanitize) printf '%s\n' clang -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1 ;;
     *)
         printf 'build: there is no flavour "%s" (plain, clang, fault-points, sanitize)\n' "$1" >&2
         return 1
@@ -29,14 +29,27 @@ build_options() {
     esac
 }
 
-build_configure() { # FOLDER COMPILER OPTION...
-    local folder=$1 compiler=$2 info=$1/meson-info/meson-info.json
-    shift 2
+# build_empty FOLDER: an old build that must not be used again. The lock in it is held.
+build_empty() {
+    find "$1" -mindepth 1 -maxdepth 1 ! -name .lock -exec rm -rf {} +
+}
+
+build_configure() { # FLAVOUR FOLDER COMPILER OPTION...
+    local flavour=$1 folder=$2 compiler=$3 wanted="${*:3}" info=$2/meson-info/meson-info.json made=
+    shift 3
+    [ ! -e "$folder/.flavour" ] || made=$(<"$folder/.flavour")
     if [ -e "$info" ] && ! grep -qF "\"source\": \"$SENDENSE_SRC\"" "$info"; then
-        printf 'build: %s was made for another place of the tree, making it anew\n' "$folder" >&2
-        find "$folder" -mindepth 1 -maxdepth 1 ! -name .lock -exec rm -rf {} +
+        printf 'build: %s was made for another place of the tree, making it anew\n' "$folder"
+        build_empty "$folder"
+    elif [ -e "$info" ] && [ "$made" != "$wanted" ] && { [ -n "$made" ] || [ "$flavour" != plain ]; }; then
+        # A plain folder without the mark was configured by hand and is left as it is.
+        printf 'build: %s was made with other options, making it anew\n' "$folder"
+        build_empty "$folder"
     fi
-    [ -e "$folder/build.ninja" ] || CC=$compiler meson setup "$@" "$folder" "$SENDENSE_SRC"
+    if [ ! -e "$folder/build.ninja" ]; then
+        CC=$compiler meson setup "$@" "$folder" "$SENDENSE_SRC" || return
+        printf '%s\n' "$wanted" >"$folder/.flavour"
+    fi
 }
 
 # build_flavour FLAVOUR JOBS: configures if needed and builds. Quiet when all goes well.
@@ -49,7 +62,7 @@ build_flavour() {
     # Two runs in one tree must not build at the same time.
     (
         flock 9
-        build_configure "$folder" "${options[@]}" && ninja -C "$folder" -j "$jobs"
+        build_configure "$flavour" "$folder" "${options[@]}" && ninja -C "$folder" -j "$jobs"
     ) 9>"$folder/.lock" >"$log" 2>&1 </dev/null
     rc=$?
     # Built by root in somebody else's tree: the owner must be able to build in it and to remove it.
@@ -58,7 +71,7 @@ build_flavour() {
         find "$folder" -user 0 -exec chown -h "$owner" {} +
     fi
     if [ "$rc" -ne 0 ]; then
-        sed 's/^/# /' "$log"
+        tail -n 60 "$log" | sed 's/^/# /'
         printf '# build: the %s build in %s failed\n' "$flavour" "$folder"
     else
         sed -n 's/^build: /# &/p' "$log"

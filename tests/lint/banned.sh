@@ -26,26 +26,32 @@ rules() {
 ^busd/	^$	fork vfork posix_spawn posix_spawnp execv execve execvp execl execlp clone	daemons have no children
 ^busd/	^$	sd_bus_call sd_bus_call_method sd_bus_get_property sd_bus_get_property_string sd_bus_get_property_trivial sd_bus_set_property	blocks the loop; use sd_bus_call_async
 ^(lib|busd|helpers|cli)/	^(busd/hub/store/|helpers/backup-client/|helpers/tunnel/)	pthread_create thrd_create	threads only in the database worker, the copy engine and the tunnel
-.	^(lib/mariadb\.[ch]$|busd/hub/store/|helpers/migrate/|tests/)	mysql_[a-z_]*	SQL only in lib/mariadb, store/ and migrate
+.	^(lib/database\.[ch]$|busd/hub/store/|helpers/migrate/|tests/)	mysql_[a-z_]*	SQL only in lib/database, store/ and migrate
 EOF
 }
 
 check() {
     (
         cd "$1" || exit
-        lint_c_files . | tr '\n' '\0' | xargs -0r awk -v part=code -f "$SENDENSE_SRC/tests/lint/c-parts.awk"
-    ) | awk -F'\t' '
+        lint_c_files . | tr '\n' '\0' | xargs -0r env LC_ALL=C awk -v part=code -f "$SENDENSE_SRC/tests/lint/c-parts.awk"
+    ) | LC_ALL=C awk -F'\t' '
         NR == FNR { n++; room[n] = $1; except[n] = $2; why[n] = $4
                     gsub(/ /, "|", $3); calls[n] = "(^|[^A-Za-z0-9_.>])(" $3 ")[ \t]*\\("; next }
         {
             split($0, part, ":")
-            text = substr($0, length(part[1] ":" part[2] ":") + 1)
+            path[++m] = part[1]
+            place[m] = part[1] ":" part[2]
+            text[m] = substr($0, length(place[m]) + 2)
+        }
+        # Rule by rule, because gawk compiles a pattern anew whenever it meets another one.
+        END {
             for (i = 1; i <= n; i++)
-                if (part[1] ~ room[i] && part[1] !~ except[i] && match(text, calls[i])) {
-                    call = substr(text, RSTART, RLENGTH)
-                    gsub(/[^A-Za-z0-9_]/, "", call)
-                    print part[1] ":" part[2] ": banned: " call "() " why[i]
-                }
+                for (j = 1; j <= m; j++)
+                    if (match(text[j], calls[i]) && path[j] ~ room[i] && path[j] !~ except[i]) {
+                        call = substr(text[j], RSTART, RLENGTH)
+                        gsub(/[^A-Za-z0-9_]/, "", call)
+                        print place[j] ": banned: " call "() " why[i]
+                    }
         }' <(rules) -
 }
 
@@ -77,7 +83,7 @@ mysql_query(m, q);
 pthread_create(&t);
 sleep(1);
 EOF
-plant lib/mariadb.c <<'EOF'
+plant lib/database.c <<'EOF'
 mysql_query(m, q);
 EOF
 plant tests/unit/a.c <<'EOF'

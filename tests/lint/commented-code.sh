@@ -57,7 +57,7 @@ check() {
     cd "$1" || return
     {
         lint_files . | grep -E '\.([ch]|go)$' | tr '\n' '\0' |
-            xargs -0r awk -v part=comments -f "$SENDENSE_SRC/tests/lint/c-parts.awk" | c_code
+            xargs -0r env LC_ALL=C awk -v part=comments -f "$SENDENSE_SRC/tests/lint/c-parts.awk" | c_code
         lint_c_files . | tr '\n' '\0' | xargs -0r grep -HnE '^[[:space:]]*#[[:space:]]*if[[:space:]]+0'
         {
             lint_shell_files .

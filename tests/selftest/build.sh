@@ -58,6 +58,16 @@ like "$(jq -r '.[0].command' "$tree/build-clang/compile_commands.json")" '^clang
 build fault-points
 is "$(meson introspect --buildoptions "$tree/build-fault-points" | jq -r '.[] | select(.name == "fault-points").value')" true \
     "fault-points: with the option"
+rm -r "$tree/build-fault-points"
+(cd "$tree" && CC=clang meson setup build-fault-points >/dev/null)
+build fault-points
+like "$says" 'made with other options' "a flavour made otherwise is made anew"
+like "$(jq -r '.[0].command' "$tree/build-fault-points/compile_commands.json")" '^(cc|gcc) ' "as it should be"
+(cd "$tree" && rm -r build && CC=clang meson setup build >/dev/null)
+build plain
+like "$(jq -r '.[0].command' "$tree/build/compile_commands.json")" '^clang ' "a plain build made by hand stays as it is"
+rm -r "$tree/build"
+build plain
 build odd
 is "$status" 1 "an unknown flavour is refused"
 
