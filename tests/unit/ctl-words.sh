@@ -1,0 +1,84 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# One list of words, three places: what --help says is what the man page and the completion say; and the
+# settings that the reader knows are those of sendense-hub.conf(5), with the same defaults.
+
+. "$(dirname "$0")/../lib/tap.sh"
+
+ctl=$SENDENSE_BUILD/cli/sendensectl
+man=$SENDENSE_SRC/docs/man
+: >"$TEST_TMP/empty.conf"
+
+# plain: roff without its escapes and fonts.
+plain() { sed -E 's/\\f[RIBP]//g; s/\\-/-/g; s/\\&//g' "$1"; }
+
+help=$("$ctl" --help)
+verbs=$(awk '/^Verbs:/ { on = 1; next } /^$/ { on = 0 } on' <<<"$help" | cut -c3-25 |
+    sed -E 's/ +(\[?[A-Z]+\]?)? *$//' | sort)
+options=$(awk '/^Options:/ { on = 1; next } /^$/ { on = 0 } on' <<<"$help" | grep -oE -e '--[a-z]+' | sort)
+is "$(wc -l <<<"$verbs")" 6 "--help lists its verbs"
+
+man_verbs=$(plain "$man/sendensectl.1" |
+    awk '/^\.SH VERBS/ { on = 1; next } /^\.SH/ { on = 0 } on && tp { print } { tp = /^\.TP/ }' |
+    sed -E 's/^\.(BR|BI|B) //; s/"//g; s/ +\[?[A-Z]+\]?$//' | sort)
+is "$man_verbs" "$verbs" "sendensectl(1) has the verbs of --help"
+
+man_options=$(plain "$man/sendensectl.1" |
+    awk '/^\.SH OPTIONS/ { on = 1; next } /^\.SH/ { on = 0 } on && tp { print } { tp = /^\.TP/ }' |
+    grep -oE -e '--[a-z]+' | sort)
+is "$man_options" "$options" "sendensectl(1) has the options of --help"
+
+man_statuses=$(plain "$man/sendensectl.1" |
+    awk '/^\.SH EXIT/ { on = 1; next } /^\.SH/ { on = 0 } on && /^\.B [0-9]/ { print $2 }' | sort -n)
+statuses=$(sed -nE 's/^ +CTL_[A-Z_]+ = ([0-9]+),.*/\1/p' "$SENDENSE_SRC/cli/ctl.h" | sort -n)
+is "$man_statuses" "$statuses" "sendensectl(1) has the exit statuses of cli/ctl.h"
+
+# complete WORD...: what bash would offer for the last word.
+complete_words() {
+    bash -c '
+        . "$1"
+        shift
+        COMP_WORDS=(sendensectl "$@")
+        COMP_CWORD=$#
+        COMPREPLY=()
+        _sendensectl
+        [ "${#COMPREPLY[@]}" -eq 0 ] || printf "%s\n" "${COMPREPLY[@]}"
+    ' - "$SENDENSE_SRC/cli/completions/sendensectl" "$@"
+}
+
+completed=$(complete_words '' | while IFS= read -r word; do
+    more=$(complete_words "$word" '')
+    case $word in
+    log-level) echo "$word" ;; # what follows are levels
+    *) if [ -n "$more" ]; then echo "$word ${more//$'\n'/$'\n'$word }"; else echo "$word"; fi ;;
+    esac
+done | sort)
+is "$completed" "$verbs" "the completion has the verbs of --help"
+is "$(complete_words -- | sed 's/=$//' | sort)" "$options" "the completion has the options of --help"
+is "$(complete_words st)" status "a word that has begun is completed"
+is "$(complete_words --json config ch)" check "options before a verb do not confuse the completion"
+is "$(complete_words --root = /tmp config sh)" show "nor does the value of an option"
+is "$(cd "$TEST_TMP" && complete_words config check em)" empty.conf "files are completed"
+levels=$("$ctl" log-level --help | sed -nE 's/.*one of ([a-z, ]+)\..*/\1/p' | tr -d ,)
+is "$(complete_words log-level '' | tr '\n' ' ')" "$levels " "the completion has all levels"
+
+for verb in $(tr ' ' _ <<<"$verbs"); do
+    # shellcheck disable=SC2086 # two words are two arguments
+    like "$("$ctl" ${verb//_/ } --help)" "^Usage: sendensectl \[OPTIONS...\] ${verb//_/ }" "$verb --help"
+done
+
+settings=$("$ctl" config show --json "$TEST_TMP/empty.conf" | jq -r '.[] | "[\(.section | ascii_upcase)] \(.key)= \(.default)"')
+documented=$(plain "$man/sendense-hub.conf.5" | awk '
+    /^\.SH "\[/ { section = $2; gsub(/"/, "", section) }
+    /^\.BR [A-Za-z]+= "? ?\(default: / {
+        key = $2
+        sub(/.*\(default: /, ""); sub(/\)"$/, "")
+        print section, key, $0
+    }')
+is "$documented" "$settings" "sendense-hub.conf(5) has the settings of the reader, with their defaults"
+
+for page in "$man"/*; do
+    is "$(man --warnings -E UTF-8 -l "$page" 2>&1 >/dev/null)" "" "${page##*/}: rendered without a warning"
+done
+done_testing
