@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
     finished_usec BIGINT UNSIGNED NULL,
     PRIMARY KEY (number),
     CONSTRAINT schema_migrations_name UNIQUE (name),
-    CONSTRAINT schema_migrations_sha256 CHECK (sha256 REGEXP '^[0-9a-f]{64}$'),
+    CONSTRAINT schema_migrations_sha256 CHECK (sha256 REGEXP '^[0-9a-f]{64}\\z'),
     CONSTRAINT schema_migrations_done CHECK (statements_done <= statements),
     CONSTRAINT schema_migrations_finished
         CHECK ((finished_usec IS NOT NULL) = (statements_done = statements))

@@ -84,9 +84,9 @@ CREATE TABLE IF NOT EXISTS vm_replication_contexts (
     -- would share a folder.
     CONSTRAINT vm_replication_contexts_instance_uuid UNIQUE (instance_uuid),
     CONSTRAINT vm_replication_contexts_context_id_form
-        CHECK (context_id REGEXP '^ctx-[A-Za-z0-9_-]+-[0-9]{8}-[0-9]{6}$'),
+        CHECK (context_id REGEXP '^ctx-[A-Za-z0-9_-]+-[0-9]{8}-[0-9]{6}\\z'),
     CONSTRAINT vm_replication_contexts_uuid_form CHECK (
-        instance_uuid REGEXP '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$'),
+        instance_uuid REGEXP '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\\z'),
     CONSTRAINT vm_replication_contexts_credential
         FOREIGN KEY (credential_id) REFERENCES vmware_credentials (id),
     CONSTRAINT vm_replication_contexts_node

@@ -54,7 +54,7 @@ CREATE TABLE IF NOT EXISTS backup_jobs (
         AND (job_type = 'backup') = (backup_type IS NOT NULL)
         AND (job_type = 'backup') = (target_job_id IS NULL)),
     CONSTRAINT backup_jobs_backup_id_form
-        CHECK (backup_id REGEXP '^backup-[A-Za-z0-9_-]+-[0-9]+$'),
+        CHECK (backup_id REGEXP '^backup-[A-Za-z0-9_-]+-[0-9]+\\z'),
     CONSTRAINT backup_jobs_attempt CHECK (attempt > 0),
     CONSTRAINT backup_jobs_finished CHECK (
         (state IN ('completed', 'failed', 'cancelled')) = (finished_usec IS NOT NULL)),
@@ -63,7 +63,7 @@ CREATE TABLE IF NOT EXISTS backup_jobs (
     CONSTRAINT backup_jobs_unit CHECK (
         (unit IS NULL) = (boot_id IS NULL) AND (invocation_id IS NULL OR unit IS NOT NULL)),
     CONSTRAINT backup_jobs_ids CHECK (
-        invocation_id REGEXP '^[0-9a-f]{32}$' AND boot_id REGEXP '^[0-9a-f]{32}$'),
+        invocation_id REGEXP '^[0-9a-f]{32}\\z' AND boot_id REGEXP '^[0-9a-f]{32}\\z'),
     CONSTRAINT backup_jobs_context
         FOREIGN KEY (vm_context_id) REFERENCES vm_replication_contexts (id),
     CONSTRAINT backup_jobs_repository
@@ -115,7 +115,8 @@ CREATE TABLE IF NOT EXISTS backup_disks (
     -- What port_leases refers to: the lease's disk is of its job.
     CONSTRAINT backup_disks_job_and_id UNIQUE (job_id, id),
     CONSTRAINT backup_disks_capacity CHECK (capacity_bytes > 0),
-    CONSTRAINT backup_disks_reason CHECK (state <> 'excluded' OR reason <> ''),
+    CONSTRAINT backup_disks_reason
+        CHECK (state <> 'excluded' OR (reason IS NOT NULL AND reason <> '')),
     CONSTRAINT backup_disks_image CHECK (
         CASE
             WHEN state = 'excluded' THEN file_path IS NULL
@@ -133,7 +134,7 @@ CREATE TABLE IF NOT EXISTS backup_disks (
     CONSTRAINT backup_disks_unit CHECK (
         (unit IS NULL) = (boot_id IS NULL) AND (invocation_id IS NULL OR unit IS NOT NULL)),
     CONSTRAINT backup_disks_ids CHECK (
-        invocation_id REGEXP '^[0-9a-f]{32}$' AND boot_id REGEXP '^[0-9a-f]{32}$'),
+        invocation_id REGEXP '^[0-9a-f]{32}\\z' AND boot_id REGEXP '^[0-9a-f]{32}\\z'),
     CONSTRAINT backup_disks_job
         FOREIGN KEY (job_id, vm_context_id, repository_id)
         REFERENCES backup_jobs (id, vm_context_id, repository_id),
@@ -163,9 +164,9 @@ CREATE TABLE IF NOT EXISTS port_leases (
     CONSTRAINT port_leases_unit UNIQUE (unit),
     CONSTRAINT port_leases_disk UNIQUE (job_id, backup_disk_id),
     CONSTRAINT port_leases_port CHECK (port > 0),
-    CONSTRAINT port_leases_export_form CHECK (export_name REGEXP '^[A-Za-z0-9][A-Za-z0-9._-]*$'),
+    CONSTRAINT port_leases_export_form CHECK (export_name REGEXP '^[A-Za-z0-9][A-Za-z0-9._-]*\\z'),
     CONSTRAINT port_leases_ids CHECK (
-        invocation_id REGEXP '^[0-9a-f]{32}$' AND boot_id REGEXP '^[0-9a-f]{32}$'),
+        invocation_id REGEXP '^[0-9a-f]{32}\\z' AND boot_id REGEXP '^[0-9a-f]{32}\\z'),
     CONSTRAINT port_leases_job_disk
         FOREIGN KEY (job_id, backup_disk_id) REFERENCES backup_disks (job_id, id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin
@@ -191,7 +192,7 @@ CREATE TABLE IF NOT EXISTS job_events (
     PRIMARY KEY (id),
     CONSTRAINT job_events_event_id UNIQUE (event_id),
     KEY job_events_by_job (job_id, id),
-    CONSTRAINT job_events_event_id_form CHECK (event_id REGEXP '^[0-9a-f]{32}$'),
+    CONSTRAINT job_events_event_id_form CHECK (event_id REGEXP '^[0-9a-f]{32}\\z'),
     CONSTRAINT job_events_job
         FOREIGN KEY (job_id) REFERENCES backup_jobs (id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin
@@ -225,7 +226,7 @@ CREATE TABLE IF NOT EXISTS obligations (
     PRIMARY KEY (id),
     CONSTRAINT obligations_once UNIQUE (kind, open_place, open_subject),
     KEY obligations_due (state, next_attempt_usec),
-    CONSTRAINT obligations_words CHECK (kind REGEXP '^[a-z][a-z-]*$' AND subject <> ''),
+    CONSTRAINT obligations_words CHECK (kind REGEXP '^[a-z][a-z-]*\\z' AND subject <> ''),
     CONSTRAINT obligations_done CHECK ((state = 'done') = (done_usec IS NOT NULL)),
     CONSTRAINT obligations_job
         FOREIGN KEY (job_id) REFERENCES backup_jobs (id),

@@ -253,15 +253,15 @@ int main(int argc, char *argv[])
                 return r < 0 ? EX_USAGE : EXIT_SUCCESS;
 
         log_open("sendense-migrate");
-        r = load_config(&config);
-        if (r < 0)
-                return r == -ENOMEM ? EXIT_FAILURE : EX_CONFIG;
-        log_set_level(config.log_level);
         if (geteuid() != 0) {
                 (void) log_error(0, "sendense-migrate must run as root, whom MariaDB knows by its "
                                     "unix socket");
                 return EX_NOPERM;
         }
+        r = load_config(&config);
+        if (r < 0)
+                return r == -ENOMEM ? EXIT_FAILURE : EX_CONFIG;
+        log_set_level(config.log_level);
 
         if (mysql_library_init(0, NULL, NULL) != 0) {
                 (void) log_oom();

@@ -1,0 +1,219 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Each constraint is violated once, and MariaDB must name it. The statements run as the hub's user and
+# in its mode. Each stands beside a good one that differs in nothing else, so that a row that is
+# refused for another reason is no pass; and every constraint of the schema must have its line here.
+
+. "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/mariadb.bash"
+. "$(dirname "$0")/migrate.bash"
+
+mariadb_start "$TEST_TMP/db" || exit 1
+migrate_config
+require "the migrations apply" migrate
+
+# All in one client: a statement that fails leaves its message between two marks.
+script=$TEST_TMP/script.sql
+want=$TEST_TMP/want
+: >"$want"
+cat >"$script" <<'X'
+SET SESSION sql_mode = 'STRICT_ALL_TABLES';
+X
+good() { printf 'SELECT "good";\n%s;\n' "$1" >>"$script"; echo "good" >>"$want"; }
+# bad CONSTRAINT STATEMENT
+bad() {
+    printf 'SELECT "bad %s";\n%s;\n' "$1" "$2" >>"$script"
+    echo "bad $1" >>"$want"
+}
+
+sealed="REPEAT('x', 41)"
+id=0123456789abcdef0123456789abcdef
+
+good "INSERT INTO backup_repositories (name, path, created_usec) VALUES ('second', '/srv/second', 1)"
+bad backup_repositories_name "INSERT INTO backup_repositories (name, path, created_usec) VALUES ('second', '/srv/x', 1)"
+good "INSERT INTO backup_repositories (name, path, created_usec) VALUES ('second ', '/srv/blank', 1)"
+bad backup_repositories_path "INSERT INTO backup_repositories (name, path, created_usec) VALUES ('x', '/srv/second', 1)"
+for path in srv /srv/ /srv//x /srv/../x /srv/. / '/srv\na'; do
+    bad backup_repositories_path_form "INSERT INTO backup_repositories (name, path, created_usec) VALUES ('x', '$path', 1)"
+done
+
+good "INSERT INTO vmware_credentials (name, host, user_name, password_sealed, created_usec, changed_usec) VALUES ('vc', 'h', 'u', $sealed, 1, 1)"
+bad vmware_credentials_name "INSERT INTO vmware_credentials (name, host, user_name, password_sealed, created_usec, changed_usec) VALUES ('vc', 'h2', 'u', $sealed, 1, 1)"
+bad vmware_credentials_port "INSERT INTO vmware_credentials (name, host, port, user_name, password_sealed, created_usec, changed_usec) VALUES ('x', 'h', 0, 'u', $sealed, 1, 1)"
+bad vmware_credentials_sealed "INSERT INTO vmware_credentials (name, host, user_name, password_sealed, created_usec, changed_usec) VALUES ('x', 'h', 'u', 'VMware1!', 1, 1)"
+
+good "INSERT INTO nodes (name, reverse_port, public_key, token_sealed, created_usec) VALUES ('n1', 9081, 'key', $sealed, 1)"
+good "INSERT INTO nodes (name, reverse_port, created_usec) VALUES ('n2', 9082, 1)"
+bad nodes_name "INSERT INTO nodes (name, reverse_port, created_usec) VALUES ('n1', 9083, 1)"
+bad nodes_reverse_port "INSERT INTO nodes (name, reverse_port, created_usec) VALUES ('x', 9081, 1)"
+bad nodes_public_key "INSERT INTO nodes (name, reverse_port, public_key, created_usec) VALUES ('x', 9083, 'key', 1)"
+bad nodes_port "INSERT INTO nodes (name, reverse_port, created_usec) VALUES ('x', 0, 1)"
+bad nodes_sealed "INSERT INTO nodes (name, reverse_port, token_sealed, created_usec) VALUES ('x', 9083, 'token', 1)"
+
+context() { # ID UUID [COLUMN VALUE]
+    echo "INSERT INTO vm_replication_contexts (context_id, instance_uuid, vm_name, vm_path, created_usec${3:+, $3}) VALUES ('$1', '$2', 'pgtest1', '/DC/vm/pgtest1', 1${4:+, $4})"
+}
+good "$(context ctx-pgtest1-20260101-000000 50000000-0000-0000-0000-000000000001 credential_id '(SELECT id FROM vmware_credentials)')"
+good "$(context ctx-pgtest1-20260101-000001 50000000-0000-0000-0000-000000000002 node_id '(SELECT MIN(id) FROM nodes)')"
+bad vm_replication_contexts_context_id "$(context ctx-pgtest1-20260101-000000 50000000-0000-0000-0000-000000000003)"
+bad vm_replication_contexts_instance_uuid "$(context ctx-x-20260101-000000 50000000-0000-0000-0000-000000000001)"
+bad vm_replication_contexts_context_id_form "$(context 'ctx-../x-20260101-000000' 50000000-0000-0000-0000-000000000003)"
+bad vm_replication_contexts_context_id_form "$(context 'ctx-x-20260101-000000\n' 50000000-0000-0000-0000-000000000003)"
+bad vm_replication_contexts_uuid_form "$(context ctx-x-20260101-000000 5000000A-0000-0000-0000-000000000003)"
+bad vm_replication_contexts_uuid_form "$(context ctx-x-20260101-000000 ../../../../../../etc)"
+bad vm_replication_contexts_credential "$(context ctx-x-20260101-000000 50000000-0000-0000-0000-000000000003 credential_id 999)"
+bad vm_replication_contexts_node "$(context ctx-x-20260101-000000 50000000-0000-0000-0000-000000000003 node_id 999)"
+bad vm_replication_contexts_node "DELETE FROM nodes WHERE name = 'n1'"
+bad vm_replication_contexts_credential "DELETE FROM vmware_credentials"
+
+disk() { # CONTEXT KEY [UNIT [CAPACITY [UUID [CHANGE]]]]
+    echo "INSERT INTO vm_disks (vm_context_id, disk_key, unit_number, controller, capacity_bytes, backing_uuid, change_id) VALUES ($1, $2, ${3:-0}, 'pvscsi:1000', ${4:-1}, ${5:-NULL}, ${6:-NULL})"
+}
+good "$(disk 1 2000 0)"
+good "$(disk 1 2001 0)" # both say unit 0
+good "$(disk 2 2000 0)" # the same key in another VM
+bad vm_disks_key "$(disk 1 2000 1)"
+bad vm_disks_key_form "$(disk 1 0)"
+bad vm_disks_key_form "$(disk 1 2147483648)"
+bad vm_disks_capacity "$(disk 1 2002 0 0)"
+bad vm_disks_backing_uuid "$(disk 1 2002 0 1 "''")"
+bad vm_disks_change_id "$(disk 1 2002 0 1 NULL "''")"
+bad vm_disks_context "$(disk 999 2000)"
+bad vm_disks_context "DELETE FROM vm_replication_contexts WHERE id = 1"
+
+job() { # CONTEXT BACKUP-ID [COLUMNS VALUES]
+    echo "INSERT INTO backup_jobs (vm_context_id, repository_id, backup_id, backup_type, principal, created_usec${3:+, $3}) VALUES ($1, 1, '$2', 'full', 'uid:0', 1${4:+, $4})"
+}
+done="state, finished_usec"
+good "$(job 1 backup-a-1 "$done" "'completed', 2")"
+good "$(job 1 backup-a-2)"
+bad backup_jobs_one_active "$(job 1 backup-a-3)"
+bad backup_jobs_one_active "UPDATE backup_jobs SET state = 'copying', finished_usec = NULL WHERE backup_id = 'backup-a-1'"
+good "$(job 1 backup-a-4 "$done, error_name" "'failed', 2, 'com.sendense.Error.X'")"
+good "$(job 1 backup-a-5-1 "$done" "'cancelled', 2")"
+good "$(job 2 backup-b-1)"
+bad backup_jobs_backup_id "$(job 1 backup-a-1 "$done" "'completed', 2")"
+bad backup_jobs_backup_id_form "$(job 1 backup-../x-1 "$done" "'completed', 2")"
+bad backup_jobs_backup_id_form "$(job 1 'backup-x-1\n' "$done" "'completed', 2")"
+bad backup_jobs_attempt "$(job 1 backup-x-1 "$done, attempt" "'completed', 2, 0")"
+bad backup_jobs_finished "$(job 1 backup-x-1 state "'completed'")"
+bad backup_jobs_finished "UPDATE backup_jobs SET finished_usec = 2 WHERE backup_id = 'backup-a-2'"
+bad backup_jobs_error "$(job 1 backup-x-1 "$done" "'failed', 2")"
+bad backup_jobs_error "$(job 1 backup-x-1 "$done, error_name" "'completed', 2, 'x'")"
+bad backup_jobs_unit "UPDATE backup_jobs SET unit = 'sendense-copy-2.service' WHERE id = 2"
+bad backup_jobs_unit "UPDATE backup_jobs SET invocation_id = '$id' WHERE id = 2"
+good "UPDATE backup_jobs SET unit = 'sendense-copy-2.service', boot_id = '$id' WHERE id = 2"
+good "UPDATE backup_jobs SET invocation_id = '$id' WHERE id = 2"
+bad backup_jobs_ids "UPDATE backup_jobs SET invocation_id = 'X' WHERE id = 2"
+bad backup_jobs_ids "UPDATE backup_jobs SET boot_id = '' WHERE id = 2"
+bad backup_jobs_context "$(job 999 backup-x-1)"
+bad backup_jobs_repository "UPDATE backup_jobs SET repository_id = 999 WHERE id = 2"
+bad backup_jobs_repository "DELETE FROM backup_repositories WHERE id = 1"
+bad backup_jobs_node "UPDATE backup_jobs SET node_id = 999 WHERE id = 2"
+work() { # CONTEXT REPOSITORY TARGET [COLUMN VALUE]
+    echo "INSERT INTO backup_jobs (job_type, vm_context_id, repository_id, target_job_id, principal, created_usec, state, finished_usec${4:+, $4}) VALUES ('verify', $1, $2, $3, 'uid:0', 1, 'completed', 2${5:+, $5})"
+}
+good "$(work 1 1 1)"
+bad backup_jobs_backup "$(work 1 1 1 backup_id "'backup-x-1'")"
+bad backup_jobs_backup "$(work 1 1 NULL)"
+bad backup_jobs_backup "UPDATE backup_jobs SET backup_type = NULL WHERE id = 2"
+bad backup_jobs_backup "UPDATE backup_jobs SET target_job_id = 1 WHERE id = 2"
+bad backup_jobs_target "$(work 2 1 1)"
+bad backup_jobs_target "$(work 1 2 1)"
+
+image() { # JOB CONTEXT REPOSITORY KEY STATE TYPE PARENT FILE [REASON]
+    echo "INSERT INTO backup_disks (job_id, vm_context_id, repository_id, disk_key, state, backup_type, capacity_bytes, parent_id, file_path, reason) VALUES ((SELECT id FROM backup_jobs WHERE backup_id = '$1'), $2, $3, $4, '$5', '$6', 1, $7, $8, ${9:-NULL})"
+}
+good "$(image backup-a-1 1 1 2000 completed full NULL "'u/2000/a.qcow2'")"
+good "$(image backup-a-1 1 1 2001 excluded full NULL NULL "'independent disk'")"
+bad backup_disks_key "$(image backup-a-1 1 1 2000 pending full NULL NULL)"
+good "$(image backup-a-2 1 1 2000 exporting incremental 1 "'u/2000/b.qcow2'")"
+good "$(image backup-b-1 2 1 2000 exporting full NULL "'v/2000/b.qcow2'")"
+bad backup_disks_file "$(image backup-a-2 1 1 2001 exporting full NULL "'u/2000/a.qcow2'")"
+bad backup_disks_job "$(image backup-b-1 1 1 2001 pending full NULL NULL)"
+bad backup_disks_job "$(image backup-a-2 1 2 2001 pending full NULL NULL)"
+bad backup_disks_disk "$(image backup-a-2 1 1 2002 pending full NULL NULL)"
+bad backup_disks_parent "$(image backup-a-2 1 1 2001 exporting incremental 1 "'u/2001/b.qcow2'")"
+bad backup_disks_parent "DELETE FROM backup_disks WHERE id = 1"
+bad backup_disks_capacity "UPDATE backup_disks SET capacity_bytes = 0 WHERE id = 1"
+bad backup_disks_reason "$(image backup-a-2 1 1 2001 excluded full NULL NULL)"
+bad backup_disks_image "$(image backup-a-2 1 1 2001 excluded full NULL "'u/2001/b.qcow2'" "'why'")"
+bad backup_disks_image "UPDATE backup_disks SET file_path = NULL WHERE id = 1"
+bad backup_disks_layer "$(image backup-a-2 1 1 2001 exporting full 1 "'u/2001/b.qcow2'")"
+bad backup_disks_layer "$(image backup-a-2 1 1 2001 exporting incremental NULL "'u/2001/b.qcow2'")"
+for file in /etc/x ../x u/../x u//x u/ . 'u\nx' ''; do
+    bad backup_disks_file_form "UPDATE backup_disks SET file_path = '$file' WHERE id = 1"
+done
+bad backup_disks_unit "UPDATE backup_disks SET unit = 'x.service' WHERE id = 1"
+bad backup_disks_ids "UPDATE backup_disks SET unit = 'x.service', boot_id = 'x' WHERE id = 1"
+
+lease() { # PORT JOB DISK EXPORT UNIT [BOOT]
+    echo "INSERT INTO port_leases (port, job_id, backup_disk_id, export_name, unit, boot_id, leased_usec) VALUES ($1, (SELECT id FROM backup_jobs WHERE backup_id = '$2'), (SELECT id FROM backup_disks WHERE file_path = '$3'), '$4', '$5', '${6:-$id}', 1)"
+}
+good "$(lease 10100 backup-a-2 u/2000/b.qcow2 e1 u1.service)"
+bad PRIMARY "$(lease 10100 backup-b-1 v/2000/b.qcow2 e2 u2.service)"
+bad port_leases_export "$(lease 10101 backup-b-1 v/2000/b.qcow2 e1 u2.service)"
+bad port_leases_unit "$(lease 10101 backup-b-1 v/2000/b.qcow2 e2 u1.service)"
+bad port_leases_disk "$(lease 10101 backup-a-2 u/2000/b.qcow2 e2 u2.service)"
+bad port_leases_job_disk "$(lease 10101 backup-b-1 u/2000/b.qcow2 e2 u2.service)"
+bad port_leases_port "$(lease 0 backup-b-1 v/2000/b.qcow2 e2 u2.service)"
+bad port_leases_export_form "$(lease 10101 backup-b-1 v/2000/b.qcow2 'a/b' u2.service)"
+bad port_leases_ids "$(lease 10101 backup-b-1 v/2000/b.qcow2 e2 u2.service boot)"
+good "$(lease 10101 backup-b-1 v/2000/b.qcow2 e2 u2.service)"
+bad backup_disks_job "DELETE FROM backup_jobs WHERE backup_id = 'backup-a-1'"
+
+event() { # EVENT JOB
+    echo "INSERT INTO job_events (event_id, job_id, at_usec, principal, from_state, to_state, reason) VALUES ('$1', $2, 1, 'hub', NULL, 'queued', 'made')"
+}
+good "$(event $id 1)"
+bad job_events_event_id "$(event $id 1)"
+bad job_events_event_id_form "$(event x 1)"
+bad job_events_job "$(event ${id/0/1} 999)"
+
+obligation() { # KIND SUBJECT JOB NODE [STATE]
+    echo "INSERT INTO obligations (kind, subject, job_id, node_id, created_usec, next_attempt_usec, state) VALUES ('$1', '$2', $3, $4, 1, 1, '${5:-open}')"
+}
+good "$(obligation stop-unit u1 1 NULL)"
+bad obligations_once "$(obligation stop-unit u1 1 NULL)"
+good "$(obligation stop-unit u1 1 1)"
+good "$(obligation remove-file u1 1 NULL)"
+bad obligations_once "$(obligation stop-unit u1 2 1)"
+good "UPDATE obligations SET state = 'done', done_usec = 2"
+good "$(obligation stop-unit u1 1 NULL)"
+bad obligations_words "$(obligation 'Stop it' u2 1 NULL)"
+bad obligations_words "$(obligation stop-unit '' 1 NULL)"
+bad obligations_done "$(obligation stop-unit u2 1 NULL done)"
+bad obligations_job "$(obligation stop-unit u2 999 NULL)"
+bad obligations_node "$(obligation stop-unit u2 1 999)"
+
+token() { # NAME HASH ROLES
+    echo "INSERT INTO api_tokens (name, token_sha256, roles, created_by, created_usec) VALUES ('$1', REPEAT('$2', 32), '$3', 'uid:0', 1)"
+}
+good "$(token a a inspect,backup)"
+bad api_tokens_name "$(token a b inspect)"
+bad api_tokens_token "$(token b a inspect)"
+bad api_tokens_roles "$(token b b '')"
+
+# Words that are none are refused by their type.
+bad "column 'state'" "UPDATE backup_jobs SET state = 'qemu_started' WHERE id = 2"
+bad "column 'roles'" "$(token b b inspect,root)"
+
+mariadb_as_nobody mariadb --no-defaults --socket="$mariadb_socket" --default-character-set=utf8mb4 -u nobody -NB --force \
+    sendense <"$script" >"$TEST_TMP/out" 2>&1
+# One line for each statement: what was wanted, and what MariaDB said.
+awk '/^(good|bad )/ { if (n++) print want "\t" said; want = $0; said = "accepted"; next }
+     /^ERROR/ { said = $0 } END { print want "\t" said }' "$TEST_TMP/out" >"$TEST_TMP/got"
+
+is "$(cut -f1 "$TEST_TMP/got")" "$(cat "$want")" "every statement was tried"
+is "$(awk -F'\t' '$1 == "good" && $2 != "accepted"' "$TEST_TMP/got")" "" "all $(grep -c ^good "$want") good rows are accepted"
+is "$(awk -F'\t' '$1 != "good" { name = substr($1, 5)
+    if (!index($2, "`" name "`") && !index($2, "\047" name "\047") && !index($2, name)) print }' "$TEST_TMP/got")" "" \
+    "all $(grep -c ^bad "$want") bad ones are refused, each by its own constraint"
+
+# No constraint without its line.
+is "$(comm -23 <(mariadb_sql -e "SELECT CONSTRAINT_NAME FROM information_schema.TABLE_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = 'sendense'
+    AND CONSTRAINT_NAME <> 'PRIMARY' AND TABLE_NAME <> 'schema_migrations'
+    AND CONSTRAINT_NAME NOT IN ('backup_jobs_place', 'backup_disks_chain', 'backup_disks_job_and_id')" | LC_ALL=C sort -u) \
+    <(sed -n 's/^bad //p' "$want" | LC_ALL=C sort -u))" "" "every constraint was violated once"
+done_testing

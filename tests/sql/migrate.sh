@@ -1,0 +1,139 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# sendense-migrate as an operator meets it: from nothing, again, at the same time, and refusing.
+
+. "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/mariadb.bash"
+. "$(dirname "$0")/migrate.bash"
+
+newest=$(sed -nE 's/^#define SQL_SCHEMA_NEWEST UINT32_C\(([0-9]+)\)/\1/p' "$SENDENSE_BUILD/sql/sql-schema.h")
+version=$("$migrate_program" --version | awk '{ print $2 }')
+books() { mariadb_sql sendense -e "$1"; }
+
+mariadb_start "$TEST_TMP/db" || exit 1
+migrate_config
+
+# --status before there is anything.
+migrate --status
+is "$?" 0 "--status works without a database"
+like "$(<"$migrate_log")" '^0001 +missing' "and says what is missing"
+
+migrate
+is "$?" 0 "from nothing to the newest schema" || diag "$(<"$migrate_log")"
+is "$(grep -c 'Applied 00' "$migrate_log")" "$newest" "one line for each migration"
+is "$(books 'SELECT COUNT(*) FROM schema_migrations WHERE statements_done = statements AND finished_usec >= started_usec')" \
+    "$newest" "each is recorded as whole"
+is "$(books 'SELECT id, name, path FROM backup_repositories')" $'1\tlocal\t/var/lib/sendense/repository' \
+    "the default repository is there"
+is "$(books "SELECT DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = 'sendense'")" \
+    utf8mb4_nopad_bin "the database compares byte by byte"
+
+mariadb_sql -e "SET GLOBAL general_log = ON"
+migrate
+is "$?" 0 "a second run succeeds"
+mariadb_sql -e "SET GLOBAL general_log = OFF"
+like "$(<"$migrate_log")" "Nothing to do: the database sendense has schema $newest" "it says that nothing was to do"
+is "$(grep -cE '(Query|Execute).*(CREATE|ALTER|DROP|INSERT|UPDATE|DELETE|GRANT|REVOKE) ' "$mariadb_dir/general.log")" 0 \
+    "it sent nothing that writes"
+ok "the server saw it ask, though" grep -q "Query.*GET_LOCK" "$mariadb_dir/general.log"
+
+migrate --status --json
+is "$(jq -r '[.state, .schema, .schema_expected, .database, (.migrations | length), .migrations[0].state] | @csv' "$migrate_log")" \
+    "\"current\",$newest,$newest,\"sendense\",$newest,\"applied\"" "--status --json tells programs the same"
+
+# Two at the same time, from nothing.
+migrate_forget
+"$migrate_program" --config="$TEST_TMP/hub.conf" >"$TEST_TMP/first.log" 2>&1 &
+first=$!
+migrate
+second_rc=$?
+wait "$first"
+is "$? $second_rc" "0 0" "two at the same time both succeed"
+is "$(cat "$TEST_TMP/first.log" "$migrate_log" | grep -c 'Applied 0001')" 1 "and only one of them did it" ||
+    diag "$(cat "$TEST_TMP/first.log" "$migrate_log")"
+
+# Somebody else holds the lock: it waits, says so, and goes on when the lock is free.
+mkfifo "$TEST_TMP/hold"
+mariadb --no-defaults --socket="$mariadb_socket" -N --unbuffered <"$TEST_TMP/hold" >"$TEST_TMP/held" &
+holder=$!
+exec 8>"$TEST_TMP/hold"
+echo "SELECT GET_LOCK('sendense-migrate.sendense', 0);" >&8
+ok "a lock is held" eventually 5 test -s "$TEST_TMP/held"
+"$migrate_program" --config="$TEST_TMP/hub.conf" >"$TEST_TMP/first.log" 2>&1 8>&- &
+first=$!
+ok "a run says that it waits for another" eventually 5 grep -q "Another sendense-migrate is at work" "$TEST_TMP/first.log"
+ok "and it does wait" kill -0 "$first"
+exec 8>&-
+wait "$holder"
+wait "$first"
+is "$?" 0 "it goes on when the other has ended"
+
+# A newer database: refused, both versions named, nothing touched.
+books "INSERT INTO schema_migrations VALUES ($((newest + 1)), 'from-the-future', REPEAT('a', 64), 2, 1, '9.8.7', 1, NULL)"
+before=$(schema_dump)
+migrate
+is "$?" 65 "a newer database is refused"
+like "$(<"$migrate_log")" "schema $((newest + 1)) of version 9\.8\.7.*knows schema $newest and is version $version" "both versions are named"
+migrate --status
+is "$?" 65 "--status says it by its status too"
+like "$(<"$migrate_log")" "^000$((newest + 1)) +newer +1/2 +9\.8\.7" "and in its table"
+is "$(schema_dump)" "$before" "nothing was changed"
+books "DELETE FROM schema_migrations WHERE number > $newest"
+
+# A released file that was changed afterwards, as the database sees it.
+books "UPDATE schema_migrations SET sha256 = REPEAT('b', 64) WHERE number = 2"
+migrate
+is "$?" 65 "a changed migration is refused"
+like "$(<"$migrate_log")" "0002-create-jobs\.sql is not the 0002-create-jobs\.sql that version $version applied" "the file is named"
+migrate --status --json
+is "$(jq -r '.state + " " + .migrations[1].state' "$migrate_log")" "changed changed" "--status knows which"
+books "DELETE FROM schema_migrations WHERE number = 2"
+migrate
+is "$?" 65 "a gap in the books is refused"
+like "$(<"$migrate_log")" "has migration 0003 but not 0002" "and named"
+
+# A database of somebody else's, with a table of the same name.
+migrate_forget
+mariadb_sql -e "CREATE DATABASE sendense; CREATE TABLE sendense.backup_jobs (id INT)"
+migrate
+is "$?" 65 "tables of somebody else are refused"
+like "$(<"$migrate_log")" "holds 1 tables that are not from sendense-migrate" "and it says why"
+
+# A user of the same name who logs in by password.
+migrate_forget
+mariadb_sql -e "CREATE USER nobody@localhost IDENTIFIED BY 'pw'"
+migrate
+is "$?" 65 "a user with a password is refused"
+like "$(<"$migrate_log")" "user nobody that does not log in by unix_socket" "and named"
+migrate_forget
+
+# Wrong command lines, configs, users.
+migrate --jsn
+is "$?" 64 "an unknown option is a usage error"
+migrate extra
+is "$?" 64 "so is an argument"
+migrate --json
+is "$?" 64 "--json alone too"
+printf '[Database]\nUser=root\n' >"$TEST_TMP/bad.conf"
+"$migrate_program" --config="$TEST_TMP/bad.conf" >"$migrate_log" 2>&1
+is "$?" 78 "MariaDB's root as the hub's user is a wrong config"
+like "$(<"$migrate_log")" 'bad\.conf:2: \[Database\] User=: .*administrator' "file, line and key are named"
+"$migrate_program" --config="$TEST_TMP/none.conf" >"$migrate_log" 2>&1
+is "$?" 78 "a config that is not there is wrong"
+mariadb_as_nobody "$migrate_program" --config="$TEST_TMP/hub.conf" >"$migrate_log" 2>&1
+is "$?" 77 "only root may"
+like "$(<"$migrate_log")" "must run as root" "and it says so"
+
+# MariaDB frozen, gone.
+mariadb_freeze
+start=${EPOCHREALTIME/[.,]/}
+migrate
+is "$?" 75 "a frozen server is a reason to try again"
+ok "and is noticed soon" test $((${EPOCHREALTIME/[.,]/} - start)) -lt 4000000
+mariadb_thaw
+mariadb_stop
+migrate
+is "$?" 75 "so is one that is not there"
+like "$(<"$migrate_log")" "$mariadb_socket.*is mariadb.service running" "the socket and the remedy are named"
+done_testing
