@@ -1,0 +1,58 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# deploy/quickstart as a newcomer types it: it shows a hub at work, leaves nothing behind unless asked to, and a step
+# that goes wrong is named with its cause and remedy.
+
+. "$(dirname "$0")/../lib/tap.sh"
+
+: "${TEST_TMP:?a test needs a folder of its own; tests/run makes one}"
+[ "$EUID" -eq 0 ] || skip_all "booting machines takes root"
+quickstart=$SENDENSE_SRC/deploy/quickstart
+out=$TEST_TMP/out
+
+# As a job of cron would: no terminal, no standard input.
+quickly() { setsid --wait "$@" <&- >"$out" 2>&1; }
+
+begin=${EPOCHREALTIME/[.,]/}
+before=$(find /run -maxdepth 1 -name 'sendense-quickstart-*' | wc -l)
+quickly "$quickstart"
+rc=$?
+msec=$(((${EPOCHREALTIME/[.,]/} - begin) / 1000))
+is "$rc" 0 "it succeeds" || diag "$(tail -n 40 "$out")"
+diag "it took $msec ms, with packages and build in place"
+ok "in less than 30 s" test "$msec" -lt 30000
+for heading in Packages Build Machines MariaDB Migrations Hub 'What there is to see'; do
+    ok "there is the step $heading" grep -Eq "^==> [1-7]/7 $heading\$" "$out"
+done
+ok "it shows the hub's object" grep -q '/com/sendense/Hub1' "$out"
+ok "it shows that the hub is active" grep -q 'Active: active (running)' "$out"
+ok "it shows the hub's journal" grep -q 'Ready on the bus as com.sendense.Hub1' "$out"
+ok "it says what to type next" grep -q 'sudo tests/run' "$out"
+is "$(find /run -maxdepth 1 -name 'sendense-quickstart-*' | wc -l)" "$before" "its folder in /run is gone"
+
+# --keep.
+export LAB_STATE=$TEST_TMP/lab
+at_end '"$SENDENSE_SRC/tests/lab/lab" down'
+quickly "$quickstart" --keep
+is "$?" 0 "--keep succeeds" || diag "$(tail -n 40 "$out")"
+ok "it says how to enter the hub" grep -q 'tests/lab/lab exec hub' "$out"
+ok "it says how to end the machines" grep -q 'tests/lab/lab down' "$out"
+like "$("$SENDENSE_SRC/tests/lab/lab" exec hub sendensectl status)" ready "the hub can be looked at"
+is "$("$SENDENSE_SRC/tests/lab/lab" exec hub systemctl is-enabled sendense-hub mariadb | sort -u)" enabled \
+    "and would come back after a reboot"
+quickly "$quickstart" --keep
+is "$?" 1 "a second --keep is refused"
+like "$(<"$out")" 'step 3, Machines, failed: .*still up' "the step and the cause are named"
+like "$(<"$out")" 'remedy: .*lab down' "and the remedy"
+
+# Wrong calls.
+"$quickstart" --kep >"$out" 2>&1
+is "$? $(grep -c 'unknown argument --kep; see' "$out")" "2 1" "an unknown argument is named"
+setpriv --reuid 65534 --clear-groups bash "$quickstart" >"$out" 2>&1
+is "$? $(grep -c 'type: sudo deploy/quickstart' "$out")" "2 1" "without root it says what to type"
+SENDENSE_BUILD=/dev/null/x "$quickstart" >"$out" 2>&1
+is "$?" 1 "a build that cannot be is a failure"
+like "$(<"$out")" 'step 2, Build, failed: ' "of the step Build"
+
+done_testing
