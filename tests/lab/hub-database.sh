@@ -1,0 +1,81 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# MariaDB stops, freezes and comes back under a running hub: the hub answers the bus all the while, says what it
+# lacks, and is back by itself within 5 s. Nor does a machine whose MariaDB comes up late need a hand.
+
+. "$(dirname "$0")/../lib/tap.sh"
+. "$SENDENSE_SRC/tests/lab/hub-lab.bash"
+
+hub_lab_up
+hub_ready
+pid=$(unit sendense-hub MainPID)
+invocation=$(unit sendense-hub InvocationID)
+
+not_active() { ! hub systemctl --quiet is-active "$1"; }
+
+# A watcher asks the hub every 50 ms, from here to the end, and notes how long each answer took.
+hub install -m 755 /dev/stdin /run/watcher <<'X'
+#!/bin/bash
+while [ ! -e /run/watcher.end ]; do
+    begin=${EPOCHREALTIME/[.,]/}
+    timeout 5 busctl get-property com.sendense.Hub1 /com/sendense/Hub1 com.sendense.Hub1.Manager State >/dev/null 2>&1
+    echo "$? $(((${EPOCHREALTIME/[.,]/} - begin) / 1000))"
+    sleep 0.05
+done >/run/watcher.log
+X
+hub systemd-run --quiet --unit=watcher /run/watcher
+
+# Stopped.
+hub systemctl stop mariadb
+msec=$(wait_prop 5 DatabaseState 's "unreachable"') || msec=5000
+diag "a stopped MariaDB is noticed in $msec ms"
+ok "a stopped MariaDB is noticed within 5 s" test "$msec" -lt 5000
+is "$(prop State)" 's "degraded"' "the hub calls itself degraded"
+like "$(prop DatabaseError)" '/run/mysqld/mysqld.sock' "the error names the socket"
+like "$(unit sendense-hub StatusText)" '^degraded; database unreachable: ' "the status line says it too"
+is "$(journal_count database-lost)" 1 "one line in the journal says it"
+not_ok "sendensectl status ends with a failure" hub sendensectl status
+like "$(hub sendensectl status 2>&1)" unreachable "and says why"
+hub systemctl start mariadb
+msec=$(wait_prop 5 DatabaseState 's "ready"') || msec=5000
+diag "after MariaDB started, ready in $msec ms"
+ok "ready within 5 s of its start" test "$msec" -lt 5000
+is "$(journal_count database-ready)" 2 "the journal says that it is back"
+
+# Frozen.
+hub systemctl kill -s STOP mariadb
+msec=$(wait_prop 15 DatabaseState 's "unreachable"') || msec=15000
+diag "a frozen MariaDB is noticed in $msec ms"
+ok "a frozen MariaDB is noticed within QueryTimeoutSec= and ProbeSec=" test "$msec" -lt 13000
+is "$(journal_count database-lost)" 2 "the journal says it"
+hub systemctl kill -s CONT mariadb
+msec=$(wait_prop 5 DatabaseState 's "ready"') || msec=5000
+diag "after MariaDB was thawed, ready in $msec ms"
+ok "ready within 5 s of the thaw" test "$msec" -lt 5000
+is "$(unit sendense-hub MainPID) $(unit sendense-hub InvocationID)" "$pid $invocation" "all that in one process"
+
+# The watcher's notes.
+hub touch /run/watcher.end
+ok "the watcher ends" eventually 7 not_active watcher
+log=$(hub cat /run/watcher.log)
+slowest=$(awk '{ print $2 }' <<<"$log" | sort -n | tail -n 1)
+diag "the watcher asked $(wc -l <<<"$log") times, slowest answer $slowest ms"
+ok "the watcher asked often" test "$(wc -l <<<"$log")" -ge 30
+is "$(grep -vc '^0 ' <<<"$log")" 0 "every question was answered"
+ok "none in more than 1 s" test "$slowest" -lt 1000
+
+# The machine boots without MariaDB, and without a database in it.
+hub systemctl --quiet mask --now mariadb
+hub rm -rf /var/lib/mysql/mysql
+ok "reboot" lab reboot hub
+is "$(unit sendense-hub ActiveState)" active "without MariaDB the hub is up"
+is "$(prop DatabaseState)" 's "unreachable"' "and says what it lacks"
+in_hub 'rm -rf /var/lib/mysql/*; systemctl --quiet unmask mariadb; systemctl start mariadb'
+diag "migrate: $(unit sendense-migrate ActiveState) $(unit sendense-migrate Result)"
+msec=$(wait_prop 8 DatabaseState 's "ready"') || msec=8000
+diag "after MariaDB came for the first time, ready in $msec ms"
+ok "ready within 8 s of MariaDB's first start, migrations included" test "$msec" -lt 8000
+is "$(unit sendense-hub NRestarts)" 0 "without a restart of the hub"
+
+done_testing

@@ -1,0 +1,75 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# A hub that dies or hangs is back within 3 s, again and again; one with a wrong config is not tried twice.
+
+. "$(dirname "$0")/../lib/tap.sh"
+. "$SENDENSE_SRC/tests/lab/hub-lab.bash"
+
+hub_lab_up
+hub_ready
+
+# back_after SIGNAL: sends it to the hub and asks the bus until another process answers; prints milliseconds.
+# Asking must not be what starts it: GetNameOwner starts nothing, and only then is the hub itself called.
+back_after() {
+    # shellcheck disable=SC2016 # expanded in the machine
+    in_hub '
+        old=$(systemctl show --value -p MainPID sendense-hub)
+        begin=${EPOCHREALTIME/[.,]/}
+        kill -s "$1" "$old"
+        owner() {
+            pid=$(busctl call org.freedesktop.DBus / org.freedesktop.DBus GetConnectionUnixProcessID s "$2" 2>/dev/null) &&
+                [ "$pid" != "u $1" ]
+        }
+        until owner "$old" "$2"; do
+            [ $((${EPOCHREALTIME/[.,]/} - begin)) -lt 10000000 ] || exit 1
+            sleep 0.02
+        done
+        busctl get-property "$2" "$3" "$4" State >/dev/null || exit 1
+        echo $(((${EPOCHREALTIME/[.,]/} - begin) / 1000))' \
+        "$1" "$HUB_NAME" "$HUB_PATH" "$HUB_MANAGER"
+}
+
+for n in 1 2 3; do
+    msec=$(back_after KILL) || msec=10000
+    diag "after kill -9 number $n, busctl answers in $msec ms"
+    ok "kill -9 number $n: back within 3 s" test "$msec" -lt 3000
+    ok "and ready" wait_prop 5 DatabaseState 's "ready"'
+done
+is "$(unit sendense-hub NRestarts)" 3 "each was one restart"
+is "$(hub systemctl --failed --no-legend | wc -l)" 0 "no unit has failed"
+
+# It hangs: the watchdog of systemd ends it.
+like "$(unit sendense-hub WatchdogUSec)" '^[0-9]+s$' "the unit has a watchdog"
+hub mkdir -p /run/systemd/system/sendense-hub.service.d
+in_hub 'printf "[Service]\nWatchdogSec=1s\n" >/run/systemd/system/sendense-hub.service.d/test.conf'
+hub systemctl daemon-reload
+hub systemctl restart sendense-hub
+ok "ready with a watchdog of one second" wait_prop 5 DatabaseState 's "ready"'
+pid=$(unit sendense-hub MainPID)
+ok "it feeds its watchdog" in_hub 'sleep 2.5; test "$(systemctl show --value -p MainPID sendense-hub)" = "$1"' "$pid"
+msec=$(back_after STOP) || msec=10000
+diag "after SIGSTOP, busctl answers in $msec ms"
+ok "a frozen hub is replaced within 3 s" test "$msec" -lt 3000
+hub journalctl --quiet --sync
+like "$(lab journal hub -u sendense-hub -o cat)" 'Watchdog timeout' "by the watchdog"
+
+# A wrong config.
+in_hub 'mkdir -p /etc/sendense/hub.conf.d; printf "[Exports]\nPorts=10200-10100\n" >/etc/sendense/hub.conf.d/50-test.conf'
+not_ok "a hub with a wrong config does not start" hub systemctl restart sendense-hub
+is "$(unit sendense-hub ExecMainStatus)" 78 "its status is 78"
+is "$(unit sendense-hub ActiveState) $(unit sendense-hub Result)" "failed exit-code" "the unit has failed"
+n=$(unit sendense-hub NRestarts)
+# The message bus waits 25 s for a name that never comes; the caller need not.
+not_ok "starting it by the bus does not help" hub busctl --timeout=1 call "$HUB_NAME" "$HUB_PATH" "$HUB_MANAGER" GetStatus 'a{sv}' 0
+is "$(unit sendense-hub NRestarts)" "$n" "and systemd does not try again by itself"
+hub journalctl --quiet --sync
+lines=$(lab journal hub -u sendense-hub -o cat "MESSAGE_ID=$(message_id config-invalid)" | sort -u)
+is "$(wc -l <<<"$lines")" 1 "the journal has one line about it"
+like "$lines" '^/etc/sendense/hub.conf.d/50-test.conf:2: \[Exports\] Ports=10200-10100.*must be' \
+    "that names file, line, section, key, value and what would be right"
+hub rm /etc/sendense/hub.conf.d/50-test.conf
+ok "with the line gone it starts" hub systemctl start sendense-hub
+is "$(hub systemctl is-system-running)" running "the machine is running"
+
+done_testing
