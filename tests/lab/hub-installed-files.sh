@@ -22,6 +22,10 @@ is "$(diff <(grep -v '^#' "$golden") - <<<"$list")" "" "the installed tree is th
 unlike "$(grep -rIl -e "$SENDENSE_SRC" -e "$SENDENSE_BUILD" "$TEST_TMP/root")" . "no file names the place it was built in"
 is "$(find "$TEST_TMP/root" \( -perm /6000 -o -perm /022 \) ! -type l | wc -l)" 0 \
     "nothing is setuid, setgid, or writable for others"
+# Meson's lists are kept by hand: nothing of these folders may be missing from them.
+for file in "$SENDENSE_SRC"/units/*.* "$SENDENSE_SRC"/docs/man/*.[1-9] "$SENDENSE_SRC"/deploy/{dbus,polkit,sysusers.d,tmpfiles.d,system-preset}/*; do
+    [ "${file##*/}" = meson.build ] || ok "${file##*/} is installed" grep -q "/${file##*/}\$" <<<"$list"
+done
 while read -r unit; do
     name=$(basename "$unit")
     is "$(grep -c '@[A-Z]' "$unit")" 0 "$name has every place filled in"

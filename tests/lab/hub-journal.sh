@@ -23,7 +23,7 @@ is "$(jq -r .SENDENSE_PRINCIPAL <<<"$line" | head -n 1)" uid:0 "who did it stand
 
 # journalctl -x, in the machine, where the catalog was compiled at install.
 explained=$(hub journalctl --no-pager -x -u sendense-hub "MESSAGE_ID=$(message_id hub-ready)")
-like "$explained" '^-- Subject: ' "journalctl -x shows a subject for our event"
+like "$explained" 'Subject: The Sendense hub' "journalctl -x shows a subject for our event"
 catalog=$(hub journalctl --no-pager --list-catalog | grep -i sendense)
 mapfile -t names < <(grep -oP '\{ "\K[a-z-]+' "$SENDENSE_SRC/lib/message-id.c")
 ok "there are events" test "${#names[@]}" -ge 10

@@ -39,6 +39,14 @@ done
 is "$(unit sendense-hub NRestarts)" 3 "each was one restart"
 is "$(hub systemctl --failed --no-legend | wc -l)" 0 "no unit has failed"
 
+# Without a database that answers, it is back as soon.
+hub systemctl kill -s STOP mariadb
+msec=$(back_after KILL) || msec=10000
+diag "after kill -9 with a frozen MariaDB, busctl answers in $msec ms"
+ok "kill -9 with a frozen MariaDB: back within 3 s" test "$msec" -lt 3000
+hub systemctl kill -s CONT mariadb
+ok "and ready once MariaDB is" wait_prop 5 DatabaseState 's "ready"'
+
 # It hangs: the watchdog of systemd ends it.
 like "$(unit sendense-hub WatchdogUSec)" '^[0-9]+s$' "the unit has a watchdog"
 hub mkdir -p /run/systemd/system/sendense-hub.service.d

@@ -36,7 +36,7 @@ wait_prop() {
     # shellcheck disable=SC2016 # expanded in the machine
     in_hub '
         begin=${EPOCHREALTIME/[.,]/}
-        until [ "$(busctl get-property "$4" "$5" "$6" "$2" 2>&1)" = "$3" ]; do
+        until [ "$(timeout 2 busctl get-property "$4" "$5" "$6" "$2" 2>&1)" = "$3" ]; do
             [ $((${EPOCHREALTIME/[.,]/} - begin)) -lt $(($1 * 1000000)) ] || exit 1
             sleep 0.02
         done

@@ -20,7 +20,7 @@ is "$(hub mariadb -NBe "SELECT COUNT(*) FROM mysql.global_priv WHERE User = 'sen
     "and from this machine only"
 
 before=$(dump)
-tables=$(dump --no-data | md5sum)
+tables=$(dump --no-data)
 ok "a second run" hub systemctl restart sendense-migrate
 ok "and a third, at the same time as a fourth" in_hub '
     program=$(systemctl cat sendense-migrate | sed -n "s/^ExecStart=\([^ ]*\).*/\1/p")
@@ -34,7 +34,7 @@ hub mariadb sendense -e "INSERT INTO schema_migrations (number, name, sha256, st
     program_version, started_usec, finished_usec) VALUES (9999, 'from-the-future', REPEAT('0', 64), 1, 1, '99.0', 1, 1)"
 not_ok "a newer database is refused" hub systemctl restart sendense-migrate
 hub journalctl --quiet --sync
-like "$(lab journal hub -u sendense-migrate -o cat "MESSAGE_ID=$(message_id database-schema-newer)" | tail -n 1)" \
+like "$(lab journal hub -u sendense-migrate -o cat "MESSAGE_ID=$(message_id migration-failed)" | tail -n 1)" \
     "9999.*[^0-9]${schema}[^0-9]|[^0-9]${schema}[^0-9].*9999" "in one line with both numbers"
 hub systemctl restart sendense-hub
 ok "the hub refuses it too" wait_prop 5 DatabaseState 's "schema-newer"'
@@ -48,10 +48,11 @@ hub mariadb sendense -e "DELETE FROM schema_migrations WHERE number = 9999"
 ok "without it, migrate is content again" hub systemctl restart sendense-migrate
 ok "and the hub is ready by itself" wait_prop 8 DatabaseState 's "ready"'
 
-# A database from the past, empty: the hub waits, and migrate is the remedy.
+# No database at all, under a running hub.
 hub mariadb -e "DROP DATABASE sendense"
-hub systemctl restart sendense-migrate
-ok "a dropped database is made again, and the hub finds it" wait_prop 8 DatabaseState 's "ready"'
-is "$(dump --no-data | md5sum)" "$tables" "with the same tables"
+ok "a hub whose database is dropped says so" wait_prop 8 State 's "degraded"'
+ok "migrate makes it again" hub systemctl restart sendense-migrate
+ok "with the same tables" test "$(dump --no-data)" = "$tables"
+ok "and the hub finds it by itself" wait_prop 8 DatabaseState 's "ready"'
 
 done_testing
