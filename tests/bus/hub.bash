@@ -16,10 +16,10 @@
 hub_pid=
 hub_log=$TEST_TMP/hub.log
 
-# hub_config [LINE...]: writes the config that hub_start uses.
+# hub_config [LINE...]: writes the config that hub_start uses. hub_database is the socket.
 hub_config() {
     {
-        printf '[Database]\nSocket=%s\nProbeSec=200ms\n' "$TEST_TMP/no-mysqld.sock"
+        printf '[Database]\nSocket=%s\nProbeSec=200ms\n' "${hub_database:-$TEST_TMP/no-mysqld.sock}"
         [ $# -eq 0 ] || printf '%s\n' "$@"
     } >"$TEST_TMP/hub.conf"
 }

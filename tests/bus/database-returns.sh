@@ -1,0 +1,80 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# The hub answers while its database is away, comes, hangs and comes back, and tells of each.
+. "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/private-bus.bash"
+. "$(dirname "$0")/hub.bash"
+. "$SENDENSE_SRC/tests/sql/mariadb.bash"
+
+private_bus_start "$hub_policy" || exit 1
+database=$private_bus_dir/mariadb
+hub_database=$database/mysqld.sock
+# The hub runs as root here, and MariaDB lets root in by that.
+hub_config 'User=root' 'ConnectTimeoutSec=1s' 'QueryTimeoutSec=2s'
+hub_start || exit 1
+owner=$(hub_owner)
+ok "no MariaDB: degraded" eventually 5 hub_property_is State 's "degraded"'
+
+gdbus monitor --system --dest "$hub_name" --object-path "$hub_path" >"$TEST_TMP/signals" 2>&1 &
+monitor=$!
+at_end "kill $monitor"
+require "a listener is there" eventually 5 grep -q 'is owned by' "$TEST_TMP/signals"
+announced() { grep -q "{'$1': <'$2'>}" "$TEST_TMP/signals"; }
+
+# It comes, without our tables.
+mariadb_start "$database" || exit 1
+mariadb_sql -e 'CREATE DATABASE sendense'
+ok "empty database: schema-older, by itself" eventually 5 hub_property_is DatabaseState 's "schema-older"'
+is "$(hub_get State)" 's "degraded"' "and the hub is degraded"
+like "$(hub_get DatabaseError)" 'migrat' "the error tells what is missing"
+
+# The tables come; migrations are for the hub's own user, which is not root.
+printf '[Database]\nSocket=%s\nUser=nobody\n' "$mariadb_socket" >"$TEST_TMP/migrate.conf"
+ok "migrations are applied" "$SENDENSE_BUILD/helpers/migrate/sendense-migrate" --config="$TEST_TMP/migrate.conf"
+ok "the database is ready, by itself" eventually 5 hub_property_is DatabaseState 's "ready"'
+is "$(hub_get State)" 's "running"' "the hub is running"
+is "$(hub_get DatabaseSchema)" "$(hub_get ProgramSchema)" "with the schema of the program"
+is "$(hub_get DatabaseError)" 's ""' "and no error"
+ok "both are announced" eventually 5 announced State running
+ok "both are announced: the database" eventually 5 announced DatabaseState ready
+is "$(hub_call ProbeDatabase 'a{sv}' 0)" 's "ready"' "a probe says ready"
+
+# It hangs. Probes wait for it, the hub does not; of 17 probes at once the last to come is refused.
+mariadb_freeze
+probes=()
+for _ in {1..17}; do
+    busctl --system --timeout=30 call "$hub_name" "$hub_path" "$hub_manager" ProbeDatabase 'a{sv}' 0 \
+        >>"$TEST_TMP/probes" 2>&1 &
+    probes+=($!)
+done
+n_refused() { grep -c '16 probes of the database are under way' "$TEST_TMP/probes"; }
+one_refused() { [ "$(n_refused)" -eq 1 ]; }
+ok "frozen: 16 probes wait, one more is refused at once" eventually 2 one_refused
+like "$(timeout 1 busctl --system call "$hub_name" "$hub_path" "$hub_manager" GetStatus 'a{sv}' 0)" '"State"' \
+    "frozen: the hub answers within a second"
+ok "frozen: the state becomes unreachable" eventually 10 hub_property_is DatabaseState 's "unreachable"'
+ok "frozen: it is announced" eventually 5 announced State degraded
+like "$(cat "$hub_log")" 'Database unreachable: ' "frozen: the journal says so"
+mariadb_thaw
+wait "${probes[@]}"
+is "$(grep -cE '^s "(unreachable|ready)"$' "$TEST_TMP/probes") $(n_refused)" "16 1" \
+    "16 probes were answered with a state, one was refused"
+ok "thawed: ready again within 5 s" eventually 5 hub_property_is DatabaseState 's "ready"'
+is "$(hub_owner)" "$owner" "without a restart"
+
+# It hangs again, and the hub shall end.
+mariadb_freeze
+busctl --system call "$hub_name" "$hub_path" "$hub_manager" ProbeDatabase 'a{sv}' 0 >"$TEST_TMP/probe" 2>&1 &
+probe=$!
+like "$(hub_call GetStatus 'a{sv}' 0)" '"State"' "frozen again: the hub answers"
+began=${EPOCHREALTIME/[.,]/}
+hub_stop
+rc=$?
+took=$((${EPOCHREALTIME/[.,]/} - began))
+is "$rc" 0 "SIGTERM with a frozen database: status 0"
+# At worst it is just connecting, for ConnectTimeoutSec=1s.
+ok "SIGTERM with a frozen database: gone within 1.5 s ($took us)" test "$took" -lt 1500000
+wait "$probe"
+mariadb_thaw
+done_testing
