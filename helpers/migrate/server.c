@@ -93,7 +93,8 @@ int server_run(Server *server, const char *text, size_t length)
         return 0;
 }
 
-static int server_vrun(Server *server, const char *format, va_list ap)
+__attribute__((format(printf, 2, 0))) static int server_vrun(Server *server, const char *format,
+                                                             va_list ap)
 {
         _cleanup_free_ char *text = NULL;
         int n;
@@ -118,7 +119,9 @@ int server_runf(Server *server, const char *format, ...)
         return r;
 }
 
-static int server_vselect(Server *server, MYSQL_RES **ret_rows, const char *format, va_list ap)
+__attribute__((format(printf, 3, 0))) static int server_vselect(Server *server,
+                                                                MYSQL_RES **ret_rows,
+                                                                const char *format, va_list ap)
 {
         MYSQL_RES *rows;
         int r;

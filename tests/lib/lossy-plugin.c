@@ -311,4 +311,6 @@ static struct nbdkit_plugin plugin = {
         .flush = lossy_flush,
 };
 
+/* The macro defines it without declaring it first, which clang minds. */
+struct nbdkit_plugin *plugin_init(void);
 NBDKIT_REGISTER_PLUGIN(plugin)
