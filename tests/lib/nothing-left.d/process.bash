@@ -9,13 +9,16 @@ OWN_PROGRAMS=' sendense-backup-client sendense-vsphere '
 
 # open_files FOLDER...: "PID FD PATH" of all files below them that anybody has open.
 open_files() {
-    local folder match=()
+    local folder pid rest match=()
     for folder in "$@"; do
         match+=(-o -lname "$folder/*")
     done
     [ ${#match[@]} -eq 0 ] ||
         find /proc/[0-9]*/fd -mindepth 1 -maxdepth 1 \( "${match[@]:1}" \) -printf '%p %l\n' 2>/dev/null |
-        sed -n 's,^/proc/\([0-9]*\)/fd/\([0-9]*\) ,\1 \2 ,p'
+        sed -n 's,^/proc/\([0-9]*\)/fd/\([0-9]*\) ,\1 \2 ,p' |
+        while read -r pid rest; do
+            ! of_this_machine "$pid" || printf '%s %s\n' "$pid" "$rest"
+        done
 }
 
 look_processes() {
@@ -27,6 +30,7 @@ look_processes() {
     fi
     for dir in /proc/[0-9]*; do
         pid=${dir#/proc/}
+        of_this_machine "$pid" || continue
         { read -r comm <"$dir/comm"; } 2>/dev/null || continue
         reason=
         full=$comm
@@ -94,6 +98,7 @@ descriptors_now() {
     units_list --type=service --state=running 'sendense-*' || return 2
     echo "# descriptors of the daemons"
     for dir in /proc/[0-9]*; do
+        of_this_machine "${dir#/proc/}" || continue
         unit_of "${dir#/proc/}"
         [[ $REPLY == sendense-*.service && ! $REPLY =~ ^$JOB_UNIT$ ]] || continue
         unit=$REPLY

@@ -93,6 +93,9 @@ unit_of() {
     done
 }
 
+# of_this_machine PID: not of a machine that runs in this one; its units and paths have the same names.
+of_this_machine() { [ "/proc/$1/ns/pid" -ef /proc/self/ns/pid ]; }
+
 # process_name PID: sets REPLY to "name[pid]".
 process_name() {
     local comm=gone
