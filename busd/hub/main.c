@@ -12,6 +12,7 @@
 #include "names.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <malloc.h>
 #include <stdlib.h>
@@ -81,7 +82,7 @@ static int load_config(HubConfig *config)
         _cleanup_free_ char *error = NULL;
         int r;
 
-        if (arg_config && access(arg_config, R_OK) < 0)
+        if (arg_config && faccessat(AT_FDCWD, arg_config, R_OK, AT_EACCESS) < 0)
                 return log_event(LOG_ERR, -errno, NULL, MESSAGE_CONFIG_INVALID,
                                  "%s: %m; --config= must name a file that this user can read",
                                  arg_config);

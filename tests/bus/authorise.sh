@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # Who may: root without polkit, nobody else without polkit, and with polkit whom its rules allow.
-# The real polkitd runs on the private bus; its folders are ours in a mount namespace.
+# The real polkitd runs on the private bus, and the hub as its own user, because polkit tells root
+# about everybody and others only about the actions they own. The user and polkit's folders are made
+# in a mount namespace.
 [ -n "${AUTHORISE_NAMESPACE:-}" ] ||
     AUTHORISE_NAMESPACE=1 exec unshare --mount --propagation private -- "$0" "$@"
 . "$(dirname "$0")/../lib/tap.sh"
@@ -12,9 +14,20 @@
 polkitd=/usr/lib/polkit-1/polkitd
 [ -x "$polkitd" ] || skip_all "polkitd is not installed"
 
+if ! getent passwd sendense >/dev/null; then
+    { cat /etc/passwd && echo 'sendense:x:64711:64711::/nonexistent:/usr/sbin/nologin'; } >"$TEST_TMP/passwd"
+    { cat /etc/group && echo 'sendense:x:64711:'; } >"$TEST_TMP/group"
+    chmod 0644 "$TEST_TMP/passwd" "$TEST_TMP/group"
+    mount --bind "$TEST_TMP/passwd" /etc/passwd && mount --bind "$TEST_TMP/group" /etc/group || exit 1
+fi
+# The one power it keeps is for the tree and the test's folder, which may be root's alone.
+as_hub=(setpriv --reuid=sendense --regid=sendense --clear-groups --inh-caps=+dac_override
+    --ambient-caps=+dac_override --)
+
 private_bus_start "$hub_policy" || exit 1
 hub_config '[Hub]' 'LogLevel=debug'
-hub_start || exit 1
+hub_start "${as_hub[@]}" || exit 1
+is "$(stat -c %U "/proc/$hub_pid")" sendense "the hub runs as its own user, who may own the name"
 
 nobody_error() { # METHOD [ARGUMENT...] in gdbus's words
     local method=$1
