@@ -48,5 +48,13 @@ is "$in_help" "$in_code" "help and verbs agree"
 printf '#!/bin/sh\nrm "$2/usr/lib/systemd/systemd"; : >"$2/usr/lib/systemd/systemd"\n' >"$TEST_TMP/hook"
 chmod +x "$TEST_TMP/hook"
 refuses "a machine that cannot boot" "node: its systemd ended with status" up --names node --hook "$TEST_TMP/hook"
+cat >"$TEST_TMP/hook" <<'X'
+#!/bin/sh
+printf '[Service]\nType=oneshot\nExecStart=sleep 1000\n[Install]\nWantedBy=multi-user.target\n' \
+    >"$2/etc/systemd/system/endless.service"
+systemctl -q --root="$2" enable endless.service
+X
+export LAB_BOOT_SEC=3
+refuses "a boot that does not end" "endless.service +start +running" up --names node --hook "$TEST_TMP/hook"
 refuses "nothing is left of it" "no lab is up" exec node true
 done_testing

@@ -33,9 +33,15 @@ holder_start() {
 }
 
 holder_show_logs() {
-    local log
+    local log dir
     for log in "$LAB_STATE/holder.log" "$LAB_STATE"/machine/*/console.log; do
         [ ! -s "$log" ] || { say "end of $log:" && tail -n 15 "$log" | sed 's/^/     /' >&2; }
+    done
+    for dir in "$LAB_STATE"/machine/*/journal; do
+        [ -z "$(ls -A "$dir" 2>/dev/null)" ] || {
+            say "end of the journal in $dir:"
+            journalctl --no-pager --directory="$dir" -o short-monotonic -n 15 2>&1 | sed 's/^/     /' >&2
+        }
     done
 }
 
