@@ -4,7 +4,10 @@
 # Starts and asks the hub on a private bus. Source it after tap.sh and private-bus.bash. Without a
 # line to the contrary the hub's database is a socket that nobody listens on.
 
-: "${hub_program:=$SENDENSE_BUILD/busd/hub/sendense-hub}"
+# A copy, because the tree may lie where only root may look, and some tests run it as another user.
+chmod 0755 "$TEST_TMP"
+install -m 755 "${hub_program:-$SENDENSE_BUILD/busd/hub/sendense-hub}" "$TEST_TMP/sendense-hub" || exit 1
+hub_program=$TEST_TMP/sendense-hub
 # What the tests read; no line in here does.
 # shellcheck disable=SC2034
 {
