@@ -31,6 +31,7 @@ func (s *sim) verbs() map[string]verb {
 		"/calls/clear":   s.ctlCallsClear,
 		"/session/list":  s.ctlSessions,
 		"/session/kill":  s.ctlSessionKill,
+		"/session/age":   s.ctlSessionAge,
 		"/snapshot/list": s.ctlSnapshots,
 		"/task/list":     s.ctlTasks,
 		"/task/finish":   s.ctlTaskFinish,
@@ -191,6 +192,20 @@ func (s *sim) ctlSessionKill(a args) (interface{}, error) {
 		n++
 	}
 	return map[string]int{"killed": n}, nil
+}
+
+// ctlSessionAge lets a session look idle for longer than it was, so that a test
+// of idle-expiry need not wait.
+func (s *sim) ctlSessionAge(a args) (interface{}, error) {
+	key, ms := a.need("key"), a.number("ms", 0)
+	if err := a.done(); err != nil {
+		return nil, err
+	}
+	if !sessionValid(key) {
+		return nil, fmt.Errorf("no session %q", key)
+	}
+	s.aged[key] += time.Duration(ms) * time.Millisecond
+	return nil, nil
 }
 
 type snapshotDiskInfo struct {

@@ -31,6 +31,7 @@ func (s *sim) serveFolder(w http.ResponseWriter, r *http.Request) {
 	var rules []*rule
 	s.locked(func() {
 		s.sweepSessions()
+		s.used(sessionKey(r))
 		rules = s.matching(method, "", r.URL.Path, false)
 		if pick(rules, "session-killed") != nil {
 			if err := killSession(sessionKey(r)); err != nil {

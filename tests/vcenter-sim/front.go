@@ -92,6 +92,7 @@ func (s *sim) serveSDK(w http.ResponseWriter, r *http.Request) {
 	}
 	s.locked(func() {
 		s.sweepSessions()
+		s.used(c.session)
 		c.rules = s.matching(c.method, s.vmNameOf(c.this), c.this.Value, wantsQuiesce(c.body))
 	})
 	if s.failEarly(w, c.method, c.rules) {

@@ -69,15 +69,26 @@ is "$(simctl calls | jq -r '[.[].method] | unique | .[]')" CurrentTime 'the call
 
 # idle-expiry
 rm -f "$jar"
-simctl set idle-expiry=400 >/dev/null
+simctl set idle-expiry=60000 >/dev/null
 login >/dev/null
-for _ in 1 2 3 4; do
-    sleep 0.15
+key=$(simctl sessions | jq -r '.[0].key')
+for _ in 1 2 3; do
+    simctl sessions age key="$key" ms=40000 >/dev/null
     method CurrentTime ServiceInstance ServiceInstance >"$TEST_TMP/last"
 done
 is "$(fault_of <"$TEST_TMP/last")" '' 'idle-expiry: a session in use lives on'
-sleep 0.6
+simctl sessions age key="$key" ms=40000 >/dev/null
+flat=$(folder_url '[datastore1] pgtest1/pgtest1.vmdk' -flat)
+get "$flat" -r 0-511 -o /dev/null
+simctl sessions age key="$key" ms=40000 >/dev/null
+is "$(get "$flat" -r 0-511 -o /dev/null -w '%{http_code}')" 206 'also when it only reads the datastore'
+simctl sessions age key="$key" ms=61000 >/dev/null
 is "$(method CurrentTime ServiceInstance ServiceInstance | fault_of)" NotAuthenticated 'and an idle one is over'
+simctl set idle-expiry=300 >/dev/null
+rm -f "$jar"
+login >/dev/null
+sleep 0.5
+is "$(method CurrentTime ServiceInstance ServiceInstance | fault_of)" NotAuthenticated 'real time counts, too'
 is "$(simctl sessions)" '[]' 'for the control interface too'
 
 simctl set idle-expiry=0 quote-cookie=0 >/dev/null

@@ -48,11 +48,17 @@ func (s *sim) sweepSessions() {
 		return
 	}
 	for _, u := range sessionList() {
-		if time.Since(u.LastActiveTime) > idle {
+		if time.Since(u.LastActiveTime)+s.aged[u.Key] > idle {
+			delete(s.aged, u.Key)
 			// Gone between the two lines means that it logged out: nothing to do.
 			_ = killSession(u.Key)
 		}
 	}
+}
+
+// used notes that a session makes a call: its idle time begins again.
+func (s *sim) used(key string) {
+	delete(s.aged, key)
 }
 
 // sessionKey is the cookie's value, with or without its quotes.

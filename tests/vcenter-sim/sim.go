@@ -42,6 +42,7 @@ type sim struct {
 	ruleCount int
 	calls     []callRecord
 	leases    map[moref]*lease
+	aged      map[string]time.Duration // idle time that a session only pretends
 	pages     map[string]*page
 	writers   map[string]*writer
 	files     map[string]*dcFiles // dcPath -> its datastores
@@ -55,6 +56,7 @@ func newSim(opt options) *sim {
 		snapshots: make(map[moref]*snapshot),
 		settings:  defaultSettings(),
 		leases:    make(map[moref]*lease),
+		aged:      make(map[string]time.Duration),
 		pages:     make(map[string]*page),
 		writers:   make(map[string]*writer),
 		files:     make(map[string]*dcFiles),
