@@ -230,25 +230,34 @@ func (s *sim) ctlWriterList(a args) (interface{}, error) {
 	return out, a.done()
 }
 
+// ctlDiskWrite is the guest's write: whole sectors, of any length. It goes in
+// steps of 1 MiB, between which others come to their turn, as with a real guest.
 func (s *sim) ctlDiskWrite(w http.ResponseWriter, r *http.Request) {
 	a, err := readArgs(r, true)
 	if err != nil {
 		answer(w, nil, err)
 		return
 	}
-	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 256<<20))
-	if err != nil {
-		answer(w, nil, err)
-		return
-	}
-	s.locked(func() {
-		var d *disk
-		off := a.number("offset", 0)
-		if _, d, err = s.diskOf(a); err == nil {
-			err = d.write(data, off)
+	buf := make([]byte, 1<<20)
+	written, more := int64(0), true
+	for more && err == nil {
+		n, rerr := io.ReadFull(r.Body, buf)
+		if rerr == io.EOF || rerr == io.ErrUnexpectedEOF {
+			more = false
+		} else if rerr != nil {
+			err = rerr
+			break
 		}
-	})
-	answer(w, map[string]int{"bytes": len(data)}, err)
+		s.locked(func() {
+			var d *disk
+			off := a.number("offset", 0)
+			if _, d, err = s.diskOf(a); err == nil {
+				err = d.write(buf[:n], off+written)
+			}
+		})
+		written += int64(n)
+	}
+	answer(w, map[string]int64{"bytes": written}, err)
 }
 
 // ctlDiskRead streams what the guest sees, or what a snapshot holds.

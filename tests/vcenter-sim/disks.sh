@@ -57,6 +57,14 @@ like "$snap" '^snapshot-' 'a snapshot is possible'
 is "$(simctl snapshots | jq -c '.[] | select(.vm == "mapped") | [.disks[].key]')" '[2000]' 'without it'
 unsnapshot "$snap" >/dev/null
 
+# The guest writes whole sectors, within the disk, as much as it likes.
+guest() { head -c "$2" /dev/zero | simctl disk write vm=mixed key=2000 offset="$1"; }
+not_ok 'half a sector is refused' guest 0 100
+not_ok 'so is a write beyond the end' guest $(((16 << 20) - 512)) 1024
+not_ok 'and one at an odd place' guest 100 512
+ok 'three and a half MiB are written' guest 512 $((7 << 19))
+is "$(simctl disk read vm=mixed key=2000 offset=512 length=$((7 << 19)) | tr -d '\0' | wc -c)" 0 'all of them'
+
 # template
 golden=$(by_path DC0/vm/golden)
 is "$(props VirtualMachine "$golden" config.template | xget val)" true 'template: it is one'
