@@ -63,7 +63,7 @@ ExitStatus verb_config_check(int argc, char *argv[])
 static json_t *describe(const Config *config, size_t i)
 {
         const ConfigOrigin *origin = config->origins + i;
-        const ConfigKey *key = config->keys + i;
+        const ConfigKey *key = hub_config_keys + i;
         json_t *line = origin->file ? json_integer(origin->line) : json_null();
 
         return json_pack("{s:s, s:s, s:s, s:s, s:s?, s:o}", "section", key->section, "key",
@@ -76,7 +76,7 @@ static json_t *row(const Config *config, size_t i)
         const ConfigOrigin *origin = config->origins + i;
         _cleanup_free_ char *name = NULL, *from = NULL;
 
-        if (asprintf(&name, "[%s] %s=", config->keys[i].section, config->keys[i].name) < 0) {
+        if (asprintf(&name, "[%s] %s=", hub_config_keys[i].section, hub_config_keys[i].name) < 0) {
                 name = NULL;
                 return NULL;
         }
