@@ -68,6 +68,8 @@ is "$out" "" "and prints nothing else"
 run "version without a bus" 0 version --root="$root"
 like "$out" "^sendense-hub +$version +$commit +${id:0:12} +no bus\$" "the file is read all the same"
 
+export XDG_DATA_HOME=$TEST_TMP/data
+mkdir -p "$XDG_DATA_HOME/dbus-1/services"
 bus_pid=$(dbus-daemon --session --fork --print-pid --nopidfile --address="$DBUS_SYSTEM_BUS_ADDRESS") || {
     echo "Bail out! dbus-daemon does not start"
     exit 1
@@ -85,6 +87,24 @@ run "version without a hub" 0 version --root="$root"
 like "$out" "^sendense-hub +$version +$commit +${id:0:12} +not running\$" "it says so"
 like "$out" "^database schema not known \(not running\)\$" "and that it does not know the schema"
 unlike "$out" "sendense-script" "a script has no version to compare"
+
+# A hub that the bus could start, and that fails to. Only what changes something starts it.
+cat >"$XDG_DATA_HOME/dbus-1/services/com.sendense.Hub1.service" <<EOF
+[D-BUS Service]
+Name=com.sendense.Hub1
+Exec=/bin/sh -c ': >$TEST_TMP/started; exit 1'
+EOF
+ok "the bus knows how to start a hub" busctl --system call org.freedesktop.DBus / org.freedesktop.DBus ReloadConfig
+run "status does not start a hub" 69 status
+run "nor does version" 0 version --root="$root"
+like "$out" "^sendense-hub .* not running\$" "it says so"
+not_ok "nothing was started" test -e "$TEST_TMP/started"
+run "log-level starts it" 69 log-level info
+ok "it was started" test -e "$TEST_TMP/started"
+like "$err" "^sendensectl: the hub cannot be started: .*journalctl -xeu sendense-hub\.service\$" "it names the journal"
+rm "$TEST_TMP/started"
+run "so does database probe" 69 database probe
+ok "it was started" test -e "$TEST_TMP/started"
 
 # A healthy hub.
 healthy=(State=running Version="$version" Commit="$commit" BuildId="$id" DatabaseState=ready DatabaseSchema=3 ProgramSchema=3)

@@ -202,6 +202,37 @@ static void wrong_notes(void **state)
         EXPECT_WRONG(gnu.owner[3], 'x', 0);
 }
 
+/* A file of n segments, the last of which holds one note that fills n_notes bytes. */
+static int read_large(size_t n, size_t n_notes)
+{
+        size_t n_head = sizeof(ElfW(Ehdr)) + n * sizeof(ElfW(Phdr)), size = n_head + n_notes;
+        _cleanup_free_ char *data = calloc(1, size);
+        BuildIdentity identity = {};
+        Bytes bytes = { data, size };
+        ElfW(Ehdr) header = image_new().header;
+        ElfW(Phdr) segment = image_new().segment;
+        ElfW(Nhdr) note = { 4, (uint32_t) (n_notes - sizeof(note) - 4), 1 };
+
+        assert_non_null(data);
+        header.e_phoff = sizeof(header);
+        header.e_phnum = (uint16_t) n;
+        segment.p_offset = n_head;
+        segment.p_filesz = n_notes;
+        memcpy(data, &header, sizeof(header));
+        memcpy(data + n_head - sizeof(segment), &segment, sizeof(segment));
+        memcpy(data + n_head, &note, sizeof(note));
+        return elf_walk_file(read_bytes, &bytes, build_identity_add_note, &identity);
+}
+
+static void most_segments_and_notes(void **state)
+{
+        (void) state;
+        assert_int_equal(read_large(ELF_SEGMENTS_MAX, 100), 0);
+        assert_int_equal(read_large(ELF_SEGMENTS_MAX + 1, 100), -EBADMSG);
+        assert_int_equal(read_large(1, ELF_NOTES_SIZE_MAX), 0);
+        assert_int_equal(read_large(1, ELF_NOTES_SIZE_MAX + 1), -EBADMSG);
+}
+
 static void longest_texts(void **state)
 {
         _cleanup_free_ char *id32 = unit_repeat('\x01', BUILD_ID_BYTES_MAX + 1);
@@ -234,7 +265,7 @@ int main(void)
                 cmocka_unit_test(own_file),      cmocka_unit_test(version_line),
                 cmocka_unit_test(other_files),   cmocka_unit_test(made_image),
                 cmocka_unit_test(wrong_headers), cmocka_unit_test(wrong_notes),
-                cmocka_unit_test(longest_texts),
+                cmocka_unit_test(longest_texts), cmocka_unit_test(most_segments_and_notes),
         };
 
         return RUN_TESTS(tests);
