@@ -41,7 +41,7 @@ static int complain_at(const Server *server, int r, const Migration *migration, 
                          migration->number, migration->name, line, server->error);
 }
 
-/* Statement by statement; the caller counts data statements into their own transaction. */
+/* One statement and its count. A data statement and its count are one transaction. */
 static int run_statement(Server *server, const SqlStatement *statement, const Migration *migration,
                          unsigned count)
 {
@@ -159,8 +159,10 @@ static int apply_migration(Server *server, const Migration *migration, unsigned 
         if (r < 0)
                 return r;
         (void) log_event(LOG_INFO, 0, NULL, MESSAGE_MIGRATION_APPLIED,
-                         "Applied %04" PRIu32 "-%s.sql, statements %u to %d", migration->number,
-                         migration->name, n_done + 1, n);
+                         "Applied %04" PRIu32
+                         "-%s.sql, statements %u to %d: the database has schema "
+                         "%" PRIu32,
+                         migration->number, migration->name, n_done + 1, n, migration->number);
         return 0;
 }
 

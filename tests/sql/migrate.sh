@@ -125,6 +125,16 @@ mariadb_as_nobody "$migrate_program" --config="$TEST_TMP/hub.conf" >"$migrate_lo
 is "$?" 77 "only root may"
 like "$(<"$migrate_log")" "must run as root" "and it says so"
 
+# The man page has what the program has.
+man_page=$SENDENSE_SRC/docs/man/sendense-migrate.8
+is "$(sed -n '/^\.SH OPTIONS/,/^\.SH EXIT/p' "$man_page" | sed 's/\\-/-/g' | grep -oE -- '--[a-z]+' | sort -u)" \
+    "$("$migrate_program" --help | grep -oE -- '--[a-z]+' | sort -u)" "the man page has the options of --help"
+is "$(sed -n '/^\.SH EXIT/,/^\.SH FILES/p' "$man_page" | sed -nE 's/^\.B ([0-9]+)$/\1/p' | paste -sd' ')" "0 1 64 65 75 77 78" \
+    "and every exit status"
+is "$(man -l --warnings "$man_page" 2>&1 >/dev/null)" "" "and is well-formed"
+is "$(sed -nE 's/^RestartPreventExitStatus=//p' "$SENDENSE_SRC/units/sendense-migrate.service")" "1 64 65 77 78" \
+    "the unit is tried again after 75 and nothing else"
+
 # MariaDB frozen, gone.
 mariadb_freeze
 start=${EPOCHREALTIME/[.,]/}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The splitter: what ends a statement and what does not.
+ * The splitter of sendense-migrate: what ends a statement and what does not, and that no text, however
+ * it is cut off, leads it beyond its end.
  */
 #include "sql-split.h"
 
