@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154 # variables of the tests that source it
 #
 # A throw-away MariaDB for tests: its own data folder, a unix socket and no network, ready in a fraction
 # of a second. It writes but never syncs: its data outlive its own death, not the machine's. Source it after tap.sh; one server at a time. Any suite may use it.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154 # variables of the tests that source it
 #
 # sendense-migrate against the throw-away MariaDB. Source it after tap.sh and mariadb.bash.
 

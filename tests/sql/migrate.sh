@@ -7,7 +7,7 @@
 . "$(dirname "$0")/mariadb.bash"
 . "$(dirname "$0")/migrate.bash"
 
-newest=$(sed -nE 's/^#define SQL_SCHEMA_NEWEST UINT32_C\(([0-9]+)\)/\1/p' "$SENDENSE_BUILD/sql/sql-schema.h")
+newest=$(sed -nE 's/^#define SQL_SCHEMA_NEWEST UINT32_C\(([0-9]+)\)/\1/p' "$SENDENSE_BUILD/busd/hub/store/sql-schema.h")
 version=$("$migrate_program" --version | awk '{ print $2 }')
 books() { mariadb_sql sendense -e "$1"; }
 

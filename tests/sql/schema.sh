@@ -18,7 +18,7 @@ is "$(diff "$SENDENSE_SRC/docs/DB_SCHEMA.md" <(render_page))" "" "docs/DB_SCHEMA
 
 migrate --status --json
 is "$(jq -r '.migrations[] | "\(.number | tostring | "000" + . | .[-4:])-\(.name).sql"' "$migrate_log")" \
-    "$(cd "$SENDENSE_SRC/sql" && ls 0*.sql | grep -v '^0000-')" "the program holds every file of sql/ and no other"
+    "$(cd "$SENDENSE_SRC/sql" && printf '%s\n' 0*.sql | grep -v '^0000-')" "the program holds every file of sql/ and no other"
 is "$(mariadb_sql sendense -e 'SELECT sha256, CONCAT(LPAD(number, 4, 0), "-", name, ".sql") FROM schema_migrations ORDER BY number' | tr '\t' ' ')" \
     "$(cd "$SENDENSE_SRC/sql" && sha256sum 0*.sql | grep -v ' 0000-' | tr -s ' ')" "word for word"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154 # variables of the tests that source it
 #
 # A store-probe that is told what to do, running as the hub's user. Source it after tap.sh, mariadb.bash
 # and migrate.bash.

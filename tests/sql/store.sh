@@ -12,7 +12,7 @@ nodes() { mariadb_sql sendense -e "SELECT name FROM nodes ORDER BY id" | paste -
 
 mariadb_start "$TEST_TMP/db" || exit 1
 migrate_config
-newest=$(sed -nE 's/^#define SQL_SCHEMA_NEWEST UINT32_C\(([0-9]+)\)/\1/p' "$SENDENSE_BUILD/sql/sql-schema.h")
+newest=$(sed -nE 's/^#define SQL_SCHEMA_NEWEST UINT32_C\(([0-9]+)\)/\1/p' "$SENDENSE_BUILD/busd/hub/store/sql-schema.h")
 
 # Before the first migration there is neither user nor database.
 store_start

@@ -132,7 +132,9 @@ static void test_hub_judges(void **state)
 
         (void) state;
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-                StoreSchema schema = { .whole = cases[i].whole, .newest = cases[i].newest, .version = "7" };
+                StoreSchema schema = { .whole = cases[i].whole,
+                                       .newest = cases[i].newest,
+                                       .version = "7" };
                 StoreStatus status;
 
                 store_schema_judge(&schema, "sendense", 3, "0.9", &status);
@@ -146,7 +148,9 @@ static void test_states_both_ways(void **state)
 {
         (void) state;
         for (int i = 0; i < DATABASE_STATE_MAX; i++)
-                assert_int_equal(database_state_from_string(database_state_to_string((DatabaseState) i)), i);
+                assert_int_equal(database_state_from_string(
+                                                 database_state_to_string((DatabaseState) i)),
+                                 i);
         assert_null(database_state_to_string(DATABASE_STATE_MAX));
         assert_null(database_state_to_string(DATABASE_STATE_INVALID));
         assert_int_equal(database_state_from_string("gone"), DATABASE_STATE_INVALID);
