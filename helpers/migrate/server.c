@@ -67,9 +67,10 @@ static int server_wait(Server *server)
                 if (r > 0)
                         return 0;
                 if (r < 0 && errno != EINTR) {
+                        r = -errno;
                         (void) snprintf(server->error, sizeof(server->error),
-                                        "Cannot wait for MariaDB: %s", strerror(errno));
-                        return -errno;
+                                        "Cannot wait for MariaDB: %s", strerror(-r));
+                        return r;
                 }
                 if (r == 0) {
                         r = server_knock(server);

@@ -10,7 +10,8 @@
 . "$(dirname "$0")/store.bash"
 
 mariadb_start "$TEST_TMP/db" || exit 1
-migrate_config
+# At first no probe comes in time, so that what is noticed is noticed by the socket alone.
+migrate_config 60s
 require "the migrations apply" migrate
 mariadb_stop
 
@@ -48,12 +49,18 @@ mariadb_sql -e "KILL USER nobody"
 expect 5 "^status ready|^status unreachable" "a connection that is killed is noticed"
 ok "and made again" eventually 5 sh -c "tail -n 1 '$store_log' | grep -q '^status ready'"
 
-# Frozen: idle, in a query, and when it is asked for.
+store_say free
+expect 3 "^freed: [0-9]+ ms" "it can be ended"
+
+# Frozen: idle, in a query, and when it is asked for. A probe has a shorter limit than a query.
+migrate_config 300ms 4s
+store_start
+expect 5 "^status ready" "another one, which probes often"
 before=$(store_states)
 store_say gap
 store_now
 mariadb_freeze
-expect 4 "^status unreachable 0 .*does not answer" "a frozen server is noticed while idle"
+expect 3 "^status unreachable 0 .*does not answer" "a frozen server is noticed while idle"
 diag "after $store_msec ms"
 store_say probe
 expect 5 "^probed: (ETIMEDOUT|ENOTCONN), unreachable" "a probe comes back with an answer too"
@@ -67,7 +74,7 @@ store_say "run SELECT SLEEP(1)"
 ok "a query runs" eventually 5 sh -c \
     "mariadb --no-defaults --socket='$mariadb_socket' -N -e 'SHOW PROCESSLIST' | grep -q 'SLEEP(1)'"
 mariadb_freeze
-expect 4 "^done run SELECT SLEEP\(1\): ETIMEDOUT" "a server that freezes in a query ends it by the time limit"
+expect 6 "^done run SELECT SLEEP\(1\): ETIMEDOUT" "a server that freezes in a query ends it by the time limit"
 expect 2 "^status unreachable" "and is noticed"
 store_now
 mariadb_thaw
