@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # The bare machine: a Debian without any of our packages, booted as a machine of the lab, or around one command with the
-# host's network; and a lab inside it, on a machine without systemd as PID 1 and on one with it.
+# host's network.
 # The first run on a machine builds the root file system, which takes some 20 s and needs Debian's packages.
 
 . "$(dirname "$0")/../lib/tap.sh"
@@ -47,29 +47,5 @@ ok "after kill -9 of it the next one runs" lab bare true
 is "$(ls "$LAB_BARE_DIR")" "" "and has swept the killed one's folder"
 is "$(for dir in $cgroups; do ls -d "$dir" 2>/dev/null; done)" "" "and its cgroups"
 
-# A lab in a bare machine needs an overlay on an overlay, so here it would be one too many.
-if [ "$(stat -fc %T /)" = overlayfs ]; then
-    skip "a lab boots inside a bare machine" "this root file system is an overlay already"
-    skip "a lab boots inside a bare machine with systemd" "this root file system is an overlay already"
-else
-    cat >"$TEST_TMP/nested" <<'X'
-set -e
-apt-get -q update && apt-get -q install -y --no-install-recommends systemd-container iproute2 nftables
-cd /source/tests/lab
-./lab run sh -c '$LAB exec hub true && $LAB crash node && $LAB drop hub on && $LAB exec hub systemctl is-system-running'
-./lab up
-set -- $(./lab status)
-kill -9 "$2"
-./lab down
-[ -z "$(find /sys/fs/cgroup -name 'sendense-lab-*')" ]
-X
-    # Two machines, one download.
-    mkdir "$TEST_TMP/lists" "$TEST_TMP/archives"
-    binds=(--bind "$SENDENSE_SRC:/source" --bind "$TEST_TMP/nested:/nested"
-        --bind "$TEST_TMP/lists:/var/lib/apt/lists" --bind "$TEST_TMP/archives:/var/cache/apt/archives")
-    ok "a lab boots, breaks and ends inside a bare machine" lab bare "${binds[@]}" bash /nested
-    ok "and inside one whose PID 1 is systemd" lab bare --boot "${binds[@]}" bash /nested
-    is "$(ls "$LAB_BARE_DIR")" "" "nothing of them stays on disk"
-fi
 is "$(find "$cache" -printf . | wc -c)" "$before" "the cached root is as before"
 done_testing

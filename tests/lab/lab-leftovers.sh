@@ -51,9 +51,14 @@ kill -9 "$launcher"
 ok "down after kill -9 of the launcher" lab --state "$one" down
 is "$(traces "$one" "$id_one")" "" "that leaves nothing either"
 
+cp "$two/cgroups" "$two/cgroups.before"
 ok "down of the second" lab --state "$two" down
 is "$(traces "$two" "$id_two")" "" "a clean down leaves nothing"
 ok "down once more has nothing to do" lab --state "$two" down
+orphan=$(head -n 1 "$two/cgroups.before")-orphan
+mkdir "$orphan" && touch -d "2 minutes ago" "$orphan"
+ok "any later down" lab --state "$two" down
+not_ok "removes the old empty cgroup of a lab whose folder is gone" test -d "$orphan"
 is "$(mounts)" "$mounts_before" "mounts are as before"
 is "$(links)" "$links_before" "links are as before"
 

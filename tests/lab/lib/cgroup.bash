@@ -126,3 +126,14 @@ cgroup_remove() {
     [ -z "$bad" ] || die "could not remove the cgroups$bad"
     rm -f "$LAB_STATE/cgroups"
 }
+
+# cgroup_sweep: groups of labs whose state folder went with them, as that of a killed test does. A living lab has its
+# holder in every hierarchy; a minute is more than it needs to get there.
+cgroup_sweep() {
+    local target dir
+    while read -r _ target _; do
+        while read -r dir; do
+            ! cgroup_is_empty "$dir" || find "$dir" -depth -type d -delete 2>/dev/null
+        done < <(find "$target" -mindepth 1 -maxdepth 1 -type d -name 'sendense-lab-*' -mmin +1 2>/dev/null)
+    done < <(cgroup_mounts)
+}

@@ -133,6 +133,7 @@ holder_end() {
         wait_until 10 holder_is_gone "$holder" || die "the lab's processes do not die" "see the children of $holder"
     fi
     cgroup_remove
+    cgroup_sweep
     rm -f "$LAB_STATE/holder" "$LAB_STATE/id"
     [ ! -d "$LAB_STATE/run" ] || rmdir "$LAB_STATE/run"
     rm -rf "${LAB_STATE:?}/stage" "$LAB_STATE"/machine/*/layers
