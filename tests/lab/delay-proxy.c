@@ -23,8 +23,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define QUEUE_MAX      (8U * 1024 * 1024)
-#define CHUNK_MAX      (64U * 1024)
+#define QUEUE_MAX      ((size_t) 8 * 1024 * 1024)
+#define CHUNK_MAX      ((size_t) 64 * 1024)
 #define EVENTS_MAX     64
 #define DELAY_MSEC_MAX 60000U
 
