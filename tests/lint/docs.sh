@@ -25,7 +25,8 @@ check_events() {
     done
 }
 
-# check_links PAGE: [text](path), and `path` where the first part is a folder of the tree.
+# check_links PAGE: [text](path) from the page's folder, and `path`, if it begins like a folder of the tree,
+# from there or from the page's.
 check_links() {
     local line target folder
     folder=$(dirname "$1")
@@ -34,7 +35,7 @@ check_links() {
     done
     grep -noP '(?<=`)(lib|busd|helpers|cli|sql|units|deploy|docs|tests|\.ci)/[A-Za-z0-9._/-]+(?=`)' "$1" |
         while IFS=: read -r line target; do
-            [ -e "$target" ] || echo "$1:$line: docs: names $target, which is not there"
+            [ -e "$target" ] || [ -e "$folder/$target" ] || echo "$1:$line: docs: names $target, which is not there"
         done
 }
 
