@@ -25,10 +25,12 @@ lab bare --bind "$SENDENSE_SRC:/source" --bind "$TEST_TMP/out:/out" bash -c '
     echo $? >/out/run.status' </dev/null
 is $? 0 "the machine did what it was told"
 is "$(cat "$TEST_TMP/out/bare")" 0 "it had none of our packages"
-is "$(cat "$TEST_TMP/out/quickstart.status")" 0 "deploy/quickstart ends well" || tail -n 40 "$TEST_TMP/out/quickstart" | sed 's/^/# /'
+is "$(cat "$TEST_TMP/out/quickstart.status")" 0 "deploy/quickstart ends well"
+[ "$(cat "$TEST_TMP/out/quickstart.status")" = 0 ] || diag "$(tail -n 40 "$TEST_TMP/out/quickstart")"
 like "$(<"$TEST_TMP/out/quickstart")" "com.sendense.Hub1" "and shows the hub"
-is "$(cat "$TEST_TMP/out/run.status")" 0 "tests/run ends well" || grep -A5 '^not ok' "$TEST_TMP/out/run" | sed 's/^/# /'
+is "$(cat "$TEST_TMP/out/run.status")" 0 "tests/run ends well"
+[ "$(cat "$TEST_TMP/out/run.status")" = 0 ] || diag "$(grep -A5 '^not ok' "$TEST_TMP/out/run")"
 last=$(tail -n 1 "$TEST_TMP/out/run")
 like "$last" "^[1-9][0-9]* passed, 0 failed, [0-9]+ skipped\$" "its last line says so: $last"
-sed -n '/^# SKIPPED/,/^#$/p; /^# suite /,/^#$/p' "$TEST_TMP/out/run" | sed 's/^/# /'
+diag "$(sed -n '/^# SKIPPED/,/^#$/p; /^# suite /,/^#$/p' "$TEST_TMP/out/run")"
 done_testing
