@@ -161,6 +161,9 @@ unplant_tmp() { on hub rm "$VM/2000/.b.json.Xy3"; }
 plants tmp partial-files ".b.json.Xy3"
 sql "INSERT INTO backup_repositories (name, path, created_usec) VALUES ('second', '/srv/second', 1)"
 is "$(look --only partial-files)" "could not look at partial-files: the repository /srv/second is not there" "a second repository is looked at"
+sql "UPDATE backup_repositories SET path = CONCAT(path, '-x') WHERE id = 1"
+is "$(look --only partial-files | wc -l)" 1 "and the first as well"
+sql "UPDATE backup_repositories SET path = '$REPO' WHERE id = 1"
 on hub mkdir /srv/second
 plant_second() { on hub touch /srv/second/x.tmp; }
 unplant_second() { on hub rm /srv/second/x.tmp; }

@@ -23,11 +23,8 @@ open_files() {
 
 look_processes() {
     local dir pid comm full args folder users=' ' reason
-    REPOSITORIES=()
-    if [ -z "$PLACE_NO_REPOSITORY" ]; then
-        repositories || return 0
-        while read -r pid _; do users+="$pid "; done < <(open_files "${REPOSITORIES[@]}")
-    fi
+    repositories || return 0
+    while read -r pid _; do users+="$pid "; done < <(open_files "${REPOSITORIES[@]}")
     for dir in /proc/[0-9]*; do
         pid=${dir#/proc/}
         of_this_machine "$pid" || continue
@@ -95,7 +92,8 @@ descriptors_now() {
     # shellcheck disable=SC2034 # cannot() reads it
     local kind=descriptors
     local unit dir
-    units_list --type=service --state=running 'sendense-*' || return 2
+    [ -n "${UNITS+loaded}" ] || units_load
+    units_loaded || return 2
     echo "# descriptors of the daemons"
     for dir in /proc/[0-9]*; do
         of_this_machine "${dir#/proc/}" || continue

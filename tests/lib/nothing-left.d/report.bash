@@ -27,10 +27,21 @@ cannot() {
     printf 'could not look at %s: %s\n' "$kind" "$(tr '\n' ' ' <<<"$1" | sed 's/ *$//')"
 }
 
+# preload KIND...: what several probes need is asked for once.
+preload() {
+    case " $* " in
+    *" processes "* | *" partial-files "* | *" locks "*) repositories_load ;;
+    esac
+    case " $* " in
+    *" units "* | *" failed-units "* | *" slices "* | *" targets "* | *" descriptors "*) units_load ;;
+    esac
+}
+
 # look_all KIND...: 0, 1 or 2 as nothing-left itself. Whatever else a probe or its tools say, and be it on stderr, means
 # that something was not looked at.
 look_all() {
     local kind text line worst=0
+    preload "$@"
     for kind in "$@"; do
         text=$("look_${kind//-/_}" 2>&1) || text+=$'\n'"the probe failed"
         [ -n "$text" ] || continue

@@ -3,26 +3,30 @@
 #
 # Probes of folders: half-made files in the repositories and in the state folders, and the ledger of the node.
 
-# repositories: fills REPOSITORIES: those of the options, of the database, or the one that every hub has.
-repositories() {
+# repositories_load: sets REPOSITORIES to those of the options, of the database, or the one that every hub has; or
+# REPOSITORIES_ERROR.
+repositories_load() {
     local folder
-    if [ ${#PLACE_REPOSITORIES[@]} -gt 0 ]; then
-        REPOSITORIES=("${PLACE_REPOSITORIES[@]}")
+    REPOSITORIES=("${PLACE_REPOSITORIES[@]}") REPOSITORIES_ERROR=
+    if [ ${#REPOSITORIES[@]} -gt 0 ] || [ -n "$PLACE_NO_REPOSITORY" ]; then
+        :
     elif [ -n "$PLACE_NO_DATABASE" ]; then
         REPOSITORIES=(/var/lib/sendense/repository)
-    else
-        database_query 'SELECT path FROM backup_repositories' || {
-            cannot "the repositories are in the database, and it does not answer ($ANSWER); or name them with --repository DIR"
-            return 1
-        }
+    elif database_query 'SELECT path FROM backup_repositories'; then
         mapfile -t REPOSITORIES < <(printf '%s' "$ANSWER")
+        [ ${#REPOSITORIES[@]} -gt 0 ] || REPOSITORIES_ERROR="the database knows no repository; every hub has at least one"
+    else
+        REPOSITORIES_ERROR="the repositories are in the database, and it does not answer ($ANSWER); or name them with --repository DIR"
     fi
     for folder in "${REPOSITORIES[@]}"; do
-        [[ -d $folder && -r $folder ]] || {
-            cannot "the repository $folder is not there"
-            return 1
-        }
+        [[ -d $folder && -r $folder ]] || REPOSITORIES_ERROR="the repository $folder is not there"
     done
+}
+repositories() {
+    [ -z "$REPOSITORIES_ERROR" ] || {
+        cannot "$REPOSITORIES_ERROR"
+        return 1
+    }
 }
 
 # find_files FORMAT FIND-ARG...: sets FILES to a line for each file. What vanishes meanwhile is no trouble, all else is.

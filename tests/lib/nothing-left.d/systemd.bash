@@ -3,26 +3,28 @@
 #
 # Probes that ask systemd: units, slices and targets of jobs, failed units, credential folders.
 
-# units_list ARG...: "UNIT LOAD ACTIVE SUB" lines, or a cannot.
-units_list() {
-    local answer
-    [ -d /run/systemd/system ] || {
-        cannot "systemd is not PID 1 here"
+# units_load: sets UNITS to "UNIT LOAD ACTIVE SUB" lines, or UNITS_ERROR.
+units_load() {
+    UNITS_ERROR=
+    if [ ! -d /run/systemd/system ]; then
+        UNITS_ERROR="systemd is not PID 1 here"
+    elif ! UNITS=$(timeout 10 systemctl list-units --all --full --plain --no-legend --no-pager 'sendense-*' 2>&1); then
+        UNITS_ERROR="systemctl list-units: ${UNITS:-no answer within 10 s}"
+    fi
+}
+units_loaded() {
+    [ -z "$UNITS_ERROR" ] || {
+        cannot "$UNITS_ERROR"
         return 1
     }
-    answer=$(timeout 10 systemctl list-units --all --full --plain --no-legend --no-pager "$@" 2>&1) || {
-        cannot "systemctl list-units: ${answer:-no answer within 10 s}"
-        return 1
-    }
-    UNITS=$answer
 }
 
 look_units() {
     local unit load active sub file seen=' '
-    units_list 'sendense-export-*' 'sendense-copy-*' 'sendense-image-*' || return 0
+    units_loaded || return 0
     while read -r unit load active sub _; do
         # A unit that somebody only asked for is loaded for a moment as not-found.
-        [[ -n $unit && $load != not-found ]] || continue
+        [[ $unit =~ ^$JOB_UNIT$ && $load != not-found ]] || continue
         seen+="$unit "
         leftover "$unit is $active ($sub)" "systemctl status $unit"
     done <<<"$UNITS"
@@ -37,24 +39,24 @@ look_units() {
 
 look_failed_units() {
     local unit load active sub
-    units_list --state=failed 'sendense-*' || return 0
+    units_loaded || return 0
     while read -r unit load active sub _; do
-        [[ -n $unit && ! $unit =~ ^($JOB_UNIT|$JOB_SLICE)$ ]] || continue
+        [[ $active = failed && ! $unit =~ ^$JOB_UNIT$ ]] || continue
         leftover "$unit has failed" "journalctl -u $unit"
     done <<<"$UNITS"
 }
 
-# active_units PATTERN: slices and targets are loaded whenever somebody names them; only an active one holds something.
+# active_units REGEX: slices and targets are loaded whenever somebody names them; only an active one holds something.
 active_units() {
     local unit load active sub
-    units_list "$1" || return 0
+    units_loaded || return 0
     while read -r unit load active sub _; do
-        [[ -n $unit && $active != inactive ]] || continue
+        [[ $unit =~ ^$1$ && $active != inactive ]] || continue
         leftover "$unit is $active" "systemctl status $unit"
     done <<<"$UNITS"
 }
-look_slices() { active_units 'sendense-jobs-*.slice'; }
-look_targets() { active_units 'sendense-job@*.target'; }
+look_slices() { active_units "$JOB_SLICE"; }
+look_targets() { active_units 'sendense-job@.*\.target'; }
 
 look_credentials() {
     local folder unit
