@@ -284,8 +284,9 @@ void fault_point_hit(FaultPoint *point)
         if (sig > 0) {
                 /* Sent to this thread, so that it does not run one instruction further. */
                 (void) tgkill(getpid(), gettid(), sig);
-                while (sig == SIGKILL)
-                        (void) pause();
+                if (sig == SIGKILL)
+                        for (;;)
+                                (void) pause();
         }
         (void) pthread_sigmask(SIG_SETMASK, &before, NULL);
         errno = saved_errno;

@@ -41,11 +41,11 @@ static void test_definitions(void **state)
                 "CREATE OR REPLACE VIEW v AS SELECT 1",
                 "DROP TABLE IF EXISTS t",
                 "ALTER TABLE t ADD COLUMN IF NOT EXISTS a INT",
-                "ALTER TABLE `t` ADD COLUMN IF NOT EXISTS a ENUM('x,y', 'ADD'), DROP INDEX IF "
-                "EXISTS i",
+                ("ALTER TABLE `t` ADD COLUMN IF NOT EXISTS a ENUM('x,y', 'ADD'), DROP INDEX IF "
+                 "EXISTS i"),
                 "ALTER TABLE t ADD COLUMN IF NOT EXISTS a INT AS (b + (c, d)), MODIFY COLUMN e INT",
-                "ALTER TABLE t ADD CONSTRAINT c FOREIGN KEY IF NOT EXISTS (a, b) REFERENCES u (a, "
-                "b)",
+                ("ALTER TABLE t ADD CONSTRAINT c FOREIGN KEY IF NOT EXISTS (a, b) REFERENCES u "
+                 "(a, b)"),
                 "ALTER TABLE t ADD CONSTRAINT IF NOT EXISTS c CHECK (a IN (1, 2))",
         };
 
