@@ -28,8 +28,15 @@ mariadb_stop
 expect 2 "^status unreachable" "a server that is stopped is noticed while idle, without a query"
 store_say "run SELECT 1"
 expect 2 "^refused run SELECT 1: ENOTCONN" "work is refused at once"
-# Long enough for pauses that are doubled without an end to grow beyond 5 s.
+# The pauses between attempts grow to a second and not beyond: 7 s hold at least 9 attempts, and without that
+# bound at most 7.
+socat UNIX-LISTEN:"$mariadb_socket",fork,unlink-early SYSTEM:"echo attempt >>$TEST_TMP/attempts" 2>/dev/null 9>&- &
+counter=$!
+at_end 'kill "$counter" 2>/dev/null || :'
 read -r -t 7 <> <(:) || :
+kill "$counter"
+ok "it goes on trying every second" test "$(wc -l <"$TEST_TMP/attempts")" -ge 8
+diag "$(wc -l <"$TEST_TMP/attempts") attempts in 7 s"
 store_now
 mariadb_start "$TEST_TMP/db" || exit 1
 expect 5 "^status ready" "it is back within 5 s of the start"
