@@ -17,7 +17,7 @@ store_start() {
     mariadb_as_nobody "$store_program" "$TEST_TMP/hub.conf" <"$TEST_TMP/store.in" >>"$store_log" 2>&1 9>&- &
     store_pid=$!
     exec 9>"$TEST_TMP/store.in"
-    at_end 'kill -KILL "$store_pid" 2>/dev/null; wait "$store_pid" 2>/dev/null'
+    at_end 'kill -KILL "$store_pid" 2>/dev/null; wait "$store_pid" 2>/dev/null || :'
 }
 
 # store_say COMMAND: what is awaited afterwards must come after this.
