@@ -22,6 +22,7 @@
 #include <systemd/sd-bus.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
+#include <systemd/sd-id128.h>
 #include <time.h>
 
 enum {
@@ -196,6 +197,27 @@ static int start_loop(Manager *manager)
         return r < 0 ? log_error(r, "Cannot set up the event loop: %m") : 0;
 }
 
+/* sd-bus answers GetMachineId itself, and takes a machine without an id for a reason to close the
+ * connection, which any caller could so make happen. */
+static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        sd_id128_t id;
+        int r;
+
+        (void) userdata, (void) error;
+        if (sd_bus_message_is_method_call(m, "org.freedesktop.DBus.Peer", "GetMachineId") <= 0)
+                return 0;
+        r = sd_id128_get_machine(&id);
+        if (r >= 0)
+                return 0;
+        r = sd_bus_reply_method_errorf(m, SD_BUS_ERROR_FAILED,
+                                       "This machine has no id in /etc/machine-id: %s",
+                                       strerror(-r));
+        if (r < 0)
+                (void) log_warning(r, "Cannot answer GetMachineId: %m");
+        return 1;
+}
+
 static int start_bus(Manager *manager)
 {
         int r;
@@ -212,6 +234,8 @@ static int start_bus(Manager *manager)
                 r = sd_bus_match_signal(manager->bus, NULL, "org.freedesktop.DBus.Local",
                                         "/org/freedesktop/DBus/Local", "org.freedesktop.DBus.Local",
                                         "Disconnected", on_bus_lost, manager);
+        if (r >= 0)
+                r = sd_bus_add_filter(manager->bus, NULL, on_message, NULL);
         if (r >= 0)
                 r = authority_new(manager->bus, &manager->authority);
         if (r >= 0)
