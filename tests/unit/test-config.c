@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * lib/config, config-value and hub-config: every error line in its exact words, because an operator
- * reads nothing else at that moment; drop-ins, defaults, and the limits at max and max+1.
+ * lib/config: every error line in its exact words, because an operator reads nothing else at that
+ * moment; files that cannot be read, drop-ins, and the limits at max and max+1. The hub's table serves
+ * as the example; its own settings are tested in test-hub-config.c.
  */
 #include "unit.h"
 
@@ -29,32 +30,6 @@ static void expect_error_of(const char *text, size_t size, const char *want)
 static void expect_error(const char *text, const char *want)
 {
         expect_error_of(text, strlen(text), want);
-}
-
-static void defaults(void **state)
-{
-        CLEANUP(hub_config_done) HubConfig config = {};
-        _cleanup_free_ char *error = NULL;
-
-        (void) state;
-        assert_int_equal(hub_config_load_text(&config, "hub.conf", "", 0, &error), 0);
-        assert_null(error);
-        assert_int_equal(config.log_level, LOG_INFO);
-        assert_string_equal(config.database_socket, "/run/mysqld/mysqld.sock");
-        assert_string_equal(config.database_name, "sendense");
-        assert_string_equal(config.database_user, "sendense");
-        assert_int_equal(config.database_connect_timeout_usec, 2000000);
-        assert_int_equal(config.database_query_timeout_usec, 10000000);
-        assert_int_equal(config.database_probe_usec, 2000000);
-        assert_int_equal(config.export_ports.first, 10100);
-        assert_int_equal(config.export_ports.last, 10200);
-        assert_int_equal(config.ssh_port, 443);
-        assert_int_equal(config.reverse_ports.first, 9081);
-        assert_int_equal(config.api_port, 8082);
-        for (size_t i = 0; i < hub_config_n_keys; i++) {
-                assert_null(config.config.origins[i].file);
-                assert_string_equal(config_value(&config.config, i), hub_config_keys[i].fallback);
-        }
 }
 
 static void values(void **state)
@@ -114,55 +89,6 @@ static void errors_of_lines(void **state)
                      "hub.conf:2: a line must not be continued by '\\'");
 }
 
-static void errors_of_values(void **state)
-{
-        (void) state;
-        expect_error("[Exports]\nPorts=10200-10100\n",
-                     "hub.conf:2: [Exports] Ports=10200-10100 must be two ports FIRST-LAST, FIRST "
-                     "not above LAST, 1000 ports at most");
-        expect_error("[Exports]\nPorts=10000-11000\n",
-                     "hub.conf:2: [Exports] Ports=10000-11000 must be two ports FIRST-LAST, FIRST "
-                     "not above LAST, 1000 ports at most");
-        expect_error("[Exports]\nPorts=10100\n",
-                     "hub.conf:2: [Exports] Ports=10100 must be two ports FIRST-LAST, FIRST not "
-                     "above LAST, 1000 ports at most");
-        expect_error("[Exports]\nPorts=65000-65536\n",
-                     "hub.conf:2: [Exports] Ports=65000-65536 must be two ports FIRST-LAST, FIRST "
-                     "not above LAST, 1000 ports at most");
-        expect_error("[Tunnel]\nSshPort=0\n",
-                     "hub.conf:2: [Tunnel] SshPort=0 must be a port from 1 to 65535");
-        expect_error("[Database]\nSocket=run/x\n",
-                     "hub.conf:2: [Database] Socket=run/x must be an absolute path without '..', "
-                     "107 bytes at most");
-        expect_error("[Database]\nSocket=/run/../x\n",
-                     "hub.conf:2: [Database] Socket=/run/../x must be an absolute path without "
-                     "'..', 107 bytes at most");
-        expect_error("[Database]\nSocket=/run/..\n",
-                     "hub.conf:2: [Database] Socket=/run/.. must be an absolute path without '..', "
-                     "107 bytes at most");
-        expect_error("[Database]\nName=a-b\n",
-                     "hub.conf:2: [Database] Name=a-b must be a name of a-z, 0-9 and _ that starts "
-                     "with a letter, 64 bytes at most");
-        expect_error("[Database]\nProbeSec=99ms\n",
-                     "hub.conf:2: [Database] ProbeSec=99ms must be a time from 100ms to 60s");
-        expect_error("[Database]\nQueryTimeoutSec=11min\n",
-                     "hub.conf:2: [Database] QueryTimeoutSec=11min must be a time from 1s to "
-                     "10min");
-}
-
-static void errors_between_values(void **state)
-{
-        (void) state;
-        expect_error("[Tunnel]\n\nReversePorts=10200-10210\n",
-                     "hub.conf:3: [Tunnel] ReversePorts=: 10200-10210 overlaps [Exports] "
-                     "Ports=10100-10200, must be outside of it");
-        expect_error("[Exports]\nPorts=8000-8100\n",
-                     "hub.conf:2: [Exports] Ports=: 8000-8100 overlaps [Api] Port=8082, must be "
-                     "outside of it");
-        expect_error("[Api]\nPort=443\n", "hub.conf:2: [Api] Port=: 443 overlaps [Tunnel] "
-                                          "SshPort=443, must be outside of it");
-}
-
 static void errors_of_bytes(void **state)
 {
         (void) state;
@@ -175,40 +101,13 @@ static void errors_of_bytes(void **state)
         expect_error("# B\xfchne in Latin 1\n", "hub.conf:1: must be UTF-8 text");
 }
 
-static void load_one(const char *section, const char *key, const char *value, int want)
+static void longest_line(void **state)
 {
-        CLEANUP(hub_config_done) HubConfig config = {};
-        _cleanup_free_ char *error = NULL, *text = NULL;
-
-        assert_true(asprintf(&text, "[%s]\n%s=%s\n", section, key, value) > 0);
-        assert_int_equal(hub_config_load_text(&config, "hub.conf", text, strlen(text), &error),
-                         want);
-        assert_int_equal(error != NULL, want < 0);
-}
-
-static void limits(void **state)
-{
-        _cleanup_free_ char *name64 = unit_repeat('a', 64), *name65 = unit_repeat('a', 65);
-        _cleanup_free_ char *path107 = unit_repeat('p', 107), *path108 = unit_repeat('p', 108);
         _cleanup_free_ char *line1024 = unit_repeat('#', 1024), *line1025 = unit_repeat('#', 1025);
         CLEANUP(hub_config_done) HubConfig config = {};
         _cleanup_free_ char *error = NULL;
 
         (void) state;
-        path107[0] = path108[0] = '/';
-        load_one("Database", "Name", name64, 0);
-        load_one("Database", "Name", name65, -EINVAL);
-        load_one("Database", "Socket", path107, 0);
-        load_one("Database", "Socket", path108, -EINVAL);
-        load_one("Exports", "Ports", "10000-10999", 0);
-        load_one("Exports", "Ports", "10000-11000", -EINVAL);
-        load_one("Exports", "Ports", "65535-65535", 0);
-        load_one("Database", "ProbeSec", "100ms", 0);
-        load_one("Database", "ProbeSec", "60s", 0);
-        load_one("Database", "ProbeSec", "61s", -EINVAL);
-        load_one("Exports", "Ports", "000010100-10200", -EINVAL);
-        load_one("Exports", "Ports", "10100-10200-10300", -EINVAL);
-
         assert_int_equal(hub_config_load_text(&config, "hub.conf", line1024, 1024, &error), 0);
         expect_error(line1025, "hub.conf:1: line has 1025 bytes, must have 1024 at most");
 }
@@ -403,19 +302,11 @@ static void too_many_drop_ins(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(defaults),
-                cmocka_unit_test(values),
-                cmocka_unit_test(errors_of_lines),
-                cmocka_unit_test(errors_of_values),
-                cmocka_unit_test(errors_between_values),
-                cmocka_unit_test(errors_of_bytes),
-                cmocka_unit_test(limits),
-                cmocka_unit_test(drop_ins),
-                cmocka_unit_test(loaded_twice),
-                cmocka_unit_test(missing_files),
-                cmocka_unit_test(unreadable_files),
-                cmocka_unit_test(forbidden_file),
-                cmocka_unit_test(too_many_drop_ins),
+                cmocka_unit_test(values),          cmocka_unit_test(errors_of_lines),
+                cmocka_unit_test(errors_of_bytes), cmocka_unit_test(longest_line),
+                cmocka_unit_test(drop_ins),        cmocka_unit_test(loaded_twice),
+                cmocka_unit_test(missing_files),   cmocka_unit_test(unreadable_files),
+                cmocka_unit_test(forbidden_file),  cmocka_unit_test(too_many_drop_ins),
         };
 
         return RUN_TESTS(tests);
