@@ -49,7 +49,7 @@ fake_forget
 fake_suite empty
 fake_run
 is "$last/$status" "0 passed, 1 failed, 0 skipped/1" "a suite without tests fails"
-like "$out" 'empty/all: the suite has no such tests' "and says so"
+like "$out" 'empty/all: the suite has no tests' "and says so"
 
 fake_suite x
 fake_test x/a.sh <<<'echo 1..1; echo ok 1'

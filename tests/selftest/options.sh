@@ -25,6 +25,9 @@ is "$last/$status" "2 passed, 0 failed, 0 skipped/0" "a suite and a single test"
 like "$out" '^ok 1 - two/c.sh: fine$' "in the order asked for"
 fake_run one/none.sh
 is "$last/$status" "0 passed, 1 failed, 0 skipped/1" "a test that does not exist"
+fake_run one/a one/none.sh
+is "$last/$status" "1 passed, 1 failed, 0 skipped/1" "one beside it that does, by its short name"
+like "$out" '^not ok 2 - one/none.sh: the suite has no such test' "and says which is missing"
 fake_run three
 is "$status" 2 "a suite that does not exist: status"
 like "$err" 'no suite "three"; there are: one two' "and the ones that do"
