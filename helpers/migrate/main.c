@@ -4,7 +4,7 @@
  * version. Started as root by sendense-migrate.service before the hub, or by hand. Doing it twice is
  * harmless; dying in the middle is mended by the next run.
  * Exit status: 0 done or nothing to do, 64 wrong command line, 65 the database is newer or not what
- * was applied, 75 MariaDB is away or busy (try again), 77 not root, 78 wrong config, 1 anything else.
+ * was applied, 75 MariaDB is away or busy, 77 not root, 78 wrong config, 1 anything else.
  */
 #include "apply.h"
 #include "books.h"
@@ -30,7 +30,7 @@ enum {
         ARG_CONFIG,
         ARG_STATUS,
         ARG_JSON,
-        /* Another run may be in a long ALTER TABLE; after this time systemd starts us again. */
+        /* Another run may be in a long ALTER TABLE; it does then what we came for. */
         LOCK_WAIT_SEC = 60,
 };
 
