@@ -28,9 +28,7 @@ hub systemd-run --quiet --unit=watcher /run/watcher
 
 # Stopped.
 hub systemctl stop mariadb
-msec=$(wait_prop 5 DatabaseState 's "unreachable"') || msec=5000
-diag "a stopped MariaDB is noticed in $msec ms"
-ok "a stopped MariaDB is noticed within 5 s" test "$msec" -lt 5000
+figure "a stopped MariaDB is noticed" "$(wait_prop "$patience_sec" DatabaseState 's "unreachable"')" 5000
 is "$(prop State)" 's "degraded"' "the hub calls itself degraded"
 like "$(prop DatabaseError)" '/run/mysqld/mysqld.sock' "the error names the socket"
 like "$(unit sendense-hub StatusText)" '^degraded; database unreachable: ' "the status line says it too"
@@ -38,21 +36,15 @@ is "$(journal_count database-lost)" 1 "one line in the journal says it"
 not_ok "sendensectl status ends with a failure" hub sendensectl status
 like "$(hub sendensectl status 2>&1)" unreachable "and says why"
 hub systemctl start mariadb
-msec=$(wait_prop 5 DatabaseState 's "ready"') || msec=5000
-diag "after MariaDB started, ready in $msec ms"
-ok "ready within 5 s of its start" test "$msec" -lt 5000
+figure "ready after its start" "$(wait_prop "$patience_sec" DatabaseState 's "ready"')" 5000
 is "$(journal_count database-ready)" 2 "the journal says that it is back"
 
 # Frozen.
 hub systemctl kill -s STOP mariadb
-msec=$(wait_prop 15 DatabaseState 's "unreachable"') || msec=15000
-diag "a frozen MariaDB is noticed in $msec ms"
-ok "a frozen MariaDB is noticed within QueryTimeoutSec= and ProbeSec=" test "$msec" -lt 13000
+figure "a frozen MariaDB is noticed" "$(wait_prop "$patience_sec" DatabaseState 's "unreachable"')" 13000
 is "$(journal_count database-lost)" 2 "the journal says it"
 hub systemctl kill -s CONT mariadb
-msec=$(wait_prop 5 DatabaseState 's "ready"') || msec=5000
-diag "after MariaDB was thawed, ready in $msec ms"
-ok "ready within 5 s of the thaw" test "$msec" -lt 5000
+figure "ready after the thaw" "$(wait_prop "$patience_sec" DatabaseState 's "ready"')" 5000
 is "$(unit sendense-hub MainPID) $(unit sendense-hub InvocationID)" "$pid $invocation" "all that in one process"
 
 # The watcher's notes.
@@ -63,6 +55,7 @@ slowest=$(awk '{ print $2 }' <<<"$log" | sort -n | tail -n 1)
 diag "the watcher asked $(wc -l <<<"$log") times, slowest answer $slowest ms"
 ok "the watcher asked often" test "$(wc -l <<<"$log")" -ge 30
 is "$(grep -vc '^0 ' <<<"$log")" 0 "every question was answered"
-ok "none in more than 1 s" test "$slowest" -lt 1000
+figure "the slowest answer" "$slowest" 1000
+ok "and faster than a frozen MariaDB would let it be" test "$slowest" -lt 10000
 
 done_testing

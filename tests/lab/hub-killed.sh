@@ -22,30 +22,26 @@ back_after() {
                 [ "$pid" != "u $1" ]
         }
         until owner "$old" "$2"; do
-            [ $((${EPOCHREALTIME/[.,]/} - begin)) -lt 10000000 ] || exit 1
+            [ $((${EPOCHREALTIME/[.,]/} - begin)) -lt $(($5 * 1000000)) ] || exit 1
             sleep 0.02
         done
         busctl get-property "$2" "$3" "$4" State >/dev/null || exit 1
         echo $(((${EPOCHREALTIME/[.,]/} - begin) / 1000))' \
-        "$1" "$HUB_NAME" "$HUB_PATH" "$HUB_MANAGER"
+        "$1" "$HUB_NAME" "$HUB_PATH" "$HUB_MANAGER" "$patience_sec"
 }
 
 for n in 1 2 3; do
-    msec=$(back_after KILL) || msec=10000
-    diag "after kill -9 number $n, busctl answers in $msec ms"
-    ok "kill -9 number $n: back within 3 s" test "$msec" -lt 3000
-    ok "and ready" wait_prop 5 DatabaseState 's "ready"'
+    figure "after kill -9 number $n busctl answers" "$(back_after KILL)" 3000
+    ok "and ready" wait_prop "$patience_sec" DatabaseState 's "ready"'
 done
 is "$(unit sendense-hub NRestarts)" 3 "each was one restart"
 is "$(hub systemctl --failed --no-legend | wc -l)" 0 "no unit has failed"
 
 # Without a database that answers, it is back as soon.
 hub systemctl kill -s STOP mariadb
-msec=$(back_after KILL) || msec=10000
-diag "after kill -9 with a frozen MariaDB, busctl answers in $msec ms"
-ok "kill -9 with a frozen MariaDB: back within 3 s" test "$msec" -lt 3000
+figure "after kill -9 with a frozen MariaDB busctl answers" "$(back_after KILL)" 3000
 hub systemctl kill -s CONT mariadb
-ok "and ready once MariaDB is" wait_prop 5 DatabaseState 's "ready"'
+ok "and ready once MariaDB is" wait_prop "$patience_sec" DatabaseState 's "ready"'
 
 # It hangs: the watchdog of systemd ends it.
 like "$(unit sendense-hub WatchdogUSec)" '^[0-9]+s$' "the unit has a watchdog"
@@ -53,12 +49,10 @@ hub mkdir -p /run/systemd/system/sendense-hub.service.d
 in_hub 'printf "[Service]\nWatchdogSec=1s\n" >/run/systemd/system/sendense-hub.service.d/test.conf'
 hub systemctl daemon-reload
 hub systemctl restart sendense-hub
-ok "ready with a watchdog of one second" wait_prop 5 DatabaseState 's "ready"'
+ok "ready with a watchdog of one second" wait_prop "$patience_sec" DatabaseState 's "ready"'
 pid=$(unit sendense-hub MainPID)
 ok "it feeds its watchdog" in_hub 'sleep 2.5; test "$(systemctl show --value -p MainPID sendense-hub)" = "$1"' "$pid"
-msec=$(back_after STOP) || msec=10000
-diag "after SIGSTOP, busctl answers in $msec ms"
-ok "a frozen hub is replaced within 3 s" test "$msec" -lt 3000
+figure "a frozen hub is replaced" "$(back_after STOP)" 3000
 hub journalctl --quiet --sync
 like "$(lab journal hub -u sendense-hub -o cat)" 'Watchdog timeout' "by the watchdog"
 

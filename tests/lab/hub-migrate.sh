@@ -37,7 +37,7 @@ hub journalctl --quiet --sync
 like "$(lab journal hub -u sendense-migrate -o cat "MESSAGE_ID=$(message_id migration-failed)" | tail -n 1)" \
     "9999.*[^0-9]${schema}[^0-9]|[^0-9]${schema}[^0-9].*9999" "in one line with both numbers"
 hub systemctl restart sendense-hub
-ok "the hub refuses it too" wait_prop 5 DatabaseState 's "schema-newer"'
+ok "the hub refuses it too" wait_prop "$patience_sec" DatabaseState 's "schema-newer"'
 is "$(prop State)" 's "degraded"' "and is degraded, but there"
 like "$(prop DatabaseError)" "9999" "the error on the bus names the number"
 not_ok "sendensectl status ends with a failure" hub sendensectl status
@@ -46,13 +46,13 @@ like "$(hub sendensectl version 2>&1)" "9999" "which names the number"
 
 hub mariadb sendense -e "DELETE FROM schema_migrations WHERE number = 9999"
 ok "without it, migrate is content again" hub systemctl restart sendense-migrate
-ok "and the hub is ready by itself" wait_prop 8 DatabaseState 's "ready"'
+ok "and the hub is ready by itself" wait_prop "$patience_sec" DatabaseState 's "ready"'
 
 # No database at all, under a running hub.
 hub mariadb -e "DROP DATABASE sendense"
-ok "a hub whose database is dropped says so" wait_prop 8 State 's "degraded"'
+ok "a hub whose database is dropped says so" wait_prop "$patience_sec" State 's "degraded"'
 ok "migrate makes it again" hub systemctl restart sendense-migrate
 ok "with the same tables" test "$(dump --no-data)" = "$tables"
-ok "and the hub finds it by itself" wait_prop 8 DatabaseState 's "ready"'
+ok "and the hub finds it by itself" wait_prop "$patience_sec" DatabaseState 's "ready"'
 
 done_testing

@@ -21,7 +21,6 @@ rc=$?
 msec=$(((${EPOCHREALTIME/[.,]/} - begin) / 1000))
 is "$rc" 0 "it succeeds" || diag "$(tail -n 40 "$out")"
 diag "it took $msec ms, with packages and build in place"
-ok "in less than 30 s" test "$msec" -lt 30000
 for heading in Packages Build Machines MariaDB Migrations Hub 'What there is to see'; do
     ok "there is the step $heading" grep -Eq "^==> [1-7]/7 $heading\$" "$out"
 done

@@ -18,7 +18,7 @@ for how in reboot crash; do
     boot=$(hub cat /proc/sys/kernel/random/boot_id)
     ok "it is another boot" test "$boot" != "$was"
     is "$(hub systemctl is-system-running)" running "after $how the machine is running"
-    ok "after $how the hub is ready" wait_prop 10 DatabaseState 's "ready"'
+    ok "after $how the hub is ready" wait_prop "$patience_sec" DatabaseState 's "ready"'
     is "$(prop DatabaseSchema)" "$schema" "the schema is the same"
     ok "the data are there" hub mariadb sendense -e 'SELECT * FROM test_kept'
     is "$(unit sendense-hub NRestarts)" 0 "it was started once"
