@@ -34,6 +34,9 @@ static const struct {
           "the hub does not run. Start it: systemctl start " HUB_UNIT " (%s)" },
         { "org.freedesktop.DBus.Error.Spawn.", CTL_UNAVAILABLE,
           "the hub cannot be started: %s. Its journal says why: journalctl -xeu " HUB_UNIT },
+        { "org.freedesktop.systemd1.NoSuchUnit", CTL_UNAVAILABLE,
+          "the hub is disabled here, and the bus does not start it. Enable it: systemctl enable "
+          "--now " HUB_UNIT " (%s)" },
         { "org.freedesktop.systemd1.", CTL_UNAVAILABLE,
           "the hub cannot be started: %s. Its journal says why: journalctl -xeu " HUB_UNIT },
         { "org.freedesktop.DBus.Error.TimedOut", CTL_UNAVAILABLE,

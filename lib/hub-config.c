@@ -24,7 +24,7 @@ const ConfigKey hub_config_keys[] = {
         { "Database", "User", config_parse_word, FIELD(database_user), 0, 32, "sendense",
           "a name of a-z, 0-9 and _ that starts with a letter, 32 bytes at most" },
         { "Database", "ConnectTimeoutSec", config_parse_span, FIELD(database_connect_timeout_usec),
-          USEC_PER_SEC, 60 * USEC_PER_SEC, "2s", "a time from 1s to 60s" },
+          USEC_PER_SEC, 8 * USEC_PER_SEC, "2s", "a time from 1s to 8s" },
         { "Database", "QueryTimeoutSec", config_parse_span, FIELD(database_query_timeout_usec),
           USEC_PER_SEC, 600 * USEC_PER_SEC, "10s", "a time from 1s to 10min" },
         { "Database", "ProbeSec", config_parse_span, FIELD(database_probe_usec),

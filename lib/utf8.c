@@ -51,3 +51,18 @@ bool utf8_is_valid(const char *text)
         }
         return true;
 }
+
+void utf8_make_valid(char *text)
+{
+        uint8_t *p = (uint8_t *) text;
+
+        while (*p) {
+                size_t n = sequence_length(p);
+
+                if (n == 0) {
+                        *p = '?';
+                        n = 1;
+                }
+                p += n;
+        }
+}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Whether bytes are text. For what comes from files and from other machines; D-Bus and JSON check
+ * Whether bytes are text, and how to make them so. For what comes from files and from other machines; D-Bus and JSON check
  * theirs already. Pure.
  */
 #pragma once
@@ -9,3 +9,6 @@
 
 /* Valid UTF-8 as RFC 3629 has it: no overlong forms, no surrogates, nothing above U+10FFFF. */
 bool utf8_is_valid(const char *text);
+
+/* Puts a '?' in the place of every byte that is no text, also of a character cut off at the end. */
+void utf8_make_valid(char *text);

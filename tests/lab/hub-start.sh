@@ -48,8 +48,16 @@ is "$(unit sendense-hub NRestarts)" 0 "and none of it was a restart"
 
 # Masked: the bus says so, and nothing else happens.
 ok "mask" hub systemctl --quiet mask --now --runtime sendense-hub
-like "$(prop Version 2>&1)" masked "a masked hub is not started by the bus, which says why"
+like "$(prop Version 2>&1)" 'dbus-com.sendense.Hub1.service' "a masked hub is not started by the bus, which names the unit"
+is "$(unit sendense-hub ActiveState)" inactive "it stays off"
 ok "unmask" hub systemctl --quiet unmask --runtime sendense-hub
+
+# Disabled: it stays off, whoever asks.
+ok "disable" hub systemctl --quiet disable --now sendense-hub
+like "$(prop Version 2>&1)" 'dbus-com.sendense.Hub1.service not found' "a disabled hub is not started by the bus, which says why"
+like "$(hub sendensectl log-level info 2>&1)" 'systemctl enable --now sendense-hub' "sendensectl says what to type"
+is "$(unit sendense-hub ActiveState)" inactive "it is still off"
+ok "enable" hub systemctl --quiet enable --now sendense-hub
 
 # shellcheck disable=SC2016 # expanded in the machine
 msec=$(in_hub '

@@ -59,11 +59,37 @@ static void no_text(void **state)
                 assert_false(utf8_is_valid(bad[i]));
 }
 
+static void made_valid(void **state)
+{
+        static const struct {
+                const char *from, *to;
+        } texts[] = {
+                { "", "" },
+                { "plain", "plain" },
+                { "gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f" },
+                { "gr\xfc\xdf", "gr??" },
+                { "\xe2\x82\xac \xe2\x82", "\xe2\x82\xac ??" },
+                { "\xf0\x9f\x98", "???" },
+                { "\xc3(", "?(" },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+                char text[32];
+
+                (void) snprintf(text, sizeof(text), "%s", texts[i].from);
+                utf8_make_valid(text);
+                assert_string_equal(text, texts[i].to);
+                assert_true(utf8_is_valid(text));
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(text),
                 cmocka_unit_test(no_text),
+                cmocka_unit_test(made_valid),
         };
 
         return RUN_TESTS(tests);

@@ -78,7 +78,8 @@ void store_schema_judge(const StoreSchema *schema, const char *database_name, ui
                 (void) snprintf(status.error, sizeof(status.error),
                                 "The database %s has schema %" PRIu32
                                 ", this hub needs schema %" PRIu32
-                                "; start sendense-migrate.service, the hub then goes on by itself",
+                                "; restart sendense-migrate.service, the hub then goes on by "
+                                "itself",
                                 database_name, schema->whole, expected);
         }
         *ret_status = status;

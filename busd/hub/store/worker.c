@@ -11,6 +11,7 @@
 #include "parse.h"
 #include "sql-schema.h"
 #include "store-schema.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -23,8 +24,10 @@
 
 /* How long until the next attempt to connect: doubled each time, so that a server that is coming up is
  * met soon and one that is gone costs little. */
-#define BACKOFF_MIN_USEC     (50 * USEC_PER_MSEC)
-#define BACKOFF_MAX_USEC     (1000 * USEC_PER_MSEC)
+#define BACKOFF_MIN_USEC (50 * USEC_PER_MSEC)
+#define BACKOFF_MAX_USEC (1000 * USEC_PER_MSEC)
+/* MariaDB notes each login that it refuses, so those are fewer. */
+#define BACKOFF_REFUSED_USEC (3000 * USEC_PER_MSEC)
 #define SCHEMA_RETRY_USEC    (1000 * USEC_PER_MSEC)
 #define TRANSACTION_GAP_USEC (5 * USEC_PER_MSEC)
 
@@ -50,10 +53,15 @@ static uint64_t jittered(uint64_t usec)
         return usec - usec / 4 + now_usec() % (usec / 2 + 1);
 }
 
+/* The error has words of the server and of the library, cut to a size, and goes to the bus, which takes
+ * nothing but text. */
 static void set_status(Connection *c, const StoreStatus *status)
 {
-        c->state = status->state;
-        store_queue_set_status(c->worker->queue, status);
+        StoreStatus text = *status;
+
+        utf8_make_valid(text.error);
+        c->state = text.state;
+        store_queue_set_status(c->worker->queue, &text);
 }
 
 static void disconnect(Connection *c)
@@ -64,12 +72,12 @@ static void disconnect(Connection *c)
         c->mysql = database_close(c->mysql);
 }
 
-static void plan_next_attempt(Connection *c)
+static void plan_next_attempt(Connection *c, uint64_t backoff_max_usec)
 {
         c->due_usec = now_usec() + jittered(c->backoff_usec);
         c->backoff_usec *= 2;
-        if (c->backoff_usec > BACKOFF_MAX_USEC)
-                c->backoff_usec = BACKOFF_MAX_USEC;
+        if (c->backoff_usec > backoff_max_usec)
+                c->backoff_usec = backoff_max_usec;
 }
 
 static void lose(Connection *c, const char *why)
@@ -77,7 +85,7 @@ static void lose(Connection *c, const char *why)
         StoreStatus status = { .state = DATABASE_UNREACHABLE };
 
         disconnect(c);
-        plan_next_attempt(c);
+        plan_next_attempt(c, BACKOFF_MAX_USEC);
         (void) snprintf(status.error, sizeof(status.error),
                         "%s; is mariadb.service running? The hub goes on by itself when it is",
                         why);
@@ -90,11 +98,10 @@ static void lose_uninvited(Connection *c, const char *why)
         StoreStatus status = { .state = DATABASE_SCHEMA_OLDER };
 
         disconnect(c);
-        plan_next_attempt(c);
+        plan_next_attempt(c, BACKOFF_REFUSED_USEC);
         (void) snprintf(status.error, sizeof(status.error),
-                        "%s; sendense-migrate.service makes the database %s and the user %s, the "
-                        "hub "
-                        "then goes on by itself",
+                        "%s; sendense-migrate.service makes the database %s and the user %s, and "
+                        "the hub then goes on by itself",
                         why, c->worker->config->database_name, c->worker->config->database_user);
         set_status(c, &status);
 }
