@@ -181,7 +181,8 @@ org.freedesktop.DBus.Error.AccessDenied 77 Because\. Be root, or get the right f
 org.freedesktop.DBus.Error.InteractiveAuthorizationRequired 77 Because\. Be root
 org.freedesktop.DBus.Error.UnknownMethod 1 the running hub is of another version: Because\. Compare
 org.freedesktop.DBus.Error.Spawn.ChildExited 69 the hub cannot be started: Because\. Its journal
-org.freedesktop.systemd1.NoSuchUnit 69 the hub cannot be started: Because\. Its journal
+org.freedesktop.systemd1.NoSuchUnit 69 the hub is disabled here, .*systemctl enable --now sendense-hub\.service \(Because\)
+org.freedesktop.systemd1.UnitMasked 69 the hub cannot be started: Because\. Its journal
 org.freedesktop.DBus.Error.NoReply 69 the hub did not answer: Because\. Its journal
 com.sendense.Error.Busy 1 the hub refuses: Because
 com.example.Strange 1 the hub refuses: Because
