@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash disable=SC2034
+#
+# What the benchmarks share: options, a work folder, alternating rounds, medians, CPU seconds and the
+# verdict. Sourced by bench/NAME. Figures of two runs are never compared with each other: a machine
+# that does something else meanwhile only shifts a ratio when both sides are measured in one run.
+
+set -u -o pipefail
+export LC_ALL=C.UTF-8
+
+bench_src=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+bench_rounds=5
+bench_quick=
+bench_failed=0
+bench_dir=
+bench_at_end=()
+
+bench_die() {
+    printf '%s: %s\n' "${0##*/}" "$*" >&2
+    exit 2
+}
+
+bench_clean_up() {
+    local i
+    trap '' INT TERM
+    for ((i = ${#bench_at_end[@]} - 1; i >= 0; i--)); do
+        eval "${bench_at_end[i]}" || printf '%s: clean-up failed: %s\n' "${0##*/}" "${bench_at_end[i]}" >&2
+    done
+}
+
+# bench_start DESCRIPTION [ARG...]: reads the options that every benchmark has.
+bench_start() {
+    local description=$1
+    shift
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --quick)
+            bench_quick=yes
+            bench_rounds=1
+            ;;
+        --rounds)
+            [[ ${2:-} =~ ^[1-9][0-9]?$ ]] || bench_die "--rounds: a number from 1 to 99 is needed"
+            bench_rounds=$2
+            shift
+            ;;
+        --dir)
+            [ -d "${2:-}" ] || bench_die "--dir ${2:-}: no such folder"
+            bench_dir=$2
+            shift
+            ;;
+        --help | -h)
+            printf 'Usage: sudo bench/%s [--quick] [--rounds N] [--dir DIR]\n\n%s\n\n' "${0##*/}" "$description"
+            printf '  --quick     one round, smaller data, no verdict\n'
+            printf '  --rounds N  rounds (default 5); the figures are medians\n'
+            printf '  --dir DIR   a folder on the disk to be measured (default /var/tmp)\n'
+            exit 0
+            ;;
+        *) bench_die "unknown option $1; see --help" ;;
+        esac
+        shift
+    done
+    [ "$(id -u)" -eq 0 ] || bench_die "installs packages and mounts a tmpfs, so it must be root; use sudo"
+    trap bench_clean_up EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    bench_dir=$(mktemp -d "${bench_dir:-/var/tmp}/sendense-bench-XXXXXX") || exit 2
+    bench_at_end+=("rm -rf --one-file-system '$bench_dir'")
+}
+
+bench_now() { printf '%s\n' "${EPOCHREALTIME/[.,]/}"; }
+
+# bench_cpu_usec PID: what the process and its threads have used so far.
+bench_cpu_usec() {
+    local stat fields
+    stat=$(<"/proc/$1/stat") || return 1
+    read -ra fields <<<"${stat##*) }"
+    printf '%s\n' $(((fields[11] + fields[12]) * 1000000 / $(getconf CLK_TCK)))
+}
+
+# bench_median NUMBER...: of whole numbers; the lower one of two in the middle.
+bench_median() {
+    printf '%s\n' "$@" | sort -n | sed -n "$((($# + 1) / 2))p"
+}
+
+# bench_ratio A B: A/B with two decimals.
+bench_ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f\n", (b > 0 ? a / b : 0) }'; }
+
+# bench_goal NAME VALUE OP LIMIT
+bench_goal() {
+    local verdict
+    printf 'goal %s %s %s %s' "$1" "$2" "$3" "$4"
+    if [ -n "$bench_quick" ]; then
+        printf '  (quick: no verdict)\n'
+        return
+    fi
+    verdict=$(awk -v v="$2" -v op="$3" -v l="$4" 'BEGIN {
+        print op == ">=" ? v + 0 >= l + 0 : op == "<=" ? v + 0 <= l + 0 : "?" }')
+    [ "$verdict" != "?" ] || bench_die "goal $1: the operator must be >= or <=, not $3"
+    if [ "$verdict" = 1 ]; then
+        printf '  holds\n'
+    else
+        printf '  MISSED\n'
+        bench_failed=1
+    fi
+}
+
+bench_end() { exit "$bench_failed"; }
