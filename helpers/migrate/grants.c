@@ -85,6 +85,10 @@ static void words_beyond(const char *list, const char *other, char ret_words[sta
         }
 }
 
+/* The form of our names. Others may make tables in the database whose names would be more than a name
+ * in a statement that MariaDB's administrator runs. */
+#define OWN_TABLE_NAME "^[a-z0-9_]+\\\\z"
+
 /* Gives before it takes, so that a running hub never stands without. */
 static int grant_table(Server *server, const char *table, const char *has)
 {
@@ -120,7 +124,8 @@ static int grant_tables(Server *server)
                         "information_schema.TABLE_PRIVILEGES p ON p.TABLE_SCHEMA = t.TABLE_SCHEMA "
                         "AND p.TABLE_NAME = t.TABLE_NAME AND p.GRANTEE = "
                         "'\\'%s\\'@\\'localhost\\'' "
-                        "WHERE t.TABLE_SCHEMA = '%s' GROUP BY t.TABLE_NAME ORDER BY 1",
+                        "WHERE t.TABLE_SCHEMA = '%s' AND t.TABLE_NAME REGEXP '" OWN_TABLE_NAME
+                        "' GROUP BY t.TABLE_NAME ORDER BY 1",
                         config->database_user, config->database_name);
         if (r < 0)
                 return complain(server, r, "read the rights of the hub's user");
@@ -134,6 +139,26 @@ static int grant_tables(Server *server)
                 log_info("Set the rights of the user %s on %u tables", config->database_user,
                          n_changed);
         return n_changed > 0;
+}
+
+static int warn_of_strange_tables(Server *server)
+{
+        const HubConfig *config = server->config;
+        uint64_t n;
+        int r;
+
+        r = server_number(server, &n,
+                          "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = "
+                          "'%s' AND TABLE_NAME NOT REGEXP '" OWN_TABLE_NAME "'",
+                          config->database_name);
+        if (r < 0)
+                return complain(server, r, "look for tables that are not ours");
+        if (n > 0)
+                (void) log_warning(0,
+                                   "The database %s has %" PRIu64 " tables whose names are none of "
+                                   "ours; the user %s gets no rights on them",
+                                   config->database_name, n, config->database_user);
+        return 0;
 }
 
 /* Rights wider than a table are none of our making, and are left to whoever gave them. */
@@ -208,6 +233,8 @@ int grants_apply(Server *server)
         changed = grant_tables(server);
         if (changed < 0)
                 return changed;
-        r = warn_of_wide_rights(server);
+        r = warn_of_strange_tables(server);
+        if (r >= 0)
+                r = warn_of_wide_rights(server);
         return r < 0 ? r : made || changed;
 }

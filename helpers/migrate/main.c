@@ -30,8 +30,9 @@ enum {
         ARG_CONFIG,
         ARG_STATUS,
         ARG_JSON,
-        /* Another run may be in a long ALTER TABLE; it does then what we came for. */
-        LOCK_WAIT_SEC = 60,
+        /* Another run may be in a long ALTER TABLE, and does then what we came for; or it was stopped, and
+         * MariaDB goes on with that ALTER TABLE and keeps the lock. A server that dies meanwhile is noticed. */
+        LOCK_WAIT_SEC = 86400,
 };
 
 static const char *arg_config = NULL;
@@ -147,8 +148,7 @@ static int lock(Server *server)
         int r = server_lock(server, 0);
 
         if (r == 0) {
-                log_info("Another sendense-migrate is at work, waiting up to %d s for it",
-                         LOCK_WAIT_SEC);
+                log_info("Another sendense-migrate is at work, waiting for it");
                 r = server_lock(server, LOCK_WAIT_SEC);
         }
         if (r < 0)
@@ -238,8 +238,11 @@ static int run(const HubConfig *config)
                 return r;
         r = server_connect(&server, config);
         if (r < 0)
-                return log_event(LOG_ERR, r, NULL, MESSAGE_MIGRATION_FAILED,
-                                 "%s; is mariadb.service running?", server.error);
+                return log_event(LOG_ERR, r, NULL, MESSAGE_MIGRATION_FAILED, "%s; %s", server.error,
+                                 r == -EACCES ? "root@localhost must log in by the unix socket: "
+                                                "ALTER USER root@localhost IDENTIFIED VIA "
+                                                "unix_socket, or add OR unix_socket to what it has"
+                                              : "is mariadb.service running?");
         return arg_status ? show_status(&server) : migrate(&server);
 }
 

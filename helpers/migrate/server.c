@@ -18,6 +18,15 @@
 
 #define SERVER_ADMINISTRATOR "root"
 
+enum {
+        /* Somebody dumps the database, and holds its tables: that ends, and so does an ALTER TABLE of a
+         * run that was stopped. Giving up would leave the hub without its database until a hand comes. */
+        TABLE_LOCK_WAIT_SEC = 86400,
+        ROW_LOCK_WAIT_SEC = 3600,
+        /* In a row. One may be slow on a machine that is busy with our ALTER TABLE. */
+        KNOCKS_MISSED_MAX = 3,
+};
+
 static void free_result_p(MYSQL_RES **rows)
 {
         if (*rows)
@@ -31,9 +40,16 @@ void server_done(Server *server)
 
 int server_connect(Server *server, const HubConfig *config)
 {
+        int r;
+
         server->config = config;
-        return database_connect(config, SERVER_ADMINISTRATOR, NULL, &server->mysql, server->error,
-                                sizeof(server->error));
+        r = database_connect(config, SERVER_ADMINISTRATOR, NULL, &server->mysql, server->error,
+                             sizeof(server->error));
+        if (r < 0)
+                return r;
+        return server_runf(server,
+                           "SET SESSION lock_wait_timeout = %d, innodb_lock_wait_timeout = %d",
+                           TABLE_LOCK_WAIT_SEC, ROW_LOCK_WAIT_SEC);
 }
 
 static int complain(Server *server)
@@ -60,6 +76,7 @@ static int server_knock(Server *server)
 static int server_wait(Server *server)
 {
         struct pollfd fd = { .fd = mysql_get_socket(server->mysql), .events = POLLIN };
+        unsigned n_missed = 0;
         int r;
 
         for (;;) {
@@ -74,7 +91,8 @@ static int server_wait(Server *server)
                 }
                 if (r == 0) {
                         r = server_knock(server);
-                        if (r < 0)
+                        n_missed = r < 0 ? n_missed + 1 : 0;
+                        if (n_missed >= KNOCKS_MISSED_MAX)
                                 return r;
                 }
         }

@@ -69,6 +69,42 @@ wait "$holder"
 wait "$first"
 is "$?" 0 "it goes on when the other has ended"
 
+# Somebody holds a table for longer than a query of the hub may wait: it waits, too.
+echo "LOCK TABLES sendense.schema_migrations WRITE; SELECT 'locked';" >"$TEST_TMP/table.sql"
+mkfifo "$TEST_TMP/table"
+mariadb --no-defaults --socket="$mariadb_socket" -N --unbuffered <"$TEST_TMP/table" >"$TEST_TMP/table.held" &
+holder=$!
+exec 8>"$TEST_TMP/table"
+cat "$TEST_TMP/table.sql" >&8
+ok "a table is locked" eventually 5 test -s "$TEST_TMP/table.held"
+"$migrate_program" --config="$TEST_TMP/hub.conf" >"$TEST_TMP/first.log" 2>&1 8>&- &
+first=$!
+waits() { mariadb_sql -N -e 'SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE LIKE "%metadata lock%" AND TIME >= 3' | grep -qx 1; }
+ok "it waits for a locked table, longer than QueryTimeoutSec=" eventually 20 waits
+exec 8>&-
+wait "$holder"
+wait "$first"
+is "$?" 0 "and goes on when it is free"
+
+# A table of somebody else's whose name would be half a statement for MariaDB's administrator.
+root_login() { mariadb_sql -N -e "SELECT Priv FROM mysql.global_priv WHERE User = 'root' AND Host = 'localhost'"; }
+before=$(root_login)
+mariadb_sql -e "CREATE TABLE sendense.\`job_events\`\` TO root@localhost IDENTIFIED BY 'x'#\` (a INT)"
+migrate
+is "$?" 0 "a table with a hostile name does not matter"
+like "$(<"$migrate_log")" "1 tables whose names are none of ours" "and is told"
+is "$(root_login)" "$before" "root logs in as before"
+mariadb_sql -e "DROP TABLE sendense.\`job_events\`\` TO root@localhost IDENTIFIED BY 'x'#\`"
+
+# MariaDB's root has a password: the line says what is wanted.
+mariadb_sql -e "ALTER USER root@localhost IDENTIFIED BY 'pw'"
+migrate
+is "$?" 1 "a root with a password is no reason to try again"
+like "$(<"$migrate_log")" "root@localhost must log in by the unix socket: ALTER USER root@localhost IDENTIFIED VIA unix_socket" \
+    "and the remedy is told"
+mariadb --no-defaults --socket="$mariadb_socket" --user=root --password=pw \
+    -e "UPDATE mysql.global_priv SET Priv = '$before' WHERE User = 'root' AND Host = 'localhost'; FLUSH PRIVILEGES"
+
 # A newer database: refused, both versions named, nothing touched.
 books "INSERT INTO schema_migrations VALUES ($((newest + 1)), 'from-the-future', REPEAT('a', 64), 2, 1, '9.8.7', 1, NULL)"
 before=$(schema_dump)
