@@ -84,6 +84,12 @@ ok "and the journal has his number" log_has 'uid:1 may not call .*polkit says no
 is "$(hub_call ProbeDatabase 'a{sv}' 0)" 's "unreachable"' "polkit: root is allowed"
 unlike "$(cat "$TEST_TMP/polkitd.log" "$hub_log")" 'is not registered' "polkit knows our actions"
 
+# The hub takes this error of polkit's for a caller that left, and not for a lost polkit.
+like "$(gdbus call --system --dest org.freedesktop.PolicyKit1 --object-path /org/freedesktop/PolicyKit1/Authority \
+    --method org.freedesktop.PolicyKit1.Authority.CheckAuthorization \
+    "('system-bus-name', {'name': <':1.99999'>})" com.sendense.hub.inspect '@a{ss} {}' 0 x 2>&1)" \
+    'GDBus.Error:org.freedesktop.DBus.Error.NameHasNoOwner: ' "polkit: asked about a vanished name it says so"
+
 out=$("$SENDENSE_BUILD/tests/fuzz/fuzz-bus" 7 1000 --no-memory 2>&1 </dev/null)
 is $? 0 "polkit: the hub stands hostile messages that go on to polkit" || diag "$out"
 

@@ -7,6 +7,7 @@
 #include "authorise.h"
 
 #include "bus/bus-error.h"
+#include "bus/polkit-outcome.h"
 #include "cleanup.h"
 #include "log.h"
 #include "parse.h"
@@ -21,13 +22,11 @@
 #define POLKIT_PATH      "/org/freedesktop/PolicyKit1/Authority"
 #define POLKIT_INTERFACE "org.freedesktop.PolicyKit1.Authority"
 
-#define POLKIT_TIMEOUT_USEC             (10 * USEC_PER_SEC)
-#define POLKIT_INTERACTIVE_TIMEOUT_USEC (120 * USEC_PER_SEC) /* somebody types a password */
-
 enum {
         POLKIT_ALLOW_INTERACTION = 1,
         DENIALS_LOGGED_MAX = 20, /* in each period */
         DENIALS_PERIOD_SEC = 10,
+        POLKIT_LOSSES_PERIOD_SEC = 10, /* at most one is logged in each */
 };
 
 typedef struct Pending {
@@ -40,6 +39,8 @@ typedef struct Pending {
         uint64_t number; /* names the question to polkit, so that it can be withdrawn */
         bool identified;
         uint32_t uid; /* once identified */
+        bool interactive;
+        uint64_t asked_usec; /* when polkit was, CLOCK_MONOTONIC */
         sd_bus_slot *question; /* to the bus daemon, then to polkit */
         sd_bus_slot *vanished;
 } Pending;
@@ -49,7 +50,8 @@ struct Authority {
         Pending *pending[AUTHORISE_PENDING_MAX];
         uint64_t n_asked;
         bool polkit_lost; /* said so already */
-        time_t denials_since;
+        uint64_t next_loss_usec; /* not to be said again before */
+        uint64_t denials_since_usec;
         unsigned n_denials, n_unlogged;
 };
 
@@ -91,17 +93,24 @@ Authority *authority_free(Authority *authority)
         return NULL;
 }
 
-/* A user who is refused in a loop must not fill the journal. */
-static bool may_log_denial(Authority *authority)
+static uint64_t now_usec(void)
 {
         struct timespec now;
 
         (void) clock_gettime(CLOCK_MONOTONIC, &now);
-        if (now.tv_sec - authority->denials_since >= DENIALS_PERIOD_SEC) {
+        return (uint64_t) now.tv_sec * USEC_PER_SEC + (uint64_t) now.tv_nsec / 1000;
+}
+
+/* A user who is refused in a loop must not fill the journal. */
+static bool may_log_denial(Authority *authority)
+{
+        uint64_t now = now_usec();
+
+        if (now - authority->denials_since_usec >= DENIALS_PERIOD_SEC * USEC_PER_SEC) {
                 if (authority->n_unlogged > 0)
                         log_notice("%u further refused calls were not logged one by one",
                                    authority->n_unlogged);
-                authority->denials_since = now.tv_sec;
+                authority->denials_since_usec = now;
                 authority->n_denials = authority->n_unlogged = 0;
         }
         if (authority->n_denials >= DENIALS_LOGGED_MAX) {
@@ -226,17 +235,57 @@ static int pending_deny_without_polkit(Pending *p, const sd_bus_error *error)
         Authority *authority = p->authority;
         _cleanup_free_ char *why = NULL;
 
-        if (!authority->polkit_lost)
+        /* A polkit that comes and goes must not fill the journal. A loss that was not said stays
+         * unsaid until the period is over; then the next refusal says it. */
+        if (!authority->polkit_lost && now_usec() >= authority->next_loss_usec) {
                 (void) log_event(LOG_WARNING, 0, NULL, MESSAGE_AUTHORITY_UNAVAILABLE,
                                  "Cannot ask polkit (%s): all users but root are refused until it "
                                  "answers",
                                  error->message ?: error->name);
-        authority->polkit_lost = true;
+                authority->polkit_lost = true;
+                authority->next_loss_usec = now_usec() + POLKIT_LOSSES_PERIOD_SEC * USEC_PER_SEC;
+        }
 
         if (asprintf(&why, "polkit did not answer (%s) and only root needs no polkit",
                      error->message ?: error->name) < 0)
                 why = NULL;
         return pending_deny(p, why ?: "polkit did not answer and only root needs no polkit");
+}
+
+static int pending_end_vanished(Pending *p)
+{
+        int r;
+
+        log_debug("%s vanished before polkit was asked", sd_bus_message_get_sender(p->call));
+        /* The bus drops this answer, unless polkit is wrong and somebody waits. */
+        r = sd_bus_reply_method_errorf(p->call, SD_BUS_ERROR_ACCESS_DENIED,
+                                       "Polkit says that the caller left the bus");
+        pending_free(p);
+        return r;
+}
+
+static int on_polkit_error(Pending *p, const sd_bus_error *error)
+{
+        PolkitOutcome outcome = polkit_outcome(error, sd_bus_message_get_sender(p->call),
+                                               p->interactive, now_usec() - p->asked_usec);
+        char why[64];
+
+        if (sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY) ||
+            sd_bus_error_has_name(error, SD_BUS_ERROR_TIMEOUT))
+                pending_withdraw_question(p);
+
+        switch (outcome) {
+        case POLKIT_UNANSWERED:
+                (void) snprintf(why, sizeof(why),
+                                "nobody answered polkit's question in %" PRIu64 " s",
+                                polkit_timeout_usec(true) / USEC_PER_SEC);
+                return pending_deny(p, why);
+        case POLKIT_CALLER_VANISHED:
+                return pending_end_vanished(p);
+        case POLKIT_UNAVAILABLE:
+                break;
+        }
+        return pending_deny_without_polkit(p, error);
 }
 
 static int on_polkit_answer(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
@@ -246,12 +295,8 @@ static int on_polkit_answer(sd_bus_message *m, void *userdata, sd_bus_error *ret
         int r, authorised, challenge;
 
         (void) ret_error;
-        if (error) {
-                if (sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY) ||
-                    sd_bus_error_has_name(error, SD_BUS_ERROR_TIMEOUT))
-                        pending_withdraw_question(p);
-                return pending_deny_without_polkit(p, error);
-        }
+        if (error)
+                return on_polkit_error(p, error);
 
         r = sd_bus_message_enter_container(m, 'r', "bba{ss}");
         if (r >= 0)
@@ -275,11 +320,11 @@ static int ask_polkit(Pending *p)
 {
         CLEANUP(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         sd_bus *bus = p->authority->bus;
-        bool interactive = sd_bus_message_get_allow_interactive_authorization(p->call) > 0;
         char number[32];
         int r;
 
         p->number = ++p->authority->n_asked;
+        p->interactive = sd_bus_message_get_allow_interactive_authorization(p->call) > 0;
         (void) snprintf(number, sizeof(number), "%" PRIu64, p->number);
 
         r = sd_bus_message_new_method_call(bus, &m, POLKIT_NAME, POLKIT_PATH, POLKIT_INTERFACE,
@@ -288,15 +333,15 @@ static int ask_polkit(Pending *p)
                 return r;
         r = sd_bus_message_append(m, "(sa{sv})sa{ss}us", "system-bus-name", 1, "name", "s",
                                   sd_bus_message_get_sender(p->call), p->action, 0,
-                                  interactive ? POLKIT_ALLOW_INTERACTION : 0, number);
+                                  p->interactive ? POLKIT_ALLOW_INTERACTION : 0, number);
         if (r < 0)
                 return r;
 
         log_debug("Asking polkit whether uid:%" PRIu32 " may do %s", p->uid, p->action);
         p->question = sd_bus_slot_unref(p->question);
+        p->asked_usec = now_usec();
         return sd_bus_call_async(bus, &p->question, m, on_polkit_answer, p,
-                                 interactive ? POLKIT_INTERACTIVE_TIMEOUT_USEC
-                                             : POLKIT_TIMEOUT_USEC);
+                                 polkit_timeout_usec(p->interactive));
 }
 
 static bool user_has_too_many(const Pending *p)
