@@ -138,18 +138,26 @@ static void add_programs(Report *report)
         free(entries);
 }
 
+static const char *text_of(const json_t *program, const char *name)
+{
+        return json_string_value(json_object_get(program, name)) ?: "-";
+}
+
 static void compare_schema(Report *report)
 {
         json_int_t database = json_integer_value(json_object_get(report->hub, "DatabaseSchema"));
         json_int_t program = json_integer_value(json_object_get(report->hub, "ProgramSchema"));
 
-        if (!report->hub || database == 0 || database == program)
+        if (!report->hub || database == program)
+                return;
+        /* 0 is "not known", as while the database is away; but a state that names the schema knows it. */
+        if (database == 0 && strcmp(text_of(report->hub, "DatabaseState"), "schema-older") != 0)
                 return;
         if (database < program)
                 differ(report,
                        "database: has schema %" JSON_INTEGER_FORMAT
                        ", the hub needs %" JSON_INTEGER_FORMAT
-                       ". Migrate it: systemctl start sendense-migrate.service",
+                       ". Migrate it: systemctl restart sendense-migrate.service",
                        database, program);
         else
                 differ(report,
@@ -157,11 +165,6 @@ static void compare_schema(Report *report)
                        ", newer than the hub's %" JSON_INTEGER_FORMAT
                        ". Install the version that made it",
                        database, program);
-}
-
-static const char *text_of(const json_t *program, const char *name)
-{
-        return json_string_value(json_object_get(program, name)) ?: "-";
 }
 
 static const char *short_id(const char *id, char ret_text[static 13])
@@ -252,8 +255,10 @@ ExitStatus verb_version(int argc, char *argv[])
                 own = NULL;
                 return complain(CTL_FAILED, "Out of memory");
         }
-        if (sd_bus_open_system_with_description(&bus, "sendensectl") >= 0)
-                (void) hub_get_properties(bus, &report.hub, &report.hub_state);
+        if (sd_bus_open_system_with_description(&bus, "sendensectl") >= 0 &&
+            hub_get_properties(bus, &report.hub, &report.hub_state) != CTL_OK &&
+            strcmp(report.hub_state, "not running") != 0)
+                differ(&report, "sendense-hub: gave no answer that can be compared");
 
         add_program(&report, "sendensectl", own);
         add_programs(&report);

@@ -35,4 +35,21 @@ ok "the remedy" hub systemctl restart sendense-hub
 ok "helps" hub sendensectl version
 is "$(prop BuildId)" "s \"${old_id%??}$last\"" "the hub runs the new file"
 
+# A hub that hangs cannot be compared, and that is not "all is well".
+hub systemctl kill -s STOP sendense-hub
+out=$(hub timeout 60 sendensectl version 2>&1)
+rc=$?
+is "$rc" 3 "with a hub that hangs, sendensectl version ends with 3"
+like "$out" "DIFFERS sendense-hub: gave no answer" "and says why"
+hub systemctl kill -s CONT sendense-hub
+
+# Settings are checked as the hub will read them: root's private file is none of them.
+in_hub 'umask 077; mkdir -p /etc/sendense/hub.conf.d; printf "[Hub]\nLogLevel=info\n" >/etc/sendense/hub.conf.d/private.conf'
+out=$(hub sendensectl config check 2>&1)
+is "$?" 78 "root's config check refuses a file that the hub cannot read"
+like "$out" "hub.conf.d/private.conf: cannot be read: Permission denied" "and names it"
+ok "the hub's own check of that file by name is root's business" hub sendensectl config check /etc/sendense/hub.conf.d/private.conf
+hub chmod 644 /etc/sendense/hub.conf.d/private.conf
+ok "readable, it is good" hub sendensectl config check
+
 done_testing

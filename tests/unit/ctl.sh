@@ -156,7 +156,7 @@ is "$(jq '.differences | length' <<<"$out")" 2 "two differences for scripts"
 run "database probe" 3 database probe
 peer State=degraded BuildId="$id" DatabaseState=schema-older DatabaseSchema=2 ProgramSchema=3
 run "version with an older schema" 3 version --root="$root"
-like "$out" "^DIFFERS database: has schema 2, the hub needs 3\. Migrate it: systemctl start sendense-migrate\.service\$" \
+like "$out" "^DIFFERS database: has schema 2, the hub needs 3\. Migrate it: systemctl restart sendense-migrate\.service\$" \
     "the remedy"
 
 # Files that do not belong together.
