@@ -22,6 +22,11 @@ like "$reference" "At most $in_all calls wait for a decision at a time, $per_cal
     "the API reference has the limits of open decisions"
 like "$reference" "At most $probes probes are under way at a time" "and of probes"
 
+
+# dbus-daemon lets a message on a system bus carry 16 descriptors, and the hub needs some of its own.
+descriptors=$(sed -n 's/^LimitNOFILE=\([0-9]*\)$/\1/p' "$SENDENSE_SRC/units/sendense-hub.service")
+ok "the unit has descriptors for all waiting calls, twice over ($descriptors)" test "$descriptors" -ge $((2 * 16 * in_all))
+
 flood() { "$SENDENSE_BUILD/tests/fuzz/bus-flood" "$hub_pid" "$@" 2>&1 </dev/null; }
 is "$(flood 1 "$per_caller")" "answered $per_caller busy 0 other 0" "one connection: $per_caller calls at once are answered"
 is "$(flood 1 $((per_caller + 1)))" "answered $per_caller busy 1 other 0" "one connection: one more is refused as Busy"
