@@ -9,7 +9,7 @@
 #define SENDER ":1.5"
 #define FAILED "org.freedesktop.PolicyKit1.Error.Failed"
 
-enum { SEC = 1000000 };
+#define SEC UINT64_C(1000000)
 
 static PolkitOutcome outcome(const char *name, const char *message, bool interactive,
                              uint64_t waited_usec)
