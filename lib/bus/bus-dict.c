@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,17 +20,19 @@ typedef union OptionValue {
         uint32_t uint32;
         uint64_t uint64;
         int fd;
+        json_t *texts;
 } OptionValue;
 
-static const char option_signatures[BUS_OPTION_TYPE_MAX][2] = {
+static const char option_signatures[BUS_OPTION_TYPE_MAX][6] = {
         [BUS_OPTION_STRING] = "s", [BUS_OPTION_BOOL] = "b", [BUS_OPTION_UINT32] = "u",
-        [BUS_OPTION_UINT64] = "t", [BUS_OPTION_FD] = "h",
+        [BUS_OPTION_UINT64] = "t", [BUS_OPTION_FD] = "h",   [BUS_OPTION_KEY_TEXTS] = "a{us}",
 };
 
 static const char *const option_words[BUS_OPTION_TYPE_MAX] = {
         [BUS_OPTION_STRING] = "a string (s)",      [BUS_OPTION_BOOL] = "a boolean (b)",
         [BUS_OPTION_UINT32] = "a number (u)",      [BUS_OPTION_UINT64] = "a number (t)",
         [BUS_OPTION_FD] = "a file descriptor (h)",
+        [BUS_OPTION_KEY_TEXTS] = "a dictionary of numbers and texts (a{us})",
 };
 
 /* A key is the caller's, of any length and content: it is cut, and shown without what could fool a
@@ -94,12 +97,56 @@ static int check_value(const BusOption *option, const OptionValue *value, sd_bus
                 return 0;
         case BUS_OPTION_BOOL:
         case BUS_OPTION_FD:
+        case BUS_OPTION_KEY_TEXTS: /* while it was read */
                 return 0;
         case BUS_OPTION_TYPE_MAX:
         case BUS_OPTION_TYPE_INVALID:
                 break;
         }
         return -EINVAL;
+}
+
+static int read_key_text(sd_bus_message *message, const BusOption *option, json_t *texts,
+                         sd_bus_error *error)
+{
+        const char *text;
+        char key_text[16];
+        uint32_t key;
+        int r;
+
+        r = sd_bus_message_read(message, "{us}", &key, &text);
+        if (r < 0)
+                return fail_malformed(r, error);
+        (void) snprintf(key_text, sizeof(key_text), "%" PRIu32, key);
+        if (json_object_get(texts, key_text))
+                return bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT,
+                                      "Option %s has the key %s twice", option->name, key_text);
+        if (json_object_size(texts) >= option->max)
+                return bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT,
+                                      "Option %s must have %" PRIu64 " entries at most",
+                                      option->name, option->max);
+        if (strnlen(text, BUS_OPTION_TEXT_MAX + 1) > BUS_OPTION_TEXT_MAX)
+                return bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT,
+                                      "Option %s: the text of %s must have %d bytes at most",
+                                      option->name, key_text, BUS_OPTION_TEXT_MAX);
+        return json_object_set_new(texts, key_text, json_string(text)) < 0 ? -ENOMEM : 0;
+}
+
+static int read_key_texts(sd_bus_message *message, const BusOption *option, json_t **ret_texts,
+                          sd_bus_error *error)
+{
+        json_t *texts = json_object();
+        int r = texts ? sd_bus_message_enter_container(message, 'a', "{us}") : -ENOMEM;
+
+        while (r >= 0 && (r = sd_bus_message_at_end(message, false)) == 0)
+                r = read_key_text(message, option, texts, error);
+        if (r >= 0)
+                r = sd_bus_message_exit_container(message);
+        if (r >= 0)
+                *ret_texts = texts;
+        else
+                json_decref(texts);
+        return r;
 }
 
 static int read_value(sd_bus_message *message, const BusOption *option, OptionValue *ret_value,
@@ -118,7 +165,11 @@ static int read_value(sd_bus_message *message, const BusOption *option, OptionVa
 
         r = sd_bus_message_enter_container(message, 'v', signature);
         if (r >= 0)
-                r = sd_bus_message_read_basic(message, signature[0], ret_value);
+                r = option->type == BUS_OPTION_KEY_TEXTS ?
+                                read_key_texts(message, option, &ret_value->texts, error) :
+                                sd_bus_message_read_basic(message, signature[0], ret_value);
+        if (r < 0 && sd_bus_error_is_set(error))
+                return r;
         if (r >= 0)
                 r = sd_bus_message_exit_container(message);
         if (r < 0)
@@ -167,6 +218,9 @@ static void hand_over(const BusOption *option, const OptionValue *value)
         case BUS_OPTION_FD:
                 *(int *) option->target = value->fd;
                 break;
+        case BUS_OPTION_KEY_TEXTS:
+                *(json_t **) option->target = value->texts;
+                break;
         case BUS_OPTION_TYPE_MAX:
         case BUS_OPTION_TYPE_INVALID:
                 break;
@@ -175,15 +229,11 @@ static void hand_over(const BusOption *option, const OptionValue *value)
                 *option->is_given = true;
 }
 
-int bus_options_read(sd_bus_message *message, const BusOption *options, size_t n_options,
-                     sd_bus_error *error)
+/* Fills values and given, also when it fails in the middle. */
+static int read_all(sd_bus_message *message, const BusOption *options, size_t n_options,
+                    OptionValue *values, bool *given, sd_bus_error *error)
 {
-        OptionValue values[BUS_OPTIONS_MAX] = {};
-        bool given[BUS_OPTIONS_MAX] = {};
         int r;
-
-        if (n_options > BUS_OPTIONS_MAX)
-                return -E2BIG;
 
         r = sd_bus_message_enter_container(message, 'a', "{sv}");
         if (r <= 0)
@@ -198,13 +248,25 @@ int bus_options_read(sd_bus_message *message, const BusOption *options, size_t n
         }
         if (r >= 0)
                 r = sd_bus_message_exit_container(message);
-        if (r < 0)
-                return fail_malformed(r, error);
+        return r < 0 ? fail_malformed(r, error) : 0;
+}
 
+int bus_options_read(sd_bus_message *message, const BusOption *options, size_t n_options,
+                     sd_bus_error *error)
+{
+        OptionValue values[BUS_OPTIONS_MAX] = {};
+        bool given[BUS_OPTIONS_MAX] = {};
+        int r;
+
+        if (n_options > BUS_OPTIONS_MAX)
+                return -E2BIG;
+        r = read_all(message, options, n_options, values, given, error);
         for (size_t i = 0; i < n_options; i++)
-                if (given[i])
+                if (r >= 0 && given[i])
                         hand_over(options + i, values + i);
-        return 0;
+                else if (options[i].type == BUS_OPTION_KEY_TEXTS)
+                        json_decref(values[i].texts);
+        return r;
 }
 
 int bus_options_none(sd_bus_message *message, sd_bus_error *error)

@@ -13,6 +13,7 @@
 enum {
         BUS_OPTIONS_MAX = 32, /* known to one method, and so given in one call */
         BUS_OPTION_NAME_MAX = 64,
+        BUS_OPTION_TEXT_MAX = 1024, /* bytes of one text of BUS_OPTION_KEY_TEXTS */
 };
 
 typedef enum BusOptionType {
@@ -21,6 +22,8 @@ typedef enum BusOptionType {
         BUS_OPTION_UINT32, /* u: uint32_t; max is the largest value */
         BUS_OPTION_UINT64, /* t: uint64_t; max is the largest value */
         BUS_OPTION_FD, /* h: int, borrowed from the message */
+        BUS_OPTION_KEY_TEXTS, /* a{us}: json_t *, an object {"2000": "text"}, the caller's; max is
+                                 entries */
         BUS_OPTION_TYPE_MAX,
         BUS_OPTION_TYPE_INVALID = -22,
 } BusOptionType;

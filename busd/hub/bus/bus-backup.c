@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Backups and jobs on the bus: started, cancelled, listed, shown. What a job does now is added to its
+ * row from memory.
+ */
+#include "bus/bus-call.h"
+#include "bus/bus-dict.h"
+#include "bus/bus-error.h"
+#include "bus/bus-job.h"
+#include "bus/bus-list.h"
+#include "bus/bus-methods.h"
+#include "cleanup.h"
+#include "hub-config.h"
+#include "job/jobs.h"
+#include "log.h"
+#include "manager.h"
+#include "store/store-call.h"
+#include "store/store-job.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+enum {
+        NAME_MAX_BYTES = 255,
+};
+
+/* The job is in the database: from here on it runs whether or not the caller still waits. */
+static void on_created(int error, const json_t *out, const char *name, const char *text,
+                       void *userdata)
+{
+        char path[JOB_OBJECT_PATH_SIZE];
+        BusWait *wait = userdata;
+        Jobs *jobs = wait->manager->jobs;
+        Job *job;
+        int r;
+
+        if (error < 0) {
+                bus_wait_fail(wait, name, text);
+                return;
+        }
+        r = jobs_add(jobs, (json_t *) out, &job);
+        if (r < 0) {
+                bus_wait_fail(wait, BUS_ERROR_FAILED,
+                              "The job is written down, and this hub cannot take it up; restart it");
+                return;
+        }
+        (void) job_log(job, NULL, LOG_NOTICE, 0, MESSAGE_JOB_CREATED,
+                       "Job %" PRIu64 " backs up %s (%s) into %s as %s, asked for by %s", job->id,
+                       job_text(job, "Vm"), job_text(job, "BackupType"), job_text(job, "Repository"),
+                       job_text(job, "BackupId"), job_text(job, "Principal"));
+        bus_job_path(job->id, path);
+        r = sd_bus_reply_method_return(wait->call, "o", path);
+        if (r < 0)
+                (void) log_warning(r, "Cannot answer StartBackup: %m");
+        bus_wait_free(wait);
+        jobs_pump(jobs);
+}
+
+static int act_start(Manager *manager, sd_bus_message *call, const char *principal, json_t *request,
+                     sd_bus_error *error)
+{
+        char event_id[EVENT_ID_SIZE];
+        BusWait *wait;
+        int r;
+
+        if (!manager->jobs->is_loaded)
+                return bus_error_setf(error, BUS_ERROR_DATABASE_UNAVAILABLE,
+                                      "The hub has not taken up its jobs yet (%s); try again",
+                                      *manager->database.error ? manager->database.error :
+                                                                 "it has just started");
+        if (jobs_n_open(manager->jobs) >= manager->config->jobs_queued)
+                return bus_error_setf(error, BUS_ERROR_BUSY,
+                                      "%u jobs are open already, as [Jobs] Queued= allows",
+                                      manager->config->jobs_queued);
+        r = event_id_make(event_id);
+        if (r >= 0)
+                r = request_add_text(request, "EventId", event_id);
+        if (r >= 0)
+                r = request_add_text(request, "Principal", principal);
+        if (r < 0)
+                return r;
+        (void) json_object_set_new(request, "NowUSec", json_integer((json_int_t) jobs_wall_usec()));
+        wait = bus_wait_new(manager, call, NULL);
+        if (!wait)
+                return -ENOMEM;
+        r = store_call(manager->store, store_job_create, json_deep_copy(request), on_created, wait);
+        if (r >= 0)
+                return 0;
+        bus_wait_free(wait);
+        return bus_refuse_store(manager, r, error);
+}
+
+/* Sources name files and servers of the hub itself: for tests and imports, and for managers only. */
+static int check_sources(const Manager *manager, const json_t *sources, sd_bus_error *error)
+{
+        if (!sources)
+                return bus_error_setf(error, BUS_ERROR_NOT_ALLOWED,
+                                      "This hub has no node that could read the VM; option sources "
+                                      "names NBD URIs to read instead");
+        if (!manager->config->backup_allow_sources)
+                return bus_error_setf(error, BUS_ERROR_NOT_ALLOWED,
+                                      "Option sources is switched off; [Backup] AllowSources=yes in "
+                                      "the hub's settings allows it");
+        return 0;
+}
+
+int method_start_backup(sd_bus_message *call, void *userdata, sd_bus_error *error)
+{
+        CLEANUP(json_decref_p) json_t *sources = NULL, *exclude = NULL, *request = NULL;
+        const char *vm, *repository = "1", *type = "incremental";
+        const BusOption options[] = {
+                { "repository", BUS_OPTION_STRING, 64, &repository, NULL },
+                { "type", BUS_OPTION_STRING, 16, &type, NULL },
+                { "sources", BUS_OPTION_KEY_TEXTS, JOB_DISKS_MAX, &sources, NULL },
+                { "exclude", BUS_OPTION_KEY_TEXTS, JOB_DISKS_MAX, &exclude, NULL },
+        };
+        Manager *manager = userdata;
+        int r = sd_bus_message_read(call, "s", &vm);
+
+        if (r >= 0)
+                r = bus_options_read(call, options, ELEMENTSOF(options), error);
+        if (r < 0)
+                return r;
+        if (*vm == '\0' || strlen(vm) > NAME_MAX_BYTES)
+                return bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT,
+                                      "Argument vm must be a name, context id or instance UUID of 1 "
+                                      "to %d bytes",
+                                      NAME_MAX_BYTES);
+        if (backup_type_from_string(type) == BACKUP_TYPE_INVALID)
+                return bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT,
+                                      "Option type must be full or incremental");
+        r = check_sources(manager, sources, error);
+        if (r < 0)
+                return r;
+        request = json_pack("{s:s, s:s, s:s, s:O, s:O*}", "Vm", vm, "Repository", repository,
+                            "BackupType", type, "Sources", sources, "Exclude", exclude);
+        return bus_call_check(manager, call, sources ? ACTION_MANAGE : ACTION_BACKUP, TAKE(request),
+                              act_start, error);
+}
+
+/* Cancel. */
+
+static int act_cancel(Manager *manager, sd_bus_message *call, const char *principal, json_t *request,
+                      sd_bus_error *error)
+{
+        uint64_t id = (uint64_t) json_integer_value(json_object_get(request, "Id"));
+        Job *job = jobs_find(manager->jobs, id);
+
+        if (!job)
+                return bus_error_setf(error, BUS_ERROR_NOT_FOUND,
+                                      "No job %" PRIu64 " is open; sendensectl job show %" PRIu64
+                                      " tells what became of it",
+                                      id, id);
+        if (job_cancel(job, principal) < 0)
+                return bus_error_setf(error, BUS_ERROR_BUSY, "Job %" PRIu64 " is %s already", id,
+                                      job->ending != JOB_STATE_INVALID || job->has_error ?
+                                                      "ending" :
+                                                      job_state_to_string(job->state));
+        return sd_bus_reply_method_return(call, "");
+}
+
+int bus_job_cancel(Manager *manager, sd_bus_message *call, uint64_t id, sd_bus_error *error)
+{
+        return bus_call_check(manager, call, ACTION_BACKUP,
+                              json_pack("{s:I}", "Id", (json_int_t) id), act_cancel, error);
+}
+
+static int read_id(sd_bus_message *call, uint64_t *ret_id, sd_bus_error *error)
+{
+        int r = sd_bus_message_read(call, "t", ret_id);
+
+        if (r >= 0)
+                r = bus_options_none(call, error);
+        if (r >= 0 && (*ret_id == 0 || *ret_id > JOB_NUMBER_MAX))
+                return bus_error_setf(error, BUS_ERROR_NOT_FOUND, "There is no job %" PRIu64, *ret_id);
+        return r;
+}
+
+int method_cancel_job(sd_bus_message *call, void *userdata, sd_bus_error *error)
+{
+        uint64_t id;
+        int r = read_id(call, &id, error);
+
+        return r < 0 ? r : bus_job_cancel(userdata, call, id, error);
+}
+
+/* Lists. */
+
+static int answer_jobs(Manager *manager, sd_bus_message *call, const json_t *out)
+{
+        CLEANUP(json_decref_p) json_t *rows = json_deep_copy(json_object_get(out, "Jobs"));
+        json_t *row;
+        size_t i;
+
+        json_array_foreach (rows, i, row)
+                bus_job_add_live(manager->jobs, row);
+        return rows ? bus_reply_dicts(call, rows) : -ENOMEM;
+}
+
+static int act_list_jobs(Manager *manager, sd_bus_message *call, const char *principal,
+                         json_t *request, sd_bus_error *error)
+{
+        (void) principal;
+        return bus_call_store(manager, call, store_job_list, json_incref(request), answer_jobs, error);
+}
+
+int method_list_jobs(sd_bus_message *call, void *userdata, sd_bus_error *error)
+{
+        json_t *request;
+        int r = bus_list_read(call, LIST_BY_STATE | LIST_BY_VM, &request, error);
+
+        return r < 0 ? r : bus_call_check(userdata, call, ACTION_INSPECT, request, act_list_jobs, error);
+}
+
+static int answer_job(Manager *manager, sd_bus_message *call, const json_t *out)
+{
+        CLEANUP(json_decref_p) json_t *row = json_deep_copy(out);
+
+        if (!row)
+                return -ENOMEM;
+        bus_job_add_live(manager->jobs, row);
+        return bus_reply_dict(call, row);
+}
+
+static int act_get_job(Manager *manager, sd_bus_message *call, const char *principal,
+                       json_t *request, sd_bus_error *error)
+{
+        (void) principal;
+        return bus_call_store(manager, call, store_job_get, json_incref(request), answer_job, error);
+}
+
+int method_get_job(sd_bus_message *call, void *userdata, sd_bus_error *error)
+{
+        uint64_t id;
+        int r = read_id(call, &id, error);
+
+        return r < 0 ? r : bus_call_check(userdata, call, ACTION_INSPECT,
+                                          json_pack("{s:I}", "Id", (json_int_t) id), act_get_job,
+                                          error);
+}
+
+static int answer_backups(Manager *manager, sd_bus_message *call, const json_t *out)
+{
+        (void) manager;
+        return bus_reply_dicts(call, json_object_get(out, "Backups"));
+}
+
+static int act_list_backups(Manager *manager, sd_bus_message *call, const char *principal,
+                            json_t *request, sd_bus_error *error)
+{
+        (void) principal;
+        return bus_call_store(manager, call, store_backup_list, json_incref(request), answer_backups,
+                              error);
+}
+
+int method_list_backups(sd_bus_message *call, void *userdata, sd_bus_error *error)
+{
+        json_t *request;
+        int r = bus_list_read(call, LIST_BY_VM | LIST_BY_REPOSITORY, &request, error);
+
+        return r < 0 ? r : bus_call_check(userdata, call, ACTION_INSPECT, request, act_list_backups,
+                                          error);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The methods of com.sendense.Hub1.Manager, a file for each subject. Only bus-manager.c, whose table
+ * lists them, sees this.
+ */
+#pragma once
+
+#include <systemd/sd-bus.h>
+
+#define BUS_METHOD(name) int name(sd_bus_message *call, void *userdata, sd_bus_error *error)
+
+/* bus-status.c */
+BUS_METHOD(method_get_status);
+BUS_METHOD(method_probe_database);
+BUS_METHOD(method_set_log_level);
+
+/* bus-repository.c */
+BUS_METHOD(method_add_repository);
+BUS_METHOD(method_list_repositories);
+BUS_METHOD(method_remove_repository);
+BUS_METHOD(method_check_repository);
+BUS_METHOD(method_scan_repository);
+
+/* bus-vm.c */
+BUS_METHOD(method_set_vm);
+BUS_METHOD(method_list_vms);
+BUS_METHOD(method_get_vm);
+
+/* bus-backup.c */
+BUS_METHOD(method_start_backup);
+BUS_METHOD(method_list_backups);
+BUS_METHOD(method_list_jobs);
+BUS_METHOD(method_get_job);
+BUS_METHOD(method_cancel_job);
+
+/* bus-upkeep.c */
+BUS_METHOD(method_list_ports);
+BUS_METHOD(method_list_obligations);
+BUS_METHOD(method_cleanup);
+BUS_METHOD(method_diagnose);

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Ports, obligations, clean-up and diagnosis on the bus: what an operator asks when something is wrong.
+ */
+#include "bus/bus-call.h"
+#include "bus/bus-dict.h"
+#include "bus/bus-error.h"
+#include "bus/bus-list.h"
+#include "bus/bus-methods.h"
+#include "cleanup.h"
+#include "diagnose.h"
+#include "job/jobs.h"
+#include "job/sweep.h"
+#include "log.h"
+#include "manager.h"
+#include "repository/repositories.h"
+#include "store/store-call.h"
+#include "store/store-lease.h"
+#include "store/store-obligation.h"
+#include "store/store-repository.h"
+
+#include <errno.h>
+
+/* The process that answered the handshake on this port. */
+static void add_process(const Jobs *jobs, json_t *row)
+{
+        json_int_t port = json_integer_value(json_object_get(row, "Port"));
+
+        for (size_t i = 0; i < jobs->n_all; i++)
+                for (size_t j = 0; j < jobs->all[i]->n_disks; j++) {
+                        const JobDisk *disk = jobs->all[i]->disks + j;
+
+                        if (disk->port == port && disk->process_id > 0)
+                                (void) json_object_set_new(row, "ProcessId",
+                                                           json_integer(disk->process_id));
+                }
+}
+
+static int answer_ports(Manager *manager, sd_bus_message *call, const json_t *out)
+{
+        CLEANUP(json_decref_p) json_t *rows = json_deep_copy(json_object_get(out, "Leases"));
+        json_t *row;
+        size_t i;
+
+        json_array_foreach (rows, i, row)
+                add_process(manager->jobs, row);
+        return rows ? bus_reply_dicts(call, rows) : -ENOMEM;
+}
+
+static int act_list_ports(Manager *manager, sd_bus_message *call, const char *principal,
+                          json_t *request, sd_bus_error *error)
+{
+        (void) principal;
+        return bus_call_store(manager, call, store_lease_list, json_incref(request), answer_ports,
+                              error);
+}
+
+int method_list_ports(sd_bus_message *call, void *userdata, sd_bus_error *error)
+{
+        json_t *request;
+        int r = bus_list_read(call, 0, &request, error);
+
+        return r < 0 ? r :
+                       bus_call_check(userdata, call, ACTION_INSPECT, request, act_list_ports, error);
+}
+
+/* Only what the reference lists: the rows hold more, for the sweep. */
+static int answer_obligations(Manager *manager, sd_bus_message *call, const json_t *out)
+{
+        static const char *const inner[] = { "InstanceUuid", "BackupId",  "RepositoryPath",
+                                             "DiskKeys",     "State",     "RepositoryUuid",
+                                             "Ending",       "RepositoryId" };
+        CLEANUP(json_decref_p) json_t *rows = json_deep_copy(json_object_get(out, "Obligations"));
+        json_t *row;
+        size_t i;
+
+        (void) manager;
+        json_array_foreach (rows, i, row)
+                for (size_t j = 0; j < ELEMENTSOF(inner); j++)
+                        (void) json_object_del(row, inner[j]);
+        return rows ? bus_reply_dicts(call, rows) : -ENOMEM;
+}
+
+static int act_list_obligations(Manager *manager, sd_bus_message *call, const char *principal,
+                                json_t *request, sd_bus_error *error)
+{
+        (void) principal;
+        return bus_call_store(manager, call, store_obligation_list, json_incref(request),
+                              answer_obligations, error);
+}
+
+int method_list_obligations(sd_bus_message *call, void *userdata, sd_bus_error *error)
+{
+        json_t *request;
+        int r = bus_list_read(call, 0, &request, error);
+
+        return r < 0 ? r : bus_call_check(userdata, call, ACTION_INSPECT, request,
+                                          act_list_obligations, error);
+}
+
+static void on_swept(const json_t *lines, void *userdata)
+{
+        BusWait *wait = userdata;
+        int r = bus_reply_texts(wait->call, lines);
+
+        if (r < 0)
+                (void) log_warning(r, "Cannot answer Cleanup: %m");
+        bus_wait_free(wait);
+}
+
+static int act_cleanup(Manager *manager, sd_bus_message *call, const char *principal,
+                       json_t *request, sd_bus_error *error)
+{
+        const LogContext context = { .principal = principal };
+        BusWait *wait = bus_wait_new(manager, call, request);
+        int r;
+
+        if (!wait)
+                return -ENOMEM;
+        r = sweeper_run(manager->sweeper, on_swept, wait);
+        if (r >= 0) {
+                (void) log_event(LOG_NOTICE, 0, &context, MESSAGE_NONE, "Cleaning up, asked for by %s",
+                                 principal);
+                return 0;
+        }
+        bus_wait_free(wait);
+        if (r == -EBUSY)
+                return bus_error_setf(error, BUS_ERROR_BUSY, "A clean-up is under way already");
+        return bus_refuse_store(manager, r, error);
+}
+
+int method_cleanup(sd_bus_message *call, void *userdata, sd_bus_error *error)
+{
+        int r = bus_options_none(call, error);
+
+        return r < 0 ? r : bus_call_check(userdata, call, ACTION_MANAGE, json_object(), act_cleanup,
+                                          error);
+}
+
+static void on_diagnosed(const json_t *rows, void *userdata)
+{
+        BusWait *wait = userdata;
+        int r = bus_reply_dicts(wait->call, rows);
+
+        if (r < 0)
+                (void) log_warning(r, "Cannot answer Diagnose: %m");
+        bus_wait_free(wait);
+}
+
+static void diagnose_with(BusWait *wait, const json_t *repositories)
+{
+        if (diagnose(wait->manager, repositories, on_diagnosed, wait) < 0)
+                bus_wait_fail(wait, BUS_ERROR_FAILED, "Out of memory");
+}
+
+static void on_repositories(int error, const json_t *out, const char *name, const char *text,
+                            void *userdata)
+{
+        CLEANUP(json_decref_p) json_t *rows = json_deep_copy(json_object_get(out, "Repositories"));
+        BusWait *wait = userdata;
+        json_t *row;
+        size_t i;
+
+        (void) error, (void) name, (void) text; /* the check of the database says it */
+        json_array_foreach (rows, i, row)
+                repositories_add_health(wait->manager->repositories, row);
+        diagnose_with(wait, rows);
+}
+
+/* It must answer above all when something is wrong: without the database it leaves out what it cannot
+ * know. */
+static int act_diagnose(Manager *manager, sd_bus_message *call, const char *principal,
+                        json_t *request, sd_bus_error *error)
+{
+        BusWait *wait = bus_wait_new(manager, call, request);
+
+        (void) principal, (void) error;
+        if (!wait)
+                return -ENOMEM;
+        if (store_call(manager->store, store_repository_list, json_object(), on_repositories, wait) < 0)
+                diagnose_with(wait, NULL);
+        return 0;
+}
+
+int method_diagnose(sd_bus_message *call, void *userdata, sd_bus_error *error)
+{
+        int r = bus_options_none(call, error);
+
+        return r < 0 ? r : bus_call_check(userdata, call, ACTION_INSPECT, json_object(), act_diagnose,
+                                          error);
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The job as a value (see job.h): made from its row, asked for what it knows. Does nothing by itself.
+ */
+#include "job/job.h"
+
+#include "cleanup.h"
+#include "job/jobs.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <systemd/sd-id128.h>
+
+static const char *text_of(const json_t *row, const char *key)
+{
+        return json_string_value(json_object_get(row, key)) ?: "";
+}
+
+static uint64_t number_of(const json_t *row, const char *key)
+{
+        json_int_t value = json_integer_value(json_object_get(row, key));
+
+        return value > 0 ? (uint64_t) value : 0;
+}
+
+const char *job_text(const Job *job, const char *key)
+{
+        return text_of(job->row, key);
+}
+
+const char *disk_text(const JobDisk *disk, const char *key)
+{
+        return text_of(disk->row, key);
+}
+
+static int disk_load(JobDisk *disk, json_t *row)
+{
+        *disk = (JobDisk){
+                .row = row,
+                .id = number_of(row, "Id"),
+                .key = (uint32_t) number_of(row, "Key"),
+                .state = disk_state_from_string(text_of(row, "State")),
+                .type = backup_type_from_string(text_of(row, "BackupType")),
+                .capacity_bytes = number_of(row, "CapacityBytes"),
+                .port = (uint16_t) number_of(row, "Port"),
+                .size_bytes = number_of(row, "SizeBytes"),
+        };
+        if (disk->id == 0 || disk->key == 0 || disk->state == DISK_STATE_INVALID ||
+            disk->type == BACKUP_TYPE_INVALID || disk->capacity_bytes == 0)
+                return -EBADMSG;
+        (void) snprintf(disk->text, sizeof(disk->text), "%" PRIu32, disk->key);
+        (void) snprintf(disk->file, sizeof(disk->file), "%s", text_of(row, "File"));
+        (void) snprintf(disk->export_name, sizeof(disk->export_name), "%s",
+                        text_of(row, "ExportName"));
+        return 0;
+}
+
+static int load_disks(Job *job)
+{
+        json_t *rows = json_object_get(job->row, "Disks");
+        size_t n = json_array_size(rows);
+        int r = 0;
+
+        if (n == 0 || n > JOB_DISKS_MAX)
+                return -EBADMSG;
+        job->disks = calloc(n, sizeof(JobDisk));
+        if (!job->disks)
+                return -ENOMEM;
+        for (job->n_disks = 0; r >= 0 && job->n_disks < n; job->n_disks++)
+                r = disk_load(job->disks + job->n_disks, json_array_get(rows, job->n_disks));
+        return r;
+}
+
+static void job_free(Job *job)
+{
+        if (!job)
+                return;
+        json_decref(job->write.in);
+        json_decref(job->row);
+        free(job->advance);
+        free(job->disks);
+        free(job);
+}
+DEFINE_CLEANUP(Job *, job_free)
+
+int job_new(Jobs *jobs, json_t *row, Job **ret_job)
+{
+        CLEANUP(job_free_p) Job *job = malloc(sizeof(Job));
+        int r;
+
+        if (!job)
+                return -ENOMEM;
+        *job = (Job){
+                .jobs = jobs,
+                .id = number_of(row, "Id"),
+                .row = json_incref(row),
+                .state = job_state_from_string(text_of(row, "State")),
+                .ending = job_state_from_string(text_of(row, "Ending")),
+        };
+        if (job->id == 0 || job->state == JOB_STATE_INVALID || job_state_is_final(job->state))
+                return -EBADMSG;
+        job->has_obligations = json_array_size(json_object_get(row, "Obligations")) > 0;
+        (void) snprintf(job->error_name, sizeof(job->error_name), "%s", text_of(row, "ErrorName"));
+        (void) snprintf(job->error_text, sizeof(job->error_text), "%s", text_of(row, "ErrorText"));
+        r = load_disks(job);
+        if (r < 0)
+                return r;
+        *ret_job = TAKE(job);
+        return 0;
+}
+
+void job_remove(Job *job)
+{
+        job->is_removed = true;
+        job->generation++;
+        if (job->n_tickets == 0)
+                job_free(job);
+}
+
+void job_ticket_done(Job *job)
+{
+        job->n_tickets--;
+        if (job->is_removed && job->n_tickets == 0)
+                job_free(job);
+}
+
+JobDisk *job_find_disk(Job *job, uint32_t key)
+{
+        for (size_t i = 0; i < job->n_disks; i++)
+                if (job->disks[i].key == key)
+                        return job->disks + i;
+        return NULL;
+}
+
+bool job_disk_takes_part(const JobDisk *disk)
+{
+        return disk->state != DISK_EXCLUDED;
+}
+
+size_t job_n_disks_taking_part(const Job *job)
+{
+        size_t n = 0;
+
+        for (size_t i = 0; i < job->n_disks; i++)
+                n += job_disk_takes_part(job->disks + i);
+        return n;
+}
+
+uint64_t job_bytes_done(const Job *job)
+{
+        uint64_t sum = 0;
+
+        for (size_t i = 0; i < job->n_disks; i++)
+                sum += job->disks[i].bytes_done;
+        return sum;
+}
+
+uint64_t job_bytes_total(const Job *job)
+{
+        uint64_t sum = 0;
+
+        for (size_t i = 0; i < job->n_disks; i++)
+                if (job_disk_takes_part(job->disks + i))
+                        sum += job->disks[i].capacity_bytes;
+        return sum;
+}
+
+void job_set_phase(Job *job, const char *phase)
+{
+        (void) snprintf(job->phase, sizeof(job->phase), "%s", phase);
+        jobs_announce(job);
+}
+
+int event_id_make(char ret_id[static EVENT_ID_SIZE])
+{
+        sd_id128_t id;
+        int r = sd_id128_randomize(&id);
+
+        if (r >= 0)
+                (void) sd_id128_to_string(id, ret_id);
+        return r;
+}

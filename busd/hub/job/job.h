@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One open job: what its rows say, and what it waits for. jobs.c owns them; run-*.c moves them on.
+ * The database is the truth: a job changes its state here only after the transaction that says so.
+ */
+#pragma once
+
+#include "job-types.h"
+#include "names.h"
+#include "store/store.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct Job Job;
+typedef struct Jobs Jobs;
+
+enum {
+        JOB_ERROR_NAME_SIZE = 96,
+        JOB_ERROR_TEXT_SIZE = 1024,
+        JOB_REASON_SIZE = 1024,
+        JOB_DISKS_MAX = 256,
+        EXPORT_NAME_SIZE = 96,
+        EVENT_ID_SIZE = 33,
+};
+
+typedef struct JobDisk {
+        json_t *row; /* borrowed from the job's row */
+        uint64_t id;
+        uint32_t key;
+        char text[12]; /* the key, for the journal */
+        DiskState state;
+        BackupType type;
+        uint64_t capacity_bytes;
+        char file[512]; /* below the repository, sealed name */
+
+        /* Its export. */
+        uint16_t port; /* 0: no lease */
+        unsigned n_port_attempts;
+        char export_name[EXPORT_NAME_SIZE];
+        char invocation_id[33]; /* of the server that answered the handshake */
+        uint32_t process_id;
+        bool is_exported; /* answered */
+        bool is_starting; /* has a new lease, and its units are to be started */
+        bool is_probing;
+        uint64_t answered_usec; /* CLOCK_MONOTONIC */
+
+        uint64_t bytes_done;
+        uint64_t size_bytes; /* of the image, when finished */
+} JobDisk;
+
+typedef void (*JobWritten)(Job *job, int error, const json_t *out);
+
+/* The one transaction that is under way, kept until the database has it. */
+typedef struct JobWrite {
+        StoreWork work;
+        json_t *in;
+        JobWritten written;
+        bool is_open; /* there is one */
+        bool is_submitted; /* and the store has it */
+} JobWrite;
+
+struct Job {
+        Jobs *jobs;
+        uint64_t id;
+        json_t *row;
+        JobState state;
+        JobState ending; /* JOB_FAILED or JOB_CANCELLED once decided, JOB_STATE_INVALID before */
+        JobDisk *disks;
+        size_t n_disks;
+
+        bool is_recovered; /* its units may be there already */
+        bool is_removed; /* freed when nothing points to it any more */
+        bool is_copy_started;
+        bool is_collected; /* its copy's result is taken */
+        bool files_owed; /* could not be removed */
+        bool has_obligations;
+        unsigned generation; /* of what is awaited: older answers are for nobody */
+        unsigned n_tickets; /* answers that will come and point here */
+        unsigned n_waiting; /* of the step that is being done */
+        void (*after_stop)(Job *job); /* what follows when its exports are gone */
+        bool stop_failed;
+
+        bool has_error; /* decided to end, the decision not written yet */
+        bool wants_cancel;
+        char error_name[JOB_ERROR_NAME_SIZE];
+        char error_text[JOB_ERROR_TEXT_SIZE];
+        char principal[64]; /* who cancels */
+
+        JobWrite write;
+        void *advance; /* what follows the change of state that is under way */
+        unsigned n_undo_attempts;
+        uint64_t undo_due_usec; /* CLOCK_MONOTONIC; 0: not waiting */
+        uint64_t finished_usec; /* CLOCK_MONOTONIC, when final */
+        char phase[64]; /* for people: what it does now */
+        bool is_dirty; /* progress not announced yet */
+};
+
+/* Who did it, when nobody asked for it. */
+#define HUB_PRINCIPAL "hub"
+
+/* Makes one from a row of job_load_open or job_create. Takes a reference. -EBADMSG for a row that does
+ * not hold what a job needs. */
+int job_new(Jobs *jobs, json_t *row, Job **ret_job);
+
+/* Frees it, now or when the last answer has come. */
+void job_remove(Job *job);
+
+/* The job of a ticket has been answered. */
+void job_ticket_done(Job *job);
+
+JobDisk *job_find_disk(Job *job, uint32_t key);
+
+/* Excluded disks are on the list and take part in nothing. */
+bool job_disk_takes_part(const JobDisk *disk);
+size_t job_n_disks_taking_part(const Job *job);
+
+/* A text of the row, "" when absent. Borrowed. */
+const char *job_text(const Job *job, const char *key);
+const char *disk_text(const JobDisk *disk, const char *key);
+
+uint64_t job_bytes_done(const Job *job);
+uint64_t job_bytes_total(const Job *job);
+
+void job_set_phase(Job *job, const char *phase);
+
+/* One line of the journal about the job, with its fields; returns error. disk may be NULL. */
+#define job_log(job, disk, level, error, id, ...)                                        \
+        log_event((level), (error),                                                      \
+                  (&(LogContext){ .job = (job)->id,                                      \
+                                  .vm = job_text((job), "Vm"),                           \
+                                  .disk = (disk) ? ((const JobDisk *) (disk))->text : NULL, \
+                                  .phase = job_state_to_string((job)->state) }),         \
+                  (id), __VA_ARGS__)
+
+/* 32 hex digits that nobody has used. */
+int event_id_make(char ret_id[static EVENT_ID_SIZE]);

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The set of jobs (see jobs.h): makes it, lets the queue go, and hands news to the job they are about.
+ * How jobs are found again after a start of the hub stands in recover.c.
+ */
+#include "job/jobs.h"
+
+#include "bus/bus-error.h"
+#include "cleanup.h"
+#include "hub-config.h"
+#include "job/queue.h"
+#include "job/recover.h"
+#include "job/run.h"
+#include "log.h"
+#include "parse.h"
+#include "progress-socket.h"
+#include "unit-files.h"
+#include "unit/units.h"
+
+#include <errno.h>
+#include <string.h>
+#include <systemd/sd-id128.h>
+#include <time.h>
+
+enum {
+        TICK_MSEC = 500, /* progress is told at most so often */
+        KEEP_FINAL_SEC = 60, /* a job that ended stays on the bus */
+        PORT_BLOCKED_SEC = 60, /* a stranger's port is not tried again before */
+};
+
+static uint64_t clock_usec(clockid_t clock)
+{
+        struct timespec now;
+
+        (void) clock_gettime(clock, &now);
+        return (uint64_t) now.tv_sec * USEC_PER_SEC + (uint64_t) now.tv_nsec / 1000;
+}
+
+uint64_t jobs_now_usec(void)
+{
+        return clock_usec(CLOCK_MONOTONIC);
+}
+
+uint64_t jobs_wall_usec(void)
+{
+        return clock_usec(CLOCK_REALTIME);
+}
+
+void jobs_announce(Job *job)
+{
+        if (job->jobs->observer)
+                job->jobs->observer(job, JOB_NEWS_CHANGED, job->jobs->userdata);
+}
+
+static void tell(Job *job, JobNews news)
+{
+        if (job->jobs->observer)
+                job->jobs->observer(job, news, job->jobs->userdata);
+}
+
+Job *jobs_find(Jobs *jobs, uint64_t id)
+{
+        for (size_t i = 0; i < jobs->n_all; i++)
+                if (jobs->all[i]->id == id)
+                        return jobs->all[i];
+        return NULL;
+}
+
+size_t jobs_n_open(const Jobs *jobs)
+{
+        size_t n = 0;
+
+        for (size_t i = 0; i < jobs->n_all; i++)
+                n += !job_state_is_final(jobs->all[i]->state);
+        return n;
+}
+
+static void drop(Jobs *jobs, size_t i)
+{
+        Job *job = jobs->all[i];
+
+        tell(job, JOB_NEWS_REMOVED);
+        memmove(jobs->all + i, jobs->all + i + 1, (jobs->n_all - i - 1) * sizeof(Job *));
+        jobs->n_all--;
+        job_remove(job);
+}
+
+static void drop_oldest_final(Jobs *jobs)
+{
+        for (size_t i = 0; i < jobs->n_all; i++)
+                if (job_state_is_final(jobs->all[i]->state)) {
+                        drop(jobs, i);
+                        return;
+                }
+}
+
+int jobs_add(Jobs *jobs, json_t *row, Job **ret_job)
+{
+        Job *job;
+        int r;
+
+        if (jobs->n_all >= JOBS_OPEN_MAX)
+                drop_oldest_final(jobs);
+        if (jobs->n_all >= JOBS_OPEN_MAX)
+                return -ENOBUFS;
+        r = job_new(jobs, row, &job);
+        if (r < 0)
+                return log_error(r, "A job's row in the database cannot be understood: %m");
+        jobs->all[jobs->n_all++] = job;
+        tell(job, JOB_NEWS_NEW);
+        if (ret_job)
+                *ret_job = job;
+        return 0;
+}
+
+void jobs_forget(Job *job)
+{
+        Jobs *jobs = job->jobs;
+
+        for (size_t i = 0; i < jobs->n_all; i++)
+                if (jobs->all[i] == job) {
+                        drop(jobs, i);
+                        return;
+                }
+}
+
+static uint64_t repository_of(const Job *job)
+{
+        return (uint64_t) json_integer_value(json_object_get(job->row, "RepositoryId"));
+}
+
+/* A job that is on its way out of the queue counts as one that runs. */
+void jobs_pump(Jobs *jobs)
+{
+        const QueueLimits limits = {
+                .running = jobs->config->jobs_running,
+                .running_per_repository = jobs->config->jobs_running_per_repository,
+        };
+        _cleanup_free_ QueueEntry *entries = NULL;
+        _cleanup_free_ Job **open = NULL;
+        size_t n = 0;
+        int next;
+
+        if (!jobs->is_loaded || jobs->is_going_down)
+                return;
+        entries = calloc(jobs->n_all + 1, sizeof(QueueEntry));
+        open = calloc(jobs->n_all + 1, sizeof(Job *));
+        if (!entries || !open)
+                return; /* the next tick */
+        for (size_t i = 0; i < jobs->n_all; i++) {
+                Job *job = jobs->all[i];
+
+                if (job_state_is_final(job->state))
+                        continue;
+                open[n] = job;
+                entries[n++] = (QueueEntry){
+                        .job = job->id,
+                        .repository = repository_of(job),
+                        .is_waiting = job->state == JOB_QUEUED && !job->write.is_open &&
+                                        !job->has_error && job->ending == JOB_STATE_INVALID,
+                };
+        }
+        while ((next = queue_next(entries, n, &limits)) >= 0) {
+                entries[next].is_waiting = false;
+                run_start(open[next]);
+        }
+}
+
+void jobs_job_ended(Job *job)
+{
+        job->finished_usec = jobs_now_usec();
+        job_set_phase(job, "");
+        (void) job_log(job, NULL, job->state == JOB_COMPLETED ? LOG_INFO : LOG_NOTICE, 0,
+                       MESSAGE_JOB_ENDED, "Job %llu of %s is %s%s%s", (unsigned long long) job->id,
+                       job_text(job, "Vm"), job_state_to_string(job->state),
+                       *job->error_text && job->state != JOB_COMPLETED ? ": " : "",
+                       job->state != JOB_COMPLETED ? job->error_text : "");
+        tell(job, JOB_NEWS_FINAL);
+        jobs_pump(job->jobs);
+}
+
+static bool port_is_used(const Jobs *jobs, uint16_t port)
+{
+        for (size_t i = 0; i < jobs->n_all; i++)
+                for (size_t j = 0; j < jobs->all[i]->n_disks; j++)
+                        if (jobs->all[i]->disks[j].port == port)
+                                return true;
+        return false;
+}
+
+uint16_t jobs_take_port(Jobs *jobs)
+{
+        const PortRange *range = &jobs->config->export_ports;
+        uint64_t now = jobs_now_usec();
+
+        for (unsigned port = range->first; port <= range->last; port++) {
+                unsigned i = port - range->first;
+
+                if (i < JOBS_PORTS_MAX && jobs->port_blocked_usec[i] <= now &&
+                    !port_is_used(jobs, (uint16_t) port))
+                        return (uint16_t) port;
+        }
+        return 0;
+}
+
+void jobs_block_port(Jobs *jobs, uint16_t port)
+{
+        unsigned i = (unsigned) port - jobs->config->export_ports.first;
+
+        if (i < JOBS_PORTS_MAX)
+                jobs->port_blocked_usec[i] = jobs_now_usec() + PORT_BLOCKED_SEC * USEC_PER_SEC;
+}
+
+void jobs_on_unit(Jobs *jobs, const char *unit, const UnitState *state)
+{
+        UnitName name;
+        JobDisk *disk;
+        Job *job;
+
+        if (jobs->is_going_down || unit_name_from_string(unit, &name) < 0)
+                return;
+        job = jobs_find(jobs, name.job);
+        if (!job)
+                return;
+        if (name.kind == UNIT_COPY_SERVICE)
+                run_copy_on_unit(job, unit, state);
+        else if (name.kind == UNIT_EXPORT_SERVICE) {
+                disk = job_find_disk(job, name.disk_key);
+                if (disk)
+                        run_export_on_unit(job, disk, &name, unit, state);
+        }
+}
+
+static void on_progress(uint64_t id, uint32_t disk_key, uint64_t done, uint64_t total,
+                        void *userdata)
+{
+        Job *job = jobs_find(userdata, id);
+        JobDisk *disk = job ? job_find_disk(job, disk_key) : NULL;
+
+        (void) total;
+        if (!disk || job->state != JOB_COPYING || done > disk->capacity_bytes ||
+            done < disk->bytes_done)
+                return;
+        disk->bytes_done = done;
+        job->is_dirty = true;
+}
+
+static void tick_job(Job *job, uint64_t now)
+{
+        job_write_again(job);
+        if (job->is_dirty) {
+                job->is_dirty = false;
+                tell(job, JOB_NEWS_PROGRESS);
+        }
+        if (job->undo_due_usec > 0 && job->undo_due_usec <= now) {
+                job->undo_due_usec = 0;
+                run_undo(job);
+        }
+        if (job->state == JOB_COPYING && !job->has_error && job->ending == JOB_STATE_INVALID)
+                run_export_probe(job);
+}
+
+static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        Jobs *jobs = userdata;
+        uint64_t now = jobs_now_usec();
+        int r;
+
+        (void) usec;
+        for (size_t i = jobs->n_all; i-- > 0 && !jobs->is_going_down;) {
+                Job *job = jobs->all[i];
+
+                if (!job_state_is_final(job->state))
+                        tick_job(job, now);
+                else if (now - job->finished_usec > KEEP_FINAL_SEC * USEC_PER_SEC)
+                        drop(jobs, i);
+        }
+        recover_tick(jobs);
+        jobs_pump(jobs);
+        r = sd_event_source_set_time_relative(source, TICK_MSEC * USEC_PER_MSEC);
+        return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int start(Jobs *jobs)
+{
+        char path[UNIT_FILE_PATH_SIZE];
+        sd_id128_t boot;
+        int r;
+
+        r = sd_id128_get_boot(&boot);
+        if (r < 0)
+                return log_error(r, "Cannot read the id of this boot: %m");
+        (void) sd_id128_to_string(boot, jobs->boot_id);
+        r = unit_files_init();
+        if (r >= 0) {
+                runtime_path(PROGRESS_SOCKET, path);
+                r = progress_socket_new(jobs->event, path, on_progress, jobs, &jobs->progress);
+        }
+        if (r < 0)
+                (void) log_warning(r,
+                                   "Cannot use the folder /run/sendense: %m; jobs cannot run until "
+                                   "sendense-hub.service makes it");
+        r = sd_event_add_time_relative(jobs->event, &jobs->tick, CLOCK_MONOTONIC,
+                                       TICK_MSEC * USEC_PER_MSEC, 0, on_tick, jobs);
+        return r < 0 ? log_error(r, "Cannot set up the clock of the jobs: %m") : 0;
+}
+
+DEFINE_CLEANUP(Jobs *, jobs_free)
+
+int jobs_new(const Jobs *values, Jobs **ret_jobs)
+{
+        CLEANUP(jobs_free_p) Jobs *jobs = malloc(sizeof(Jobs));
+        int r;
+
+        if (!jobs)
+                return log_oom();
+        *jobs = *values;
+        r = start(jobs);
+        if (r < 0)
+                return r;
+        *ret_jobs = TAKE(jobs);
+        return 0;
+}
+
+Jobs *jobs_free(Jobs *jobs)
+{
+        if (!jobs)
+                return NULL;
+        jobs->is_going_down = true;
+        jobs->observer = NULL;
+        while (jobs->n_all > 0)
+                drop(jobs, jobs->n_all - 1);
+        sd_event_source_disable_unref(jobs->tick);
+        progress_socket_free(jobs->progress);
+        free(jobs);
+        return NULL;
+}
+
+void jobs_database_ready(Jobs *jobs)
+{
+        if (!jobs->is_loaded) {
+                recover_begin(jobs);
+                return;
+        }
+        for (size_t i = 0; i < jobs->n_all; i++)
+                job_write_again(jobs->all[i]);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Which of the waiting jobs may start. Pure: takes what is open in the order of creation, and the
+ * limits. The limit of one job for each VM is the database's (backup_jobs_one_active).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct QueueEntry {
+        uint64_t job;
+        uint64_t repository;
+        bool is_waiting; /* in the queue; otherwise it runs */
+} QueueEntry;
+
+typedef struct QueueLimits {
+        unsigned running; /* jobs that run at a time */
+        unsigned running_per_repository;
+} QueueLimits;
+
+/* The index of the oldest entry that may start now, or -ENOENT when none may. A job that must wait
+ * for its repository does not hold up those behind it. */
+int queue_next(const QueueEntry *entries, size_t n_entries, const QueueLimits *limits);

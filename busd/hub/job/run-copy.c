@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The copy (see run.h): behind one small interface. A unit gets targets and sources, reports progress,
+ * and leaves a result. Here it is the built-in copier, sendense-import, which reads NBD URIs on the hub;
+ * a node takes its place. Its unit stays loaded after its end, so a hub that was away finds the result.
+ */
+#include "job/run.h"
+
+#include "bus/bus-error.h"
+#include "cleanup.h"
+#include "job/export-watch.h"
+#include "job/jobs.h"
+#include "log.h"
+#include "progress-socket.h"
+#include "unit-files.h"
+#include "unit/copy-unit.h"
+#include "unit/units.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+/* What the copy is told about one disk. */
+static json_t *copy_disk(const JobDisk *disk)
+{
+        char target[256];
+
+        (void) snprintf(target, sizeof(target), "nbd://127.0.0.1:%" PRIu16 "/%s", disk->port,
+                        disk->export_name);
+        return json_pack("{s:I, s:s, s:s, s:I, s:s}", "disk_key", (json_int_t) disk->key, "source",
+                         disk_text(disk, "SourceUri"), "target", target, "capacity_bytes",
+                         (json_int_t) disk->capacity_bytes, "invocation_id", disk->invocation_id);
+}
+
+static json_t *copy_task(const Job *job)
+{
+        char socket[UNIT_FILE_PATH_SIZE];
+        json_t *disks = json_array();
+
+        for (size_t i = 0; disks && i < job->n_disks; i++)
+                if (job_disk_takes_part(job->disks + i) &&
+                    json_array_append_new(disks, copy_disk(job->disks + i)) < 0) {
+                        json_decref(disks);
+                        return NULL;
+                }
+        runtime_path(PROGRESS_SOCKET, socket);
+        return json_pack("{s:I, s:s, s:o}", "job", (json_int_t) job->id, "progress", socket, "disks",
+                         disks);
+}
+
+static void on_collected(Job *job)
+{
+        run_enter(job);
+}
+
+/* The copy has ended and said that all is well. */
+static void copied(Job *job)
+{
+        for (size_t i = 0; i < job->n_disks; i++)
+                if (job_disk_takes_part(job->disks + i))
+                        job->disks[i].bytes_done = job->disks[i].capacity_bytes;
+        job_advance_to(job, JOB_EVENT_COPIED, "all disks are copied and flushed",
+                       json_pack("{s:s}", "DiskState", disk_state_to_string(DISK_COPIED)),
+                       on_collected);
+}
+
+static void collect(Job *job, const UnitState *state)
+{
+        CLEANUP(json_decref_p) json_t *result = NULL;
+        char unit[UNIT_NAME_SIZE];
+        const char *name;
+        int r;
+
+        if (job->is_collected)
+                return;
+        job->is_collected = true;
+        r = unit_files_read_result(copy_unit_name(job, unit), &result);
+        name = json_string_value(json_object_get(result, "error_name"));
+        if (r >= 0 && state->exec_status == 0 && strcmp(state->active, "active") == 0 &&
+            strcmp(json_string_value(json_object_get(result, "result")) ?: "", "ok") == 0)
+                copied(job);
+        else if (r >= 0 && name && strncmp(name, "com.sendense.Error.", 19) == 0)
+                job_fail_unless_going_down(
+                                job, name, "The copy failed: %s",
+                                json_string_value(json_object_get(result, "error_text")) ?: "");
+        else
+                job_fail_unless_going_down(job, BUS_ERROR_COPY_FAILED,
+                                           "The copy ended without a result (%s, status %d); "
+                                           "journalctl -u %s shows its last words",
+                                           *state->result ? state->result : state->active,
+                                           state->exec_status, unit);
+}
+
+void run_copy_on_unit(Job *job, const char *unit, const void *state_of_unit)
+{
+        const UnitState *state = state_of_unit;
+
+        (void) unit;
+        if (job->state != JOB_COPYING || !job->is_copy_started || job->has_error)
+                return;
+        if (!state->exists) {
+                if (!job->is_collected)
+                        job_fail_unless_going_down(job, BUS_ERROR_COPY_FAILED,
+                                                   "The copy is gone without a result");
+                return;
+        }
+        if (strcmp(state->sub, "exited") == 0 || strcmp(state->active, "failed") == 0)
+                collect(job, state);
+}
+
+static void on_started(Job *job, JobDisk *disk, int error, const char *text)
+{
+        (void) disk;
+        if (error < 0)
+                job_fail(job, BUS_ERROR_COPY_FAILED, "The copy does not start: %s",
+                         text ?: strerror(-error));
+        else
+                job_set_phase(job, "copying");
+}
+
+static void start_copy(Job *job)
+{
+        char unit[UNIT_NAME_SIZE], in[UNIT_FILE_PATH_SIZE], out[UNIT_FILE_PATH_SIZE];
+        CLEANUP(json_decref_p) json_t *task = copy_task(job);
+        const CopyUnit copy = {
+                .job = job->id,
+                .in_path = in,
+                .out_path = out,
+                .program = SENDENSE_LIBEXEC_DIR "/sendense-import",
+        };
+        Ticket *ticket;
+        int r;
+
+        copy_unit_name(job, unit);
+        unit_file_path(unit, UNIT_FILE_IN, in);
+        unit_file_path(unit, UNIT_FILE_OUT, out);
+        r = task ? unit_files_make(unit, task) : -ENOMEM;
+        if (r >= 0)
+                r = ticket_new(job, NULL, on_started, &ticket);
+        if (r >= 0) {
+                job->is_copy_started = true;
+                r = copy_unit_start(job->jobs->units, &copy, ticket_done, ticket);
+                if (r < 0)
+                        ticket_discard(ticket);
+        }
+        if (r < 0)
+                job_fail(job, BUS_ERROR_COPY_FAILED, "Cannot ask for the copy: %s", strerror(-r));
+}
+
+typedef struct Look {
+        Job *job;
+        unsigned generation;
+} Look;
+
+/* The row that says copying is older than the unit: no unit means that it was never started. One that
+ * ended stays loaded. */
+static void on_looked(int error, const UnitState *state, void *userdata)
+{
+        _cleanup_free_ Look *look = userdata;
+        Job *job = look->job;
+
+        if (!job->is_removed && job->generation == look->generation) {
+                if (error < 0)
+                        job_fail(job, BUS_ERROR_FAILED, "Systemd does not tell about the copy: %s",
+                                 strerror(-error));
+                else if (!state->exists)
+                        start_copy(job);
+                else {
+                        job->is_copy_started = true;
+                        job_set_phase(job, "copying");
+                        run_copy_on_unit(job, "", state);
+                }
+        }
+        job_ticket_done(job);
+}
+
+static void look_for_copy(Job *job)
+{
+        char unit[UNIT_NAME_SIZE];
+        Look *look = malloc(sizeof(Look));
+        int r = -ENOMEM;
+
+        if (look) {
+                *look = (Look){ .job = job, .generation = job->generation };
+                job->n_tickets++;
+                r = units_get(job->jobs->units, copy_unit_name(job, unit), on_looked, look);
+                if (r < 0) {
+                        free(look);
+                        job_ticket_done(job);
+                }
+        }
+        if (r < 0)
+                job_fail(job, BUS_ERROR_FAILED, "Systemd cannot be asked about the copy: %s",
+                         strerror(-r));
+}
+
+/* The export is the one of the rows: it has not been started anew while the hub was away. */
+static void on_instance(Job *job, JobDisk *disk)
+{
+        if (strcmp(disk->invocation_id, disk_text(disk, "InvocationId")) != 0) {
+                job_fail(job, BUS_ERROR_EXPORT_FAILED,
+                         "Disk %s: its export was started anew while the hub was away: what the copy "
+                         "had not flushed is lost",
+                         disk->text);
+                return;
+        }
+        disk->is_exported = true;
+        if (job_last_of_waiting(job))
+                look_for_copy(job);
+}
+
+void run_copy(Job *job)
+{
+        job->is_collected = false;
+        if (!job->is_recovered) {
+                for (size_t i = 0; i < job->n_disks; i++)
+                        job->disks[i].answered_usec = jobs_now_usec();
+                start_copy(job);
+                return;
+        }
+        if (strcmp(job_text(job, "BootId"), job->jobs->boot_id) != 0) {
+                job_fail(job, BUS_ERROR_REBOOTED,
+                         "The machine was started anew in the middle of the copy; start the backup "
+                         "again");
+                return;
+        }
+        job_set_phase(job, "taking up the copy");
+        job->n_waiting = (unsigned) job_n_disks_taking_part(job);
+        for (size_t i = 0; i < job->n_disks; i++)
+                if (job_disk_takes_part(job->disks + i))
+                        export_ask_instance(job, job->disks + i, on_instance);
+}

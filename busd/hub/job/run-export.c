@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * From empty images to exports that answer (see run.h): a lease for each disk is written, then the
+ * socket's bind proves the port, then a handshake proves size and instance. What a first attempt left is
+ * ended before, so that the ports and names are always those of the rows.
+ */
+#include "job/run.h"
+
+#include "bus/bus-error.h"
+#include "cleanup.h"
+#include "hub-config.h"
+#include "job/export-watch.h"
+#include "job/jobs.h"
+#include "log.h"
+#include "store/store-job.h"
+#include "store/store-lease.h"
+#include "unit-files.h"
+#include "unit/export-unit.h"
+#include "unit/units.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/random.h>
+
+enum {
+        PORT_ATTEMPTS_MAX = 16, /* ports that strangers hold, of one disk */
+};
+
+static void start_export(Job *job, JobDisk *disk);
+static void take_leases(Job *job);
+
+/* Everything answers: the rows get the instances, and the copy may begin. */
+static void all_exported(Job *job)
+{
+        CLEANUP(json_decref_p) json_t *disks = json_array();
+
+        for (size_t i = 0; i < job->n_disks; i++) {
+                JobDisk *disk = job->disks + i;
+                char unit[UNIT_NAME_SIZE];
+
+                if (!job_disk_takes_part(disk))
+                        continue;
+                export_unit_name(job, disk, UNIT_EXPORT_SERVICE, unit);
+                if (json_array_append_new(disks, json_pack("{s:I, s:s, s:s, s:s}", "Id",
+                                                           (json_int_t) disk->id, "Unit", unit,
+                                                           "InvocationId", disk->invocation_id,
+                                                           "BootId", job->jobs->boot_id)) < 0) {
+                        job_fail(job, BUS_ERROR_FAILED, "Out of memory");
+                        return;
+                }
+        }
+        job_advance_to(job, JOB_EVENT_EXPORTED, "every export has shown its size and instance",
+                       json_pack("{s:O, s:s, s:s, s:s}", "Disks", disks, "DiskState",
+                                 disk_state_to_string(DISK_COPYING), "Unit",
+                                 copy_unit_name(job, (char[UNIT_NAME_SIZE]){}), "BootId",
+                                 job->jobs->boot_id),
+                       run_enter);
+}
+
+static void on_instance(Job *job, JobDisk *disk)
+{
+        disk->is_exported = true;
+        (void) job_log(job, disk, LOG_INFO, 0, MESSAGE_NONE,
+                       "Export %s on 127.0.0.1:%" PRIu16 " answers, process %" PRIu32,
+                       disk->export_name, disk->port, disk->process_id);
+        if (job_last_of_waiting(job))
+                all_exported(job);
+}
+
+static void on_free_of_stranger(Job *job, JobDisk *disk, int error, const char *text)
+{
+        (void) error, (void) text;
+        /* The row of the port that could not be had goes with the new lease. */
+        disk->port = 0;
+        take_leases(job);
+}
+
+/* Somebody else listens there: another port, and this one is left alone for a while. */
+static void port_is_taken(Job *job, JobDisk *disk)
+{
+        Ticket *ticket;
+        char unit[UNIT_NAME_SIZE];
+
+        (void) job_log(job, disk, LOG_WARNING, 0, MESSAGE_PORT_TAKEN,
+                       "Port %" PRIu16 " of the range is in use by a program that is not ours "
+                       "(see: ss -ltnp), trying another",
+                       disk->port);
+        jobs_block_port(job->jobs, disk->port);
+        if (++disk->n_port_attempts >= PORT_ATTEMPTS_MAX) {
+                job_fail(job, BUS_ERROR_PORT_TAKEN,
+                         "Disk %s: %d ports of [Exports] Ports= in a row are in use by programs that "
+                         "are not ours; end them (ss -ltnp shows which) or choose another range",
+                         disk->text, PORT_ATTEMPTS_MAX);
+                return;
+        }
+        export_unit_name(job, disk, UNIT_EXPORT_SOCKET, unit);
+        if (ticket_new(job, disk, on_free_of_stranger, &ticket) < 0)
+                job_fail(job, BUS_ERROR_FAILED, "Out of memory");
+        else if (units_stop(job->jobs->units, unit, ticket_done, ticket) < 0) {
+                ticket_discard(ticket);
+                job_fail(job, BUS_ERROR_FAILED, "Systemd cannot be asked to stop %s", unit);
+        }
+}
+
+static void on_unit_started(Job *job, JobDisk *disk, int error, const char *text)
+{
+        char unit[UNIT_NAME_SIZE], line[UNIT_ERROR_LINE_SIZE];
+
+        if (error == -EADDRINUSE) {
+                port_is_taken(job, disk);
+                return;
+        }
+        if (error < 0) {
+                export_unit_name(job, disk, UNIT_EXPORT_SERVICE, unit);
+                unit_files_read_error(unit, line);
+                job_fail(job, BUS_ERROR_EXPORT_FAILED, "Disk %s: the export does not start: %s%s%s",
+                         disk->text, text ?: strerror(-error), *line ? ": " : "", line);
+                return;
+        }
+        export_ask_instance(job, disk, on_instance);
+}
+
+static void start_export(Job *job, JobDisk *disk)
+{
+        char unit[UNIT_NAME_SIZE], path[JOB_PATH_SIZE], errors[UNIT_FILE_PATH_SIZE];
+        const ExportUnit export = {
+                .job = job->id,
+                .disk_key = disk->key,
+                .port = disk->port,
+                .export_name = disk->export_name,
+                .image_path = path,
+                .error_path = errors,
+                .memory_max = job->jobs->config->export_memory_bytes,
+        };
+        Ticket *ticket;
+        int r;
+
+        export_unit_name(job, disk, UNIT_EXPORT_SERVICE, unit);
+        job_image_path(job, disk, false, path);
+        unit_file_path(unit, UNIT_FILE_ERROR, errors);
+        disk->is_exported = false;
+        r = unit_files_make(unit, NULL);
+        if (r >= 0)
+                r = ticket_new(job, disk, on_unit_started, &ticket);
+        if (r >= 0) {
+                r = export_unit_start(job->jobs->units, &export, ticket_done, ticket);
+                if (r < 0)
+                        ticket_discard(ticket);
+        }
+        if (r < 0)
+                job_fail(job, BUS_ERROR_EXPORT_FAILED, "Disk %s: cannot ask for its export: %s",
+                         disk->text, strerror(-r));
+}
+
+static void on_leased(Job *job, int error, const json_t *out)
+{
+        (void) out;
+        if (error == -EEXIST) {
+                /* A row that is not in memory: another port is free for certain. */
+                for (size_t i = 0; i < job->n_disks; i++)
+                        if (!job->disks[i].is_exported && job->disks[i].port > 0) {
+                                jobs_block_port(job->jobs, job->disks[i].port);
+                                job->disks[i].port = 0;
+                        }
+                take_leases(job);
+                return;
+        }
+        if (error < 0) {
+                job_fail(job, BUS_ERROR_FAILED, "The leases of the ports cannot be written: %s",
+                         strerror(-error));
+                return;
+        }
+        if (job->has_error) {
+                job_decide(job);
+                return;
+        }
+        for (size_t i = 0; i < job->n_disks; i++)
+                if (job_disk_takes_part(job->disks + i) && job->disks[i].is_starting) {
+                        job->disks[i].is_starting = false;
+                        start_export(job, job->disks + i);
+                }
+}
+
+/* Attempt and nonce: a copy of an earlier life cannot write into this one. */
+static int make_export_name(const Job *job, JobDisk *disk)
+{
+        uint32_t nonce;
+
+        if (getrandom(&nonce, sizeof(nonce), 0) != sizeof(nonce))
+                return -EIO;
+        (void) snprintf(disk->export_name, sizeof(disk->export_name),
+                        "job%" PRIu64 "-%s-%lld-%08" PRIx32, job->id, disk->text,
+                        (long long) json_integer_value(json_object_get(job->row, "Attempt")), nonce);
+        return 0;
+}
+
+static json_t *lease_row(Job *job, JobDisk *disk)
+{
+        char unit[UNIT_NAME_SIZE];
+
+        export_unit_name(job, disk, UNIT_EXPORT_SERVICE, unit);
+        return json_pack("{s:I, s:i, s:s, s:s, s:s}", "DiskId", (json_int_t) disk->id, "Port",
+                         (int) disk->port, "ExportName", disk->export_name, "Unit", unit, "BootId",
+                         job->jobs->boot_id);
+}
+
+/* Ports for those that have none. Several disks may come here at once, when strangers hold their
+ * ports; what is being written is then followed by what is still missing. */
+static void take_leases(Job *job)
+{
+        CLEANUP(json_decref_p) json_t *leases = json_array();
+
+        if (job->write.is_open)
+                return;
+        for (size_t i = 0; i < job->n_disks; i++) {
+                JobDisk *disk = job->disks + i;
+
+                if (!job_disk_takes_part(disk) || disk->port > 0)
+                        continue;
+                disk->port = jobs_take_port(job->jobs);
+                if (disk->port == 0) {
+                        const PortRange *range = &job->jobs->config->export_ports;
+
+                        job_fail(job, BUS_ERROR_PORTS_EXHAUSTED,
+                                 "Disk %s: no port of %" PRIu16 "-%" PRIu16
+                                 " is free. Widen [Exports] Ports=, or lower [Jobs] Running=",
+                                 disk->text, range->first, range->last);
+                        return;
+                }
+                disk->is_starting = true;
+                if (make_export_name(job, disk) < 0 ||
+                    json_array_append_new(leases, lease_row(job, disk)) < 0) {
+                        job_fail(job, BUS_ERROR_FAILED, "Out of memory");
+                        return;
+                }
+        }
+        job_write(job, store_lease_take,
+                  json_pack("{s:I, s:O}", "Job", (json_int_t) job->id, "Leases", leases),
+                  HUB_PRINCIPAL, on_leased);
+}
+
+static void on_old_rows_gone(Job *job, int error, const json_t *out)
+{
+        (void) out;
+        if (error < 0) {
+                job_fail(job, BUS_ERROR_FAILED, "The old leases cannot be removed: %s",
+                         strerror(-error));
+                return;
+        }
+        if (job->has_error) {
+                job_decide(job);
+                return;
+        }
+        job->n_waiting = (unsigned) job_n_disks_taking_part(job);
+        take_leases(job);
+}
+
+/* Nothing runs any more of what an earlier life started. */
+static void on_old_units_gone(Job *job)
+{
+        for (size_t i = 0; i < job->n_disks; i++)
+                job->disks[i].port = 0;
+        job_write(job, store_lease_free, json_pack("{s:I}", "Job", (json_int_t) job->id),
+                  HUB_PRINCIPAL, on_old_rows_gone);
+}
+
+void run_export(Job *job)
+{
+        job_set_phase(job, "starting exports");
+        if (job->is_recovered) {
+                export_stop_all(job, on_old_units_gone);
+                return;
+        }
+        job->n_waiting = (unsigned) job_n_disks_taking_part(job);
+        take_leases(job);
+}

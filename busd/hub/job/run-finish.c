@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * From copied data to a backup (see run.h): exports end, each image is checked and digested by a unit,
+ * one unit seals, renames and writes the VM commit record, and one transaction says so. The record is
+ * the truth: each part may be repeated until it exists, and after that only the rows can follow.
+ */
+#include "job/run.h"
+
+#include "build-id.h"
+#include "bus/bus-error.h"
+#include "cleanup.h"
+#include "image-run.h"
+#include "job/export-watch.h"
+#include "job/job-record.h"
+#include "job/jobs.h"
+#include "log.h"
+#include "store/store-job.h"
+#include "store/store-lease.h"
+#include "unit-files.h"
+#include "unit/units.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static void finish_step(const JobDisk *disk, char ret_step[static UNIT_STEP_MAX + 1])
+{
+        (void) snprintf(ret_step, UNIT_STEP_MAX + 1, "finish-%s", disk->text);
+}
+
+/* The rows follow the record. */
+static void write_completed(Job *job)
+{
+        CLEANUP(json_decref_p) json_t *disks = json_array();
+        int r = disks ? 0 : -ENOMEM;
+
+        for (size_t i = 0; r >= 0 && i < job->n_disks; i++)
+                if (job_disk_takes_part(job->disks + i) && job->disks[i].size_bytes > 0)
+                        r = json_array_append_new(
+                                        disks, json_pack("{s:I, s:I}", "Id",
+                                                         (json_int_t) job->disks[i].id, "SizeBytes",
+                                                         (json_int_t) job->disks[i].size_bytes));
+        job_advance_to(job, JOB_EVENT_COMMITTED, "the VM commit record exists",
+                       json_pack("{s:O, s:s, s:b, s:[s, s], s:I}", "Disks", disks, "DiskState",
+                                 disk_state_to_string(DISK_COMPLETED), "ChangeIds", 1,
+                                 "ObligationsDone", "units", "files", "FinishedUSec",
+                                 (json_int_t) jobs_wall_usec()),
+                       jobs_job_ended);
+}
+
+static void on_groups_gone(Job *job, JobDisk *disk, int error, const char *text)
+{
+        (void) disk;
+        /* A slice that would not go is found again by cleanup; the backup is there. */
+        if (error < 0)
+                (void) job_log(job, NULL, LOG_WARNING, error, MESSAGE_NONE,
+                               "Slice or target of the job cannot be stopped: %s, ignoring", text);
+        if (job_last_of_waiting(job))
+                job->after_stop(job);
+}
+
+void run_stop_groups(Job *job, void (*then)(Job *job))
+{
+        const UnitKind kinds[] = { UNIT_JOB_TARGET, UNIT_JOB_SLICE };
+
+        job->after_stop = then;
+        job->n_waiting = ELEMENTSOF(kinds);
+        for (size_t i = 0; i < ELEMENTSOF(kinds); i++) {
+                const UnitName name = { .kind = kinds[i], .job = job->id };
+                char unit[UNIT_NAME_SIZE];
+                Ticket *ticket;
+                int r = unit_name_to_string(&name, unit);
+
+                if (r >= 0)
+                        r = ticket_new(job, NULL, on_groups_gone, &ticket);
+                if (r >= 0) {
+                        r = units_stop(job->jobs->units, unit, ticket_done, ticket);
+                        if (r < 0)
+                                ticket_discard(ticket);
+                }
+                if (r < 0)
+                        on_groups_gone(job, NULL, r, strerror(-r));
+        }
+}
+
+void run_remove_files(Job *job)
+{
+        char unit[UNIT_NAME_SIZE];
+
+        unit_files_remove(copy_unit_name(job, unit));
+        for (size_t i = 0; i < job->n_disks; i++)
+                unit_files_remove(export_unit_name(job, job->disks + i, UNIT_EXPORT_SERVICE, unit));
+}
+
+static void remove_finish_results(Job *job)
+{
+        for (size_t i = 0; i < job->n_disks; i++) {
+                char path[UNIT_FILE_PATH_SIZE];
+
+                job_finish_result_path(job, job->disks + i, path);
+                (void) unlink(path);
+        }
+}
+
+void run_committed(Job *job)
+{
+        (void) job_log(job, NULL, LOG_INFO, 0, MESSAGE_BACKUP_COMMITTED, "Backup %s of %s is committed",
+                       job_text(job, "BackupId"), job_text(job, "Vm"));
+        remove_finish_results(job);
+        run_remove_files(job);
+        run_stop_groups(job, write_completed);
+}
+
+static void on_committed(Job *job, JobDisk *disk, const json_t *result, const char *name,
+                         const char *text)
+{
+        (void) disk;
+        if (!result) {
+                job_fail(job, name, "The backup cannot be committed: %s", text);
+                return;
+        }
+        run_committed(job);
+}
+
+static void commit(Job *job)
+{
+        const ImageTask task = {
+                .job = job->id,
+                .step = "commit",
+                .verb = "commit",
+                .write_path = job_text(job, "RepositoryPath"),
+        };
+
+        job_set_phase(job, "committing");
+        job_image(job, NULL, &task, job_commit_task(job), on_committed);
+}
+
+static void on_disks_checked(Job *job, int error, const json_t *out)
+{
+        (void) out;
+        if (error == -ESTALE) {
+                jobs_reload(job);
+                return;
+        }
+        if (error < 0)
+                job_fail(job, BUS_ERROR_FAILED, "The checked disks cannot be written down: %s",
+                         strerror(-error));
+        else if (job->has_error)
+                job_decide(job);
+        else
+                commit(job);
+}
+
+static void all_finished(Job *job)
+{
+        job_write(job, store_job_advance,
+                  json_pack("{s:s, s:s, s:s}", "To", job_state_to_string(job->state), "Reason",
+                            "every image is checked and has its digests", "DiskState",
+                            disk_state_to_string(DISK_CHECKED)),
+                  HUB_PRINCIPAL, on_disks_checked);
+}
+
+/* The commit reads the result from a file of its own: the unit's goes with the unit. */
+static void on_finished(Job *job, JobDisk *disk, const json_t *result, const char *name,
+                        const char *text)
+{
+        int r;
+
+        if (!result) {
+                job_fail(job, name, "Disk %s: %s", disk->text, text);
+                return;
+        }
+        disk->size_bytes = (uint64_t) json_integer_value(json_object_get(result, "size_bytes"));
+        r = job_finish_result_keep(job, disk, result);
+        if (r < 0) {
+                job_fail(job, BUS_ERROR_FAILED, "Disk %s: its result cannot be kept: %s", disk->text,
+                         strerror(-r));
+                return;
+        }
+        if (json_integer_value(json_object_get(result, "leaks_repaired")) > 0)
+                (void) job_log(job, disk, LOG_NOTICE, 0, MESSAGE_NONE,
+                               "Disk %s: leaked clusters were given back", disk->text);
+        if (job_last_of_waiting(job))
+                all_finished(job);
+}
+
+static void finish_image(Job *job, JobDisk *disk)
+{
+        const char *parent = disk_text(disk, "ParentBackupId");
+        char step[UNIT_STEP_MAX + 1], path[JOB_PATH_SIZE], sealed[JOB_PATH_SIZE];
+        char backing[BACKUP_ID_SIZE + 8];
+        const ImageTask task = {
+                .job = job->id,
+                .step = step,
+                .verb = "finish",
+                .write_path = path,
+                .as_export_user = true,
+        };
+        json_t *spec;
+
+        finish_step(disk, step);
+        job_image_path(job, disk, false, path);
+        job_image_path(job, disk, true, sealed);
+        spec = json_pack("{s:s, s:s, s:I}", "path", path, "sealed_path", sealed, "capacity_bytes",
+                         (json_int_t) disk->capacity_bytes);
+        (void) snprintf(backing, sizeof(backing), "%s.qcow2", parent);
+        if (spec && *parent && json_object_set_new(spec, "backing", json_string(backing)) < 0) {
+                json_decref(spec);
+                spec = NULL;
+        }
+        job_image(job, disk, &task, spec, on_finished);
+}
+
+static void finish_images(Job *job)
+{
+        job_set_phase(job, "checking images");
+        job->n_waiting = (unsigned) job_n_disks_taking_part(job);
+        for (size_t i = 0; i < job->n_disks; i++)
+                if (job_disk_takes_part(job->disks + i))
+                        finish_image(job, job->disks + i);
+}
+
+static void on_leases_gone(Job *job, int error, const json_t *out)
+{
+        (void) out;
+        if (error < 0) {
+                job_fail(job, BUS_ERROR_FAILED, "The leases cannot be removed: %s",
+                         strerror(-error));
+                return;
+        }
+        for (size_t i = 0; i < job->n_disks; i++)
+                job->disks[i].port = 0;
+        jobs_pump(job->jobs);
+        if (job->has_error)
+                job_decide(job);
+        else
+                finish_images(job);
+}
+
+static void on_exports_gone(Job *job)
+{
+        job_write(job, store_lease_free, json_pack("{s:I}", "Job", (json_int_t) job->id),
+                  HUB_PRINCIPAL, on_leases_gone);
+}
+
+void run_finish(Job *job)
+{
+        job_set_phase(job, "ending exports");
+        export_stop_all(job, on_exports_gone);
+}

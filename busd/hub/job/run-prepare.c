@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * From the queue to empty images (see run.h). What will have to be undone is written in the transaction
+ * that lets the job out of the queue, before anything exists. Both units may run again after a crash:
+ * they make their files anew, and nothing is in them yet.
+ */
+#include "job/run.h"
+
+#include "bus/bus-error.h"
+#include "cleanup.h"
+#include "hub-config.h"
+#include "image-run.h"
+#include "job/jobs.h"
+#include "log.h"
+#include "unit/units.h"
+
+#include <inttypes.h>
+
+static void on_started(Job *job)
+{
+        job->has_obligations = true;
+        run_enter(job);
+}
+
+/* The subjects are for people: where the units and the files are that a failure must undo. */
+void run_start(Job *job)
+{
+        char units[64], files[JOB_PATH_SIZE];
+
+        (void) snprintf(units, sizeof(units), "sendense-job@%" PRIu64 ".target", job->id);
+        (void) snprintf(files, sizeof(files), "%s/%s/*/%s.qcow2", job_text(job, "RepositoryPath"),
+                        job_text(job, "InstanceUuid"), job_text(job, "BackupId"));
+        job_advance_to(job, JOB_EVENT_START, "its turn in the queue has come",
+                       json_pack("{s:I, s:[{s:s, s:s}, {s:s, s:s}]}", "StartedUSec",
+                                 (json_int_t) jobs_wall_usec(), "Obligations", "Kind", "units",
+                                 "Subject", units, "Kind", "files", "Subject", files),
+                       on_started);
+}
+
+/* The images' names are known from now on; they stand in the rows before anybody may write to them. */
+static void all_created(Job *job)
+{
+        CLEANUP(json_decref_p) json_t *disks = json_array();
+
+        for (size_t i = 0; i < job->n_disks; i++)
+                if (job_disk_takes_part(job->disks + i) &&
+                    json_array_append_new(disks, json_pack("{s:I, s:s}", "Id",
+                                                           (json_int_t) job->disks[i].id, "File",
+                                                           job->disks[i].file)) < 0) {
+                        job_fail(job, BUS_ERROR_FAILED, "Out of memory");
+                        return;
+                }
+        job_advance_to(job, JOB_EVENT_PREPARED, "every image is made",
+                       json_pack("{s:O, s:s}", "Disks", disks, "DiskState",
+                                 disk_state_to_string(DISK_EXPORTING)),
+                       run_enter);
+}
+
+static void on_created(Job *job, JobDisk *disk, const json_t *result, const char *name,
+                       const char *text)
+{
+        if (!result) {
+                job_fail(job, name, "Disk %s: the image cannot be made: %s", disk->text, text);
+                return;
+        }
+        if (job_last_of_waiting(job))
+                all_created(job);
+}
+
+static void create_image(Job *job, JobDisk *disk)
+{
+        const char *parent = disk_text(disk, "ParentBackupId");
+        char step[32], path[JOB_PATH_SIZE], backing[BACKUP_ID_SIZE + 8];
+        const ImageTask task = {
+                .job = job->id,
+                .step = step,
+                .verb = "create",
+                .write_path = path,
+                .as_export_user = true,
+        };
+        json_t *spec;
+
+        (void) snprintf(step, sizeof(step), "create-%s", disk->text);
+        job_image_path(job, disk, false, path);
+        spec = json_pack("{s:s, s:I}", "path", path, "capacity_bytes",
+                         (json_int_t) disk->capacity_bytes);
+        (void) snprintf(backing, sizeof(backing), "%s.qcow2", parent);
+        if (spec && *parent && json_object_set_new(spec, "backing", json_string(backing)) < 0) {
+                json_decref(spec);
+                spec = NULL;
+        }
+        job_image(job, disk, &task, spec, on_created);
+}
+
+static void on_prepared(Job *job, JobDisk *disk, const json_t *result, const char *name,
+                        const char *text)
+{
+        (void) disk;
+        if (!result) {
+                job_fail(job, name, "Repository %s: %s", job_text(job, "Repository"), text);
+                return;
+        }
+        job_set_phase(job, "making images");
+        job->n_waiting = (unsigned) job_n_disks_taking_part(job);
+        for (size_t i = 0; i < job->n_disks; i++)
+                if (job_disk_takes_part(job->disks + i))
+                        create_image(job, job->disks + i);
+}
+
+/* sendense-image names the files by the same rule; the names stand here for the rows. */
+static int name_files(Job *job)
+{
+        for (size_t i = 0; i < job->n_disks; i++) {
+                JobDisk *disk = job->disks + i;
+                int n;
+
+                if (!job_disk_takes_part(disk))
+                        continue;
+                n = snprintf(disk->file, sizeof(disk->file), "%s/%s/%s.qcow2",
+                             job_text(job, "InstanceUuid"), disk->text, job_text(job, "BackupId"));
+                if (n < 0 || (size_t) n >= sizeof(disk->file))
+                        return -ENAMETOOLONG;
+        }
+        return 0;
+}
+
+void run_prepare(Job *job)
+{
+        const ImageTask task = {
+                .job = job->id,
+                .step = "prepare",
+                .verb = "prepare",
+                .write_path = job_text(job, "RepositoryPath"),
+        };
+        CLEANUP(json_decref_p) json_t *spec = job_place(job);
+        json_t *keys = json_array();
+
+        for (size_t i = 0; keys && i < job->n_disks; i++)
+                if (job_disk_takes_part(job->disks + i))
+                        (void) json_array_append_new(keys, json_integer(job->disks[i].key));
+        if (!spec || json_object_set_new(spec, "disk_keys", keys) < 0 ||
+            json_object_set_new(spec, "reserve_bytes",
+                                json_integer((json_int_t) job->jobs->config
+                                                             ->repository_reserve_bytes)) < 0 ||
+            name_files(job) < 0) {
+                job_fail(job, BUS_ERROR_FAILED, "Out of memory");
+                return;
+        }
+        job_set_phase(job, "preparing the repository");
+        job_image(job, NULL, &task, TAKE(spec), on_prepared);
+}

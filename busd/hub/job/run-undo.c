@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Undoing what a job did (see run.h), once its end is written down: units, ports, files, then the final
+ * state. Files that cannot be removed now (the repository is away) stay an obligation; units are never
+ * left running. A commit record that exists is stronger than the decision: then the job completes.
+ */
+#include "job/run.h"
+
+#include "bus/bus-error.h"
+#include "cleanup.h"
+#include "image-run.h"
+#include "job/export-watch.h"
+#include "job/jobs.h"
+#include "log.h"
+#include "parse.h"
+#include "store/store-lease.h"
+#include "unit/units.h"
+
+#include <string.h>
+
+static void write_final(Job *job)
+{
+        bool is_cancel = job->ending == JOB_CANCELLED;
+        json_t *done = job->files_owed ? json_pack("[s]", "units") :
+                                         json_pack("[s, s]", "units", "files");
+
+        job_advance_to(job, is_cancel ? JOB_EVENT_UNDONE_CANCELLED : JOB_EVENT_UNDONE_FAILED,
+                       job->files_owed ? "undone but for its files, which stay an obligation" :
+                                         "all is undone",
+                       json_pack("{s:s, s:o, s:I}", "DiskState",
+                                 disk_state_to_string(is_cancel ? DISK_CANCELLED : DISK_FAILED),
+                                 "ObligationsDone", done, "FinishedUSec",
+                                 (json_int_t) jobs_wall_usec()),
+                       jobs_job_ended);
+}
+
+static void finish_undo(Job *job)
+{
+        run_remove_files(job);
+        run_stop_groups(job, write_final);
+}
+
+static void on_undone(Job *job, JobDisk *disk, const json_t *result, const char *name,
+                      const char *text)
+{
+        const char *outcome = json_string_value(json_object_get(result, "outcome")) ?: "";
+
+        (void) disk;
+        if (result && strcmp(outcome, "committed") == 0) {
+                (void) job_log(job, NULL, LOG_NOTICE, 0, MESSAGE_NONE,
+                               "Backup %s has its commit record already: it is complete, and the job "
+                               "is not undone",
+                               job_text(job, "BackupId"));
+                run_committed(job);
+                return;
+        }
+        job->files_owed = !result;
+        if (!result)
+                (void) job_log(job, NULL, LOG_WARNING, 0, MESSAGE_OBLIGATION_OPEN,
+                               "Files of %s cannot be removed from %s yet: %s (%s); the hub tries "
+                               "again by itself",
+                               job_text(job, "BackupId"), job_text(job, "RepositoryPath"), text,
+                               name);
+        finish_undo(job);
+}
+
+static void undo_files(Job *job)
+{
+        const ImageTask task = {
+                .job = job->id,
+                .step = "undo",
+                .verb = "undo",
+                .write_path = job_text(job, "RepositoryPath"),
+        };
+        json_t *spec = job_place(job), *keys = json_array();
+
+        for (size_t i = 0; keys && i < job->n_disks; i++)
+                if (job_disk_takes_part(job->disks + i))
+                        (void) json_array_append_new(keys, json_integer(job->disks[i].key));
+        if (spec && json_object_set_new(spec, "disk_keys", keys) < 0) {
+                json_decref(spec);
+                spec = NULL;
+        }
+        job_set_phase(job, "removing files");
+        job_image(job, NULL, &task, spec, on_undone);
+}
+
+static void on_leases_gone(Job *job, int error, const json_t *out)
+{
+        (void) out;
+        if (error < 0) {
+                run_undo_again(job);
+                return;
+        }
+        for (size_t i = 0; i < job->n_disks; i++)
+                job->disks[i].port = 0;
+        if (job->has_obligations)
+                undo_files(job);
+        else
+                finish_undo(job);
+}
+
+static void on_units_gone(Job *job)
+{
+        job_write(job, store_lease_free, json_pack("{s:I}", "Job", (json_int_t) job->id),
+                  HUB_PRINCIPAL, on_leases_gone);
+}
+
+/* Steps of sendense-image that were under way when the end was decided. */
+static const char *const single_steps[] = { "prepare", "commit", "undo" };
+static const char *const disk_steps[] = { "create", "finish" };
+
+static void on_step_gone(Job *job, JobDisk *disk, int error, const char *text)
+{
+        if (error < 0) {
+                job->stop_failed = true;
+                (void) job_log(job, disk, LOG_ERR, error, MESSAGE_NONE,
+                               "A step of the job cannot be stopped: %s", text ?: "");
+        }
+        if (!job_last_of_waiting(job))
+                return;
+        if (job->stop_failed)
+                run_undo_again(job);
+        else
+                export_stop_all(job, on_units_gone);
+}
+
+static void stop_step(Job *job, JobDisk *disk, const char *step)
+{
+        const ImageTask task = { .job = job->id, .step = step };
+        char unit[UNIT_NAME_SIZE];
+        Ticket *ticket;
+        int r = image_task_unit(&task, unit);
+
+        if (r >= 0)
+                r = ticket_new(job, disk, on_step_gone, &ticket);
+        if (r >= 0) {
+                r = units_stop(job->jobs->units, unit, ticket_done, ticket);
+                if (r < 0)
+                        ticket_discard(ticket);
+        }
+        if (r < 0)
+                on_step_gone(job, disk, r, strerror(-r));
+}
+
+void run_undo(Job *job)
+{
+        job->generation++;
+        job->stop_failed = false;
+        job->files_owed = false;
+        job_set_phase(job, "undoing");
+        job->n_waiting = (unsigned) (ELEMENTSOF(single_steps) + ELEMENTSOF(disk_steps) * job->n_disks);
+        for (size_t i = 0; i < ELEMENTSOF(single_steps); i++)
+                stop_step(job, NULL, single_steps[i]);
+        for (size_t i = 0; i < job->n_disks; i++)
+                for (size_t j = 0; j < ELEMENTSOF(disk_steps); j++) {
+                        char step[UNIT_STEP_MAX + 1];
+
+                        (void) snprintf(step, sizeof(step), "%s-%s", disk_steps[j],
+                                        job->disks[i].text);
+                        stop_step(job, job->disks + i, step);
+                }
+}
+
+/* The tick tries again; until then the job stays open, because something of it may still run. */
+void run_undo_again(Job *job)
+{
+        uint64_t wait_sec = job->n_undo_attempts < 6 ? 1ULL << job->n_undo_attempts : 60;
+
+        job->generation++;
+        job->n_undo_attempts++;
+        job->undo_due_usec = jobs_now_usec() + wait_sec * USEC_PER_SEC;
+        job_set_phase(job, "waits to be undone");
+}

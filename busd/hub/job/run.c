@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the steps of a job share (see run.h): which step a state asks for, the runs of sendense-image,
+ * the counting of parallel answers, the paths.
+ */
+#include "job/run.h"
+
+#include "bus/bus-error.h"
+#include "cleanup.h"
+#include "image-run.h"
+#include "job/jobs.h"
+#include "log.h"
+
+#include <errno.h>
+#include <string.h>
+
+void run_enter(Job *job)
+{
+        job->generation++;
+        job->n_waiting = 0;
+        if (job->ending != JOB_STATE_INVALID) {
+                run_undo(job);
+                return;
+        }
+        switch (job->state) {
+        case JOB_QUEUED:
+                break; /* jobs_pump() */
+        case JOB_PREPARING:
+                run_prepare(job);
+                break;
+        case JOB_EXPORTING:
+                run_export(job);
+                break;
+        case JOB_COPYING:
+                run_copy(job);
+                break;
+        case JOB_FINISHING:
+                run_finish(job);
+                break;
+        case JOB_RELEASING:
+        case JOB_COMPLETED:
+        case JOB_FAILED:
+        case JOB_CANCELLED:
+        case JOB_STATE_MAX:
+        case JOB_STATE_INVALID:
+        default:
+                job_fail(job, BUS_ERROR_FAILED, "This hub does not know how to go on from %s",
+                         job_state_to_string(job->state) ?: "an unknown state");
+        }
+}
+
+bool job_last_of_waiting(Job *job)
+{
+        return --job->n_waiting == 0;
+}
+
+json_t *job_place(const Job *job)
+{
+        const char *uuid = job_text(job, "RepositoryUuid");
+        json_t *place = json_pack("{s:s, s:s, s:s}", "repository", job_text(job, "RepositoryPath"),
+                                  "instance_uuid", job_text(job, "InstanceUuid"), "backup_id",
+                                  job_text(job, "BackupId"));
+
+        if (place && *uuid &&
+            json_object_set_new(place, "repository_uuid", json_string(uuid)) < 0) {
+                json_decref(place);
+                return NULL;
+        }
+        return place;
+}
+
+void job_image_path(const Job *job, const JobDisk *disk, bool sealed,
+                    char ret_path[static JOB_PATH_SIZE])
+{
+        (void) snprintf(ret_path, JOB_PATH_SIZE, "%s/%s%s", job_text(job, "RepositoryPath"),
+                        disk->file, sealed ? "" : ".partial");
+}
+
+void job_image(Job *job, JobDisk *disk, const ImageTask *task, json_t *spec, JobResult then)
+{
+        CLEANUP(json_decref_p) json_t *owned = spec;
+        char text[256];
+        Ticket *ticket;
+        int r;
+
+        /* One of several disks has failed while the others were being asked for. */
+        if (job->has_error && job->ending == JOB_STATE_INVALID)
+                return;
+        r = owned ? ticket_new_result(job, disk, then, &ticket) : -ENOMEM;
+        if (r >= 0) {
+                r = image_run(job->jobs->units, task, TAKE(owned), ticket_image_done, ticket);
+                if (r < 0)
+                        ticket_discard(ticket);
+        }
+        if (r >= 0)
+                return;
+        (void) snprintf(text, sizeof(text), "Cannot ask for the step %s: %s", task->step,
+                        strerror(-r));
+        then(job, disk, NULL, BUS_ERROR_FAILED, text);
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The steps of a job, one file for each state: run-prepare, run-export, run-copy, run-finish, and
+ * run-undo for those that end otherwise. Each may be begun anew at any time: after a crash of the hub it
+ * finds units, files and rows of the first time, and takes them over or makes them again.
+ */
+#pragma once
+
+#include "job/job.h"
+#include "job/job-state.h"
+#include "job/ticket.h"
+
+typedef struct ImageTask ImageTask;
+
+/* Begins what the state of the job asks for. */
+void run_enter(Job *job);
+
+void run_start(Job *job); /* out of the queue */
+void run_prepare(Job *job);
+void run_export(Job *job);
+void run_copy(Job *job);
+void run_finish(Job *job);
+void run_undo(Job *job);
+void run_undo_again(Job *job); /* after an attempt that failed */
+
+/* The commit record exists: the rows follow. */
+void run_committed(Job *job);
+
+/* Ends target and slice of the job, which are nobody's children. */
+void run_stop_groups(Job *job, void (*then)(Job *job));
+
+/* Removes the tasks and results of its units. */
+void run_remove_files(Job *job);
+
+/* A unit of the job has changed; kind and disk are of its name. */
+void run_export_on_unit(Job *job, JobDisk *disk, const UnitName *name, const char *unit,
+                        const void *state);
+void run_copy_on_unit(Job *job, const char *unit, const void *state);
+
+/* Asks exports that have not answered for a while. Every second. */
+void run_export_probe(Job *job);
+
+/* Ends the job as failed: the first reason counts. name is a bus error's. */
+void job_fail(Job *job, const char *name, const char *format, ...)
+                __attribute__((format(printf, 3, 4)));
+
+/* The same for a death that a machine going down explains: asks systemd first. */
+void job_fail_unless_going_down(Job *job, const char *name, const char *format, ...)
+                __attribute__((format(printf, 3, 4)));
+
+/* Writes down that the job ends, and how; then undoes it. */
+void job_decide(Job *job);
+
+/* One transaction. in gets Id, From, EventId, Principal and NowUSec, and is taken. Comes back when the
+ * database has it, however long that takes; error is then none of the connection's. */
+void job_write(Job *job, StoreWork work, json_t *in, const char *principal, JobWritten written);
+void job_write_again(Job *job);
+
+/* The change of state that event makes, with its row of history; changes (taken, may be NULL) are added
+ * to the transaction. Then then(). */
+void job_advance_to(Job *job, JobEvent event, const char *reason, json_t *changes,
+                    void (*then)(Job *job));
+
+/* Runs sendense-image for the job; then gets its result or error. Fails the job when it cannot be
+ * asked for. spec is taken, and gets what every verb wants. */
+void job_image(Job *job, JobDisk *disk, const ImageTask *task, json_t *spec, JobResult then);
+
+/* The answer of one of n_waiting; true with the last one. */
+bool job_last_of_waiting(Job *job);
+
+/* The parts that the specs of sendense-image share. */
+json_t *job_place(const Job *job);
+
+/* Absolute path of the disk's image, sealed or not. */
+enum {
+        JOB_PATH_SIZE = 1200,
+};
+void job_image_path(const Job *job, const JobDisk *disk, bool sealed,
+                    char ret_path[static JOB_PATH_SIZE]);

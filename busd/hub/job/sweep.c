@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The sweep (see sweep.h): one at a time, one thing after the other, so that it never weighs on the
+ * jobs that run.
+ */
+#include "job/sweep.h"
+
+#include "bus/bus-error.h"
+#include "cleanup.h"
+#include "image-run.h"
+#include "job/jobs.h"
+#include "log.h"
+#include "parse.h"
+#include "store/store-call.h"
+#include "store/store-lease.h"
+#include "store/store-obligation.h"
+#include "unit/units.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+
+#define SWEEP_EVERY_USEC    (30 * USEC_PER_SEC)
+#define RETRY_AFTER_MIN_SEC 60
+#define RETRY_AFTER_MAX_SEC 3600
+
+struct Sweeper {
+        Jobs *jobs;
+        SweepCount count;
+        void *userdata;
+        sd_event_source *timer;
+        unsigned n_open;
+
+        /* The one that is under way. */
+        bool is_running;
+        bool is_eager; /* all, not only what is due */
+        json_t *lines;
+        json_t *rows;
+        size_t next;
+        char **strays;
+        size_t n_strays, next_stray;
+        SweepDone done;
+        void *done_userdata;
+};
+
+static void next_row(Sweeper *s);
+
+static void say(Sweeper *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void say(Sweeper *s, const char *format, ...)
+{
+        char line[1024];
+        va_list ap;
+
+        va_start(ap, format);
+        (void) vsnprintf(line, sizeof(line), format, ap);
+        va_end(ap);
+        log_notice("%s", line);
+        (void) json_array_append_new(s->lines, json_string(line));
+}
+
+static bool job_is_open(const Sweeper *s, uint64_t id)
+{
+        const Job *job = jobs_find(s->jobs, id);
+
+        return job && !job_state_is_final(job->state);
+}
+
+static uint64_t row_number(const json_t *row, const char *key)
+{
+        return (uint64_t) json_integer_value(json_object_get(row, key));
+}
+
+static const char *row_text(const json_t *row, const char *key)
+{
+        return json_string_value(json_object_get(row, key)) ?: "";
+}
+
+static void end(Sweeper *s)
+{
+        SweepDone done = s->done;
+
+        s->is_running = false;
+        s->done = NULL;
+        for (size_t i = 0; i < s->n_strays; i++)
+                free(s->strays[i]);
+        free(TAKE(s->strays));
+        s->n_strays = 0;
+        json_decref(TAKE(s->rows));
+        if (done)
+                done(s->lines, s->done_userdata);
+        json_decref(TAKE(s->lines));
+}
+
+static void set_count(Sweeper *s, size_t n)
+{
+        if (s->n_open == n)
+                return;
+        s->n_open = (unsigned) n;
+        if (s->count)
+                s->count(s->n_open, s->userdata);
+}
+
+static void on_given_back(int error, const json_t *out, const char *name, const char *text,
+                          void *userdata)
+{
+        (void) out, (void) name, (void) userdata;
+        if (error < 0)
+                (void) log_warning(error, "A lease cannot be removed: %s; the next sweep tries again",
+                                   text);
+}
+
+/* Leases whose job is over: the row alone is left, for the units are gone by now. */
+static void on_leases(int error, const json_t *out, const char *name, const char *text, void *userdata)
+{
+        json_t *rows = json_object_get(out, "Leases"), *row;
+        Sweeper *s = userdata;
+        size_t i;
+
+        (void) name;
+        if (error < 0)
+                say(s, "The leases cannot be read: %s", text);
+        json_array_foreach (rows, i, row) {
+                uint64_t id = row_number(row, "Job");
+
+                if (job_is_open(s, id))
+                        continue;
+                if (store_call(s->jobs->store, store_lease_free,
+                               json_pack("{s:I, s:I}", "Job", (json_int_t) id, "Port",
+                                         (json_int_t) row_number(row, "Port")),
+                               on_given_back, NULL) >= 0)
+                        say(s, "Port %" PRIu64 " of job %" PRIu64 " was given back",
+                            row_number(row, "Port"), id);
+        }
+        end(s);
+}
+
+static void look_at_leases(Sweeper *s)
+{
+        if (store_call(s->jobs->store, store_lease_list, json_object(), on_leases, s) < 0)
+                end(s);
+}
+
+static void on_marked(int error, const json_t *out, const char *name, const char *text, void *userdata)
+{
+        Sweeper *s = userdata;
+
+        (void) out, (void) name;
+        if (error < 0)
+                say(s, "An obligation's end cannot be written down: %s", text);
+        next_row(s);
+}
+
+static void mark_done(Sweeper *s, const json_t *row)
+{
+        set_count(s, s->n_open > 0 ? s->n_open - 1 : 0);
+        if (store_call(s->jobs->store, store_obligation_done,
+                       json_pack("{s:I, s:I}", "Id", (json_int_t) row_number(row, "Id"), "NowUSec",
+                                 (json_int_t) jobs_wall_usec()),
+                       on_marked, s) < 0)
+                next_row(s);
+}
+
+static void mark_failed(Sweeper *s, const json_t *row, const char *why)
+{
+        uint64_t wait_sec = RETRY_AFTER_MIN_SEC, attempts = row_number(row, "Attempts");
+
+        for (uint64_t i = 0; i < attempts && wait_sec < RETRY_AFTER_MAX_SEC; i++)
+                wait_sec *= 2;
+        say(s, "Still owed: %s %s of job %" PRIu64 ": %s", row_text(row, "Kind"),
+            row_text(row, "Subject"), row_number(row, "Job"), why);
+        if (store_call(s->jobs->store, store_obligation_failed,
+                       json_pack("{s:I, s:s, s:I}", "Id", (json_int_t) row_number(row, "Id"),
+                                 "ErrorText", why, "NextAttemptUSec",
+                                 (json_int_t) (jobs_wall_usec() + wait_sec * USEC_PER_SEC)),
+                       on_marked, s) < 0)
+                next_row(s);
+}
+
+static const json_t *this_row(const Sweeper *s)
+{
+        return json_array_get(s->rows, s->next - 1);
+}
+
+static void on_files_undone(const json_t *result, const char *unit, const char *name,
+                            const char *text, void *userdata)
+{
+        Sweeper *s = userdata;
+        const json_t *row = this_row(s);
+
+        (void) unit, (void) name;
+        if (!result) {
+                mark_failed(s, row, text);
+                return;
+        }
+        if (strcmp(row_text(result, "outcome"), "committed") == 0)
+                say(s,
+                    "Backup %s of job %" PRIu64
+                    " has its commit record: nothing was removed; sendensectl repository scan "
+                    "brings it into the catalog",
+                    row_text(row, "BackupId"), row_number(row, "Job"));
+        else
+                say(s, "Files of %s were removed from %s", row_text(row, "BackupId"),
+                    row_text(row, "RepositoryPath"));
+        mark_done(s, row);
+}
+
+static void undo_files(Sweeper *s, const json_t *row)
+{
+        const ImageTask task = {
+                .job = row_number(row, "Job"),
+                .step = "undo",
+                .verb = "undo",
+                .write_path = row_text(row, "RepositoryPath"),
+        };
+        json_t *spec = json_pack("{s:s, s:s, s:s, s:O}", "repository",
+                                 row_text(row, "RepositoryPath"), "instance_uuid",
+                                 row_text(row, "InstanceUuid"), "backup_id",
+                                 row_text(row, "BackupId"), "disk_keys",
+                                 json_object_get(row, "DiskKeys"));
+
+        if (spec && *row_text(row, "RepositoryUuid"))
+                (void) json_object_set_new(spec, "repository_uuid",
+                                           json_string(row_text(row, "RepositoryUuid")));
+        if (image_run(s->jobs->units, &task, spec, on_files_undone, s) < 0)
+                mark_failed(s, row, "the step cannot be asked for");
+}
+
+/* Due, and of no job that will do it itself. */
+static bool is_wanted(const Sweeper *s, const json_t *row)
+{
+        if (job_is_open(s, row_number(row, "Job")))
+                return false;
+        return s->is_eager || row_number(row, "NextAttemptUSec") <= jobs_wall_usec();
+}
+
+static void next_row(Sweeper *s)
+{
+        const json_t *row;
+
+        if (s->jobs->is_going_down) {
+                end(s);
+                return;
+        }
+        while ((row = json_array_get(s->rows, s->next++)))
+                if (is_wanted(s, row)) {
+                        /* The units of a job that is over have been ended as strays before this. */
+                        if (strcmp(row_text(row, "Kind"), "units") == 0)
+                                mark_done(s, row);
+                        else if (strcmp(row_text(row, "Kind"), "files") == 0)
+                                undo_files(s, row);
+                        else
+                                mark_failed(s, row, "this hub does not know how");
+                        return;
+                }
+        look_at_leases(s);
+}
+
+static void on_rows(int error, const json_t *out, const char *name, const char *text, void *userdata)
+{
+        Sweeper *s = userdata;
+
+        (void) name;
+        if (error < 0) {
+                say(s, "The obligations cannot be read: %s", text);
+                end(s);
+                return;
+        }
+        s->rows = json_incref(json_object_get(out, "Obligations"));
+        s->next = 0;
+        set_count(s, json_array_size(s->rows));
+        next_row(s);
+}
+
+static void look_at_obligations(Sweeper *s)
+{
+        if (store_call(s->jobs->store, store_obligation_list, json_object(), on_rows, s) < 0)
+                end(s);
+}
+
+static void next_stray(Sweeper *s);
+
+static void on_stray_stopped(int error, const char *text, void *userdata)
+{
+        Sweeper *s = userdata;
+        const char *unit = s->strays[s->next_stray - 1];
+
+        if (error < 0)
+                say(s, "%s cannot be stopped: %s", unit, text ?: strerror(-error));
+        else
+                say(s, "%s was stopped: no open job owns it", unit);
+        next_stray(s);
+}
+
+static void next_stray(Sweeper *s)
+{
+        while (s->next_stray < s->n_strays && !s->jobs->is_going_down) {
+                const char *unit = s->strays[s->next_stray++];
+
+                if (units_stop(s->jobs->units, unit, on_stray_stopped, s) >= 0)
+                        return;
+        }
+        look_at_obligations(s);
+}
+
+static void on_units(int error, const char *const *units, size_t n, void *userdata)
+{
+        Sweeper *s = userdata;
+
+        if (error < 0)
+                say(s, "Systemd does not tell about our units: %s", strerror(-error));
+        s->strays = error < 0 ? NULL : calloc(n + 1, sizeof(char *));
+        s->n_strays = s->next_stray = 0;
+        for (size_t i = 0; s->strays && i < n; i++) {
+                UnitName name;
+
+                /* Those of repositories have somebody who waits for them. */
+                if (unit_name_from_string(units[i], &name) < 0 ||
+                    name.kind == UNIT_REPOSITORY_SERVICE || job_is_open(s, name.job))
+                        continue;
+                s->strays[s->n_strays] = strdup(units[i]);
+                s->n_strays += s->strays[s->n_strays] != NULL;
+        }
+        next_stray(s);
+}
+
+static int begin(Sweeper *s, bool is_eager, SweepDone done, void *userdata)
+{
+        int r;
+
+        if (s->is_running)
+                return -EBUSY;
+        if (!s->jobs->is_loaded || store_status(s->jobs->store)->state != DATABASE_READY)
+                return -ENOTCONN;
+        s->lines = json_array();
+        if (!s->lines)
+                return -ENOMEM;
+        s->is_running = true;
+        s->is_eager = is_eager;
+        s->done = done;
+        s->done_userdata = userdata;
+        r = units_list(s->jobs->units, on_units, s);
+        if (r < 0) {
+                s->done = NULL;
+                end(s);
+        }
+        return r;
+}
+
+int sweeper_run(Sweeper *sweeper, SweepDone done, void *userdata)
+{
+        return begin(sweeper, true, done, userdata);
+}
+
+void sweeper_look(Sweeper *sweeper)
+{
+        (void) begin(sweeper, false, NULL, NULL);
+}
+
+unsigned sweeper_n_open(const Sweeper *sweeper)
+{
+        return sweeper->n_open;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        int r;
+
+        (void) usec;
+        sweeper_look(userdata);
+        r = sd_event_source_set_time_relative(source, SWEEP_EVERY_USEC);
+        return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+int sweeper_new(Jobs *jobs, SweepCount count, void *userdata, Sweeper **ret_sweeper)
+{
+        Sweeper *sweeper = malloc(sizeof(Sweeper));
+        int r;
+
+        if (!sweeper)
+                return -ENOMEM;
+        *sweeper = (Sweeper){ .jobs = jobs, .count = count, .userdata = userdata };
+        r = sd_event_add_time_relative(jobs->event, &sweeper->timer, CLOCK_MONOTONIC,
+                                       SWEEP_EVERY_USEC, 0, on_timer, sweeper);
+        if (r < 0) {
+                free(sweeper);
+                return r;
+        }
+        *ret_sweeper = sweeper;
+        return 0;
+}
+
+Sweeper *sweeper_free(Sweeper *sweeper)
+{
+        if (!sweeper)
+                return NULL;
+        sd_event_source_disable_unref(sweeper->timer);
+        json_decref(sweeper->lines);
+        json_decref(sweeper->rows);
+        for (size_t i = 0; i < sweeper->n_strays; i++)
+                free(sweeper->strays[i]);
+        free(sweeper->strays);
+        free(sweeper);
+        return NULL;
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The transactions of a job (see run.h), one at a time. Each carries an event id and the state it
+ * expects, so it may be sent until the database has it; a database that is away only holds the job up.
+ */
+#include "job/run.h"
+
+#include "cleanup.h"
+#include "bus/bus-error.h"
+#include "job/jobs.h"
+#include "log.h"
+#include "store/store-call.h"
+#include "store/store-job.h"
+
+#include <errno.h>
+#include <string.h>
+
+typedef struct Advance {
+        JobState to;
+        void (*then)(Job *job);
+} Advance;
+
+static bool is_lost_connection(int error)
+{
+        return error == -ENOTCONN || error == -ETIMEDOUT || error == -ECANCELED ||
+                        error == -EBUSY || error == -EAGAIN;
+}
+
+static void submit(Job *job);
+
+static void on_written(int error, const json_t *out, const char *name, const char *text,
+                       void *userdata)
+{
+        Job *job = userdata;
+        JobWritten written = job->write.written;
+
+        (void) name;
+        job->write.is_submitted = false;
+        if (job->is_removed || job->jobs->is_going_down) {
+                job_ticket_done(job);
+                return;
+        }
+        if (is_lost_connection(error)) {
+                /* jobs_database_ready() or the next tick sends it again. */
+                job_ticket_done(job);
+                return;
+        }
+        if (error < 0)
+                (void) job_log(job, NULL, LOG_ERR, error, MESSAGE_NONE,
+                               "The database refuses what the job must write: %s", text);
+        json_decref(TAKE(job->write.in));
+        job->write.is_open = false;
+        written(job, error, out);
+        job_ticket_done(job);
+}
+
+static void submit(Job *job)
+{
+        int r;
+
+        if (job->write.is_submitted)
+                return;
+        /* A copy, because the worker's thread counts its references. */
+        job->n_tickets++;
+        job->write.is_submitted = true;
+        r = store_call(job->jobs->store, job->write.work, json_deep_copy(job->write.in), on_written,
+                       job);
+        if (r >= 0)
+                return;
+        job->write.is_submitted = false;
+        job->n_tickets--;
+        if (!is_lost_connection(r))
+                (void) job_log(job, NULL, LOG_ERR, r, MESSAGE_NONE,
+                               "Cannot hand a transaction to the database worker: %m, trying again");
+}
+
+void job_write_again(Job *job)
+{
+        if (job->write.is_open && !job->write.is_submitted)
+                submit(job);
+}
+
+void job_write(Job *job, StoreWork work, json_t *in, const char *principal, JobWritten written)
+{
+        char event_id[EVENT_ID_SIZE];
+        int r = in ? event_id_make(event_id) : -ENOMEM;
+
+        if (r >= 0 &&
+            json_object_update_new(in, json_pack("{s:I, s:s, s:s, s:s, s:I}", "Id",
+                                                 (json_int_t) job->id, "From",
+                                                 job_state_to_string(job->state), "EventId",
+                                                 event_id, "Principal", principal, "NowUSec",
+                                                 (json_int_t) jobs_wall_usec())) < 0)
+                r = -ENOMEM;
+        if (r < 0) {
+                json_decref(in);
+                (void) job_log(job, NULL, LOG_ERR, r, MESSAGE_NONE,
+                               "Cannot make a transaction: %m; the job waits for the hub's next "
+                               "start");
+                return;
+        }
+        job->write = (JobWrite){
+                .work = work,
+                .in = in,
+                .written = written,
+                .is_open = true,
+        };
+        submit(job);
+}
+
+static void on_advanced(Job *job, int error, const json_t *out)
+{
+        _cleanup_free_ Advance *advance = TAKE(job->advance);
+        JobState from = job->state;
+
+        (void) out;
+        if (error == -ESTALE) {
+                (void) job_log(job, NULL, LOG_ERR, 0, MESSAGE_NONE,
+                               "The database has another state than %s for this job: somebody "
+                               "else changed it. It is taken up again from there",
+                               job_state_to_string(from));
+                jobs_reload(job);
+                return;
+        }
+        if (error < 0) {
+                job_fail(job, BUS_ERROR_FAILED,
+                         "The database refuses the change from %s to %s: %s",
+                         job_state_to_string(from), job_state_to_string(advance->to),
+                         strerror(-error));
+                return;
+        }
+        job->state = advance->to;
+        job->is_recovered = false;
+        (void) job_log(job, NULL, LOG_INFO, 0, MESSAGE_JOB_STATE, "Job %llu of %s: %s, was %s",
+                       (unsigned long long) job->id, job_text(job, "Vm"),
+                       job_state_to_string(job->state), job_state_to_string(from));
+        jobs_announce(job);
+        if (job->has_error && !job_state_is_final(job->state))
+                job_decide(job);
+        else
+                advance->then(job);
+}
+
+void job_advance_to(Job *job, JobEvent event, const char *reason, json_t *changes,
+                    void (*then)(Job *job))
+{
+        CLEANUP(json_decref_p) json_t *in = changes ?: json_object();
+        JobState to = job_state_after(job->state, event);
+        Advance *advance;
+
+        if (to < 0) {
+                (void) job_log(job, NULL, LOG_ERR, 0, MESSAGE_NONE,
+                               "The event %s cannot happen to a job that is %s",
+                               job_event_to_string(event), job_state_to_string(job->state));
+                return;
+        }
+        advance = malloc(sizeof(Advance));
+        if (!advance || !in ||
+            json_object_update_new(in, json_pack("{s:s, s:s}", "To", job_state_to_string(to),
+                                                 "Reason", reason)) < 0) {
+                free(advance);
+                job_fail(job, BUS_ERROR_FAILED, "Out of memory");
+                return;
+        }
+        *advance = (Advance){ .to = to, .then = then };
+        job->advance = advance;
+        job_write(job, store_job_advance, TAKE(in), HUB_PRINCIPAL, on_advanced);
+}

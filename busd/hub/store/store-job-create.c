@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A new job in one transaction (see store-job.h): what is to be done with each disk is decided from the
+ * same rows that the job then refers to.
+ */
+#include "store/store-job.h"
+
+#include "bus/bus-error.h"
+#include "cleanup.h"
+#include "job/plan.h"
+#include "names.h"
+#include "parse.h"
+#include "store/statement.h"
+#include "store/store-request.h"
+#include "store/store-vm.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+enum {
+        BACKUP_ID_ATTEMPTS_MAX = 100, /* backups of equally named VMs in one second */
+};
+
+static int find_repository(MYSQL *database, StoreRequest *request, uint64_t *ret_id)
+{
+        const char *wanted = object_text(request->in, "Repository");
+        CLEANUP(json_decref_p) json_t *row = NULL;
+        int r;
+
+        r = statement_row(database,
+                          "SELECT id AS Id FROM backup_repositories WHERE name = ?"
+                          " OR CAST(id AS CHAR) = ? ORDER BY name <> ? LIMIT 1",
+                          SQL_VALUES(sql_text(wanted), sql_text(wanted), sql_text(wanted)), &row);
+        if (r == -ENODATA)
+                return store_refuse(request, -ENOENT, BUS_ERROR_NOT_FOUND,
+                                    "There is no repository '%.100s'; sendensectl repository list shows "
+                                    "those there are",
+                                    wanted);
+        if (r >= 0)
+                *ret_id = object_number(row, "Id");
+        return r;
+}
+
+/* The newest completed layer of each disk of the VM in the repository. */
+static int newest_layers(MYSQL *database, uint64_t vm_id, uint64_t repository_id, json_t **ret_layers)
+{
+        return statement_rows(
+                        database,
+                        "SELECT b.id AS Id, b.disk_key AS `Key`, b.capacity_bytes AS CapacityBytes,"
+                        " b.backing_uuid AS BackingUuid, j.backup_id AS BackupId"
+                        " FROM backup_disks b JOIN backup_jobs j ON j.id = b.job_id"
+                        " WHERE b.id IN (SELECT MAX(c.id) FROM backup_disks c"
+                        "  WHERE c.vm_context_id = ? AND c.repository_id = ? AND c.state = 'completed'"
+                        "  GROUP BY c.disk_key)",
+                        SQL_VALUES(SQL_NUMBER(vm_id), SQL_NUMBER(repository_id)), ret_layers);
+}
+
+static int make_plan(MYSQL *database, StoreRequest *request, uint64_t vm_id, uint64_t repository_id,
+                     json_t **ret_plan)
+{
+        CLEANUP(json_decref_p) json_t *disks = NULL, *layers = NULL;
+        const char *type = object_text(request->in, "BackupType");
+        char error[STORE_REFUSAL_TEXT_SIZE] = "";
+        PlanRequest plan;
+        int r;
+
+        r = vm_disks(database, vm_id, &disks);
+        if (r >= 0)
+                r = newest_layers(database, vm_id, repository_id, &layers);
+        if (r < 0)
+                return r;
+        plan = (PlanRequest){
+                .type = backup_type_from_string(type ?: ""),
+                .disks = disks,
+                .layers = layers,
+                .sources = json_object_get(request->in, "Sources"),
+                .exclude = json_object_get(request->in, "Exclude"),
+        };
+        r = job_plan(&plan, ret_plan, error, sizeof(error));
+        return r == -EINVAL ? store_refuse(request, r, BUS_ERROR_INVALID_ARGUMENT, "%s", error) : r;
+}
+
+static int refuse_busy(MYSQL *database, StoreRequest *request, const json_t *vm)
+{
+        CLEANUP(json_decref_p) json_t *row = NULL;
+        int r;
+
+        r = statement_row(database,
+                          "SELECT id AS Id, state AS State FROM backup_jobs"
+                          " WHERE active_vm_context_id = ?",
+                          SQL_VALUES(SQL_NUMBER(object_number(vm, "Id"))), &row);
+        if (r < 0)
+                return r == -ENODATA ? -EAGAIN : r; /* it has just ended */
+        return store_refuse(request, -EBUSY, BUS_ERROR_VM_BUSY,
+                            "Job %" PRIu64
+                            " of this VM is %s; a VM has one job at a time (sendensectl job show "
+                            "%" PRIu64 ")",
+                            object_number(row, "Id"), object_text(row, "State"),
+                            object_number(row, "Id"));
+}
+
+static int insert_job(MYSQL *database, StoreRequest *request, const json_t *vm,
+                      uint64_t repository_id, uint64_t *ret_id)
+{
+        uint64_t now_usec = object_number(request->in, "NowUSec");
+        char backup_id[BACKUP_ID_SIZE], key[64];
+        int r = -EEXIST;
+
+        for (uint32_t n = 0; r == -EEXIST && n < BACKUP_ID_ATTEMPTS_MAX; n++) {
+                r = backup_id_format(object_text(vm, "Name"), (int64_t) (now_usec / USEC_PER_SEC), n,
+                                     backup_id);
+                if (r < 0)
+                        return r;
+                r = statement_run(
+                                database,
+                                "INSERT INTO backup_jobs (job_type, vm_context_id, repository_id,"
+                                " backup_id, backup_type, principal, created_usec)"
+                                " VALUES ('backup', ?, ?, ?, ?, ?, ?)",
+                                SQL_VALUES(SQL_NUMBER(object_number(vm, "Id")),
+                                           SQL_NUMBER(repository_id), sql_text(backup_id),
+                                           sql_text(object_text(request->in, "BackupType")),
+                                           sql_text(object_text(request->in, "Principal")),
+                                           SQL_NUMBER(now_usec)),
+                                NULL, ret_id);
+                if (r != -EEXIST)
+                        return r;
+                statement_key_named(database, key, sizeof(key));
+                if (strcmp(key, "backup_jobs_one_active") == 0)
+                        return refuse_busy(database, request, vm);
+        }
+        return r;
+}
+
+static int insert_disks(MYSQL *database, uint64_t job_id, uint64_t vm_id, uint64_t repository_id,
+                        const json_t *plan)
+{
+        const json_t *disk;
+        size_t i;
+        int r = 0;
+
+        json_array_foreach (plan, i, disk)
+                if (r >= 0)
+                        r = statement_run(
+                                        database,
+                                        "INSERT INTO backup_disks (job_id, vm_context_id, repository_id,"
+                                        " disk_key, state, backup_type, reason, capacity_bytes,"
+                                        " backing_uuid, parent_id, source_uri)"
+                                        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                                        SQL_VALUES(SQL_NUMBER(job_id), SQL_NUMBER(vm_id),
+                                                   SQL_NUMBER(repository_id),
+                                                   SQL_NUMBER(object_number(disk, "Key")),
+                                                   sql_text(object_text(disk, "State")),
+                                                   sql_text(object_text(disk, "BackupType")),
+                                                   sql_text(object_text(disk, "Reason")),
+                                                   SQL_NUMBER(object_number(disk, "CapacityBytes")),
+                                                   sql_text(object_text(disk, "BackingUuid")),
+                                                   sql_number_or_null(
+                                                                   object_number(disk, "ParentId")),
+                                                   sql_text(object_text(disk, "SourceUri"))),
+                                        NULL, NULL);
+        return r;
+}
+
+static int insert_first_event(MYSQL *database, const StoreRequest *request, uint64_t job_id)
+{
+        return statement_run(database,
+                             "INSERT INTO job_events (event_id, job_id, at_usec, principal, to_state,"
+                             " reason) VALUES (?, ?, ?, ?, 'queued', 'asked for')",
+                             SQL_VALUES(sql_text(object_text(request->in, "EventId")),
+                                        SQL_NUMBER(job_id),
+                                        SQL_NUMBER(object_number(request->in, "NowUSec")),
+                                        sql_text(object_text(request->in, "Principal"))),
+                             NULL, NULL);
+}
+
+int store_job_create(MYSQL *database, void *userdata)
+{
+        StoreRequest *request = userdata;
+        CLEANUP(json_decref_p) json_t *vm = NULL, *plan = NULL;
+        uint64_t repository_id, vm_id, job_id;
+        json_t *job;
+        int r;
+
+        r = vm_find(database, request, object_text(request->in, "Vm"), &vm);
+        if (r < 0)
+                return r;
+        vm_id = object_number(vm, "Id");
+        r = find_repository(database, request, &repository_id);
+        if (r >= 0)
+                r = make_plan(database, request, vm_id, repository_id, &plan);
+        if (r >= 0)
+                r = insert_job(database, request, vm, repository_id, &job_id);
+        if (r >= 0)
+                r = insert_disks(database, job_id, vm_id, repository_id, plan);
+        if (r >= 0)
+                r = insert_first_event(database, request, job_id);
+        if (r >= 0)
+                r = job_load(database, job_id, &job);
+        return r < 0 ? r : store_answer(request, job);
+}

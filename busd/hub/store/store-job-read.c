@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Jobs as rows (see store-job.h): for the runner, for lists, for one job with its history.
+ */
+#include "store/store-job.h"
+
+#include "bus/bus-error.h"
+#include "cleanup.h"
+#include "store/statement.h"
+#include "store/store-request.h"
+#include "store/store-vm.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+/* In the words of the bus. */
+#define JOB_COLUMNS                                                                             \
+        "j.id AS Id, j.job_type AS Type, j.state AS State, j.ending AS Ending,"                 \
+        " v.vm_name AS Vm, v.context_id AS ContextId, j.backup_id AS BackupId,"                 \
+        " j.backup_type AS BackupType, r.name AS Repository, j.principal AS Principal,"         \
+        " j.attempt AS Attempt, j.error_name AS ErrorName, j.error_text AS ErrorText,"          \
+        " j.created_usec AS CreatedUSec, j.started_usec AS StartedUSec,"                        \
+        " j.finished_usec AS FinishedUSec"
+
+#define JOB_TABLES                                                                              \
+        " FROM backup_jobs j JOIN vm_replication_contexts v ON v.id = j.vm_context_id"          \
+        " JOIN backup_repositories r ON r.id = j.repository_id"
+
+#define RUNNER_COLUMNS                                                                          \
+        JOB_COLUMNS                                                                             \
+        ", v.instance_uuid AS InstanceUuid, v.vm_path AS VmPath, j.repository_id AS RepositoryId," \
+        " r.path AS RepositoryPath, r.repository_uuid AS RepositoryUuid, j.unit AS Unit,"       \
+        " j.invocation_id AS InvocationId, j.boot_id AS BootId"
+
+static int load_disks(MYSQL *database, uint64_t id, json_t **ret_disks)
+{
+        return statement_rows(
+                        database,
+                        "SELECT b.id AS Id, b.disk_key AS `Key`, d.unit_number AS UnitNumber,"
+                        " d.controller AS Controller, b.state AS State, b.backup_type AS BackupType,"
+                        " b.reason AS Reason, b.capacity_bytes AS CapacityBytes,"
+                        " b.backing_uuid AS BackingUuid, b.change_id AS ChangeId,"
+                        " b.parent_id AS ParentId, p.backup_id AS ParentBackupId, b.file_path AS File,"
+                        " b.size_bytes AS SizeBytes, b.source_uri AS SourceUri, b.unit AS Unit,"
+                        " b.invocation_id AS InvocationId, b.boot_id AS BootId,"
+                        " b.error_text AS Error, l.port AS Port, l.export_name AS ExportName"
+                        " FROM backup_disks b JOIN vm_disks d ON d.vm_context_id = b.vm_context_id"
+                        "  AND d.disk_key = b.disk_key"
+                        " LEFT JOIN backup_disks pb ON pb.id = b.parent_id"
+                        " LEFT JOIN backup_jobs p ON p.id = pb.job_id"
+                        " LEFT JOIN port_leases l ON l.backup_disk_id = b.id"
+                        " WHERE b.job_id = ? ORDER BY b.disk_key",
+                        SQL_VALUES(SQL_NUMBER(id)), ret_disks);
+}
+
+static int add(json_t *job, const char *key, json_t *value)
+{
+        return json_object_set_new(job, key, value) < 0 ? -ENOMEM : 0;
+}
+
+/* Disks and obligations. */
+static int complete(MYSQL *database, json_t *job)
+{
+        uint64_t id = object_number(job, "Id");
+        json_t *disks, *obligations;
+        int r;
+
+        r = load_disks(database, id, &disks);
+        if (r >= 0)
+                r = add(job, "Disks", disks);
+        if (r >= 0)
+                r = statement_rows(database,
+                                   "SELECT id AS Id, kind AS Kind, subject AS Subject FROM obligations"
+                                   " WHERE job_id = ? AND state = 'open' ORDER BY id",
+                                   SQL_VALUES(SQL_NUMBER(id)), &obligations);
+        return r < 0 ? r : add(job, "Obligations", obligations);
+}
+
+int job_load(MYSQL *database, uint64_t id, json_t **ret_job)
+{
+        CLEANUP(json_decref_p) json_t *job = NULL;
+        int r;
+
+        r = statement_row(database, "SELECT " RUNNER_COLUMNS JOB_TABLES " WHERE j.id = ?",
+                          SQL_VALUES(SQL_NUMBER(id)), &job);
+        if (r >= 0)
+                r = complete(database, job);
+        if (r < 0)
+                return r;
+        *ret_job = TAKE(job);
+        return 0;
+}
+
+int store_job_load_open(MYSQL *database, void *userdata)
+{
+        StoreRequest *request = userdata;
+        CLEANUP(json_decref_p) json_t *jobs = NULL;
+        json_t *job;
+        size_t i;
+        int r;
+
+        r = statement_rows(database,
+                           "SELECT " RUNNER_COLUMNS JOB_TABLES
+                           " WHERE j.state NOT IN ('completed', 'failed', 'cancelled') ORDER BY j.id",
+                           NULL, 0, &jobs);
+        json_array_foreach (jobs, i, job)
+                if (r >= 0)
+                        r = complete(database, job);
+        return r < 0 ? r : store_answer(request, json_pack("{s:O}", "Jobs", jobs));
+}
+
+/* The id of what {Vm} names, 0 when the request names none. */
+static int vm_filter(MYSQL *database, StoreRequest *request, uint64_t *ret_id)
+{
+        const char *vm = object_text(request->in, "Vm");
+        CLEANUP(json_decref_p) json_t *row = NULL;
+        int r;
+
+        *ret_id = 0;
+        if (!vm)
+                return 0;
+        r = vm_find(database, request, vm, &row);
+        if (r >= 0)
+                *ret_id = object_number(row, "Id");
+        return r;
+}
+
+int store_job_list(MYSQL *database, void *userdata)
+{
+        StoreRequest *request = userdata;
+        const char *state = object_text(request->in, "State");
+        uint64_t after = object_number(request->in, "After"), vm_id;
+        json_t *jobs;
+        int r;
+
+        r = vm_filter(database, request, &vm_id);
+        if (r < 0)
+                return r;
+        /* The page first, by the primary key alone; only its rows are joined. */
+        r = statement_rows(database,
+                           "SELECT " JOB_COLUMNS
+                           " FROM (SELECT * FROM backup_jobs WHERE (? = 0 OR id < ?)"
+                           "  AND (? IS NULL OR state = ?) AND (? = 0 OR vm_context_id = ?)"
+                           "  ORDER BY id DESC LIMIT ?) j"
+                           " JOIN vm_replication_contexts v ON v.id = j.vm_context_id"
+                           " JOIN backup_repositories r ON r.id = j.repository_id ORDER BY j.id DESC",
+                           SQL_VALUES(SQL_NUMBER(after), SQL_NUMBER(after), sql_text(state),
+                                      sql_text(state), SQL_NUMBER(vm_id), SQL_NUMBER(vm_id),
+                                      SQL_NUMBER(object_number(request->in, "Limit"))),
+                           &jobs);
+        return r < 0 ? r : store_answer(request, json_pack("{s:o}", "Jobs", jobs));
+}
+
+int store_job_get(MYSQL *database, void *userdata)
+{
+        StoreRequest *request = userdata;
+        uint64_t id = object_number(request->in, "Id");
+        CLEANUP(json_decref_p) json_t *job = NULL;
+        json_t *disks, *events;
+        int r;
+
+        r = statement_row(database, "SELECT " JOB_COLUMNS JOB_TABLES " WHERE j.id = ?",
+                          SQL_VALUES(SQL_NUMBER(id)), &job);
+        if (r == -ENODATA)
+                return store_refuse(request, -ENOENT, BUS_ERROR_NOT_FOUND, "There is no job %" PRIu64,
+                                    id);
+        if (r >= 0)
+                r = load_disks(database, id, &disks);
+        if (r >= 0)
+                r = add(job, "Disks", disks);
+        if (r >= 0)
+                r = statement_rows(database,
+                                   "SELECT id AS Id, at_usec AS AtUSec, principal AS Principal,"
+                                   " from_state AS `From`, to_state AS `To`, reason AS Reason"
+                                   " FROM job_events WHERE job_id = ? ORDER BY id",
+                                   SQL_VALUES(SQL_NUMBER(id)), &events);
+        if (r >= 0)
+                r = add(job, "Events", events);
+        return r < 0 ? r : store_answer(request, TAKE(job));
+}
+
+int store_backup_list(MYSQL *database, void *userdata)
+{
+        StoreRequest *request = userdata;
+        const char *repository = object_text(request->in, "Repository");
+        uint64_t after = object_number(request->in, "After"), vm_id;
+        json_t *backups;
+        int r;
+
+        r = vm_filter(database, request, &vm_id);
+        if (r < 0)
+                return r;
+        r = statement_rows(
+                        database,
+                        "SELECT j.backup_id AS BackupId, j.id AS Job, v.vm_name AS Vm,"
+                        " v.context_id AS ContextId, r.name AS Repository, j.backup_type AS BackupType,"
+                        " j.created_usec AS CreatedUSec, j.finished_usec AS FinishedUSec,"
+                        " (SELECT COUNT(*) FROM backup_disks b WHERE b.job_id = j.id"
+                        "  AND b.state = 'completed') AS Disks,"
+                        " CAST((SELECT COALESCE(SUM(b.size_bytes), 0) FROM backup_disks b"
+                        "  WHERE b.job_id = j.id AND b.state = 'completed') AS UNSIGNED) AS SizeBytes"
+                        " FROM (SELECT * FROM backup_jobs WHERE job_type = 'backup'"
+                        "  AND state = 'completed' AND (? = 0 OR id < ?)"
+                        "  AND (? = 0 OR vm_context_id = ?)"
+                        "  AND (? IS NULL OR repository_id IN (SELECT id FROM backup_repositories"
+                        "   WHERE name = ? OR CAST(id AS CHAR) = ?)) ORDER BY id DESC LIMIT ?) j"
+                        " JOIN vm_replication_contexts v ON v.id = j.vm_context_id"
+                        " JOIN backup_repositories r ON r.id = j.repository_id ORDER BY j.id DESC",
+                        SQL_VALUES(SQL_NUMBER(after), SQL_NUMBER(after), SQL_NUMBER(vm_id),
+                                   SQL_NUMBER(vm_id), sql_text(repository), sql_text(repository),
+                                   sql_text(repository),
+                                   SQL_NUMBER(object_number(request->in, "Limit"))),
+                        &backups);
+        return r < 0 ? r : store_answer(request, json_pack("{s:o}", "Backups", backups));
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Jobs in the database: made, moved on, read. All are StoreWork; request is a StoreRequest. Whatever
+ * changes a job names the state it expects and an event id of its own, so that a transaction sent twice
+ * counts once.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdint.h>
+
+typedef struct st_mysql MYSQL;
+typedef struct StoreRequest StoreRequest;
+
+/* store-job-create.c: {Vm, Repository, BackupType, Principal, Sources?, Exclude?, NowUSec, EventId} ->
+ * the job as store_job_load_open has it. VmBusy with the open job's id. */
+int store_job_create(MYSQL *database, void *request);
+
+/* store-job-change.c */
+
+/* {Id, From, To, EventId, Principal, Reason, NowUSec, DiskState?, Disks?: [{Id, File?, SizeBytes?, Unit?,
+ * InvocationId?, BootId?}], Unit?, BootId?, Obligations?: [{Kind, Subject}], ObligationsDone?: [kind],
+ * StartedUSec?, FinishedUSec?, ChangeIds?} -> {}. DiskState is for all disks that take part. -ESTALE when
+ * the job is not in From, or is to end and To is not final. */
+int store_job_advance(MYSQL *database, void *request);
+
+/* {Id, From, Ending, ErrorName, ErrorText, EventId, Principal, Reason, NowUSec} -> {}. -ESTALE when the
+ * job is not in From, or its end is decided. */
+int store_job_decide(MYSQL *database, void *request);
+
+/* store-job-read.c */
+
+/* {} -> {Jobs: [...]}: all that are open, with all that the runner needs */
+int store_job_load_open(MYSQL *database, void *request);
+
+/* {Limit, After?, State?, Vm?} -> {Jobs: [...]}, newest first, without disks and events */
+int store_job_list(MYSQL *database, void *request);
+
+/* {Id} -> the job with its Disks and Events */
+int store_job_get(MYSQL *database, void *request);
+
+/* {Limit, After?, Vm?, Repository?} -> {Backups: [...]}, newest first */
+int store_backup_list(MYSQL *database, void *request);
+
+/* For the other rooms of the store: a job as the runner needs it. */
+int job_load(MYSQL *database, uint64_t id, json_t **ret_job);

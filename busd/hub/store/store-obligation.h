@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Obligations in the database. All are StoreWork; request is a StoreRequest. They are made and ended
+ * with the changes of their jobs (store-job.h); here they are found again, and ended later.
+ */
+#pragma once
+
+typedef struct st_mysql MYSQL;
+
+/* {} -> {Obligations: [{Id, Kind, Subject, Job, Attempts, CreatedUSec, NextAttemptUSec, Error?, and what
+ * undoing needs: State, InstanceUuid, BackupId, RepositoryPath, RepositoryUuid?, DiskKeys}]}: those open */
+int store_obligation_list(MYSQL *database, void *request);
+
+/* {Id, NowUSec} -> {} */
+int store_obligation_done(MYSQL *database, void *request);
+
+/* {Id, ErrorText, NextAttemptUSec} -> {} */
+int store_obligation_failed(MYSQL *database, void *request);
