@@ -11,6 +11,7 @@
 #include "bus/bus-error.h"
 #include "bus/bus-manager.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "log.h"
 #include "names.h"
 #include "parse.h"
@@ -23,19 +24,10 @@
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 #include <systemd/sd-id128.h>
-#include <time.h>
 
 enum {
         REQUEST_NAME_PRIMARY_OWNER = 1, /* of the D-Bus specification */
 };
-
-static uint64_t now_realtime_usec(void)
-{
-        struct timespec now;
-
-        (void) clock_gettime(CLOCK_REALTIME, &now);
-        return (uint64_t) now.tv_sec * USEC_PER_SEC + (uint64_t) now.tv_nsec / 1000;
-}
 
 /* One line for `systemctl status`. */
 static void announce_status(const Manager *manager)
@@ -272,7 +264,7 @@ int manager_new(const HubConfig *config, Manager **ret_manager)
                 return log_oom();
         *manager = (Manager){
                 .config = config,
-                .started_usec = now_realtime_usec(),
+                .started_usec = clock_realtime_usec(),
                 .state = HUB_STARTING,
         };
 

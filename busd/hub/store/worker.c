@@ -6,6 +6,7 @@
 
 #include "build-id.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "database.h"
 #include "hub-config.h"
 #include "parse.h"
@@ -18,7 +19,6 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 
 #include <mysql.h>
 
@@ -39,18 +39,10 @@ typedef struct Connection {
         uint64_t due_usec; /* next attempt to connect, or next probe */
 } Connection;
 
-static uint64_t now_usec(void)
-{
-        struct timespec now;
-
-        (void) clock_gettime(CLOCK_MONOTONIC, &now);
-        return (uint64_t) now.tv_sec * USEC_PER_SEC + (uint64_t) now.tv_nsec / 1000;
-}
-
 /* A quarter more or less, so that two programs that lost the same server do not knock in step. */
 static uint64_t jittered(uint64_t usec)
 {
-        return usec - usec / 4 + now_usec() % (usec / 2 + 1);
+        return usec - usec / 4 + clock_monotonic_usec() % (usec / 2 + 1);
 }
 
 /* The error has words of the server and of the library, cut to a size, and goes to the bus, which takes
@@ -74,7 +66,7 @@ static void disconnect(Connection *c)
 
 static void plan_next_attempt(Connection *c, uint64_t backoff_max_usec)
 {
-        c->due_usec = now_usec() + jittered(c->backoff_usec);
+        c->due_usec = clock_monotonic_usec() + jittered(c->backoff_usec);
         c->backoff_usec *= 2;
         if (c->backoff_usec > backoff_max_usec)
                 c->backoff_usec = backoff_max_usec;
@@ -144,7 +136,7 @@ static int probe(Connection *c)
         c->backoff_usec = BACKOFF_MIN_USEC;
         if (status.state != DATABASE_READY && wait_usec > SCHEMA_RETRY_USEC)
                 wait_usec = SCHEMA_RETRY_USEC;
-        c->due_usec = now_usec() + wait_usec;
+        c->due_usec = clock_monotonic_usec() + wait_usec;
         return 0;
 }
 
@@ -175,7 +167,7 @@ static void wait_for_something(Connection *c, uint64_t until_usec)
                 { .fd = c->worker->queue->to_worker_fd, .events = POLLIN },
                 { .fd = -1, .events = POLLIN | POLLRDHUP },
         };
-        uint64_t now = now_usec();
+        uint64_t now = clock_monotonic_usec();
         eventfd_t unused;
 
         if (c->mysql)
@@ -218,12 +210,13 @@ static int run_work(Connection *c, const StoreCall *call)
         int r, lost;
 
         for (unsigned attempt = 1;; attempt++) {
-                started = now_usec();
+                started = clock_monotonic_usec();
                 r = run_transaction(c->mysql, call, &lost);
                 if (lost != 0) {
                         if (store_queue_is_stopping(c->worker->queue))
                                 return -ECANCELED;
-                        lost = now_usec() - started >= limit_usec ? -ETIMEDOUT : -ENOTCONN;
+                        lost = clock_monotonic_usec() - started >= limit_usec ? -ETIMEDOUT
+                                                                              : -ENOTCONN;
                         lose_after(c, lost);
                         return lost;
                 }
@@ -256,7 +249,7 @@ static void turn(Connection *c)
 
         if (call)
                 run_call(c, call);
-        else if (now_usec() < c->due_usec)
+        else if (clock_monotonic_usec() < c->due_usec)
                 wait_for_something(c, c->due_usec);
         else if (c->mysql)
                 (void) probe(c);
