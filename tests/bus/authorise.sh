@@ -126,6 +126,20 @@ wait "${callers[@]}"
 is "$(grep -c '"State"' "$TEST_TMP/answers")" 16 "all 16 are answered when polkit goes on"
 is "$(find "/proc/$hub_pid/fd" | wc -l)" "$before" "and no descriptor was left behind"
 
+# Nor can four users: 64 calls hold no more than 56 places.
+users_max=$(sed -n 's/^ *AUTHORISE_PENDING_USERS_MAX = \([0-9]*\),.*/\1/p' "$SENDENSE_SRC/busd/hub/bus/authorise.h")
+asked_of_four() { [ "$(grep -c 'Asking polkit whether uid:[1234] may' "$hub_log")" -ge "$users_max" ]; }
+kill -STOP "$polkit_pid"
+"$SENDENSE_BUILD/tests/fuzz/bus-flood" "$hub_pid" 4 16 1 2 3 4 >"$TEST_TMP/flooded" 2>&1 </dev/null &
+flood=$!
+ok "calls of four users wait for polkit" eventually 5 asked_of_four
+ok "root still has a place" eventually 5 hub_call GetStatus 'a{sv}' 0
+ok "while they wait" kill -0 "$flood"
+kill -CONT "$polkit_pid"
+wait "$flood"
+is "$(cat "$TEST_TMP/flooded")" "answered 0 busy $((64 - users_max)) other $users_max" \
+    "$users_max were decided and the rest was told that it is too many"
+
 # 4. Polkit goes away again.
 kill -KILL "$polkit_pid"
 wait "$polkit_pid" 2>/dev/null

@@ -16,12 +16,12 @@ limit() { # NAME FILE: of an enum
 in_all=$(limit AUTHORISE_PENDING_MAX authorise.h)
 per_caller=$(limit AUTHORISE_PENDING_PER_CALLER_MAX authorise.h)
 per_user=$(limit AUTHORISE_PENDING_PER_USER_MAX authorise.h)
+users=$(limit AUTHORISE_PENDING_USERS_MAX authorise.h)
 probes=$(limit HUB_PROBES_MAX bus-manager.h)
 reference=$(tr '\n' ' ' <"$SENDENSE_SRC/docs/API_REFERENCE.md")
-like "$reference" "At most $in_all calls wait for a decision at a time, $per_caller of one connection and $per_user of one user" \
+like "$reference" "At most $in_all calls wait for a decision at a time, $per_caller of one connection, $per_user of one user and $users of all users" \
     "the API reference has the limits of open decisions"
 like "$reference" "At most $probes probes are under way at a time" "and of probes"
-
 
 # dbus-daemon lets a message on a system bus carry 16 descriptors, and the hub needs some of its own.
 descriptors=$(sed -n 's/^LimitNOFILE=\([0-9]*\)$/\1/p' "$SENDENSE_SRC/units/sendense-hub.service")

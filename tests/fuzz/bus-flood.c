@@ -2,9 +2,10 @@
 /*
  * Has a hub find many calls at once: stops it, sends GetStatus CALLS times on each of CONNECTIONS
  * connections, waits until the bus has taken them all, lets the hub go on and counts the answers.
- * tests/bus/bounds.sh runs it. Prints "answered N busy N other N".
+ * tests/bus runs it. Prints "answered N busy N other N". With UIDs the connections are of these users,
+ * by turns.
  *
- *     bus-flood PID CONNECTIONS CALLS
+ *     bus-flood PID CONNECTIONS CALLS [UID...]
  */
 #include "bus/bus-error.h"
 #include "cleanup.h"
@@ -16,13 +17,17 @@
 #include <signal.h>
 #include <string.h>
 #include <systemd/sd-bus.h>
+#include <unistd.h>
 
 enum {
         CONNECTIONS_MAX = 128,
+        USERS_MAX = 16,
         CALLS_MAX = 100, /* a bus lets a connection wait for 128 answers */
 };
 
 static uint64_t n_answered, n_busy, n_other;
+static uid_t users[USERS_MAX];
+static size_t n_users;
 
 static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
 {
@@ -66,13 +71,26 @@ static int collect(sd_bus *bus, uint64_t n_total)
         return r;
 }
 
+/* A connection is its user's for good: the bus looks at who connects. */
+static int open_as_user(uint64_t i, sd_bus **ret_bus)
+{
+        int r;
+
+        if (n_users > 0 && seteuid(users[i % n_users]) < 0)
+                return -errno;
+        r = sd_bus_open_system(ret_bus);
+        if (seteuid(getuid()) < 0 && r >= 0)
+                r = -errno;
+        return r;
+}
+
 static int flood(pid_t pid, uint64_t n_connections, uint64_t n_calls)
 {
         sd_bus *buses[CONNECTIONS_MAX] = {};
         int r = 0;
 
         for (uint64_t i = 0; r >= 0 && i < n_connections; i++)
-                r = sd_bus_open_system(buses + i);
+                r = open_as_user(i, buses + i);
         if (r >= 0 && kill(pid, SIGSTOP) < 0)
                 r = -errno;
         for (uint64_t i = 0; r >= 0 && i < n_connections; i++)
@@ -87,15 +105,27 @@ static int flood(pid_t pid, uint64_t n_connections, uint64_t n_calls)
         return r;
 }
 
+static bool read_users(char *uids[])
+{
+        uint64_t uid;
+
+        for (; *uids; uids++) {
+                if (parse_uint64(*uids, 1, INT32_MAX, &uid) < 0)
+                        return false;
+                users[n_users++] = (uid_t) uid;
+        }
+        return true;
+}
+
 int main(int argc, char *argv[])
 {
         uint64_t pid, n_connections, n_calls;
         int r;
 
-        if (argc != 4 || parse_uint64(argv[1], 2, INT32_MAX, &pid) < 0 ||
+        if (argc < 4 || argc > 4 + USERS_MAX || parse_uint64(argv[1], 2, INT32_MAX, &pid) < 0 ||
             parse_uint64(argv[2], 1, CONNECTIONS_MAX, &n_connections) < 0 ||
-            parse_uint64(argv[3], 1, CALLS_MAX, &n_calls) < 0) {
-                fprintf(stderr, "Usage: bus-flood PID CONNECTIONS CALLS\n");
+            parse_uint64(argv[3], 1, CALLS_MAX, &n_calls) < 0 || !read_users(argv + 4)) {
+                fprintf(stderr, "Usage: bus-flood PID CONNECTIONS CALLS [UID...]\n");
                 return EXIT_FAILURE;
         }
         r = flood((pid_t) pid, n_connections, n_calls);

@@ -2,31 +2,27 @@
 /*
  * Asynchronous authorisation (see authorise.h). A decision is a place in a table of fixed size that
  * holds the call until two answers are in: whose connection it is (the bus daemon) and, unless that
- * is root, whether he may (polkit). Must not block, and must not look up user names: NSS may.
+ * is root, whether he may (polkit-question.c). Must not block, and must not look up user names: NSS
+ * may.
  */
 #include "authorise.h"
 
 #include "bus/bus-error.h"
-#include "bus/polkit-outcome.h"
+#include "bus/polkit-question.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "log.h"
 #include "parse.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <string.h>
-#include <time.h>
-
-#define POLKIT_NAME      "org.freedesktop.PolicyKit1"
-#define POLKIT_PATH      "/org/freedesktop/PolicyKit1/Authority"
-#define POLKIT_INTERFACE "org.freedesktop.PolicyKit1.Authority"
 
 enum {
-        POLKIT_ALLOW_INTERACTION = 1,
         DENIALS_LOGGED_MAX = 20, /* in each period */
         DENIALS_PERIOD_SEC = 10,
-        POLKIT_LOSSES_PERIOD_SEC = 10, /* at most one is logged in each */
 };
 
 typedef struct Pending {
@@ -36,21 +32,17 @@ typedef struct Pending {
         void *request;
         AuthorisedAct act;
         void *userdata;
-        uint64_t number; /* names the question to polkit, so that it can be withdrawn */
         bool identified;
         uint32_t uid; /* once identified */
-        bool interactive;
-        uint64_t asked_usec; /* when polkit was, CLOCK_MONOTONIC */
-        sd_bus_slot *question; /* to the bus daemon, then to polkit */
+        sd_bus_slot *whose; /* the question to the bus daemon */
+        PolkitQuestion *question;
         sd_bus_slot *vanished;
 } Pending;
 
 struct Authority {
         sd_bus *bus;
+        Polkit *polkit;
         Pending *pending[AUTHORISE_PENDING_MAX];
-        uint64_t n_asked;
-        bool polkit_lost; /* said so already */
-        uint64_t next_loss_usec; /* not to be said again before */
         uint64_t denials_since_usec;
         unsigned n_denials, n_unlogged;
 };
@@ -63,7 +55,8 @@ static Pending *pending_free(Pending *p)
         for (size_t i = 0; i < ELEMENTSOF(p->authority->pending); i++)
                 if (p->authority->pending[i] == p)
                         p->authority->pending[i] = NULL;
-        sd_bus_slot_unref(p->question);
+        sd_bus_slot_unref(p->whose);
+        polkit_question_free(p->question);
         sd_bus_slot_unref(p->vanished);
         sd_bus_message_unref(p->call);
         free(p->request);
@@ -71,15 +64,20 @@ static Pending *pending_free(Pending *p)
         return NULL;
 }
 DEFINE_CLEANUP(Pending *, pending_free)
+DEFINE_CLEANUP(Authority *, authority_free)
 
 int authority_new(sd_bus *bus, Authority **ret_authority)
 {
-        Authority *authority = malloc(sizeof(Authority));
+        CLEANUP(authority_free_p) Authority *authority = malloc(sizeof(Authority));
+        int r;
 
         if (!authority)
                 return -ENOMEM;
         *authority = (Authority){ .bus = bus };
-        *ret_authority = authority;
+        r = polkit_new(bus, &authority->polkit);
+        if (r < 0)
+                return r;
+        *ret_authority = TAKE(authority);
         return 0;
 }
 
@@ -89,22 +87,15 @@ Authority *authority_free(Authority *authority)
                 return NULL;
         for (size_t i = 0; i < ELEMENTSOF(authority->pending); i++)
                 pending_free(authority->pending[i]);
+        polkit_free(authority->polkit);
         free(authority);
         return NULL;
-}
-
-static uint64_t now_usec(void)
-{
-        struct timespec now;
-
-        (void) clock_gettime(CLOCK_MONOTONIC, &now);
-        return (uint64_t) now.tv_sec * USEC_PER_SEC + (uint64_t) now.tv_nsec / 1000;
 }
 
 /* A user who is refused in a loop must not fill the journal. */
 static bool may_log_denial(Authority *authority)
 {
-        uint64_t now = now_usec();
+        uint64_t now = clock_monotonic_usec();
 
         if (now - authority->denials_since_usec >= DENIALS_PERIOD_SEC * USEC_PER_SEC) {
                 if (authority->n_unlogged > 0)
@@ -164,27 +155,6 @@ static int pending_grant(Pending *p)
         return r;
 }
 
-/* Polkit would go on asking for a password that nobody waits for. */
-static void pending_withdraw_question(const Pending *p)
-{
-        CLEANUP(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        char number[32];
-        int r;
-
-        (void) snprintf(number, sizeof(number), "%" PRIu64, p->number);
-        r = sd_bus_message_new_method_call(p->authority->bus, &m, POLKIT_NAME, POLKIT_PATH,
-                                           POLKIT_INTERFACE, "CancelCheckAuthorization");
-        if (r >= 0)
-                r = sd_bus_message_append(m, "s", number);
-        if (r >= 0)
-                r = sd_bus_message_set_expect_reply(m, false);
-        if (r >= 0)
-                r = sd_bus_send(p->authority->bus, m, NULL);
-        if (r < 0)
-                (void) log_full(LOG_DEBUG, r, NULL, MESSAGE_NONE,
-                                "Cannot withdraw a question to polkit: %m, ignoring");
-}
-
 static int on_caller_vanished(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         Pending *p = userdata;
@@ -199,7 +169,7 @@ static int on_caller_vanished(sd_bus_message *m, void *userdata, sd_bus_error *e
                 return 0;
 
         log_debug("%s vanished before polkit answered", name);
-        pending_withdraw_question(p);
+        polkit_question_withdraw(p->question);
         pending_free(p);
         return 0;
 }
@@ -229,29 +199,6 @@ static int watch_caller(Pending *p)
                                       on_match_installed, p);
 }
 
-/* Polkit did not answer: it is absent, hangs, or does not know the action. */
-static int pending_deny_without_polkit(Pending *p, const sd_bus_error *error)
-{
-        Authority *authority = p->authority;
-        _cleanup_free_ char *why = NULL;
-
-        /* A polkit that comes and goes must not fill the journal. A loss that was not said stays
-         * unsaid until the period is over; then the next refusal says it. */
-        if (!authority->polkit_lost && now_usec() >= authority->next_loss_usec) {
-                (void) log_event(LOG_WARNING, 0, NULL, MESSAGE_AUTHORITY_UNAVAILABLE,
-                                 "Cannot ask polkit (%s): all users but root are refused until it "
-                                 "answers",
-                                 error->message ?: error->name);
-                authority->polkit_lost = true;
-                authority->next_loss_usec = now_usec() + POLKIT_LOSSES_PERIOD_SEC * USEC_PER_SEC;
-        }
-
-        if (asprintf(&why, "polkit did not answer (%s) and only root needs no polkit",
-                     error->message ?: error->name) < 0)
-                why = NULL;
-        return pending_deny(p, why ?: "polkit did not answer and only root needs no polkit");
-}
-
 static int pending_end_vanished(Pending *p)
 {
         int r;
@@ -264,84 +211,31 @@ static int pending_end_vanished(Pending *p)
         return r;
 }
 
-static int on_polkit_error(Pending *p, const sd_bus_error *error)
-{
-        PolkitOutcome outcome = polkit_outcome(error, sd_bus_message_get_sender(p->call),
-                                               p->interactive, now_usec() - p->asked_usec);
-        char why[64];
-
-        if (sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY) ||
-            sd_bus_error_has_name(error, SD_BUS_ERROR_TIMEOUT))
-                pending_withdraw_question(p);
-
-        switch (outcome) {
-        case POLKIT_UNANSWERED:
-                (void) snprintf(why, sizeof(why),
-                                "nobody answered polkit's question in %" PRIu64 " s",
-                                polkit_timeout_usec(true) / USEC_PER_SEC);
-                return pending_deny(p, why);
-        case POLKIT_CALLER_VANISHED:
-                return pending_end_vanished(p);
-        case POLKIT_UNAVAILABLE:
-                break;
-        }
-        return pending_deny_without_polkit(p, error);
-}
-
-static int on_polkit_answer(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
+static int on_polkit_verdict(PolkitVerdict verdict, const char *why, void *userdata)
 {
         Pending *p = userdata;
-        const sd_bus_error *error = sd_bus_message_get_error(m);
-        int r, authorised, challenge;
 
-        (void) ret_error;
-        if (error)
-                return on_polkit_error(p, error);
-
-        r = sd_bus_message_enter_container(m, 'r', "bba{ss}");
-        if (r >= 0)
-                r = sd_bus_message_read(m, "bb", &authorised, &challenge);
-        if (r < 0) {
-                (void) log_warning(r, "Cannot read polkit's answer: %m");
-                return pending_deny(p, "polkit's answer is malformed");
-        }
-        if (p->authority->polkit_lost)
-                log_notice("Polkit answers again");
-        p->authority->polkit_lost = false;
-
-        if (authorised)
+        switch (verdict) {
+        case POLKIT_ALLOWED:
                 return pending_grant(p);
-        return pending_deny(p, challenge ? "polkit wants a password, and the caller did not allow "
-                                           "to be asked or has no authentication agent"
-                                         : "polkit says no");
+        case POLKIT_LEFT:
+                return pending_end_vanished(p);
+        case POLKIT_REFUSED:
+                break;
+        }
+        return pending_deny(p, why);
 }
 
-static int ask_polkit(Pending *p)
+__attribute__((format(printf, 2, 3))) static int pending_busy(Pending *p, const char *format, ...)
 {
-        CLEANUP(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        sd_bus *bus = p->authority->bus;
-        char number[32];
+        va_list ap;
         int r;
 
-        p->number = ++p->authority->n_asked;
-        p->interactive = sd_bus_message_get_allow_interactive_authorization(p->call) > 0;
-        (void) snprintf(number, sizeof(number), "%" PRIu64, p->number);
-
-        r = sd_bus_message_new_method_call(bus, &m, POLKIT_NAME, POLKIT_PATH, POLKIT_INTERFACE,
-                                           "CheckAuthorization");
-        if (r < 0)
-                return r;
-        r = sd_bus_message_append(m, "(sa{sv})sa{ss}us", "system-bus-name", 1, "name", "s",
-                                  sd_bus_message_get_sender(p->call), p->action, 0,
-                                  p->interactive ? POLKIT_ALLOW_INTERACTION : 0, number);
-        if (r < 0)
-                return r;
-
-        log_debug("Asking polkit whether uid:%" PRIu32 " may do %s", p->uid, p->action);
-        p->question = sd_bus_slot_unref(p->question);
-        p->asked_usec = now_usec();
-        return sd_bus_call_async(bus, &p->question, m, on_polkit_answer, p,
-                                 polkit_timeout_usec(p->interactive));
+        va_start(ap, format);
+        r = sd_bus_reply_method_errorfv(p->call, BUS_ERROR_BUSY, format, ap);
+        va_end(ap);
+        pending_free(p);
+        return r;
 }
 
 static bool user_has_too_many(const Pending *p)
@@ -355,6 +249,17 @@ static bool user_has_too_many(const Pending *p)
                         n++;
         }
         return n > AUTHORISE_PENDING_PER_USER_MAX;
+}
+
+/* All users together may leave root without a place: what he waits for is only the bus daemon. */
+static bool users_have_too_many(const Authority *authority)
+{
+        unsigned n = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(authority->pending); i++)
+                if (authority->pending[i] && authority->pending[i]->identified)
+                        n++;
+        return n > AUTHORISE_PENDING_USERS_MAX;
 }
 
 static int pending_fail(Pending *p, int error)
@@ -388,19 +293,24 @@ static int on_user_answer(sd_bus_message *m, void *userdata, sd_bus_error *ret_e
 
         if (p->uid == 0)
                 return pending_grant(p);
-        if (user_has_too_many(p)) {
-                r = sd_bus_reply_method_errorf(p->call, BUS_ERROR_BUSY,
-                                               "User %" PRIu32
-                                               " waits for %d permissions already, try again "
-                                               "when they are decided",
-                                               p->uid, AUTHORISE_PENDING_PER_USER_MAX);
-                pending_free(p);
-                return r;
-        }
+        if (user_has_too_many(p))
+                return pending_busy(p,
+                                    "User %" PRIu32 " waits for %d permissions already, try again "
+                                    "when they are decided",
+                                    p->uid, AUTHORISE_PENDING_PER_USER_MAX);
+        if (users_have_too_many(p->authority))
+                return pending_busy(p,
+                                    "Users wait for %d permissions already, try again when they "
+                                    "are decided",
+                                    AUTHORISE_PENDING_USERS_MAX);
 
         r = watch_caller(p);
-        if (r >= 0)
-                r = ask_polkit(p);
+        if (r >= 0) {
+                log_debug("Asking polkit whether uid:%" PRIu32 " may do %s", p->uid, p->action);
+                r = polkit_ask(p->authority->polkit, sd_bus_message_get_sender(p->call), p->action,
+                               sd_bus_message_get_allow_interactive_authorization(p->call) > 0,
+                               on_polkit_verdict, p, &p->question);
+        }
         return r < 0 ? pending_fail(p, r) : 0;
 }
 
@@ -451,7 +361,7 @@ int authority_check(Authority *authority, sd_bus_message *call, const char *acti
         };
         *place = p;
 
-        r = sd_bus_call_method_async(authority->bus, &p->question, "org.freedesktop.DBus",
+        r = sd_bus_call_method_async(authority->bus, &p->whose, "org.freedesktop.DBus",
                                      "/org/freedesktop/DBus", "org.freedesktop.DBus",
                                      "GetConnectionUnixUser", on_user_answer, p, "s", sender);
         if (r < 0)

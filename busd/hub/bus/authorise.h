@@ -13,6 +13,8 @@ enum {
         AUTHORISE_PENDING_MAX = 64,
         AUTHORISE_PENDING_PER_CALLER_MAX = 16, /* one connection cannot take all places */
         AUTHORISE_PENDING_PER_USER_MAX = 16, /* nor can one user with many of them; root can */
+        /* Nor can all users together: the rest is for root, and for calls whose user is asked for. */
+        AUTHORISE_PENDING_USERS_MAX = 56,
 };
 
 typedef struct Authority Authority;
