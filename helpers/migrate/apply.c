@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 
 int apply_check(void)
 {
@@ -139,7 +140,7 @@ int apply_prepare(Server *server)
         return has_books ? 0 : run_migration(server, &migrations[0], 0);
 }
 
-static int apply_migration(Server *server, const Migration *migration, unsigned n_done,
+static int apply_migration(Server *server, const Migration *migration, bool begun, unsigned n_done,
                            const char *program_version)
 {
         char sha256[MIGRATION_SHA256_SIZE];
@@ -150,10 +151,12 @@ static int apply_migration(Server *server, const Migration *migration, unsigned 
         n = migration_count(migration, &line, &why);
         if (n < 0)
                 return n;
-        migration_sha256(migration, sha256);
-        r = books_begin(server, migration, sha256, (unsigned) n, program_version);
-        if (r < 0)
-                return complain(server, r, "write to schema_migrations");
+        if (!begun) {
+                migration_sha256(migration, sha256);
+                r = books_begin(server, migration, sha256, (unsigned) n, program_version);
+                if (r < 0)
+                        return complain(server, r, "write to schema_migrations");
+        }
 
         r = run_migration(server, migration, n_done);
         if (r < 0)
@@ -169,12 +172,14 @@ static int apply_migration(Server *server, const Migration *migration, unsigned 
 int apply_plan(Server *server, const Plan *plan, const char *program_version)
 {
         unsigned n_done = plan->statements_done;
+        bool begun = plan->begun;
         int r;
 
         for (size_t number = plan->first; number < n_migrations; number++) {
-                r = apply_migration(server, &migrations[number], n_done, program_version);
+                r = apply_migration(server, &migrations[number], begun, n_done, program_version);
                 if (r < 0)
                         return r;
+                begun = false;
                 n_done = 0;
         }
         return 0;

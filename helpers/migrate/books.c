@@ -93,9 +93,10 @@ static int complain(Server *server, MYSQL_STMT *statement)
 int books_begin(Server *server, const Migration *migration, const char *sha256, unsigned statements,
                 const char *program_version)
 {
-        static const char text[] = "INSERT IGNORE INTO schema_migrations (number, name, sha256, "
-                                   "statements, program_version, started_usec) "
-                                   "VALUES (?, ?, ?, ?, ?, " NOW_USEC ")";
+        static const char text[] =
+                        "INSERT INTO schema_migrations (number, name, sha256, statements, "
+                        " program_version, started_usec) "
+                        "VALUES (?, ?, ?, ?, ?, " NOW_USEC ")";
         CLEANUP(stmt_close_p) MYSQL_STMT *statement = mysql_stmt_init(server->mysql);
         uint32_t number = migration->number;
         MYSQL_BIND values[] = {
@@ -122,8 +123,19 @@ int books_begin(Server *server, const Migration *migration, const char *sha256, 
 
 int books_count(Server *server, uint32_t number, unsigned statements_done)
 {
-        return server_runf(server,
-                           "UPDATE schema_migrations SET statements_done = %u, finished_usec = "
-                           "IF(statements = %u, " NOW_USEC ", NULL) WHERE number = %" PRIu32,
-                           statements_done, statements_done, number);
+        int r;
+
+        r = server_runf(server,
+                        "UPDATE schema_migrations SET statements_done = %u, finished_usec = "
+                        "IF(statements = %u, " NOW_USEC ", NULL) WHERE number = %" PRIu32,
+                        statements_done, statements_done, number);
+        if (r < 0)
+                return r;
+        /* The count grows each time, so no changed row is no row. */
+        if (mysql_affected_rows(server->mysql) != 1) {
+                (void) snprintf(server->error, sizeof(server->error),
+                                "schema_migrations has no row for number %" PRIu32, number);
+                return -EUCLEAN;
+        }
+        return 0;
 }

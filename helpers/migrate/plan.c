@@ -82,6 +82,7 @@ void plan_make(Plan *plan, const Migration *known, size_t n_known, const Record 
                 if (plan->outcome == PLAN_NOTHING) {
                         plan->outcome = PLAN_APPLY;
                         plan->first = number;
+                        plan->begun = record != NULL;
                         plan->statements_done = record ? record->statements_done : 0;
                 }
         }

@@ -7,6 +7,8 @@
 
 #include "migration.h"
 
+#include <stdbool.h>
+
 enum {
         RECORDS_MAX = 10000,
         RECORD_NAME_SIZE = 129,
@@ -37,6 +39,7 @@ typedef struct Plan {
         PlanOutcome outcome;
         uint32_t first; /* number to go on with, for PLAN_APPLY */
         uint32_t statements_done; /* of it */
+        bool begun; /* it has a row already */
         uint32_t found; /* newest number that is whole in the database, 0 for none */
         char error[PLAN_ERROR_SIZE]; /* for the last two: one line, both versions named */
 } Plan;

@@ -136,6 +136,25 @@ migrate
 is "$?" 65 "tables of somebody else are refused"
 like "$(<"$migrate_log")" "holds 1 tables that are not from sendense-migrate" "and it says why"
 
+# The books are not what the program writes into them: a repeated name is not passed over, and neither is a row
+# that is not there.
+spoil_books() { # ASSIGNMENT: to what is inserted
+    migrate_forget
+    mariadb_sql -e "CREATE DATABASE sendense CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin"
+    books "$(<"$SENDENSE_SRC/sql/0000-create-migrations.sql")"
+    books "CREATE TRIGGER spoil BEFORE INSERT ON schema_migrations FOR EACH ROW SET $1"
+}
+spoil_books "NEW.name = 'twice'"
+migrate
+is "$?" 1 "a name that is in the books already is a failure"
+like "$(<"$migrate_log")" "Cannot write to schema_migrations: .*Duplicate entry 'twice'" "and told"
+is "$(mariadb_sql -e "SHOW TABLES FROM sendense LIKE 'backup_jobs'")" "" "nothing of that migration was applied"
+spoil_books "NEW.number = NEW.number + 1000"
+migrate
+is "$?" 65 "a row that is not there is a failure"
+like "$(<"$migrate_log")" "0001-create-catalog\.sql, line [0-9]+, failed: schema_migrations has no row for number 1;" \
+    "after one statement"
+
 # A user of the same name who logs in by password.
 migrate_forget
 mariadb_sql -e "CREATE USER nobody@localhost IDENTIFIED BY 'pw'"

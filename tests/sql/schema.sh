@@ -22,6 +22,15 @@ is "$(jq -r '.migrations[] | "\(.number | tostring | "000" + . | .[-4:])-\(.name
 is "$(mariadb_sql sendense -e 'SELECT sha256, CONCAT(LPAD(number, 4, 0), "-", name, ".sql") FROM schema_migrations ORDER BY number' | tr '\t' ' ')" \
     "$(cd "$SENDENSE_SRC/sql" && sha256sum 0*.sql | grep -v ' 0000-' | tr -s ' ')" "word for word"
 
+# The build refuses files that the books could not tell apart.
+embed() { # FILE...: what sql/embed says of these names
+    (cd "$TEST_TMP" && touch "$@" && "$SENDENSE_SRC/sql/embed" table "$@" 2>&1 >/dev/null)
+}
+is "$(embed 0000-a.sql 0001-b.sql 0002-c.sql)" "" "names and numbers of their own are taken"
+is "$(embed 0000-a.sql 0001-b.sql 0002-b.sql)" "sql/embed: 0002-b.sql: there is another migration with this name" \
+    "a name that comes twice is refused"
+is "$(embed 0000-a.sql 0001-b.sql 0001-c.sql)" "sql/embed: 0001-c.sql: expected number 0002" "so is a number"
+
 # Words, both ways: every column with words is one of these, or one of the three that belong to SQL alone.
 words=$("$SENDENSE_BUILD/tests/sql/print-words")
 is "$(mariadb_sql -e "SELECT CONCAT(TABLE_NAME, '.', COLUMN_NAME, ' ', REPLACE(REGEXP_REPLACE(COLUMN_TYPE, '^(enum|set)\\\\(|\\\\)\$', ''), '\\'', ''))

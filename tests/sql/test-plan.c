@@ -51,6 +51,7 @@ static void test_nothing_applied(void **state)
         (void) state;
         assert_int_equal(plan.outcome, PLAN_APPLY);
         assert_int_equal(plan.first, 1);
+        assert_false(plan.begun);
         assert_int_equal(plan.found, 0);
 }
 
@@ -74,7 +75,19 @@ static void test_interrupted(void **state)
         assert_int_equal(plan.outcome, PLAN_APPLY);
         assert_int_equal(plan.first, 2);
         assert_int_equal(plan.statements_done, 1);
+        assert_true(plan.begun);
         assert_int_equal(plan.found, 1);
+}
+
+static void test_begun_without_a_statement(void **state)
+{
+        const Record records[] = { record_for(1, 0, 1) };
+        Plan plan = plan_for(records, 1);
+
+        (void) state;
+        assert_int_equal(plan.first, 1);
+        assert_int_equal(plan.statements_done, 0);
+        assert_true(plan.begun);
 }
 
 static void test_newer(void **state)
@@ -159,10 +172,15 @@ static void test_states_both_ways(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_nothing_applied), cmocka_unit_test(test_all_applied),
-                cmocka_unit_test(test_interrupted),     cmocka_unit_test(test_newer),
-                cmocka_unit_test(test_changed),         cmocka_unit_test(test_gap),
-                cmocka_unit_test(test_hub_judges),      cmocka_unit_test(test_states_both_ways),
+                cmocka_unit_test(test_nothing_applied),
+                cmocka_unit_test(test_all_applied),
+                cmocka_unit_test(test_interrupted),
+                cmocka_unit_test(test_begun_without_a_statement),
+                cmocka_unit_test(test_newer),
+                cmocka_unit_test(test_changed),
+                cmocka_unit_test(test_gap),
+                cmocka_unit_test(test_hub_judges),
+                cmocka_unit_test(test_states_both_ways),
         };
 
         (void) setenv("CMOCKA_MESSAGE_OUTPUT", "TAP", 0);
