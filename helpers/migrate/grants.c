@@ -86,7 +86,8 @@ static void words_beyond(const char *list, const char *other, char ret_words[sta
 }
 
 /* The form of our names. Others may make tables in the database whose names would be more than a name
- * in a statement that MariaDB's administrator runs. */
+ * in a statement that MariaDB's administrator runs. BINARY, because the names of information_schema compare
+ * without case, and JOBS is not jobs. */
 #define OWN_TABLE_NAME "^[a-z0-9_]+\\\\z"
 
 /* Gives before it takes, so that a running hub never stands without. */
@@ -122,10 +123,10 @@ static int grant_tables(Server *server)
                         "SELECT t.TABLE_NAME, COALESCE(GROUP_CONCAT(p.PRIVILEGE_TYPE ORDER BY "
                         "p.PRIVILEGE_TYPE), '') FROM information_schema.TABLES t LEFT JOIN "
                         "information_schema.TABLE_PRIVILEGES p ON p.TABLE_SCHEMA = t.TABLE_SCHEMA "
-                        "AND p.TABLE_NAME = t.TABLE_NAME AND p.GRANTEE = "
+                        "AND BINARY p.TABLE_NAME = t.TABLE_NAME AND p.GRANTEE = "
                         "'\\'%s\\'@\\'localhost\\'' "
-                        "WHERE t.TABLE_SCHEMA = '%s' AND t.TABLE_NAME REGEXP '" OWN_TABLE_NAME
-                        "' GROUP BY t.TABLE_NAME ORDER BY 1",
+                        "WHERE t.TABLE_SCHEMA = '%s' AND BINARY t.TABLE_NAME REGEXP "
+                        "'" OWN_TABLE_NAME "' GROUP BY t.TABLE_NAME ORDER BY 1",
                         config->database_user, config->database_name);
         if (r < 0)
                 return complain(server, r, "read the rights of the hub's user");
@@ -149,7 +150,7 @@ static int warn_of_strange_tables(Server *server)
 
         r = server_number(server, &n,
                           "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = "
-                          "'%s' AND TABLE_NAME NOT REGEXP '" OWN_TABLE_NAME "'",
+                          "'%s' AND BINARY TABLE_NAME NOT REGEXP '" OWN_TABLE_NAME "'",
                           config->database_name);
         if (r < 0)
                 return complain(server, r, "look for tables that are not ours");

@@ -96,6 +96,17 @@ like "$(<"$migrate_log")" "1 tables whose names are none of ours" "and is told"
 is "$(root_login)" "$before" "root logs in as before"
 mariadb_sql -e "DROP TABLE sendense.\`job_events\`\` TO root@localhost IDENTIFIED BY 'x'#\`"
 
+# A table with the name of one of ours in capitals is not ours, and does not stand in its way.
+mariadb_sql -e "CREATE TABLE sendense.JOB_EVENTS (a INT); GRANT SELECT, DELETE ON sendense.JOB_EVENTS TO nobody@localhost;
+    REVOKE INSERT ON sendense.job_events FROM nobody@localhost"
+migrate
+is "$?" 0 "a table with our name in capitals does not matter"
+like "$(<"$migrate_log")" "1 tables whose names are none of ours" "and is told"
+grants_on() { mariadb_sql -N -e "SHOW GRANTS FOR nobody@localhost" | sed -n "s/^GRANT \(.*\) ON .*\`$1\`.*/\1/p"; }
+is "$(grants_on job_events)" "SELECT, INSERT" "the rights on ours are put right"
+is "$(grants_on JOB_EVENTS)" "SELECT, DELETE" "and on the other left alone"
+mariadb_sql -e "DROP TABLE sendense.JOB_EVENTS"
+
 # MariaDB's root has a password: the line says what is wanted.
 mariadb_sql -e "ALTER USER root@localhost IDENTIFIED BY 'pw'"
 migrate
