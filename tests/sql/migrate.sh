@@ -81,6 +81,14 @@ ok "a table is locked" eventually 5 test -s "$TEST_TMP/table.held"
 first=$!
 waits() { mariadb_sql -N -e 'SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE LIKE "%metadata lock%" AND TIME >= 3' | grep -qx 1; }
 ok "it waits for a locked table, longer than QueryTimeoutSec=" eventually 20 waits
+# Meanwhile it knocks at a second connection. Somebody else opens once, says nothing, and ends when he is left.
+mv "$mariadb_socket" "$mariadb_socket.away"
+socat "UNIX-LISTEN:$mariadb_socket,unlink-close=0" SYSTEM:"echo knock >'$TEST_TMP/knock'; cat >/dev/null" 8>&- &
+mute=$!
+ok "a knock at the server is not answered" eventually 20 test -s "$TEST_TMP/knock"
+mv "$mariadb_socket.away" "$mariadb_socket"
+wait "$mute"
+ok "and is forgiven" kill -0 "$first"
 exec 8>&-
 wait "$holder"
 wait "$first"
@@ -113,6 +121,8 @@ migrate
 is "$?" 1 "a root with a password is no reason to try again"
 like "$(<"$migrate_log")" "root@localhost must log in by the unix socket: ALTER USER root@localhost IDENTIFIED VIA unix_socket" \
     "and the remedy is told"
+like "$(sed -n '/^\.SH EXIT/,/^\.B 64/p' "$SENDENSE_SRC/docs/man/sendense-migrate.8")" 'root@localhost$' "the man page has this status"
+like "$(<"$SENDENSE_SRC/docs/TROUBLESHOOTING.md")" '"root@localhost must log in by the unix socket"' "and the other page the line"
 mariadb --no-defaults --socket="$mariadb_socket" --user=root --password=pw \
     -e "UPDATE mysql.global_priv SET Priv = '$before' WHERE User = 'root' AND Host = 'localhost'; FLUSH PRIVILEGES"
 
