@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 
 #define FIELD(name) offsetof(HubConfig, name)
 
@@ -71,6 +72,7 @@ static const char *ports_to_text(PortRange range, char text[static PORTS_TEXT_SI
                                 range.last);
         return text;
 }
+
 /* The line to mend is one in a file: two settings overlap, and one of them may be a default. */
 static int complain_overlap(const Config *config, const PortUse *use, const PortUse *other,
                             char **ret_error)
@@ -109,6 +111,26 @@ static int check_ports(const HubConfig *config, char **ret_error)
         return 0;
 }
 
+/* sendense-migrate sets the rights of the user to what the hub needs, which is less than these have. */
+static int check_user(const HubConfig *config, char **ret_error)
+{
+        if (strcmp(config->database_user, "root") != 0 &&
+            strcmp(config->database_user, "mysql") != 0)
+                return 0;
+        *ret_error = config_complain(&config->config, "Database", "User",
+                                     "%s is an administrator of MariaDB, must be a user of the "
+                                     "hub's own",
+                                     config->database_user);
+        return *ret_error ? -EINVAL : -ENOMEM;
+}
+
+static int check(const HubConfig *config, char **ret_error)
+{
+        int r = check_user(config, ret_error);
+
+        return r < 0 ? r : check_ports(config, ret_error);
+}
+
 int hub_config_load(HubConfig *config, const char *path, char **ret_error)
 {
         _cleanup_free_ char *folder = NULL;
@@ -123,7 +145,7 @@ int hub_config_load(HubConfig *config, const char *path, char **ret_error)
 
         r = config_load(&config->config, hub_config_keys, hub_config_n_keys, path, folder, config,
                         ret_error);
-        return r < 0 ? r : check_ports(config, ret_error);
+        return r < 0 ? r : check(config, ret_error);
 }
 
 int hub_config_load_text(HubConfig *config, const char *name, const char *text, size_t size,
@@ -133,5 +155,5 @@ int hub_config_load_text(HubConfig *config, const char *name, const char *text, 
 
         r = config_load_text(&config->config, hub_config_keys, hub_config_n_keys, name, text, size,
                              config, ret_error);
-        return r < 0 ? r : check_ports(config, ret_error);
+        return r < 0 ? r : check(config, ret_error);
 }

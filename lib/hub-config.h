@@ -37,7 +37,7 @@ extern const size_t hub_config_n_keys;
 void hub_config_done(HubConfig *config);
 
 /* Reads path (NULL: HUB_CONFIG_FILE) and its drop-ins in `path.d`, then checks that the ports do not
- * overlap. config must be zeroed. Negative errno with *ret_error set to one line, as config_load(). */
+ * overlap and that the database's user is none of its administrators. config must be zeroed. Negative errno with *ret_error set to one line, as config_load(). */
 int hub_config_load(HubConfig *config, const char *path, char **ret_error);
 
 /* The same for text in memory. */

@@ -130,16 +130,6 @@ static int load_config(HubConfig *config)
         if (r < 0)
                 return log_event(LOG_ERR, r, NULL, MESSAGE_CONFIG_INVALID, "%s",
                                  error ?: strerror(-r));
-
-        /* The rights of the user are set to what the hub needs, which is less than these have. */
-        if (strcmp(config->database_user, "root") == 0 ||
-            strcmp(config->database_user, "mysql") == 0) {
-                error = config_complain(
-                                &config->config, "Database", "User",
-                                "is an administrator of MariaDB, must be a user of its own");
-                return log_event(LOG_ERR, -EINVAL, NULL, MESSAGE_CONFIG_INVALID, "%s",
-                                 error ?: "[Database] User= must be a user of its own");
-        }
         return 0;
 }
 

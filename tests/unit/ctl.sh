@@ -221,6 +221,9 @@ for verb in check show; do
 done
 run "config check as JSON" 78 config check --json "$conf"
 is "$(jq -c '[.valid, .error != null]' <<<"$out")" '[false,true]' "for scripts"
+printf '[Database]\nUser=root\n' >"$conf"
+run "config check of an administrator as the database's user" 78 config check "$conf"
+like "$err" "^$conf:2: \[Database\] User=: root is an administrator of MariaDB, must be" "says what would be right"
 run "config check of no file" 78 config check "$TEST_TMP/none"
 
 # Words that are none.

@@ -95,6 +95,12 @@ static void errors_between_values(void **state)
         expect_error("[Exports]\nPorts=8000-8100\n",
                      "hub.conf:2: [Exports] Ports=: 8000-8100 overlaps [Api] Port=8082, must be "
                      "outside of it");
+        expect_error("[Database]\n\nUser=root\n",
+                     "hub.conf:3: [Database] User=: root is an administrator of MariaDB, must be a "
+                     "user of the hub's own");
+        expect_error("[Database]\nUser=mysql\n", "hub.conf:2: [Database] User=: mysql is an "
+                                                 "administrator of MariaDB, must be a "
+                                                 "user of the hub's own");
         expect_error("[Api]\nPort=443\n", "hub.conf:2: [Api] Port=: 443 overlaps [Tunnel] "
                                           "SshPort=443, must be outside of it");
 }
@@ -119,6 +125,8 @@ static void limits(void **state)
         path107[0] = path108[0] = '/';
         load_one("Database", "Name", name64, 0);
         load_one("Database", "Name", name65, -EINVAL);
+        load_one("Database", "User", "root1", 0);
+        load_one("Database", "User", "mysqld", 0);
         load_one("Database", "Socket", path107, 0);
         load_one("Database", "Socket", path108, -EINVAL);
         load_one("Exports", "Ports", "10000-10999", 0);
