@@ -17,21 +17,11 @@
 
 #define HUB_USER "sendense"
 
-/* As the hub does: only the file of every day may be missing. *ret_error is the line about what is
- * wrong. */
+/* *ret_error is the line about what is wrong. */
 static int load(HubConfig *config, const char *path, char **ret_error)
 {
-        int r;
+        int r = hub_config_load_named(config, path, ret_error);
 
-        if (path && access(path, R_OK) < 0) {
-                r = -errno;
-                if (asprintf(ret_error,
-                             "%s: cannot be read: %s; must be a file that this user can read", path,
-                             strerror(-r)) < 0)
-                        *ret_error = NULL;
-                return r;
-        }
-        r = hub_config_load(config, path, ret_error);
         if (r < 0 && !*ret_error)
                 *ret_error = strdup(strerror(-r));
         return r;

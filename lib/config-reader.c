@@ -7,6 +7,7 @@
 
 #include "cleanup.h"
 #include "config.h"
+#include "text.h"
 #include "utf8.h"
 
 #include <errno.h>
@@ -36,20 +37,14 @@ __attribute__((format(printf, 2, 3))) static int reader_fail(const Reader *reade
 {
         _cleanup_free_ char *what = NULL;
         va_list ap;
-        int n;
 
         va_start(ap, format);
-        n = vasprintf(&what, format, ap);
+        what = text_vformat(format, ap);
         va_end(ap);
-        if (n < 0) {
-                what = NULL;
+        if (!what)
                 return -ENOMEM;
-        }
-        if (asprintf(reader->ret_error, "%s:%u: %s", reader->file, reader->line, what) < 0) {
-                *reader->ret_error = NULL;
-                return -ENOMEM;
-        }
-        return -EINVAL;
+        *reader->ret_error = text_format("%s:%u: %s", reader->file, reader->line, what);
+        return *reader->ret_error ? -EINVAL : -ENOMEM;
 }
 
 int config_set_key(const Config *config, size_t i, void *target, const char *value)

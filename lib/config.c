@@ -8,6 +8,7 @@
 #include "cleanup.h"
 #include "config-reader.h"
 #include "small-file.h"
+#include "text.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -27,20 +28,14 @@ __attribute__((format(printf, 4, 5))) static int fail_file(const char *path, int
 {
         _cleanup_free_ char *what = NULL;
         va_list ap;
-        int n;
 
         va_start(ap, format);
-        n = vasprintf(&what, format, ap);
+        what = text_vformat(format, ap);
         va_end(ap);
-        if (n < 0) {
-                what = NULL;
+        if (!what)
                 return -ENOMEM;
-        }
-        if (asprintf(ret_error, "%s: %s", path, what) < 0) {
-                *ret_error = NULL;
-                return -ENOMEM;
-        }
-        return error;
+        *ret_error = text_format("%s: %s", path, what);
+        return *ret_error ? error : -ENOMEM;
 }
 
 static int read_file(Config *config, const char *path, void *target, char **ret_error)
@@ -81,10 +76,9 @@ static int read_dropin(Config *config, const char *folder, const char *name, voi
         _cleanup_free_ char *path = NULL;
         int r;
 
-        if (asprintf(&path, "%s/%s", folder, name) < 0) {
-                path = NULL;
+        path = text_format("%s/%s", folder, name);
+        if (!path)
                 return -ENOMEM;
-        }
         r = read_file(config, path, target, ret_error);
         if (r == -ENOENT)
                 return fail_file(path, r, ret_error,
@@ -170,25 +164,18 @@ char *config_complain(const Config *config, const char *section, const char *nam
                       const char *format, ...)
 {
         _cleanup_free_ char *what = NULL;
-        char *line = NULL;
         va_list ap;
         size_t i;
-        int n;
 
         va_start(ap, format);
-        n = vasprintf(&what, format, ap);
+        what = text_vformat(format, ap);
         va_end(ap);
-        if (n < 0) {
-                what = NULL;
+        if (!what)
                 return NULL;
-        }
-
         if (config_find_key(config, section, name, &i) && config->origins[i].file)
-                n = asprintf(&line, "%s:%u: [%s] %s=: %s", config->origins[i].file,
-                             config->origins[i].line, section, name, what);
-        else
-                n = asprintf(&line, "built-in default: [%s] %s=: %s", section, name, what);
-        return n < 0 ? NULL : line;
+                return text_format("%s:%u: [%s] %s=: %s", config->origins[i].file,
+                                   config->origins[i].line, section, name, what);
+        return text_format("built-in default: [%s] %s=: %s", section, name, what);
 }
 
 bool config_is_set(const Config *config, const char *section, const char *name)

@@ -7,10 +7,13 @@
 
 #include "cleanup.h"
 #include "parse.h"
+#include "text.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #define FIELD(name) offsetof(HubConfig, name)
 
@@ -138,14 +141,26 @@ int hub_config_load(HubConfig *config, const char *path, char **ret_error)
 
         if (!path)
                 path = HUB_CONFIG_FILE;
-        if (asprintf(&folder, "%s.d", path) < 0) {
-                folder = NULL;
+        folder = text_format("%s.d", path);
+        if (!folder)
                 return -ENOMEM;
-        }
 
         r = config_load(&config->config, hub_config_keys, hub_config_n_keys, path, folder, config,
                         ret_error);
         return r < 0 ? r : check(config, ret_error);
+}
+
+int hub_config_load_named(HubConfig *config, const char *path, char **ret_error)
+{
+        int r;
+
+        if (path && faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) < 0) {
+                r = -errno;
+                *ret_error = text_format("%s: %s; must be a file that this user can read", path,
+                                         strerror(-r));
+                return *ret_error ? r : -ENOMEM;
+        }
+        return hub_config_load(config, path, ret_error);
 }
 
 int hub_config_load_text(HubConfig *config, const char *name, const char *text, size_t size,

@@ -40,6 +40,9 @@ void hub_config_done(HubConfig *config);
  * overlap and that the database's user is none of its administrators. config must be zeroed. Negative errno with *ret_error set to one line, as config_load(). */
 int hub_config_load(HubConfig *config, const char *path, char **ret_error);
 
+/* The same for what an operator named (NULL: nothing): only the file of every day may be missing. */
+int hub_config_load_named(HubConfig *config, const char *path, char **ret_error);
+
 /* The same for text in memory. */
 int hub_config_load_text(HubConfig *config, const char *name, const char *text, size_t size,
                          char **ret_error);

@@ -13,10 +13,10 @@
 #include "grants.h"
 #include "hub-config.h"
 #include "log.h"
+#include "program.h"
 #include "status.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <string.h>
@@ -26,79 +26,46 @@
 #include <mysql.h>
 
 enum {
-        ARG_VERSION = 256,
-        ARG_CONFIG,
-        ARG_STATUS,
-        ARG_JSON,
         /* Another run may be in a long ALTER TABLE, and does then what we came for; or it was stopped, and
          * MariaDB goes on with that ALTER TABLE and keeps the lock. A server that dies meanwhile is noticed. */
         LOCK_WAIT_SEC = 86400,
 };
 
-static const char *arg_config = NULL;
 static bool arg_status = false;
 static bool arg_json = false;
 
-static void print_help(void)
+static const ProgramSwitch switches[] = {
+        { "status", &arg_status },
+        { "json", &arg_json },
+        {},
+};
+
+static const Program program = {
+        .name = "sendense-migrate",
+        .help = "sendense-migrate [OPTIONS...]\n\n"
+                "Makes the hub's database and user in MariaDB and brings its tables to\n"
+                "this version. Harmless when there is nothing to do.\n\n"
+                "  -h --help         Show this help\n"
+                "     --version      Show version, git commit and build id\n"
+                "     --config=FILE  Read FILE and FILE.d/*.conf instead of\n"
+                "                    " HUB_CONFIG_FILE "\n"
+                "     --status       Show what is applied and what is missing, and change\n"
+                "                    nothing\n"
+                "     --json         The same as JSON\n\n"
+                "See sendense-migrate(8).\n",
+        .switches = switches,
+};
+
+/* As program_parse(). */
+static int parse_argv(int argc, char *argv[], const char **ret_config)
 {
-        (void) printf("sendense-migrate [OPTIONS...]\n\n"
-                      "Makes the hub's database and user in MariaDB and brings its tables to\n"
-                      "this version. Harmless when there is nothing to do.\n\n"
-                      "  -h --help         Show this help\n"
-                      "     --version      Show version, git commit and build id\n"
-                      "     --config=FILE  Read FILE and FILE.d/*.conf instead of\n"
-                      "                    %s\n"
-                      "     --status       Show what is applied and what is missing, and change\n"
-                      "                    nothing\n"
-                      "     --json         The same as JSON\n\n"
-                      "See sendense-migrate(8).\n",
-                      HUB_CONFIG_FILE);
-}
+        int r = program_parse(&program, argc, argv, ret_config);
 
-/* 1: go on; 0: done; negative: wrong usage, said so. */
-static int parse_argv(int argc, char *argv[])
-{
-        static const struct option options[] = {
-                { "help", no_argument, NULL, 'h' },
-                { "version", no_argument, NULL, ARG_VERSION },
-                { "config", required_argument, NULL, ARG_CONFIG },
-                { "status", no_argument, NULL, ARG_STATUS },
-                { "json", no_argument, NULL, ARG_JSON },
-                {},
-        };
-        int c;
-
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
-                switch (c) {
-                case 'h':
-                        print_help();
-                        return 0;
-                case ARG_VERSION:
-                        build_print_version("sendense-migrate");
-                        return 0;
-                case ARG_CONFIG:
-                        arg_config = optarg;
-                        break;
-                case ARG_STATUS:
-                        arg_status = true;
-                        break;
-                case ARG_JSON:
-                        arg_json = true;
-                        break;
-                default:
-                        return -1; /* getopt has said what */
-                }
-
-        if (optind < argc) {
-                (void) fprintf(stderr, "sendense-migrate: takes no arguments, got '%s'\n",
-                               argv[optind]);
-                return -1;
-        }
-        if (arg_json && !arg_status) {
+        if (r > 0 && arg_json && !arg_status) {
                 (void) fprintf(stderr, "sendense-migrate: --json goes with --status\n");
-                return -1;
+                return -EINVAL;
         }
-        return 1;
+        return r;
 }
 
 static int exit_status(int r)
@@ -117,16 +84,12 @@ static int exit_status(int r)
         }
 }
 
-/* Only the file of every day may be missing; one that was asked for by name may not. */
-static int load_config(HubConfig *config)
+static int load_config(HubConfig *config, const char *path)
 {
         _cleanup_free_ char *error = NULL;
         int r;
 
-        if (arg_config && access(arg_config, R_OK) < 0)
-                return log_event(LOG_ERR, -errno, NULL, MESSAGE_CONFIG_INVALID,
-                                 "%s: %m; --config= must name a file that can be read", arg_config);
-        r = hub_config_load(config, arg_config, &error);
+        r = hub_config_load_named(config, path, &error);
         if (r < 0)
                 return log_event(LOG_ERR, r, NULL, MESSAGE_CONFIG_INVALID, "%s",
                                  error ?: strerror(-r));
@@ -239,19 +202,20 @@ static int run(const HubConfig *config)
 int main(int argc, char *argv[])
 {
         CLEANUP(hub_config_done) HubConfig config = {};
+        const char *path = NULL;
         int r;
 
-        r = parse_argv(argc, argv);
+        r = parse_argv(argc, argv, &path);
         if (r <= 0)
                 return r < 0 ? EX_USAGE : EXIT_SUCCESS;
 
-        log_open("sendense-migrate");
+        log_open(program.name);
         if (geteuid() != 0) {
                 (void) log_error(0, "sendense-migrate must run as root, whom MariaDB knows by its "
                                     "unix socket");
                 return EX_NOPERM;
         }
-        r = load_config(&config);
+        r = load_config(&config, path);
         if (r < 0)
                 return r == -ENOMEM ? EXIT_FAILURE : EX_CONFIG;
         log_set_level(config.log_level);

@@ -8,6 +8,7 @@
 #include "database.h"
 #include "hub-config.h"
 #include "parse.h"
+#include "text.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -115,16 +116,13 @@ int server_run(Server *server, const char *text, size_t length)
 __attribute__((format(printf, 2, 0))) static int server_vrun(Server *server, const char *format,
                                                              va_list ap)
 {
-        _cleanup_free_ char *text = NULL;
-        int n;
+        _cleanup_free_ char *text = text_vformat(format, ap);
 
-        n = vasprintf(&text, format, ap);
-        if (n < 0) {
-                text = NULL;
+        if (!text) {
                 (void) snprintf(server->error, sizeof(server->error), "Out of memory");
                 return -ENOMEM;
         }
-        return server_run(server, text, (size_t) n);
+        return server_run(server, text, strlen(text));
 }
 
 int server_runf(Server *server, const char *format, ...)

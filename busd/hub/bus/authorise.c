@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "log.h"
 #include "parse.h"
+#include "text.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -186,15 +187,13 @@ static int on_match_installed(sd_bus_message *m, void *userdata, sd_bus_error *e
 
 static int watch_caller(Pending *p)
 {
-        _cleanup_free_ char *match = NULL;
+        _cleanup_free_ char *match = text_format(
+                        "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"
+                        "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='%s'",
+                        sd_bus_message_get_sender(p->call));
 
-        if (asprintf(&match,
-                     "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"
-                     "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='%s'",
-                     sd_bus_message_get_sender(p->call)) < 0) {
-                match = NULL;
+        if (!match)
                 return -ENOMEM;
-        }
         return sd_bus_add_match_async(p->authority->bus, &p->vanished, match, on_caller_vanished,
                                       on_match_installed, p);
 }

@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "log.h"
 #include "parse.h"
+#include "text.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -111,9 +112,8 @@ static int answer_without_polkit(const PolkitQuestion *question, const sd_bus_er
                 polkit->next_loss_usec = clock_monotonic_usec() + LOSSES_PERIOD_SEC * USEC_PER_SEC;
         }
 
-        if (asprintf(&why, "polkit did not answer (%s) and only root needs no polkit",
-                     error->message ?: error->name) < 0)
-                why = NULL;
+        why = text_format("polkit did not answer (%s) and only root needs no polkit",
+                          error->message ?: error->name);
         return answer(question, POLKIT_REFUSED,
                       why ?: "polkit did not answer and only root needs no polkit");
 }
