@@ -11,6 +11,7 @@
 #include "manager.h"
 #include "names.h"
 #include "program.h"
+#include "refusal.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -74,8 +75,12 @@ int main(int argc, char *argv[])
         (void) mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES);
 
         r = load_config(&config, path);
-        if (r < 0)
-                return r == -ENOMEM ? EXIT_FAILURE : EX_CONFIG;
+        if (r == -ENOMEM)
+                return EXIT_FAILURE;
+        if (r < 0) {
+                refusal_tell("its settings are wrong, 'sendensectl config check' names the line");
+                return EX_CONFIG;
+        }
         log_set_level(config.log_level);
 
         return run(&config);

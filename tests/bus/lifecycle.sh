@@ -31,6 +31,10 @@ is $? 1 "a second hub ends with failure"
 like "$out" 'com.sendense.Hub1 is taken: another sendense-hub runs on this bus, stop it first' \
     "and says why"
 is "$(hub_owner)" "$owner" "the first one keeps the name"
+printf '[Api]\nPort=0\n' >"$TEST_TMP/wrong.conf"
+timeout 10 "$hub_program" --config="$TEST_TMP/wrong.conf" >/dev/null 2>&1 </dev/null
+is $? 78 "a second hub with a wrong config says nothing on the bus"
+is "$(hub_owner)" "$owner" "and the first one keeps the name"
 
 began=${EPOCHREALTIME/[.,]/}
 hub_stop TERM
