@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The clock of deadlines: it only goes forward.
+ * The clock of deadlines and intervals, which only goes forward. For every room of sendense-import that
+ * waits for something.
  */
 #pragma once
 

@@ -67,7 +67,7 @@ target_nbd 2000 "$TEST_TMP/2000.qcow2"
 import_disks=()
 disk 2000 "$size"
 spec
-result=$(cat "$import_spec" | "$import_bin" 2>&1)
+result=$(printf '%s\n' "$(<"$import_spec")" | "$import_bin" 2>&1)
 is "$result" "{\"result\":\"ok\",\"disks\":[{\"disk_key\":2000,\"bytes\":$size}]}" "many extents above another layer"
 server_end target-2000
 nbdcopy "$(source_uri 2000)" "$TEST_TMP/2000.raw"
