@@ -7,14 +7,30 @@
 
 #include <systemd/sd-bus.h>
 
-#define BUS_ERROR_INVALID_ARGUMENT     "com.sendense.Error.InvalidArgument"
-#define BUS_ERROR_UNKNOWN_OPTION       "com.sendense.Error.UnknownOption"
-#define BUS_ERROR_NOT_FOUND            "com.sendense.Error.NotFound"
-#define BUS_ERROR_EXISTS               "com.sendense.Error.Exists"
-#define BUS_ERROR_BUSY                 "com.sendense.Error.Busy"
-#define BUS_ERROR_DATABASE_UNAVAILABLE "com.sendense.Error.DatabaseUnavailable"
-#define BUS_ERROR_SCHEMA_MISMATCH      "com.sendense.Error.SchemaMismatch"
-#define BUS_ERROR_ACCESS_DENIED        SD_BUS_ERROR_ACCESS_DENIED
+#define BUS_ERROR_INVALID_ARGUMENT       "com.sendense.Error.InvalidArgument"
+#define BUS_ERROR_UNKNOWN_OPTION         "com.sendense.Error.UnknownOption"
+#define BUS_ERROR_NOT_FOUND              "com.sendense.Error.NotFound"
+#define BUS_ERROR_EXISTS                 "com.sendense.Error.Exists"
+#define BUS_ERROR_BUSY                   "com.sendense.Error.Busy"
+#define BUS_ERROR_DATABASE_UNAVAILABLE   "com.sendense.Error.DatabaseUnavailable"
+#define BUS_ERROR_SCHEMA_MISMATCH        "com.sendense.Error.SchemaMismatch"
+#define BUS_ERROR_VM_BUSY                "com.sendense.Error.VmBusy"
+#define BUS_ERROR_REPOSITORY_MISSING     "com.sendense.Error.RepositoryMissing"
+#define BUS_ERROR_REPOSITORY_READ_ONLY   "com.sendense.Error.RepositoryReadOnly"
+#define BUS_ERROR_REPOSITORY_PERMISSIONS "com.sendense.Error.RepositoryPermissions"
+#define BUS_ERROR_REPOSITORY_FULL        "com.sendense.Error.RepositoryFull"
+#define BUS_ERROR_PORTS_EXHAUSTED        "com.sendense.Error.PortsExhausted"
+#define BUS_ERROR_PORT_TAKEN             "com.sendense.Error.PortTaken"
+#define BUS_ERROR_EXPORT_FAILED          "com.sendense.Error.ExportFailed"
+#define BUS_ERROR_IMAGE_DAMAGED          "com.sendense.Error.ImageDamaged"
+#define BUS_ERROR_IMAGE_BUSY             "com.sendense.Error.ImageBusy"
+#define BUS_ERROR_COPY_FAILED            "com.sendense.Error.CopyFailed"
+#define BUS_ERROR_TOOL_MISSING           "com.sendense.Error.ToolMissing"
+#define BUS_ERROR_CANCELLED              "com.sendense.Error.Cancelled"
+#define BUS_ERROR_REBOOTED               "com.sendense.Error.Rebooted"
+#define BUS_ERROR_NOT_ALLOWED            "com.sendense.Error.NotAllowed"
+#define BUS_ERROR_FAILED                 "com.sendense.Error.Failed"
+#define BUS_ERROR_ACCESS_DENIED          SD_BUS_ERROR_ACCESS_DENIED
 
 /* Tells sd-bus the table, so that sd_bus_error_set() and sd_bus_error_get_errno() know our names. Once
  * at the start of a program; harmless when repeated. */
