@@ -15,8 +15,15 @@
  * the caller's. -EISDIR: a folder; -EINVAL: a pipe or socket; -EFBIG: more than max_size. */
 int small_file_read(const char *path, size_t max_size, char **ret_data, size_t *ret_size);
 
+/* The same for a name in an open folder; a link is never followed (-ELOOP), nor is name a path. */
+int small_file_read_at(int folder, const char *name, size_t max_size, char **ret_data,
+                       size_t *ret_size);
+
 /* Writes path.partial, syncs it, renames it over path, and syncs the folder; the file gets exactly
  * mode. When it returns 0 the content survives a power cut. On failure path still has its old content,
  * or, when the last sync alone failed, the new one, and nothing is left beside it. One writer at a time
  * for each path. */
 int small_file_write(const char *path, mode_t mode, const void *data, size_t size);
+
+/* The same for a name in an open folder. */
+int small_file_write_at(int folder, const char *name, mode_t mode, const void *data, size_t size);

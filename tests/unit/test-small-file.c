@@ -10,6 +10,7 @@
 #include "small-file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -117,6 +118,34 @@ static void wrong_places(void **state)
         assert_int_equal(data[4], 0);
 }
 
+static void in_an_open_folder(void **state)
+{
+        _cleanup_free_ char *folder = unit_folder(), *path = unit_path(folder, "f");
+        _cleanup_free_ char *link = unit_path(folder, "link"), *data = NULL;
+        _cleanup_close_ int fd = open(folder, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+        size_t size = 77;
+
+        (void) state;
+        assert_true(fd >= 0);
+        assert_int_equal(small_file_write_at(fd, "f", 0640, "x", 1), 0);
+        expect_file(path, "x");
+        assert_int_equal(symlink("f", link), 0);
+        assert_int_equal(small_file_read_at(fd, "link", 10, &data, &size), -ELOOP);
+        assert_int_equal(small_file_read_at(fd, "./f", 10, &data, &size), -EINVAL);
+        assert_int_equal(small_file_read_at(fd, "none", 10, &data, &size), -ENOENT);
+        assert_int_equal(small_file_write_at(fd, "./f", 0600, "y", 1), -EINVAL);
+        assert_int_equal(small_file_write_at(fd, "", 0600, "y", 1), -EISDIR);
+        assert_null(data);
+        assert_int_equal(size, 77);
+        assert_int_equal(small_file_read_at(fd, "f", 10, &data, &size), 0);
+        assert_int_equal(size, 1);
+
+        /* The name is written, not what a link in its place leads to. */
+        assert_int_equal(small_file_write_at(fd, "link", 0600, "z", 1), 0);
+        expect_file(path, "x");
+        expect_file(link, "z");
+}
+
 static void relative_path(void **state)
 {
         _cleanup_free_ char *folder = unit_folder(), *path = unit_path(folder, "f");
@@ -213,7 +242,7 @@ int main(void)
                 cmocka_unit_test(written_in_order), cmocka_unit_test(failed_steps),
                 cmocka_unit_test(wrong_places),     cmocka_unit_test(relative_path),
                 cmocka_unit_test(result_kept),      cmocka_unit_test(no_results),
-                cmocka_unit_test(result_limits),
+                cmocka_unit_test(result_limits),    cmocka_unit_test(in_an_open_folder),
         };
 
         return RUN_TESTS(tests);
