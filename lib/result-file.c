@@ -31,11 +31,11 @@ static bool is_too_deep(const char *text, size_t size)
         return false;
 }
 
-int result_parse(const char *text, size_t size, json_t **ret_result)
+int result_parse_within(const char *text, size_t size, size_t max_size, json_t **ret_result)
 {
         json_t *result;
 
-        if (size > RESULT_SIZE_MAX)
+        if (size > max_size)
                 return -EFBIG;
         if (is_too_deep(text, size))
                 return -ELOOP;
@@ -48,6 +48,11 @@ int result_parse(const char *text, size_t size, json_t **ret_result)
         }
         *ret_result = result;
         return 0;
+}
+
+int result_parse(const char *text, size_t size, json_t **ret_result)
+{
+        return result_parse_within(text, size, RESULT_SIZE_MAX, ret_result);
 }
 
 int result_file_read(const char *path, json_t **ret_result)

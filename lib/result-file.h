@@ -24,3 +24,6 @@ int result_file_read(const char *path, json_t **ret_result);
 
 /* The same for text in memory. */
 int result_parse(const char *text, size_t size, json_t **ret_result);
+
+/* The same with another limit than RESULT_SIZE_MAX, for other files that hold one object. */
+int result_parse_within(const char *text, size_t size, size_t max_size, json_t **ret_result);
