@@ -6,6 +6,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 
 typedef enum ExitStatus {
         CTL_OK = 0,
@@ -15,21 +16,45 @@ typedef enum ExitStatus {
         CTL_UNAVAILABLE = 69, /* EX_UNAVAILABLE: no bus, or no hub on it */
         CTL_DENIED = 77, /* EX_NOPERM */
         CTL_CONFIG = 78, /* EX_CONFIG, as the daemons end with */
+        CTL_INTERRUPTED = 130, /* Ctrl-C ended the watching; the job goes on */
 } ExitStatus;
+
+typedef enum Option {
+        OPTION_HELP,
+        OPTION_VERSION,
+        OPTION_JSON,
+        OPTION_ROOT,
+        OPTION_REPOSITORY,
+        OPTION_TYPE,
+        OPTION_SOURCE,
+        OPTION_EXCLUDE,
+        OPTION_WAIT,
+        OPTION_STATE,
+        OPTION_VM,
+        OPTION_LIMIT,
+        OPTION_MAX,
+} Option;
+
+#define OPTION(option) (1U << (unsigned) (option))
+#define OPTIONS_COMMON (OPTION(OPTION_HELP) | OPTION(OPTION_JSON)) /* all verbs know these */
 
 typedef struct Verb {
         const char *name; /* "config check" */
         const char *arguments; /* "[FILE]", for the usage line; empty when there are none */
         int min_arguments, max_arguments;
+        unsigned options; /* OPTION() of those it knows besides the common ones */
         const char *summary; /* one line for --help */
         const char *help; /* the rest of VERB --help */
         ExitStatus (*run)(int argc, char *argv[]); /* the arguments alone */
 } Verb;
 
+/* Ends with a verb without a name. */
+extern const Verb verbs[];
+
 extern bool arg_json;
 extern const char *arg_root;
 
-/* "sendensectl: TEXT" to stderr. Returns status, so that it can be returned. */
+/* "sendensectl: TEXT" to stderr, in one line without control characters. Returns status, so that it can be returned. */
 ExitStatus complain(ExitStatus status, const char *format, ...)
                 __attribute__((format(printf, 2, 3)));
 
@@ -39,3 +64,22 @@ ExitStatus verb_config_check(int argc, char *argv[]);
 ExitStatus verb_config_show(int argc, char *argv[]);
 ExitStatus verb_log_level(int argc, char *argv[]);
 ExitStatus verb_database_probe(int argc, char *argv[]);
+ExitStatus verb_repository_list(int argc, char *argv[]);
+ExitStatus verb_repository_show(int argc, char *argv[]);
+ExitStatus verb_repository_add(int argc, char *argv[]);
+ExitStatus verb_repository_remove(int argc, char *argv[]);
+ExitStatus verb_repository_check(int argc, char *argv[]);
+ExitStatus verb_repository_scan(int argc, char *argv[]);
+ExitStatus verb_vm_list(int argc, char *argv[]);
+ExitStatus verb_vm_show(int argc, char *argv[]);
+ExitStatus verb_vm_set(int argc, char *argv[]);
+ExitStatus verb_backup_start(int argc, char *argv[]);
+ExitStatus verb_backup_list(int argc, char *argv[]);
+ExitStatus verb_job_list(int argc, char *argv[]);
+ExitStatus verb_job_show(int argc, char *argv[]);
+ExitStatus verb_job_watch(int argc, char *argv[]);
+ExitStatus verb_job_cancel(int argc, char *argv[]);
+ExitStatus verb_port_list(int argc, char *argv[]);
+ExitStatus verb_obligation_list(int argc, char *argv[]);
+ExitStatus verb_cleanup(int argc, char *argv[]);
+ExitStatus verb_doctor(int argc, char *argv[]);

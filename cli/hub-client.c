@@ -7,19 +7,21 @@
 
 #include "bus/bus-error.h"
 #include "cleanup.h"
+#include "hub-value.h"
 #include "names.h"
 #include "parse.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
 
 #define HUB_UNIT "sendense-hub.service"
 
 enum {
-        VALUE_DEPTH_MAX = 4,
         CALL_TIMEOUT_SEC = 30,
         CALL_TIMEOUT_INTERACTIVE_SEC = 150, /* somebody types a password */
+        CALL_TIMEOUT_SLOW_SEC = 3600, /* the hub has limits of its own; one that dies answers */
 };
 
 /* First match counts; a name that ends in '.' stands for all that begin with it. */
@@ -51,6 +53,11 @@ static const struct {
           "%s. Be root, or get the right from polkit: see SECURITY in sendensectl(1)" },
         { SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED, CTL_DENIED,
           "%s. Be root, or get the right from polkit: see SECURITY in sendensectl(1)" },
+        { BUS_ERROR_DATABASE_UNAVAILABLE, CTL_FAILED,
+          "the hub is without its database: %s. Look at it: systemctl status mariadb.service; have "
+          "the hub try it now: sendensectl database probe" },
+        { BUS_ERROR_SCHEMA_MISMATCH, CTL_FAILED,
+          "the hub and its database do not fit: %s. Compare: sendensectl version" },
         { SD_BUS_ERROR_UNKNOWN_METHOD, CTL_FAILED,
           "the running hub is of another version: %s. Compare: sendensectl version" },
         { SD_BUS_ERROR_UNKNOWN_INTERFACE, CTL_FAILED,
@@ -72,9 +79,35 @@ static bool is_error(const char *name, const char *pattern)
         return pattern[n - 1] == '.' ? strncmp(name, pattern, n) == 0 : strcmp(name, pattern) == 0;
 }
 
-static ExitStatus explain(const sd_bus_error *error)
+/* What to look at after a refusal: the first method that the call's begins with counts. */
+static const struct {
+        const char *error, *method, *remedy;
+} lists[] = {
+        { BUS_ERROR_NOT_FOUND, "StartBackup",
+          "List what there is: sendensectl vm list; sendensectl repository list" },
+        { BUS_ERROR_NOT_FOUND, "GetVm", "List the VMs: sendensectl vm list" },
+        { BUS_ERROR_NOT_FOUND, "GetJob", "List the jobs: sendensectl job list" },
+        { BUS_ERROR_NOT_FOUND, "CancelJob", "List the jobs: sendensectl job list" },
+        { BUS_ERROR_NOT_FOUND, "ListJobs", "List the VMs: sendensectl vm list" },
+        { BUS_ERROR_NOT_FOUND, "ListBackups",
+          "List what there is: sendensectl vm list; sendensectl repository list" },
+        { BUS_ERROR_NOT_FOUND, "", "List the repositories: sendensectl repository list" },
+        { "com.sendense.Error.VmBusy", "", "List the jobs: sendensectl job list" },
+        { "com.sendense.Error.PortsExhausted", "", "See what has them: sendensectl port list" },
+};
+
+static const char *find_remedy(const char *error, const char *method)
 {
-        const char *name = error->name ?: "?";
+        for (size_t i = 0; i < ELEMENTSOF(lists); i++)
+                if (strcmp(lists[i].error, error) == 0 &&
+                    (!*lists[i].method || strcmp(lists[i].method, method) == 0))
+                        return lists[i].remedy;
+        return NULL;
+}
+
+ExitStatus hub_explain(const sd_bus_error *error, const char *method)
+{
+        const char *name = error->name ?: "?", *other;
         const char *message = error->message ?: bus_error_sentence(name) ?: name;
         size_t n = strlen(message);
 
@@ -88,7 +121,9 @@ static ExitStatus explain(const sd_bus_error *error)
                 return complain(explanations[i].status, "%.*s%.*s%s", (int) (at - remedy), remedy,
                                 (int) n, message, at + 2);
         }
-        return complain(CTL_FAILED, "the hub refuses: %s", message);
+        other = find_remedy(name, method ?: "");
+        return complain(CTL_FAILED, "the hub refuses: %.*s%s%s", (int) n, message,
+                        other ? ". " : "", other ?: "");
 }
 
 ExitStatus hub_connect(sd_bus **ret_bus)
@@ -124,21 +159,101 @@ ExitStatus hub_new_call(sd_bus *bus, const char *method, bool may_start,
         return r < 0 ? complain_call(r) : CTL_OK;
 }
 
+uint64_t hub_call_timeout_usec(sd_bus_message *message)
+{
+        static const char *const slow[] = { "AddRepository", "CheckRepository", "ScanRepository",
+                                            "Cleanup", "Diagnose" };
+        const char *member = sd_bus_message_get_member(message);
+
+        for (size_t i = 0; i < ELEMENTSOF(slow); i++)
+                if (member && strcmp(slow[i], member) == 0)
+                        return CALL_TIMEOUT_SLOW_SEC * USEC_PER_SEC;
+        if (sd_bus_message_get_allow_interactive_authorization(message) > 0)
+                return CALL_TIMEOUT_INTERACTIVE_SEC * USEC_PER_SEC;
+        return CALL_TIMEOUT_SEC * USEC_PER_SEC;
+}
+
 ExitStatus hub_call(sd_bus *bus, sd_bus_message *message, sd_bus_message **ret_reply)
 {
         CLEANUP(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-        bool interactive = sd_bus_message_get_allow_interactive_authorization(message) > 0;
         int r;
 
-        r = sd_bus_call(bus, message,
-                        (interactive ? CALL_TIMEOUT_INTERACTIVE_SEC : CALL_TIMEOUT_SEC) *
-                                        USEC_PER_SEC,
-                        &error, ret_reply);
+        r = sd_bus_call(bus, message, hub_call_timeout_usec(message), &error, ret_reply);
         if (r >= 0)
                 return CTL_OK;
         if (!sd_bus_error_is_set(&error))
                 (void) sd_bus_error_set_errno(&error, r);
-        return explain(&error);
+        return hub_explain(&error, sd_bus_message_get_member(message));
+}
+
+ExitStatus hub_read_answer(sd_bus_message *reply, const char *signature, json_t **ret_answer)
+{
+        int r;
+
+        if (!sd_bus_message_has_signature(reply, signature))
+                return complain(CTL_FAILED,
+                                "the hub's answer cannot be read: it is of the type '%s', not "
+                                "'%s'. "
+                                "Compare: sendensectl version",
+                                sd_bus_message_get_signature(reply, true), signature);
+        r = hub_value_read(reply, ret_answer);
+        if (r < 0)
+                return complain(CTL_FAILED,
+                                "the hub's answer cannot be read: %s. Compare: sendensectl version",
+                                strerror(-r));
+        return CTL_OK;
+}
+
+ExitStatus hub_complain_arguments(int r)
+{
+        if (r == -EINVAL)
+                return complain(CTL_USAGE, "an argument cannot be sent: it is not UTF-8 text");
+        return complain_call(r);
+}
+
+static ExitStatus ask(sd_bus *bus, const char *method, bool may_start, const char *signature,
+                      json_t **ret_answer, const char *types, va_list ap)
+{
+        CLEANUP(sd_bus_message_unrefp) sd_bus_message *message = NULL, *reply = NULL;
+        ExitStatus s;
+        int r;
+
+        s = hub_new_call(bus, method, may_start, &message);
+        if (s != CTL_OK)
+                return s;
+        r = sd_bus_message_appendv(message, types, ap);
+        if (r < 0)
+                return hub_complain_arguments(r);
+        s = hub_call(bus, message, &reply);
+        return s == CTL_OK && ret_answer ? hub_read_answer(reply, signature, ret_answer) : s;
+}
+
+ExitStatus hub_ask_on(sd_bus *bus, const char *method, bool may_start, const char *signature,
+                      json_t **ret_answer, const char *types, ...)
+{
+        ExitStatus s;
+        va_list ap;
+
+        va_start(ap, types);
+        s = ask(bus, method, may_start, signature, ret_answer, types, ap);
+        va_end(ap);
+        return s;
+}
+
+ExitStatus hub_ask(const char *method, bool may_start, const char *signature, json_t **ret_answer,
+                   const char *types, ...)
+{
+        CLEANUP(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        ExitStatus s;
+        va_list ap;
+
+        s = hub_connect(&bus);
+        if (s != CTL_OK)
+                return s;
+        va_start(ap, types);
+        s = ask(bus, method, may_start, signature, ret_answer, types, ap);
+        va_end(ap);
+        return s;
 }
 
 ExitStatus hub_get_properties(sd_bus *bus, json_t **ret_properties, const char **ret_reason)
@@ -158,7 +273,7 @@ ExitStatus hub_get_properties(sd_bus *bus, json_t **ret_properties, const char *
 
         r = sd_bus_call(bus, message, CALL_TIMEOUT_SEC * USEC_PER_SEC, &error, &reply);
         if (r >= 0)
-                return hub_read_dictionary(reply, ret_properties);
+                return hub_read_answer(reply, "a{sv}", ret_properties);
         if (sd_bus_error_has_name(&error, SD_BUS_ERROR_SERVICE_UNKNOWN) ||
             sd_bus_error_has_name(&error, SD_BUS_ERROR_NAME_HAS_NO_OWNER)) {
                 *ret_reason = "not running";
@@ -167,124 +282,5 @@ ExitStatus hub_get_properties(sd_bus *bus, json_t **ret_properties, const char *
         if (!sd_bus_error_is_set(&error))
                 (void) sd_bus_error_set_errno(&error, r);
         *ret_reason = "no answer";
-        return explain(&error);
-}
-
-static int read_value(sd_bus_message *message, unsigned depth, json_t **ret_value);
-
-static int read_basic(sd_bus_message *message, char type, json_t **ret_value)
-{
-        union {
-                const char *string;
-                int boolean;
-                uint16_t uint16;
-                int32_t int32;
-                uint32_t uint32;
-                int64_t int64;
-                uint64_t uint64;
-        } value;
-        int r;
-
-        if (!strchr("sogbqiuxt", type))
-                return -EOPNOTSUPP;
-        r = sd_bus_message_read_basic(message, type, &value);
-        if (r <= 0)
-                return r < 0 ? r : -EBADMSG;
-
-        if (strchr("sog", type))
-                *ret_value = json_string(value.string);
-        else if (type == 'b')
-                *ret_value = json_boolean(value.boolean);
-        else if (type == 'q')
-                *ret_value = json_integer(value.uint16);
-        else if (type == 'i')
-                *ret_value = json_integer(value.int32);
-        else if (type == 'u')
-                *ret_value = json_integer(value.uint32);
-        else if (type == 'x')
-                *ret_value = json_integer(value.int64);
-        else
-                *ret_value = value.uint64 > INT64_MAX ? NULL
-                                                      : json_integer((json_int_t) value.uint64);
-        return *ret_value ? 0 : -ERANGE;
-}
-
-/* A structure or an array becomes a JSON array. */
-static int read_list(sd_bus_message *message, char type, const char *contents, unsigned depth,
-                     json_t **ret_list)
-{
-        json_t *list = json_array();
-        int r;
-
-        r = list ? sd_bus_message_enter_container(message, type, contents) : -ENOMEM;
-        while (r >= 0 && (r = sd_bus_message_at_end(message, false)) == 0) {
-                json_t *value = NULL;
-
-                r = read_value(message, depth + 1, &value);
-                if (r >= 0)
-                        r = json_array_append_new(list, value) < 0 ? -ENOMEM : 0;
-        }
-        if (r >= 0)
-                r = sd_bus_message_exit_container(message);
-        if (r < 0) {
-                json_decref(list);
-                return r;
-        }
-        *ret_list = list;
-        return 0;
-}
-
-static int read_value(sd_bus_message *message, unsigned depth, json_t **ret_value)
-{
-        const char *contents;
-        char type;
-        int r;
-
-        if (depth > VALUE_DEPTH_MAX)
-                return -EOPNOTSUPP;
-        r = sd_bus_message_peek_type(message, &type, &contents);
-        if (r <= 0)
-                return r < 0 ? r : -EBADMSG;
-        if (type == SD_BUS_TYPE_STRUCT || type == SD_BUS_TYPE_ARRAY)
-                return read_list(message, type, contents, depth, ret_value);
-        return read_basic(message, type, ret_value);
-}
-
-static int read_entry(sd_bus_message *message, json_t *object)
-{
-        const char *name, *contents;
-        json_t *value = NULL;
-        int r;
-
-        r = sd_bus_message_read_basic(message, 's', &name);
-        if (r >= 0)
-                r = sd_bus_message_peek_type(message, NULL, &contents);
-        if (r >= 0)
-                r = sd_bus_message_enter_container(message, 'v', contents);
-        if (r >= 0)
-                r = read_value(message, 0, &value);
-        if (r >= 0)
-                r = json_object_set_new(object, name, value) < 0 ? -ENOMEM : 0;
-        return r < 0 ? r : sd_bus_message_exit_container(message);
-}
-
-ExitStatus hub_read_dictionary(sd_bus_message *message, json_t **ret_object)
-{
-        json_t *object = json_object();
-        int r;
-
-        r = object ? sd_bus_message_enter_container(message, 'a', "{sv}") : -ENOMEM;
-        while (r >= 0 && (r = sd_bus_message_enter_container(message, 'e', "sv")) > 0) {
-                r = read_entry(message, object);
-                if (r >= 0)
-                        r = sd_bus_message_exit_container(message);
-        }
-        if (r < 0) {
-                json_decref(object);
-                return complain(CTL_FAILED,
-                                "the hub's answer cannot be read: %s. Compare: sendensectl version",
-                                strerror(-r));
-        }
-        *ret_object = object;
-        return CTL_OK;
+        return hub_explain(&error, NULL);
 }

@@ -127,6 +127,6 @@ ExitStatus verb_config_show(int argc, char *argv[])
                 if (json_array_append_new(list, arg_json ? describe(&config.config, i)
                                                          : row(&config.config, i)) < 0)
                         return complain(CTL_FAILED, "Out of memory");
-        r = arg_json ? output_json(list) : output_table(list);
+        r = arg_json ? output_json(list) : output_table(list, 0);
         return r < 0 ? complain(CTL_FAILED, "Out of memory") : CTL_OK;
 }

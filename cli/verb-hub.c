@@ -16,7 +16,7 @@ static ExitStatus print_pair(const char *key, const char *value)
         CLEANUP(json_decref_p) json_t *pair = NULL;
 
         if (!arg_json) {
-                (void) puts(value);
+                output_line("%s", value);
                 return CTL_OK;
         }
         pair = json_pack("{s:s}", key, value);

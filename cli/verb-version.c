@@ -199,7 +199,7 @@ static int print_table(const Report *report)
                 if (json_array_append_new(rows, row) < 0)
                         return -ENOMEM;
         }
-        return output_table(rows);
+        return output_table(rows, 0);
 }
 
 static int print_report(const Report *report)
@@ -218,11 +218,11 @@ static int print_report(const Report *report)
                               database,
                               json_integer_value(json_object_get(report->hub, "ProgramSchema")));
         else
-                (void) printf("database schema not known (%s)\n",
-                              report->hub ? hub_text(report, "DatabaseState") ?: "?"
-                                          : report->hub_state);
+                output_line("database schema not known (%s)",
+                            report->hub ? hub_text(report, "DatabaseState") ?: "?"
+                                        : report->hub_state);
         json_array_foreach (report->differences, i, difference)
-                (void) printf("DIFFERS %s\n", json_string_value(difference));
+                output_line("DIFFERS %s", json_string_value(difference));
         return 0;
 }
 

@@ -85,7 +85,7 @@ static int get_status(sd_bus_message *call, void *userdata, sd_bus_error *error)
         if (r < 0)
                 return r;
         if (*value_of("Strange", ""))
-                r = sd_bus_message_append(reply, "a{sv}", 1, "Strange", "d", 1.5);
+                r = sd_bus_message_append(reply, "a{sv}", 1, "Strange", "h", STDIN_FILENO);
         else
                 r = sd_bus_message_append(
                                 reply, "a{sv}", 11, "State", "s", value_of("State", ""), "Version",

@@ -9,19 +9,21 @@
 ctl=$SENDENSE_BUILD/cli/sendensectl
 man=$SENDENSE_SRC/docs/man
 : >"$TEST_TMP/empty.conf"
+mkdir "$TEST_TMP/folder"
 
 # plain: roff without its escapes and fonts.
 plain() { sed -E 's/\\f[RIBP]//g; s/\\-/-/g; s/\\&//g' "$1"; }
 
 help=$("$ctl" --help)
-verbs=$(awk '/^Verbs:/ { on = 1; next } /^$/ { on = 0 } on' <<<"$help" | cut -c3-25 |
-    sed -E 's/ +(\[?[A-Z]+\]?)? *$//' | sort)
+# The words of a verb are small, those of its arguments are not.
+verbs=$(awk '/^Verbs:/ { on = 1; next } /^$/ { on = 0 } on' <<<"$help" | cut -c3-28 |
+    sed -E 's/( +\[?[A-Z]+\]?)* *$//' | sort)
 options=$(awk '/^Options:/ { on = 1; next } /^$/ { on = 0 } on' <<<"$help" | grep -oE -e '--[a-z]+' | sort)
-is "$(wc -l <<<"$verbs")" 6 "--help lists its verbs"
+is "$(wc -l <<<"$verbs")" "$(grep -c '^        { "[a-z]' "$SENDENSE_SRC/cli/verbs.c")" "--help lists the verbs of cli/verbs.c"
 
 man_verbs=$(plain "$man/sendensectl.1" |
     awk '/^\.SH VERBS/ { on = 1; next } /^\.SH/ { on = 0 } on && tp { print } { tp = /^\.TP/ }' |
-    sed -E 's/^\.(BR|BI|B) //; s/"//g; s/ +\[?[A-Z]+\]?$//' | sort)
+    sed -E 's/^\.(BR|BI|B) //; s/"//g; s/( +\[?[A-Z]+\]?)+$//' | sort)
 is "$man_verbs" "$verbs" "sendensectl(1) has the verbs of --help"
 
 man_options=$(plain "$man/sendensectl.1" |
@@ -59,14 +61,32 @@ is "$(complete_words -- | sed 's/=$//' | sort)" "$options" "the completion has t
 is "$(complete_words st)" status "a word that has begun is completed"
 is "$(complete_words --json config ch)" check "options before a verb do not confuse the completion"
 is "$(complete_words --root = /tmp config sh)" show "nor does the value of an option"
+is "$(complete_words --type = in)" incremental "the value of an option is completed"
+is "$(complete_words job list --state =  | tr '\n' ' ')" \
+    "$(sed -nE 's/^ +\[JOB_[A-Z]+\] = .*/&/p' "$SENDENSE_SRC/lib/job-types.c" | grep -A9 -F '[JOB_QUEUED]' |
+        grep -oE '"[a-z]+"' | tr -d '"' | tr '\n' ' ')" "the completion has all states of a job"
+is "$(complete_words repository add name "$TEST_TMP/fol")" "$TEST_TMP/folder" "folders are completed"
 is "$(cd "$TEST_TMP" && complete_words config check em)" empty.conf "files are completed"
 levels=$("$ctl" log-level --help | sed -nE 's/.*one of ([a-z, ]+)\..*/\1/p' | tr -d ,)
 is "$(complete_words log-level '' | tr '\n' ' ')" "$levels " "the completion has all levels"
 
-for verb in $(tr ' ' _ <<<"$verbs"); do
+# verb_options VERB: those in the help of a verb; man_options VERB: those in its paragraph of the man page.
+man_verb_options() {
+    plain "$man/sendensectl.1" | awk -v verb="$1" '
+        /^\.SH VERBS/ { on = 1; next } /^\.SH/ { on = 0 }
+        on && tp { name = $0; sub(/^\.(BR|BI|B) /, "", name); gsub(/"/, "", name); sub(/( +\[?[A-Z]+\]?)+$/, "", name) }
+        on && !tp && name == verb { print }
+        { tp = /^\.TP/ }' | grep -oE -e '--[a-z]+' | sort -u
+}
+while IFS= read -r verb; do
     # shellcheck disable=SC2086 # two words are two arguments
-    like "$("$ctl" ${verb//_/ } --help)" "^Usage: sendensectl \[OPTIONS...\] ${verb//_/ }" "$verb --help"
-done
+    text=$("$ctl" $verb --help)
+    like "$text" "^Usage: sendensectl \[OPTIONS...\] $verb" "$verb --help"
+    own=$(awk '/^Options:/ { on = 1; next } on' <<<"$text" | grep -oE -e '--[a-z]+' | sort)
+    # shellcheck disable=SC2086
+    is "$(complete_words $verb -- | sed 's/=$//' | sort)" "$own" "$verb: the completion has its options"
+    is "$(man_verb_options "$verb")" "$(grep -vxE -e '--(help|json)' <<<"$own")" "$verb: sendensectl(1) has its options"
+done <<<"$verbs"
 
 settings=$("$ctl" config show --json "$TEST_TMP/empty.conf" | jq -r '.[] | "[\(.section | ascii_upcase)] \(.key)= \(.default)"')
 documented=$(plain "$man/sendense-hub.conf.5" | awk '

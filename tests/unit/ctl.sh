@@ -114,7 +114,9 @@ is "$out" "      Hub: running, process 4711
   Version: $version (commit $commit, build-id $id)
  Database: ready, schema 3
   Exports: ports 10100-10200
-Log level: info" "for people"
+Log level: info
+     Jobs: not known: Unknown method ListJobs or interface com.sendense.Hub1.Manager." \
+    "for people, and what a hub of another version does not say"
 run "status as JSON" 0 --json status
 is "$(jq -c '[.State, .DatabaseSchema, .ExportPorts, .ProcessId]' <<<"$out")" '["running",3,[10100,10200],4711]' \
     "for scripts, by the names of the bus"
@@ -237,6 +239,9 @@ nonsense|'nonsense' is no verb
 config|'config' is no verb; did you mean 'config check'
 database prob|'database prob' is no verb; did you mean 'database probe'
 status now|status does not take 'now'
+status --root=/x|status does not know --root; see sendensectl status --help
+backup start web --limit=3|backup start does not know --limit; see
+job list --limit=1 --limit=2|--limit= can be given once only
 log-level|log-level needs LEVEL
 --nonsense|unrecognized option
 EOF

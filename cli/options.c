@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The table of options (see options.h). What a value must be is the verb's business.
+ */
+#include "options.h"
+
+#include "cleanup.h"
+
+#include <getopt.h>
+#include <string.h>
+
+typedef struct OptionWords {
+        const char *name;
+        const char *value; /* what follows the '=', NULL when nothing does */
+        const char *summary;
+        bool repeats;
+        char letter;
+} OptionWords;
+
+static const OptionWords words[OPTION_MAX] = {
+        [OPTION_HELP] = { "help", NULL, "Show this help, or that of a verb", false, 'h' },
+        [OPTION_VERSION] = { "version", NULL, "Show version, commit and build id of this program" },
+        [OPTION_JSON] = { "json", NULL, "Print JSON, with the words of the bus" },
+        [OPTION_ROOT] = { "root", "DIR", "Look at the programs below DIR" },
+        [OPTION_REPOSITORY] = { "repository", "NAME", "The repository, by name or id" },
+        [OPTION_TYPE] = { "type", "TYPE", "full or incremental (default: incremental)" },
+        [OPTION_SOURCE] = { "source", "KEY=URI",
+                            "Read the disk KEY from this NBD URI; one for each", true },
+        [OPTION_EXCLUDE] = { "exclude", "KEY=REASON",
+                             "Leave the disk KEY out, and say why; repeatable", true },
+        [OPTION_WAIT] = { "wait", NULL, "Follow the job to its end" },
+        [OPTION_STATE] = { "state", "STATE", "Only jobs in this state" },
+        [OPTION_VM] = { "vm", "VM", "Only of this VM: name, context id or instance uuid" },
+        [OPTION_LIMIT] = { "limit", "N", "The newest N, at most 1000 (default: 100)" },
+};
+
+static struct {
+        Option option;
+        const char *value;
+} given[OPTION_REPEATS_MAX + OPTION_MAX];
+static size_t n_given;
+
+static ExitStatus take(Option option, const char *value)
+{
+        if (option_is_given(option) && words[option].value && !words[option].repeats)
+                return complain(CTL_USAGE, "--%s= can be given once only", words[option].name);
+        if (n_given >= ELEMENTSOF(given))
+                return complain(CTL_USAGE, "more than %zu options", ELEMENTSOF(given));
+        given[n_given].option = option;
+        given[n_given++].value = value;
+        return CTL_OK;
+}
+
+ExitStatus options_parse(int argc, char *argv[], int *ret_first)
+{
+        enum {
+                LONG_BASE = 256, /* beyond all letters */
+        };
+        struct option table[OPTION_MAX + 1] = {};
+        ExitStatus s = CTL_OK;
+        int c;
+
+        for (int i = 0; i < OPTION_MAX; i++)
+                table[i] = (struct option){
+                        .name = words[i].name,
+                        .has_arg = words[i].value ? required_argument : no_argument,
+                        .val = words[i].letter ? words[i].letter : LONG_BASE + i,
+                };
+        while (s == CTL_OK && (c = getopt_long(argc, argv, "h", table, NULL)) >= 0)
+                if (c == 'h')
+                        s = take(OPTION_HELP, NULL);
+                else if (c >= LONG_BASE)
+                        s = take((Option) (c - LONG_BASE), optarg);
+                else
+                        s = CTL_USAGE; /* getopt has said what */
+        *ret_first = optind;
+        return s;
+}
+
+ExitStatus options_check(const Verb *verb)
+{
+        for (size_t i = 0; i < n_given; i++)
+                if (!((verb->options | OPTIONS_COMMON) & OPTION(given[i].option)))
+                        return complain(CTL_USAGE,
+                                        "%s does not know --%s; see sendensectl %s --help",
+                                        verb->name, words[given[i].option].name, verb->name);
+        return CTL_OK;
+}
+
+const char *option_nth(Option option, size_t i)
+{
+        for (size_t j = 0; j < n_given; j++)
+                if (given[j].option == option && i-- == 0)
+                        return given[j].value;
+        return NULL;
+}
+
+const char *option_value(Option option)
+{
+        return option_nth(option, 0);
+}
+
+bool option_is_given(Option option)
+{
+        for (size_t i = 0; i < n_given; i++)
+                if (given[i].option == option)
+                        return true;
+        return false;
+}
+
+void options_print(unsigned set)
+{
+        for (int i = 0; i < OPTION_MAX; i++) {
+                const char *value = words[i].value ?: "", *equals = words[i].value ? "=" : "";
+                int width = 22 - (int) strlen(words[i].name) - (int) strlen(value) - !!*equals;
+
+                if (!(set & OPTION(i)))
+                        continue;
+                (void) printf("  %s --%s%s%s%*s %s\n", words[i].letter ? "-h" : "  ", words[i].name,
+                              equals, value, width, "", words[i].summary);
+        }
+}

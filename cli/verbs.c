@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The table of verbs. --help is made of it; the man page and the completion are compared with it by
+ * tests/unit/ctl-words.sh.
+ */
+#include "ctl.h"
+
+#define RIGHT(name) "The right com.sendense.hub." name " is needed."
+
+const Verb verbs[] = {
+        { "status", "", 0, 0, 0, "Show the hub, its database, jobs, ports and repositories",
+          "Asks the hub on the bus; does not start it. " RIGHT(
+                          "inspect") "\n"
+                                     "Exit status 3 when it is not in the state \"running\", or a "
+                                     "repository failed its check.",
+          verb_status },
+        { "doctor", "", 0, 0, 0, "Look for what is wrong, and say what to do about it",
+          "Has the hub look at its database, folders, rights and tools. When the hub does not run, "
+          "asks\nsystemd how the units stand that it needs. " RIGHT(
+                          "inspect") "\n"
+                                     "Exit status 3 when any verdict is not \"ok\".",
+          verb_doctor },
+        { "version", "", 0, 0, OPTION(OPTION_ROOT),
+          "Compare all programs, the running hub and the database schema",
+          "Compares version and commit of all installed programs, the build id of the running hub\n"
+          "with that of its file, and the schema of the database with the one the hub was built "
+          "for.\n"
+          "Does not start the hub. Exit status 3 and a line for each thing that differs.",
+          verb_version },
+        { "repository list", "", 0, 0, 0, "List the repositories and their free space",
+          "State and space are those of the hub's last look at each. " RIGHT("inspect"),
+          verb_repository_list },
+        { "repository show", "NAME", 1, 1, 0, "Show one repository",
+          "NAME is its name or its id. " RIGHT("inspect"), verb_repository_show },
+        { "repository add", "NAME PATH", 2, 2, 0, "Add a repository",
+          "PATH is a folder that the hub owns: install -d -o sendense -g sendense-export -m 2750 "
+          "PATH.\nThe hub looks at it first, and marks an empty one as its own. " RIGHT("manage"),
+          verb_repository_add },
+        { "repository remove", "NAME", 1, 1, 0, "Forget a repository that holds no backup",
+          "Its folder stays as it is. " RIGHT("manage"), verb_repository_remove },
+        { "repository check", "NAME", 1, 1, 0, "Have the hub look at a repository now",
+          "Is it mounted, writable, its own, and how much is free? " RIGHT(
+                          "inspect") "\n"
+                                     "Exit status 3 when its state is not \"ok\".",
+          verb_repository_check },
+        { "repository scan", "NAME", 1, 1, 0, "Read a repository's records into the database",
+          "Adds backups that the database does not know; changes nothing in the repository. It "
+          "may\n"
+          "take long. " RIGHT("manage") " Exit status 3 when it met a problem.",
+          verb_repository_scan },
+        { "vm list", "", 0, 0, 0, "List the VMs that the hub knows", RIGHT("inspect"),
+          verb_vm_list },
+        { "vm show", "VM", 1, 1, 0, "Show one VM and its disks",
+          "VM is a name, context id or instance uuid. " RIGHT("inspect"), verb_vm_show },
+        { "vm set", "FILE", 1, 1, 0, "Tell the hub what a VM is",
+          "FILE (\"-\": standard input) is JSON:\n"
+          "  {\"instance_uuid\", \"name\", \"path\", \"disks\": [{\"key\", \"unit_number\",\n"
+          "   \"controller\", \"capacity_bytes\", \"backing_uuid\" (optional)}]}\n"
+          "Prints the VM's context id. " RIGHT("manage"),
+          verb_vm_set },
+        { "backup start", "VM", 1, 1,
+          OPTION(OPTION_REPOSITORY) | OPTION(OPTION_TYPE) | OPTION(OPTION_SOURCE) |
+                          OPTION(OPTION_EXCLUDE) | OPTION(OPTION_WAIT),
+          "Start the backup of a VM",
+          "VM is a name, context id or instance uuid. Prints the job; with --wait, follows it as\n"
+          "\"job watch\" does. A disk that cannot be read incrementally is read in full. "
+          "" RIGHT("backup") "\n--source also needs com.sendense.hub.manage and AllowSources=yes "
+                             "in "
+                             "hub.conf.",
+          verb_backup_start },
+        { "backup list", "[VM]", 0, 1, OPTION(OPTION_REPOSITORY) | OPTION(OPTION_LIMIT),
+          "List completed backups, the newest first", RIGHT("inspect"), verb_backup_list },
+        { "job list", "", 0, 0, OPTION(OPTION_STATE) | OPTION(OPTION_VM) | OPTION(OPTION_LIMIT),
+          "List jobs, the newest first", RIGHT("inspect"), verb_job_list },
+        { "job show", "ID", 1, 1, 0, "Show a job, its disks and its history", RIGHT("inspect"),
+          verb_job_show },
+        { "job watch", "ID", 1, 1, 0, "Follow a job to its end",
+          "Shows each step and the progress; with --json one JSON object a line. A restart of the "
+          "hub\ndoes not end it. Ctrl-C ends the watching alone, with exit status 130. "
+          "" RIGHT("inspect") "\n"
+                              "Exit status 0 when the job completed, 1 when it failed, 3 when it "
+                              "was cancelled.",
+          verb_job_watch },
+        { "job cancel", "ID", 1, 1, OPTION(OPTION_WAIT), "Cancel a job",
+          "What it made is undone. With --wait, follows it to its end, with exit status 0 when it "
+          "was\ncancelled, 1 when it failed, 3 when it completed before. " RIGHT("backup"),
+          verb_job_cancel },
+        { "port list", "", 0, 0, 0, "List the export ports that are in use", RIGHT("inspect"),
+          verb_port_list },
+        { "obligation list", "", 0, 0, 0, "List what the hub still has to undo",
+          "What a job that failed left behind, and when the hub tries again. " RIGHT("inspect"),
+          verb_obligation_list },
+        { "cleanup", "", 0, 0, 0, "Have the hub undo now what it still has to",
+          "Prints what was undone. " RIGHT("manage"), verb_cleanup },
+        { "config check", "[FILE]", 0, 1, 0, "Check the hub's settings",
+          "Reads FILE (default: the hub's own) and its drop-ins as the hub does. Exit status 78 "
+          "and the\n"
+          "line that the hub would end with when something is wrong.",
+          verb_config_check },
+        { "config show", "[FILE]", 0, 1, 0, "Show each setting, its value and where it comes from",
+          "Shows what is in the files now; the running hub read them when it started.",
+          verb_config_show },
+        { "log-level", "LEVEL", 1, 1, 0, "Set how much the running hub logs",
+          "LEVEL is one of emerg, alert, crit, err, warning, notice, info, debug. It holds until "
+          "the hub\n"
+          "ends; LogLevel= in its settings holds longer. " RIGHT("manage"),
+          verb_log_level },
+        { "database probe", "", 0, 0, 0, "Let the hub try its database now",
+          "Shows the state after one try, instead of waiting for the hub's next one. The right\n"
+          "com.sendense.hub.manage is needed. Exit status 3 when the state is not \"ready\".",
+          verb_database_probe },
+        {},
+};
