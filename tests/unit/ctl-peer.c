@@ -5,11 +5,13 @@
  * real hub answers is tested in tests/bus.
  *
  * Usage: ctl-peer NAME=VALUE...; the names are those of the properties. Error=NAME makes every method
- * fail with that error, Silent=yes makes it print "asked" and not answer at all. Prints "ready" and
- * lives until its standard input ends.
+ * fail with that error, Silent=yes makes it print "asked" and not answer at all. Answers=FOLDER answers
+ * from the JSON in it, see ctl-peer-answers.h, which also says what the lines of standard input do. Prints
+ * "ready" and lives until its standard input ends.
  */
 #include "bus/bus-dict.h"
 #include "cleanup.h"
+#include "ctl-peer-answers.h"
 #include "names.h"
 
 #include <errno.h>
@@ -145,12 +147,27 @@ static const sd_bus_vtable vtable[] = {
 
 static int on_input(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
-        char buffer[64];
+        static char buffer[8192];
+        static size_t n;
+        char *end;
+        ssize_t m;
+        int r;
 
-        (void) events, (void) userdata;
-        if (read(fd, buffer, sizeof(buffer)) > 0)
-                return 0;
-        return sd_event_exit(sd_event_source_get_event(source), 0);
+        (void) events;
+        m = read(fd, buffer + n, sizeof(buffer) - n - 1);
+        if (m <= 0)
+                return sd_event_exit(sd_event_source_get_event(source), 0);
+        n += (size_t) m;
+        buffer[n] = '\0';
+        while ((end = memchr(buffer, '\n', n))) {
+                *end = '\0';
+                r = answers_do(userdata, buffer);
+                if (r < 0)
+                        (void) fprintf(stderr, "ctl-peer: %s: %s\n", buffer, strerror(-r));
+                n -= (size_t) (end + 1 - buffer);
+                memmove(buffer, end + 1, n);
+        }
+        return 0;
 }
 
 int main(int argc, char *argv[])
@@ -163,9 +180,11 @@ int main(int argc, char *argv[])
         arg_values = argv + 1;
         r = sd_event_new(&event);
         if (r >= 0)
-                r = sd_event_add_io(event, NULL, STDIN_FILENO, 1 /* EPOLLIN */, on_input, NULL);
-        if (r >= 0)
                 r = sd_bus_open_system(&bus);
+        if (r >= 0)
+                r = sd_event_add_io(event, NULL, STDIN_FILENO, 1 /* EPOLLIN */, on_input, bus);
+        if (r >= 0 && *value_of("Answers", ""))
+                r = answers_register(bus, value_of("Answers", ""));
         if (r >= 0)
                 r = sd_bus_attach_event(bus, event, 0);
         if (r >= 0)

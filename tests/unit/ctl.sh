@@ -5,48 +5,9 @@
 # read, what scripts read, and each exit status. Bus away, hub away, hub silent, hub refusing.
 
 . "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/ctl-peer.bash"
 
-command -v dbus-daemon >/dev/null || skip_all "dbus-daemon is not installed"
-ctl=$SENDENSE_BUILD/cli/sendensectl
 root=$TEST_TMP/root
-export DBUS_SYSTEM_BUS_ADDRESS=unix:path=$TEST_TMP/bus
-unset DBUS_STARTER_BUS_TYPE
-
-# run NAME WANTED-STATUS ARGUMENT...: fills out, err.
-run() {
-    local name=$1 want=$2 rc
-    shift 2
-    out=$("$ctl" "$@" 2>"$TEST_TMP/err" 7>&- 8<&-)
-    rc=$?
-    err=$(<"$TEST_TMP/err")
-    is "$rc" "$want" "$name: exit status $want" || diag "out: $out" "err: $err"
-}
-
-# Ends the peer that runs; peer NAME=VALUE... starts one that says these.
-peer_pid=
-peer_stop() {
-    [ -n "$peer_pid" ] || return 0
-    exec 7>&- 8<&-
-    wait "$peer_pid"
-    peer_pid=
-}
-peer_says() { # LINE: waits for it
-    local line
-    IFS= read -r -t 10 line <&8
-    [ "$line" = "$1" ] || {
-        echo "Bail out! ctl-peer did not say $1"
-        exit 1
-    }
-}
-peer() {
-    peer_stop
-    "$SENDENSE_BUILD/tests/unit/ctl-peer" "$@" <"$TEST_TMP/to-peer" >"$TEST_TMP/from-peer" &
-    peer_pid=$!
-    exec 7>"$TEST_TMP/to-peer" 8<"$TEST_TMP/from-peer"
-    peer_says ready
-}
-mkfifo "$TEST_TMP/to-peer" "$TEST_TMP/from-peer"
-at_end peer_stop
 
 # The installed tree: where the build says programs are, below a root of our own.
 libexec=$(sed -nE 's/^#define SENDENSE_LIBEXEC_DIR "(.*)"$/\1/p' "$SENDENSE_BUILD/build-config.h")
@@ -68,13 +29,7 @@ is "$out" "" "and prints nothing else"
 run "version without a bus" 0 version --root="$root"
 like "$out" "^sendense-hub +$version +$commit +${id:0:12} +no bus\$" "the file is read all the same"
 
-export XDG_DATA_HOME=$TEST_TMP/data
-mkdir -p "$XDG_DATA_HOME/dbus-1/services"
-bus_pid=$(dbus-daemon --session --fork --print-pid --nopidfile --address="$DBUS_SYSTEM_BUS_ADDRESS") || {
-    echo "Bail out! dbus-daemon does not start"
-    exit 1
-}
-at_end "kill $bus_pid"
+ctl_bus_start
 
 # No hub.
 for verb in status 'log-level info' 'database probe'; do

@@ -1,0 +1,111 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# sendensectl doctor with a hub, without one, and without anybody; and all that status shows.
+
+. "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/ctl-peer.bash"
+
+export TZ=UTC
+run "doctor without a bus" 69 doctor
+like "$err" "Cannot reach the system bus: .* Start it: systemctl start dbus\.socket" "cause and remedy"
+ctl_bus_start
+
+# units UNIT=LOAD,ACTIVE,SUB...: a systemd that has these.
+mkfifo "$TEST_TMP/to-units" "$TEST_TMP/from-units"
+units_pid=
+units_stop() {
+    [ -n "$units_pid" ] || return 0
+    exec 5>&-
+    wait "$units_pid"
+    units_pid=
+}
+units() {
+    local line
+    units_stop
+    "$SENDENSE_BUILD/tests/unit/ctl-peer-units" "$@" <"$TEST_TMP/to-units" >"$TEST_TMP/from-units" 7>&- 8<&- &
+    units_pid=$!
+    exec 5>"$TEST_TMP/to-units" 6<"$TEST_TMP/from-units"
+    IFS= read -r -t 10 line <&6
+    exec 6<&-
+    [ "$line" = ready ] || {
+        echo "Bail out! ctl-peer-units is not ready"
+        exit 1
+    }
+}
+at_end units_stop
+
+# No hub.
+run "doctor without a hub and a systemd" 3 doctor
+like "$err" "^sendensectl: the hub does not run\. Start it: systemctl start sendense-hub\.service" "the hub does not run"
+like "$out" "^bad +sendense-hub\.service +systemd does not say: " "and systemd says nothing"
+units sendense-hub.service=loaded,failed,failed mariadb.service=loaded,active,running
+run "doctor without a hub" 3 doctor
+is "$out" "VERDICT  CHECK                 FOUND
+bad      sendense-hub.service  failed (failed)
+                               Remedy: systemctl status sendense-hub.service; journalctl -u sendense-hub.service -n 50
+ok       mariadb.service       active (running)
+bad      polkit.service        not-found
+                               Remedy: systemctl status polkit.service; journalctl -u polkit.service -n 50" \
+    "how the units stand, and what to do"
+run "doctor without a hub as JSON" 3 doctor --json
+is "$(jq -c 'map([.Check, .Verdict, .Text, has("Remedy")])' <<<"$out")" \
+    '[["sendense-hub.service","bad","failed (failed)",true],["mariadb.service","ok","active (running)",false],["polkit.service","bad","not-found",true]]' \
+    "for scripts, in the hub's words"
+units {sendense-hub,mariadb,polkit}.service=loaded,active,running
+run "units that are all well, and no hub on the bus" 3 doctor
+unlike "$out" "^bad" "no unit is bad"
+
+# A hub.
+peer_with_answers
+answer Diagnose 'aa{sv}' '[{"Check": "database", "Verdict": "ok", "Text": "ready, schema 4"}, {"Check": "tools", "Verdict": "ok", "Text": "all there"}]'
+run "doctor" 0 doctor
+is "$out" "VERDICT  CHECK     FOUND
+ok       database  ready, schema 4
+ok       tools     all there" "what it found"
+run "doctor as JSON" 0 doctor --json
+is "$(jq -cS . <<<"$out")" "$(jq -cS .value "$answers/Diagnose.json")" "as the bus has it"
+for verdict in warning bad strange; do
+    jq -n --arg v "$verdict" --arg t $'x\e[2J' '{signature: "aa{sv}", value: [{Check: "a", Verdict: "ok", Text: "b"},
+        {Check: "space", Verdict: $v, Text: $t, Remedy: "add some"}]}' | answer_file Diagnose
+    run "doctor that says $verdict" 3 doctor
+    is "$(tail -2 <<<"$out" | tr -s ' ')" "$verdict space x?[2J
+ Remedy: add some" "$verdict: with its remedy"
+done
+refuse Diagnose org.freedesktop.DBus.Error.AccessDenied "You may not."
+run "doctor for somebody without a right" 77 doctor
+is "$out" "" "nothing is shown"
+
+# Status shows the work too.
+answer ListJobs 'aa{sv}' '[{"Id": 9, "Type": "backup", "Vm": "db", "State": "queued"},
+  {"Id": 8, "Type": "backup", "Vm": "web", "State": "copying", "BytesDone": 1, "BytesTotal": 2},
+  {"Id": 7, "Type": "backup", "Vm": "web", "State": "completed"}]'
+answer ListPorts 'aa{sv}' '[{"Port": 10100, "Job": 8}]'
+answer ListObligations 'aa{sv}' '[{"Id": 1}, {"Id": 2}]'
+answer ListRepositories 'aa{sv}' '[{"Name": "default", "State": "ok", "FreeBytes": 5368709120, "SizeBytes": 10737418240}, {"Name": "nas", "State": "unknown"}]'
+run "status" 0 status
+is "$(tail -n +4 <<<"$out")" "  Exports: ports 10100-10200
+Log level: info
+     Jobs: 2 open
+           9: backup of db, queued
+           8: backup of web, copying, 50 %
+   Leases: 1 in use
+  To undo: 2
+    Repos: default, ok, 5.0 GiB of 10.0 GiB free
+           nas, unknown" "open jobs, leases, obligations, repositories"
+run "status as JSON" 0 status --json
+is "$(jq -c '[.State, (.OpenJobs | map(.Id)), .Leases, .OpenObligations, (.Repositories | map(.FreeBytes))]' <<<"$out")" \
+    '["running",[9,8],[{"Port":10100,"Job":8}],[{"Id":1},{"Id":2}],[5368709120,null]]' "as the bus has it"
+answer ListRepositories 'aa{sv}' '[{"Name": "nas", "State": "failed", "Error": "not mounted"}]'
+run "status with a failed repository" 3 status
+like "$out" "^    Repos: nas, failed: not mounted\$" "which, and why"
+answer ListRepositories 'aa{sv}' '[]'
+run "status without a repository" 0 status
+like "$out" "^    Repos: none\. Add one: sendensectl repository add NAME PATH\$" "what to do"
+refuse ListPorts com.sendense.Error.DatabaseUnavailable $'The database\e[2J is away.'
+run "status when the database goes" 0 status
+like "$out" "^     Jobs: not known: The database\?\[2J is away\.\$" "the rest is shown all the same"
+peer_with_answers DatabaseError=$'a\e[2J\nb' Version=$'\e[1m'
+run "status of a hub that says strange things" 0 status
+unlike "$out" $'\e' "no escape sequence reaches the terminal"
+done_testing
