@@ -36,6 +36,7 @@ typedef enum UnitKind {
         UNIT_EXPORT_SERVICE, /* sendense-export-<job>-<key>.service */
         UNIT_COPY_SERVICE, /* sendense-copy-<job>.service */
         UNIT_IMAGE_SERVICE, /* sendense-image-<job>-<step>.service */
+        UNIT_REPOSITORY_SERVICE, /* sendense-repository-<repository>-<step>.service */
         UNIT_JOB_TARGET, /* sendense-job@<job>.target */
         UNIT_JOB_SLICE, /* sendense-jobs-<job>.slice */
         UNIT_KIND_MAX,
@@ -44,9 +45,9 @@ typedef enum UnitKind {
 
 typedef struct UnitName {
         UnitKind kind;
-        uint64_t job; /* 1..JOB_NUMBER_MAX */
+        uint64_t job; /* 1..JOB_NUMBER_MAX; the repository's number where no job is behind it */
         uint32_t disk_key; /* exports only: 1..DISK_KEY_MAX */
-        char step[UNIT_STEP_MAX + 1]; /* images only: words of a-z and 0-9 joined by '-' */
+        char step[UNIT_STEP_MAX + 1]; /* images and repositories: words of a-z, 0-9 joined by '-' */
 } UnitName;
 
 /* The text of a name. -EINVAL when a member is out of its bounds, or set though the kind has none. */

@@ -20,7 +20,7 @@ like "$(hub busctl tree --list "$HUB_NAME")" "^$HUB_PATH\$" "busctl tree shows i
 is "$(hub ps -o user= -C sendense-hub)" sendense "it runs as its own user"
 like "$(hub getent passwd sendense)" ':/usr/sbin/nologin$' "nobody can log in as that user"
 is "$(hub stat -c '%U %a' /etc/sendense /var/lib/sendense /run/sendense | xargs)" \
-    "root 755 sendense 750 sendense 755" "its folders belong to whom they should"
+    "root 755 sendense 751 sendense 755" "its folders belong to whom they should"
 is "$(hub cat /sys/fs/cgroup/systemd/system.slice/sendense-hub.service/cgroup.procs \
     /sys/fs/cgroup/system.slice/sendense-hub.service/cgroup.procs 2>/dev/null | sort -u | wc -l)" 1 "it has no children"
 is "$(hub ss -Hltup | grep -c sendense)" 0 "it listens on no port"

@@ -34,6 +34,8 @@ static void units_both_ways(void **state)
         expect_unit((UnitName){ UNIT_COPY_SERVICE, 5, 0, "" }, "sendense-copy-5.service");
         expect_unit((UnitName){ UNIT_IMAGE_SERVICE, 5, 0, "check-2000" },
                     "sendense-image-5-check-2000.service");
+        expect_unit((UnitName){ UNIT_REPOSITORY_SERVICE, 1, 0, "health" },
+                    "sendense-repository-1-health.service");
         expect_unit((UnitName){ UNIT_JOB_TARGET, 5, 0, "" }, "sendense-job@5.target");
         expect_unit((UnitName){ UNIT_JOB_SLICE, 5, 0, "" }, "sendense-jobs-5.slice");
         expect_unit((UnitName){ UNIT_EXPORT_SERVICE, JOB_NUMBER_MAX, DISK_KEY_MAX, "" },
@@ -63,6 +65,8 @@ static void units_out_of_bounds(void **state)
                 { UNIT_IMAGE_SERVICE, 5, 0, "x/y" },
                 { UNIT_IMAGE_SERVICE, 5, 0, "x.y" },
                 { UNIT_IMAGE_SERVICE, 5, 2000, "x" },
+                { UNIT_REPOSITORY_SERVICE, 1, 0, "" },
+                { UNIT_REPOSITORY_SERVICE, 1, 2000, "x" },
         };
         UnitName unterminated = { UNIT_IMAGE_SERVICE, 5, 0, "" };
         char text[UNIT_NAME_SIZE] = "untouched";
@@ -100,6 +104,8 @@ static void units_not_ours(void **state)
                 "sendense-image-5-.service",
                 "sendense-image-5-Check.service",
                 "sendense-image-5-abcdefghijklmnopqrstuvwxyz0123456.service",
+                "sendense-repository-1.service",
+                "sendense-repository-1-scan.socket",
                 "sendense-job@.target",
                 "sendense-job@x.target",
                 "sendense-jobs.slice",
