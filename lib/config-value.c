@@ -58,6 +58,11 @@ int config_parse_span(const ConfigKey *key, const char *value, void *field)
         return parse_span_usec(value, key->min, key->max, field) < 0 ? -EINVAL : 0;
 }
 
+int config_parse_size(const ConfigKey *key, const char *value, void *field)
+{
+        return parse_size(value, key->min, key->max, field);
+}
+
 int config_parse_number(const ConfigKey *key, const char *value, void *field)
 {
         return parse_uint64(value, key->min, key->max, field) < 0 ? -EINVAL : 0;

@@ -17,6 +17,8 @@ int config_parse_port(const ConfigKey *key, const char *value, void *field); /* 
 int config_parse_port_range(const ConfigKey *key, const char *value,
                             void *field); /* PortRange; at most key->max ports */
 int config_parse_span(const ConfigKey *key, const char *value, void *field); /* uint64_t usec */
+int config_parse_size(const ConfigKey *key, const char *value,
+                      void *field); /* uint64_t bytes, "512M" */
 int config_parse_number(const ConfigKey *key, const char *value, void *field); /* uint64_t */
 int config_parse_bool(const ConfigKey *key, const char *value, void *field); /* bool */
 int config_parse_level(const ConfigKey *key, const char *value, void *field); /* int */

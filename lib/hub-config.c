@@ -36,6 +36,25 @@ const ConfigKey hub_config_keys[] = {
 
         { "Exports", "Ports", config_parse_port_range, FIELD(export_ports), 0, 1000, "10100-10200",
           "two ports FIRST-LAST, FIRST not above LAST, 1000 ports at most" },
+        { "Exports", "ProbeSec", config_parse_span, FIELD(export_probe_usec), USEC_PER_SEC,
+          3600 * USEC_PER_SEC, "10s", "a time from 1s to 1h" },
+        { "Exports", "AnswerTimeoutSec", config_parse_span, FIELD(export_answer_timeout_usec),
+          USEC_PER_SEC, 3600 * USEC_PER_SEC, "30s", "a time from 1s to 1h" },
+        { "Exports", "MemoryMax", config_parse_size, FIELD(export_memory_bytes), UINT64_C(64) << 20,
+          UINT64_C(64) << 30, "512M", "a size from 64M to 64G" },
+
+        { "Jobs", "Running", config_parse_number, FIELD(jobs_running), 1, 1000, "8",
+          "a number from 1 to 1000" },
+        { "Jobs", "RunningPerRepository", config_parse_number, FIELD(jobs_running_per_repository),
+          1, 1000, "4", "a number from 1 to 1000" },
+        { "Jobs", "Queued", config_parse_number, FIELD(jobs_queued), 1, 1000, "200",
+          "a number from 1 to 1000" },
+
+        { "Repositories", "MinFree", config_parse_size, FIELD(repository_reserve_bytes), 0,
+          UINT64_C(1) << 50, "1G", "a size from 0 to 1024T, such as 500M" },
+
+        { "Backup", "AllowSources", config_parse_bool, FIELD(backup_allow_sources), 0, 0, "no",
+          "yes or no" },
 
         { "Tunnel", "SshPort", config_parse_port, FIELD(ssh_port), 0, 0, "443",
           "a port from 1 to 65535" },

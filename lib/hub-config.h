@@ -22,6 +22,17 @@ typedef struct HubConfig {
         uint64_t database_probe_usec;
 
         PortRange export_ports;
+        uint64_t export_probe_usec;
+        uint64_t export_answer_timeout_usec;
+        uint64_t export_memory_bytes;
+
+        uint64_t jobs_running;
+        uint64_t jobs_running_per_repository;
+        uint64_t jobs_queued; /* open ones in all */
+
+        uint64_t repository_reserve_bytes;
+        bool backup_allow_sources;
+
         uint16_t ssh_port;
         PortRange reverse_ports;
         uint16_t api_port;

@@ -25,6 +25,17 @@ static const struct {
         [MESSAGE_ACCESS_DENIED] = { "access-denied", "08cb19214514464babee95d21fdafd88" },
         [MESSAGE_AUTHORITY_UNAVAILABLE] = { "authority-unavailable",
                                             "e06dcd0d05be4bf2b52eb0c8e02bb511" },
+        [MESSAGE_JOB_CREATED] = { "job-created", "4d2b9576e1da4260a16dc48050374821" },
+        [MESSAGE_JOB_STATE] = { "job-state", "3b701ac75e9248ceaef574d786dc4016" },
+        [MESSAGE_JOB_TAKEN_UP] = { "job-taken-up", "289e8786f66c41619bbd294927502ce5" },
+        [MESSAGE_JOB_FAILED] = { "job-failed", "577f3650eb4e4c19aae473901632b99d" },
+        [MESSAGE_JOB_CANCELLED] = { "job-cancelled", "6721bb2d281b403895dab68a893a2f3e" },
+        [MESSAGE_JOB_ENDED] = { "job-ended", "e106b3c40169431ba1c4beefdbcfae41" },
+        [MESSAGE_BACKUP_COMMITTED] = { "backup-committed", "0085e2910a8a49aa838605cd70f18ac7" },
+        [MESSAGE_PORT_TAKEN] = { "port-taken", "97084e928c4b4cd192726503e49ea3da" },
+        [MESSAGE_OBLIGATION_OPEN] = { "obligation-open", "ab733e53c73f417eaca6d1790a5e4ce1" },
+        [MESSAGE_REPOSITORY_FAILED] = { "repository-failed", "379ffd45316045d0b9873b9c455cccb1" },
+        [MESSAGE_REPOSITORY_OK] = { "repository-ok", "c221c0d27b3a4e02907ef0e0ef791c89" },
 };
 
 const char *message_id_to_string(MessageId id)

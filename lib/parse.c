@@ -105,6 +105,32 @@ int parse_span_usec(const char *text, uint64_t min_usec, uint64_t max_usec, uint
         return -EINVAL;
 }
 
+int parse_size(const char *text, uint64_t min, uint64_t max, uint64_t *ret_bytes)
+{
+        static const struct {
+                const char *suffix;
+                unsigned shift;
+        } units[] = { { "", 0 }, { "K", 10 }, { "M", 20 }, { "G", 30 }, { "T", 40 } };
+        uint64_t value;
+        const char *end;
+        int r;
+
+        r = parse_digits(text, &value, &end);
+        if (r < 0)
+                return r;
+
+        for (size_t i = 0; i < ELEMENTSOF(units); i++) {
+                if (strcmp(end, units[i].suffix) != 0)
+                        continue;
+                if (__builtin_mul_overflow(value, UINT64_C(1) << units[i].shift, &value) ||
+                    value < min || value > max)
+                        return -ERANGE;
+                *ret_bytes = value;
+                return 0;
+        }
+        return -EINVAL;
+}
+
 static const char *const log_levels[] = {
         [LOG_EMERG] = "emerg", [LOG_ALERT] = "alert",     [LOG_CRIT] = "crit",
         [LOG_ERR] = "err",     [LOG_WARNING] = "warning", [LOG_NOTICE] = "notice",

@@ -24,6 +24,10 @@ int parse_bool(const char *text, bool *ret_value);
  * settings. The product is checked. Errors as parse_uint64(); bounds are in microseconds. */
 int parse_span_usec(const char *text, uint64_t min_usec, uint64_t max_usec, uint64_t *ret_usec);
 
+/* One number of bytes with one unit: K, M, G or T, of 1024 each; a bare number means bytes. The product
+ * is checked. Errors as parse_uint64(). */
+int parse_size(const char *text, uint64_t min, uint64_t max, uint64_t *ret_bytes);
+
 /* Log level by its syslog name: emerg … debug. -EINVAL otherwise. */
 int parse_log_level(const char *text, int *ret_level);
 const char *log_level_to_string(int level);

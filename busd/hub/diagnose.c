@@ -67,8 +67,8 @@ static void check_database(Diagnosis *d)
                 add(d, "database", VERDICT_OK, NULL, "ready, schema %" PRIu32, status->schema);
         else
                 add(d, "database", VERDICT_BAD,
-                    "systemctl status mariadb sendense-migrate; the hub goes on by itself", "%s: %s",
-                    database_state_to_string(status->state), status->error);
+                    "systemctl status mariadb sendense-migrate; the hub goes on by itself",
+                    "%s: %s", database_state_to_string(status->state), status->error);
 }
 
 /* 0, or the errno of the bind. */
@@ -99,7 +99,8 @@ static bool is_leased(const Jobs *jobs, uint16_t port)
 static void check_ports(Diagnosis *d)
 {
         const PortRange *range = &d->manager->config->export_ports;
-        unsigned n_leased = 0, n_taken = 0, first_taken = 0, n = (unsigned) range->last - range->first + 1;
+        unsigned n_leased = 0, n_taken = 0, first_taken = 0,
+                 n = (unsigned) range->last - range->first + 1;
 
         for (unsigned port = range->first; port <= range->last; port++) {
                 if (is_leased(d->manager->jobs, (uint16_t) port))
@@ -113,8 +114,8 @@ static void check_ports(Diagnosis *d)
         else
                 add(d, "ports", n_taken + n_leased < n ? VERDICT_WARNING : VERDICT_BAD,
                     "ss -ltnp shows who has them; end it, or choose another [Exports] Ports=",
-                    "%u of %u are in use by programs that are not ours, the first is %u", n_taken, n,
-                    first_taken);
+                    "%u of %u are in use by programs that are not ours, the first is %u", n_taken,
+                    n, first_taken);
 }
 
 static void check_repositories(Diagnosis *d, const json_t *repositories)
@@ -126,13 +127,15 @@ static void check_repositories(Diagnosis *d, const json_t *repositories)
         json_array_foreach (repositories, i, row) {
                 const char *name = json_string_value(json_object_get(row, "Name")) ?: "?";
                 const char *state = json_string_value(json_object_get(row, "State")) ?: "unknown";
-                uint64_t free_bytes = (uint64_t) json_integer_value(json_object_get(row, "FreeBytes"));
+                uint64_t free_bytes =
+                                (uint64_t) json_integer_value(json_object_get(row, "FreeBytes"));
                 char check[96];
 
                 (void) snprintf(check, sizeof(check), "repository %s", name);
                 if (strcmp(state, "failed") == 0)
-                        add(d, check, VERDICT_BAD, "sendensectl repository check tells when it is good",
-                            "%s", json_string_value(json_object_get(row, "Error")));
+                        add(d, check, VERDICT_BAD,
+                            "sendensectl repository check tells when it is good", "%s",
+                            json_string_value(json_object_get(row, "Error")));
                 else if (strcmp(state, "ok") != 0)
                         add(d, check, VERDICT_WARNING, "sendensectl repository check looks now",
                             "not looked at yet");
@@ -141,7 +144,8 @@ static void check_repositories(Diagnosis *d, const json_t *repositories)
                             "%" PRIu64 " MiB are free, and [Repositories] MinFree= wants %" PRIu64,
                             free_bytes >> 20, reserve >> 20);
                 else
-                        add(d, check, VERDICT_OK, NULL, "%" PRIu64 " GiB are free", free_bytes >> 30);
+                        add(d, check, VERDICT_OK, NULL, "%" PRIu64 " GiB are free",
+                            free_bytes >> 30);
         }
 }
 
@@ -165,7 +169,8 @@ static void check_clock(Diagnosis *d)
         struct timex state = {};
 
         if (time(NULL) < 1704067200) /* the year 2024: backups are named by time */
-                add(d, "clock", VERDICT_BAD, "timedatectl set-ntp true", "the clock is before 2024");
+                add(d, "clock", VERDICT_BAD, "timedatectl set-ntp true",
+                    "the clock is before 2024");
         else if (adjtimex(&state) >= 0 && (state.status & STA_UNSYNC))
                 add(d, "clock", VERDICT_WARNING, "timedatectl set-ntp true",
                     "the clock is not synchronised");
@@ -204,7 +209,8 @@ static int on_template(sd_bus_message *m, void *userdata, sd_bus_error *error)
 
         (void) error;
         if (sd_bus_message_is_method_error(m, NULL))
-                add(d, "units", VERDICT_BAD, "systemctl daemon-reload; is all of the package installed?",
+                add(d, "units", VERDICT_BAD,
+                    "systemctl daemon-reload; is all of the package installed?",
                     "systemd does not know sendense-job@.target: %s",
                     sd_bus_message_get_error(m)->message ?: "");
         else if (sd_bus_message_read(m, "s", &state) >= 0)

@@ -81,7 +81,7 @@ static void on_stopped(int error, const char *text, void *userdata)
 /* What the program said, or what must be said in its place. */
 static void take_result(ImageRun *run, int error, const char *text)
 {
-        CLEANUP(json_decref_p) json_t *result = NULL;
+        CLEANUP(json_decrefp) json_t *result = NULL;
         const char *name;
         int r;
 
@@ -98,8 +98,8 @@ static void take_result(ImageRun *run, int error, const char *text)
         name = json_string_value(json_object_get(result, "error_name"));
         if (name && strncmp(name, "com.sendense.Error.", 19) == 0)
                 set_error(run, name,
-                          json_string_value(json_object_get(result, "error_text")) ?:
-                                          "it does not say why");
+                          json_string_value(json_object_get(result, "error_text"))
+                                          ?: "it does not say why");
         else if (error < 0)
                 set_error(run, bus_error_from_errno(error) ?: BUS_ERROR_FAILED, text);
         else

@@ -9,12 +9,17 @@
 #include "build-id.h"
 #include "bus/authorise.h"
 #include "bus/bus-error.h"
+#include "bus/bus-job.h"
 #include "bus/bus-manager.h"
 #include "cleanup.h"
 #include "clock.h"
+#include "job/jobs.h"
+#include "job/sweep.h"
 #include "log.h"
 #include "names.h"
 #include "parse.h"
+#include "repository/repositories.h"
+#include "unit/units.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -93,6 +98,10 @@ static void on_database_status(const StoreStatus *status, void *userdata)
         if (status->schema != old.schema)
                 bus_manager_emit_changed(manager, "DatabaseSchema");
         update_state(manager);
+        if (status->state == DATABASE_READY && old.state != DATABASE_READY) {
+                jobs_database_ready(manager->jobs);
+                repositories_look(manager->repositories);
+        }
 }
 
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
@@ -103,6 +112,8 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
         (void) log_event(LOG_INFO, 0, NULL, MESSAGE_HUB_STOPPING, "Stopping after SIG%s",
                          sigabbrev_np((int) info->ssi_signo) ?: "?");
         manager->is_stopping = true;
+        /* Units go on; what is open is taken up by the next start. */
+        manager->jobs->is_going_down = true;
         (void) sd_notify(false, "STOPPING=1");
         update_state(manager);
         return sd_event_exit(manager->event, EXIT_SUCCESS);
@@ -233,6 +244,8 @@ static int start_bus(Manager *manager)
         if (r >= 0)
                 r = bus_manager_register(manager);
         if (r >= 0)
+                r = bus_job_register(manager);
+        if (r >= 0)
                 r = sd_bus_attach_event(manager->bus, manager->event, SD_EVENT_PRIORITY_NORMAL);
         if (r >= 0)
                 r = sd_bus_request_name_async(manager->bus, NULL, HUB_BUS_NAME, 0, on_name_answer,
@@ -250,6 +263,47 @@ static int start_store(Manager *manager)
                 return log_error(r, "Cannot start the database worker: %m");
         manager->database = *store_status(manager->store);
         return 0;
+}
+
+static void on_unit(const char *unit, const UnitState *state, void *userdata)
+{
+        Manager *manager = userdata;
+
+        if (manager->jobs)
+                jobs_on_unit(manager->jobs, unit, state);
+}
+
+static void on_obligations(unsigned n_open, void *userdata)
+{
+        (void) n_open;
+        bus_manager_emit_changed(userdata, "Obligations");
+}
+
+static int start_jobs(Manager *manager)
+{
+        Jobs values;
+        int r;
+
+        r = units_new(manager->bus, on_unit, manager, &manager->units);
+        if (r < 0)
+                return log_error(r, "Cannot watch the units of jobs: %m");
+        values = (Jobs){
+                .event = manager->event,
+                .bus = manager->bus,
+                .store = manager->store,
+                .units = manager->units,
+                .config = manager->config,
+                .observer = bus_job_on_news,
+                .userdata = manager,
+        };
+        r = jobs_new(&values, &manager->jobs);
+        if (r < 0)
+                return r; /* said so */
+        r = sweeper_new(manager->jobs, on_obligations, manager, &manager->sweeper);
+        if (r >= 0)
+                r = repositories_new(manager->event, manager->units, manager->store,
+                                     &manager->repositories);
+        return r < 0 ? log_error(r, "Cannot set up what looks after jobs and repositories: %m") : 0;
 }
 
 DEFINE_CLEANUP(Manager *, manager_free)
@@ -273,6 +327,8 @@ int manager_new(const HubConfig *config, Manager **ret_manager)
                 r = start_bus(manager);
         if (r >= 0)
                 r = start_store(manager);
+        if (r >= 0)
+                r = start_jobs(manager);
         if (r < 0)
                 return r;
         *ret_manager = TAKE(manager);
@@ -285,7 +341,13 @@ Manager *manager_free(Manager *manager)
                 return NULL;
 
         /* The worker first: calls that wait for it are answered while the bus is still there. */
+        if (manager->jobs)
+                manager->jobs->is_going_down = true;
         store_free(manager->store);
+        units_free(manager->units);
+        repositories_free(manager->repositories);
+        sweeper_free(manager->sweeper);
+        jobs_free(manager->jobs);
         authority_free(manager->authority);
         /* Flushing too waits for the handshake. */
         if (manager->bus && sd_bus_is_ready(manager->bus) > 0)

@@ -12,6 +12,10 @@
 #include "hub-state.h"
 
 typedef struct Authority Authority;
+typedef struct Jobs Jobs;
+typedef struct Repositories Repositories;
+typedef struct Sweeper Sweeper;
+typedef struct Units Units;
 typedef struct sd_bus sd_bus;
 typedef struct sd_event sd_event;
 
@@ -20,6 +24,10 @@ typedef struct Manager {
         sd_bus *bus;
         Authority *authority;
         Store *store;
+        Units *units;
+        Jobs *jobs;
+        Sweeper *sweeper;
+        Repositories *repositories;
         const HubConfig *config;
         uint64_t started_usec; /* CLOCK_REALTIME */
         HubState state;

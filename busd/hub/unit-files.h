@@ -10,6 +10,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Where copies tell their progress, in the runtime folder. */
+#define PROGRESS_SOCKET "progress.sock"
+
 enum {
         UNIT_FILE_PATH_SIZE = 256,
         UNIT_ERROR_LINE_SIZE = 512,

@@ -29,8 +29,10 @@ static const char option_signatures[BUS_OPTION_TYPE_MAX][6] = {
 };
 
 static const char *const option_words[BUS_OPTION_TYPE_MAX] = {
-        [BUS_OPTION_STRING] = "a string (s)",      [BUS_OPTION_BOOL] = "a boolean (b)",
-        [BUS_OPTION_UINT32] = "a number (u)",      [BUS_OPTION_UINT64] = "a number (t)",
+        [BUS_OPTION_STRING] = "a string (s)",
+        [BUS_OPTION_BOOL] = "a boolean (b)",
+        [BUS_OPTION_UINT32] = "a number (u)",
+        [BUS_OPTION_UINT64] = "a number (t)",
         [BUS_OPTION_FD] = "a file descriptor (h)",
         [BUS_OPTION_KEY_TEXTS] = "a dictionary of numbers and texts (a{us})",
 };
@@ -165,9 +167,9 @@ static int read_value(sd_bus_message *message, const BusOption *option, OptionVa
 
         r = sd_bus_message_enter_container(message, 'v', signature);
         if (r >= 0)
-                r = option->type == BUS_OPTION_KEY_TEXTS ?
-                                read_key_texts(message, option, &ret_value->texts, error) :
-                                sd_bus_message_read_basic(message, signature[0], ret_value);
+                r = option->type == BUS_OPTION_KEY_TEXTS
+                                    ? read_key_texts(message, option, &ret_value->texts, error)
+                                    : sd_bus_message_read_basic(message, signature[0], ret_value);
         if (r < 0 && sd_bus_error_is_set(error))
                 return r;
         if (r >= 0)

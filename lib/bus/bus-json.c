@@ -8,6 +8,7 @@
 #include "cleanup.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -19,8 +20,8 @@ static const struct {
         const char *key;
         char type;
 } narrow_integers[] = {
-        { "Attempt", 'u' },  { "Attempts", 'u' }, { "Disks", 'u' },      { "DiskKey", 'u' },
-        { "Key", 'u' },      { "Port", 'q' },     { "ProcessId", 'u' },  { "UnitNumber", 'u' },
+        { "Attempt", 'u' }, { "Attempts", 'u' }, { "Disks", 'u' },     { "DiskKey", 'u' },
+        { "Key", 'u' },     { "Port", 'q' },     { "ProcessId", 'u' }, { "UnitNumber", 'u' },
 };
 
 /* Lists of texts; all other arrays are lists of dictionaries, the empty ones too. */
@@ -42,11 +43,11 @@ static int append_integer(sd_bus_message *m, const char *key, json_int_t value)
                 return -EINVAL;
         switch (integer_type(key)) {
         case 'q':
-                return value > UINT16_MAX ? -EINVAL :
-                                            sd_bus_message_append(m, "v", "q", (uint16_t) value);
+                return value > UINT16_MAX ? -EINVAL
+                                          : sd_bus_message_append(m, "v", "q", (uint16_t) value);
         case 'u':
-                return value > UINT32_MAX ? -EINVAL :
-                                            sd_bus_message_append(m, "v", "u", (uint32_t) value);
+                return value > UINT32_MAX ? -EINVAL
+                                          : sd_bus_message_append(m, "v", "u", (uint32_t) value);
         default:
                 return sd_bus_message_append(m, "v", "t", (uint64_t) value);
         }

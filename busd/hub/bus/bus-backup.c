@@ -10,6 +10,7 @@
 #include "bus/bus-list.h"
 #include "bus/bus-methods.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "hub-config.h"
 #include "job/jobs.h"
 #include "log.h"
@@ -42,13 +43,15 @@ static void on_created(int error, const json_t *out, const char *name, const cha
         r = jobs_add(jobs, (json_t *) out, &job);
         if (r < 0) {
                 bus_wait_fail(wait, BUS_ERROR_FAILED,
-                              "The job is written down, and this hub cannot take it up; restart it");
+                              "The job is written down, and this hub cannot take it up; restart "
+                              "it");
                 return;
         }
         (void) job_log(job, NULL, LOG_NOTICE, 0, MESSAGE_JOB_CREATED,
                        "Job %" PRIu64 " backs up %s (%s) into %s as %s, asked for by %s", job->id,
-                       job_text(job, "Vm"), job_text(job, "BackupType"), job_text(job, "Repository"),
-                       job_text(job, "BackupId"), job_text(job, "Principal"));
+                       job_text(job, "Vm"), job_text(job, "BackupType"),
+                       job_text(job, "Repository"), job_text(job, "BackupId"),
+                       job_text(job, "Principal"));
         bus_job_path(job->id, path);
         r = sd_bus_reply_method_return(wait->call, "o", path);
         if (r < 0)
@@ -67,11 +70,11 @@ static int act_start(Manager *manager, sd_bus_message *call, const char *princip
         if (!manager->jobs->is_loaded)
                 return bus_error_setf(error, BUS_ERROR_DATABASE_UNAVAILABLE,
                                       "The hub has not taken up its jobs yet (%s); try again",
-                                      *manager->database.error ? manager->database.error :
-                                                                 "it has just started");
+                                      *manager->database.error ? manager->database.error
+                                                               : "it has just started");
         if (jobs_n_open(manager->jobs) >= manager->config->jobs_queued)
                 return bus_error_setf(error, BUS_ERROR_BUSY,
-                                      "%u jobs are open already, as [Jobs] Queued= allows",
+                                      "%" PRIu64 " jobs are open already, as [Jobs] Queued= allows",
                                       manager->config->jobs_queued);
         r = event_id_make(event_id);
         if (r >= 0)
@@ -80,7 +83,8 @@ static int act_start(Manager *manager, sd_bus_message *call, const char *princip
                 r = request_add_text(request, "Principal", principal);
         if (r < 0)
                 return r;
-        (void) json_object_set_new(request, "NowUSec", json_integer((json_int_t) jobs_wall_usec()));
+        (void) json_object_set_new(request, "NowUSec",
+                                   json_integer((json_int_t) clock_realtime_usec()));
         wait = bus_wait_new(manager, call, NULL);
         if (!wait)
                 return -ENOMEM;
@@ -99,15 +103,16 @@ static int check_sources(const Manager *manager, const json_t *sources, sd_bus_e
                                       "This hub has no node that could read the VM; option sources "
                                       "names NBD URIs to read instead");
         if (!manager->config->backup_allow_sources)
-                return bus_error_setf(error, BUS_ERROR_NOT_ALLOWED,
-                                      "Option sources is switched off; [Backup] AllowSources=yes in "
-                                      "the hub's settings allows it");
+                return bus_error_setf(
+                                error, BUS_ERROR_NOT_ALLOWED,
+                                "Option sources is switched off; [Backup] AllowSources=yes in "
+                                "the hub's settings allows it");
         return 0;
 }
 
 int method_start_backup(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
-        CLEANUP(json_decref_p) json_t *sources = NULL, *exclude = NULL, *request = NULL;
+        CLEANUP(json_decrefp) json_t *sources = NULL, *exclude = NULL, *request = NULL;
         const char *vm, *repository = "1", *type = "incremental";
         const BusOption options[] = {
                 { "repository", BUS_OPTION_STRING, 64, &repository, NULL },
@@ -123,10 +128,11 @@ int method_start_backup(sd_bus_message *call, void *userdata, sd_bus_error *erro
         if (r < 0)
                 return r;
         if (*vm == '\0' || strlen(vm) > NAME_MAX_BYTES)
-                return bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT,
-                                      "Argument vm must be a name, context id or instance UUID of 1 "
-                                      "to %d bytes",
-                                      NAME_MAX_BYTES);
+                return bus_error_setf(
+                                error, BUS_ERROR_INVALID_ARGUMENT,
+                                "Argument vm must be a name, context id or instance UUID of 1 "
+                                "to %d bytes",
+                                NAME_MAX_BYTES);
         if (backup_type_from_string(type) == BACKUP_TYPE_INVALID)
                 return bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT,
                                       "Option type must be full or incremental");
@@ -141,8 +147,8 @@ int method_start_backup(sd_bus_message *call, void *userdata, sd_bus_error *erro
 
 /* Cancel. */
 
-static int act_cancel(Manager *manager, sd_bus_message *call, const char *principal, json_t *request,
-                      sd_bus_error *error)
+static int act_cancel(Manager *manager, sd_bus_message *call, const char *principal,
+                      json_t *request, sd_bus_error *error)
 {
         uint64_t id = (uint64_t) json_integer_value(json_object_get(request, "Id"));
         Job *job = jobs_find(manager->jobs, id);
@@ -154,9 +160,9 @@ static int act_cancel(Manager *manager, sd_bus_message *call, const char *princi
                                       id, id);
         if (job_cancel(job, principal) < 0)
                 return bus_error_setf(error, BUS_ERROR_BUSY, "Job %" PRIu64 " is %s already", id,
-                                      job->ending != JOB_STATE_INVALID || job->has_error ?
-                                                      "ending" :
-                                                      job_state_to_string(job->state));
+                                      job->ending != JOB_STATE_INVALID || job->has_error
+                                                      ? "ending"
+                                                      : job_state_to_string(job->state));
         return sd_bus_reply_method_return(call, "");
 }
 
@@ -173,7 +179,8 @@ static int read_id(sd_bus_message *call, uint64_t *ret_id, sd_bus_error *error)
         if (r >= 0)
                 r = bus_options_none(call, error);
         if (r >= 0 && (*ret_id == 0 || *ret_id > JOB_NUMBER_MAX))
-                return bus_error_setf(error, BUS_ERROR_NOT_FOUND, "There is no job %" PRIu64, *ret_id);
+                return bus_error_setf(error, BUS_ERROR_NOT_FOUND, "There is no job %" PRIu64,
+                                      *ret_id);
         return r;
 }
 
@@ -189,7 +196,7 @@ int method_cancel_job(sd_bus_message *call, void *userdata, sd_bus_error *error)
 
 static int answer_jobs(Manager *manager, sd_bus_message *call, const json_t *out)
 {
-        CLEANUP(json_decref_p) json_t *rows = json_deep_copy(json_object_get(out, "Jobs"));
+        CLEANUP(json_decrefp) json_t *rows = json_deep_copy(json_object_get(out, "Jobs"));
         json_t *row;
         size_t i;
 
@@ -202,7 +209,8 @@ static int act_list_jobs(Manager *manager, sd_bus_message *call, const char *pri
                          json_t *request, sd_bus_error *error)
 {
         (void) principal;
-        return bus_call_store(manager, call, store_job_list, json_incref(request), answer_jobs, error);
+        return bus_call_store(manager, call, store_job_list, json_incref(request), answer_jobs,
+                              error);
 }
 
 int method_list_jobs(sd_bus_message *call, void *userdata, sd_bus_error *error)
@@ -210,12 +218,14 @@ int method_list_jobs(sd_bus_message *call, void *userdata, sd_bus_error *error)
         json_t *request;
         int r = bus_list_read(call, LIST_BY_STATE | LIST_BY_VM, &request, error);
 
-        return r < 0 ? r : bus_call_check(userdata, call, ACTION_INSPECT, request, act_list_jobs, error);
+        return r < 0 ? r
+                     : bus_call_check(userdata, call, ACTION_INSPECT, request, act_list_jobs,
+                                      error);
 }
 
 static int answer_job(Manager *manager, sd_bus_message *call, const json_t *out)
 {
-        CLEANUP(json_decref_p) json_t *row = json_deep_copy(out);
+        CLEANUP(json_decrefp) json_t *row = json_deep_copy(out);
 
         if (!row)
                 return -ENOMEM;
@@ -227,7 +237,8 @@ static int act_get_job(Manager *manager, sd_bus_message *call, const char *princ
                        json_t *request, sd_bus_error *error)
 {
         (void) principal;
-        return bus_call_store(manager, call, store_job_get, json_incref(request), answer_job, error);
+        return bus_call_store(manager, call, store_job_get, json_incref(request), answer_job,
+                              error);
 }
 
 int method_get_job(sd_bus_message *call, void *userdata, sd_bus_error *error)
@@ -235,9 +246,10 @@ int method_get_job(sd_bus_message *call, void *userdata, sd_bus_error *error)
         uint64_t id;
         int r = read_id(call, &id, error);
 
-        return r < 0 ? r : bus_call_check(userdata, call, ACTION_INSPECT,
-                                          json_pack("{s:I}", "Id", (json_int_t) id), act_get_job,
-                                          error);
+        return r < 0 ? r
+                     : bus_call_check(userdata, call, ACTION_INSPECT,
+                                      json_pack("{s:I}", "Id", (json_int_t) id), act_get_job,
+                                      error);
 }
 
 static int answer_backups(Manager *manager, sd_bus_message *call, const json_t *out)
@@ -250,8 +262,8 @@ static int act_list_backups(Manager *manager, sd_bus_message *call, const char *
                             json_t *request, sd_bus_error *error)
 {
         (void) principal;
-        return bus_call_store(manager, call, store_backup_list, json_incref(request), answer_backups,
-                              error);
+        return bus_call_store(manager, call, store_backup_list, json_incref(request),
+                              answer_backups, error);
 }
 
 int method_list_backups(sd_bus_message *call, void *userdata, sd_bus_error *error)
@@ -259,6 +271,7 @@ int method_list_backups(sd_bus_message *call, void *userdata, sd_bus_error *erro
         json_t *request;
         int r = bus_list_read(call, LIST_BY_VM | LIST_BY_REPOSITORY, &request, error);
 
-        return r < 0 ? r : bus_call_check(userdata, call, ACTION_INSPECT, request, act_list_backups,
-                                          error);
+        return r < 0 ? r
+                     : bus_call_check(userdata, call, ACTION_INSPECT, request, act_list_backups,
+                                      error);
 }

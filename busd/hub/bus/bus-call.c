@@ -25,7 +25,7 @@ static int on_allowed(sd_bus_message *call, const char *principal, const void *r
                       void *userdata, sd_bus_error *error)
 {
         const Checked *checked = request_block;
-        CLEANUP(json_decref_p) json_t *request = json_loads(checked->request, 0, NULL);
+        CLEANUP(json_decrefp) json_t *request = json_loads(checked->request, 0, NULL);
 
         return request ? checked->act(userdata, call, principal, request, error) : -ENOMEM;
 }
@@ -33,7 +33,7 @@ static int on_allowed(sd_bus_message *call, const char *principal, const void *r
 int bus_call_check(Manager *manager, sd_bus_message *call, const char *action, json_t *request,
                    BusAct act, sd_bus_error *error)
 {
-        CLEANUP(json_decref_p) json_t *owned = request;
+        CLEANUP(json_decrefp) json_t *owned = request;
         _cleanup_free_ char *text = owned ? json_dumps(owned, JSON_COMPACT) : NULL;
         Checked *checked;
         size_t size;
@@ -106,7 +106,8 @@ static void on_store(int error, const json_t *out, const char *name, const char 
         }
         r = waiting->answer(wait->manager, wait->call, out);
         if (r < 0) {
-                (void) log_warning(r, "Cannot answer %s: %m", sd_bus_message_get_member(wait->call));
+                (void) log_warning(r, "Cannot answer %s: %m",
+                                   sd_bus_message_get_member(wait->call));
                 reply_error(wait->call, BUS_ERROR_FAILED, "The answer cannot be made");
         }
         bus_wait_free(wait);
@@ -118,8 +119,8 @@ int bus_refuse_store(Manager *manager, int error, sd_bus_error *ret_error)
         case -ENOTCONN:
                 return bus_error_setf(ret_error, BUS_ERROR_DATABASE_UNAVAILABLE,
                                       "The database is not there: %s",
-                                      *manager->database.error ? manager->database.error :
-                                                                 "it was not reached yet");
+                                      *manager->database.error ? manager->database.error
+                                                               : "it was not reached yet");
         case -EBUSY:
                 return bus_error_setf(ret_error, BUS_ERROR_BUSY,
                                       "The queue of the database worker is full, try again");
@@ -133,7 +134,7 @@ int bus_refuse_store(Manager *manager, int error, sd_bus_error *ret_error)
 int bus_call_store(Manager *manager, sd_bus_message *call, StoreWork work, json_t *in,
                    BusAnswer answer, sd_bus_error *error)
 {
-        CLEANUP(json_decref_p) json_t *owned = in;
+        CLEANUP(json_decrefp) json_t *owned = in;
         StoreWait *waiting = malloc(sizeof(StoreWait));
         int r;
 

@@ -159,7 +159,7 @@ static json_t *live_disk(const JobDisk *disk)
 static int get_disks(sd_bus *bus, const char *path, const char *interface, const char *property,
                      sd_bus_message *reply, void *userdata, sd_bus_error *error)
 {
-        CLEANUP(json_decref_p) json_t *rows = json_array();
+        CLEANUP(json_decrefp) json_t *rows = json_array();
         const Job *job = userdata;
 
         (void) bus, (void) path, (void) interface, (void) property, (void) error;
@@ -203,10 +203,11 @@ int bus_job_register(Manager *manager)
 {
         int r;
 
-        r = sd_bus_add_fallback_vtable(manager->bus, NULL, JOB_PREFIX, HUB_JOB_INTERFACE, job_vtable,
-                                       find_object, manager);
-        return r < 0 ? r : sd_bus_add_node_enumerator(manager->bus, NULL, JOB_PREFIX, enumerate,
-                                                      manager);
+        r = sd_bus_add_fallback_vtable(manager->bus, NULL, JOB_PREFIX, HUB_JOB_INTERFACE,
+                                       job_vtable, find_object, manager);
+        return r < 0 ? r
+                     : sd_bus_add_node_enumerator(manager->bus, NULL, JOB_PREFIX, enumerate,
+                                                  manager);
 }
 
 static int tell(Manager *manager, const Job *job, JobNews news)
@@ -218,13 +219,13 @@ static int tell(Manager *manager, const Job *job, JobNews news)
         switch (news) {
         case JOB_NEWS_NEW:
                 r = sd_bus_emit_object_added(manager->bus, path);
-                return r < 0 ? r : sd_bus_emit_signal(manager->bus, HUB_BUS_PATH,
-                                                      HUB_MANAGER_INTERFACE, "JobNew", "to", job->id,
-                                                      path);
+                return r < 0 ? r
+                             : sd_bus_emit_signal(manager->bus, HUB_BUS_PATH, HUB_MANAGER_INTERFACE,
+                                                  "JobNew", "to", job->id, path);
         case JOB_NEWS_CHANGED:
-                return sd_bus_emit_properties_changed(manager->bus, path, HUB_JOB_INTERFACE, "State",
-                                                      "Ending", "Phase", "Progress", "BytesDone",
-                                                      "Error", "Disks", NULL);
+                return sd_bus_emit_properties_changed(manager->bus, path, HUB_JOB_INTERFACE,
+                                                      "State", "Ending", "Phase", "Progress",
+                                                      "BytesDone", "Error", "Disks", NULL);
         case JOB_NEWS_PROGRESS:
                 return sd_bus_emit_properties_changed(manager->bus, path, HUB_JOB_INTERFACE,
                                                       "Progress", "BytesDone", "Disks", NULL);

@@ -14,7 +14,7 @@
 
 int bus_list_read(sd_bus_message *call, unsigned filters, json_t **ret_request, sd_bus_error *error)
 {
-        CLEANUP(json_decref_p) json_t *request = NULL;
+        CLEANUP(json_decrefp) json_t *request = NULL;
         const char *state = NULL, *vm = NULL, *repository = NULL;
         uint32_t limit = LIST_LIMIT_DEFAULT;
         uint64_t after = 0;
@@ -26,7 +26,8 @@ int bus_list_read(sd_bus_message *call, unsigned filters, json_t **ret_request, 
         int r;
 
         if (filters & LIST_BY_STATE)
-                options[n++] = (BusOption){ "state", BUS_OPTION_STRING, LIST_FILTER_MAX, &state, NULL };
+                options[n++] = (BusOption){ "state", BUS_OPTION_STRING, LIST_FILTER_MAX, &state,
+                                            NULL };
         if (filters & LIST_BY_VM)
                 options[n++] = (BusOption){ "vm", BUS_OPTION_STRING, LIST_FILTER_MAX, &vm, NULL };
         if (filters & LIST_BY_REPOSITORY)

@@ -21,4 +21,5 @@ typedef enum ListFilter {
 
 /* Reads the options of a list; filters are the ListFilter it has. *ret_request is {Limit, After?,
  * State?, Vm?, Repository?} and the caller's. */
-int bus_list_read(sd_bus_message *call, unsigned filters, json_t **ret_request, sd_bus_error *error);
+int bus_list_read(sd_bus_message *call, unsigned filters, json_t **ret_request,
+                  sd_bus_error *error);

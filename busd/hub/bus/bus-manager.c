@@ -1,267 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The Manager object's properties and methods (see bus-manager.h). A handler reads, validates and
- * asks for permission; the act behind it answers. All methods carry the UNPRIVILEGED flag, because
- * sd-bus's own check of capabilities would block the loop and authorise.c is the check.
+ * The table of the Manager object (see bus-manager.h): every method and property with the function
+ * behind it. A handler reads, validates and asks for permission; the act behind it answers. All methods
+ * carry the UNPRIVILEGED flag, because sd-bus's own check of capabilities would block the loop and
+ * authorise.c is the check.
  */
 #include "bus/bus-manager.h"
 
-#include "build-id.h"
-#include "bus/authorise.h"
-#include "bus/bus-dict.h"
-#include "bus/bus-error.h"
-#include "cleanup.h"
+#include "bus/bus-methods.h"
+#include "bus/bus-status.h"
 #include "log.h"
 #include "manager.h"
 #include "names.h"
-#include "parse.h"
-
-#include <errno.h>
-#include <string.h>
-#include <unistd.h>
-
-#define ACTION_INSPECT "com.sendense.hub.inspect"
-#define ACTION_MANAGE  "com.sendense.hub.manage"
-
-/* The text properties, by the name they have on the bus; GetStatus answers the same values. */
-typedef enum TextProperty {
-        TEXT_VERSION,
-        TEXT_COMMIT,
-        TEXT_BUILD_ID,
-        TEXT_STATE,
-        TEXT_DATABASE_STATE,
-        TEXT_DATABASE_ERROR,
-        TEXT_LOG_LEVEL,
-        TEXT_PROPERTY_MAX,
-} TextProperty;
-
-static const char *const text_properties[TEXT_PROPERTY_MAX] = {
-        [TEXT_VERSION] = "Version",
-        [TEXT_COMMIT] = "Commit",
-        [TEXT_BUILD_ID] = "BuildId",
-        [TEXT_STATE] = "State",
-        [TEXT_DATABASE_STATE] = "DatabaseState",
-        [TEXT_DATABASE_ERROR] = "DatabaseError",
-        [TEXT_LOG_LEVEL] = "LogLevel",
-};
-
-static const char *text_of(const Manager *manager, TextProperty property)
-{
-        switch (property) {
-        case TEXT_VERSION:
-                return build_version();
-        case TEXT_COMMIT:
-                return build_commit();
-        case TEXT_BUILD_ID:
-                return build_id();
-        case TEXT_STATE:
-                return hub_state_to_string(manager->state);
-        case TEXT_DATABASE_STATE:
-                return database_state_to_string(manager->database.state);
-        case TEXT_DATABASE_ERROR:
-                return manager->database.error;
-        case TEXT_LOG_LEVEL:
-                return log_level_to_string(log_get_level());
-        case TEXT_PROPERTY_MAX:
-                break;
-        }
-        return "";
-}
-
-static int get_text(sd_bus *bus, const char *path, const char *interface, const char *property,
-                    sd_bus_message *reply, void *userdata, sd_bus_error *error)
-{
-        (void) bus, (void) path, (void) interface, (void) error;
-        for (size_t i = 0; i < ELEMENTSOF(text_properties); i++)
-                if (strcmp(text_properties[i], property) == 0)
-                        return sd_bus_message_append(reply, "s",
-                                                     text_of(userdata, (TextProperty) i));
-        return -ENOENT;
-}
-
-static int get_started(sd_bus *bus, const char *path, const char *interface, const char *property,
-                       sd_bus_message *reply, void *userdata, sd_bus_error *error)
-{
-        const Manager *manager = userdata;
-
-        (void) bus, (void) path, (void) interface, (void) property, (void) error;
-        return sd_bus_message_append(reply, "t", manager->started_usec);
-}
-
-static int get_database_schema(sd_bus *bus, const char *path, const char *interface,
-                               const char *property, sd_bus_message *reply, void *userdata,
-                               sd_bus_error *error)
-{
-        const Manager *manager = userdata;
-
-        (void) bus, (void) path, (void) interface, (void) property, (void) error;
-        return sd_bus_message_append(reply, "u", manager->database.schema);
-}
-
-static int get_program_schema(sd_bus *bus, const char *path, const char *interface,
-                              const char *property, sd_bus_message *reply, void *userdata,
-                              sd_bus_error *error)
-{
-        (void) bus, (void) path, (void) interface, (void) property, (void) userdata, (void) error;
-        return sd_bus_message_append(reply, "u", store_schema_expected());
-}
-
-static int get_export_ports(sd_bus *bus, const char *path, const char *interface,
-                            const char *property, sd_bus_message *reply, void *userdata,
-                            sd_bus_error *error)
-{
-        const Manager *manager = userdata;
-        const PortRange *ports = &manager->config->export_ports;
-
-        (void) bus, (void) path, (void) interface, (void) property, (void) error;
-        return sd_bus_message_append(reply, "(qq)", ports->first, ports->last);
-}
-
-static int append_status(sd_bus_message *reply, const Manager *manager)
-{
-        const PortRange *ports = &manager->config->export_ports;
-        int r;
-
-        r = sd_bus_message_open_container(reply, 'a', "{sv}");
-        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(text_properties); i++)
-                r = sd_bus_message_append(reply, "{sv}", text_properties[i], "s",
-                                          text_of(manager, (TextProperty) i));
-        if (r >= 0)
-                r = sd_bus_message_append(reply, "{sv}{sv}{sv}{sv}{sv}", "StartedUSec", "t",
-                                          manager->started_usec, "DatabaseSchema", "u",
-                                          manager->database.schema, "ProgramSchema", "u",
-                                          store_schema_expected(), "ExportPorts", "(qq)",
-                                          ports->first, ports->last, "ProcessId", "u",
-                                          (uint32_t) getpid());
-        return r < 0 ? r : sd_bus_message_close_container(reply);
-}
-
-static int act_get_status(sd_bus_message *call, const char *principal, const void *request,
-                          void *userdata, sd_bus_error *error)
-{
-        CLEANUP(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        int r;
-
-        (void) principal, (void) request, (void) error;
-        r = sd_bus_message_new_method_return(call, &reply);
-        if (r >= 0)
-                r = append_status(reply, userdata);
-        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
-}
-
-static int method_get_status(sd_bus_message *call, void *userdata, sd_bus_error *error)
-{
-        Manager *manager = userdata;
-        int r;
-
-        r = bus_options_none(call, error);
-        if (r < 0)
-                return r;
-        return authority_check(manager->authority, call, ACTION_INSPECT, NULL, act_get_status,
-                               manager, error);
-}
-
-typedef struct Probe {
-        Manager *manager;
-        sd_bus_message *call;
-} Probe;
-
-static Probe *probe_free(Probe *probe)
-{
-        probe->manager->n_probes--;
-        sd_bus_message_unref(probe->call);
-        free(probe);
-        return NULL;
-}
-
-static void on_probe_done(int error, void *job, void *userdata)
-{
-        Probe *probe = userdata;
-        int r;
-
-        (void) job;
-        if (error == -ECANCELED)
-                r = sd_bus_reply_method_errorf(probe->call, BUS_ERROR_BUSY, "The hub is stopping");
-        else
-                r = sd_bus_reply_method_return(probe->call, "s",
-                                               text_of(probe->manager, TEXT_DATABASE_STATE));
-        if (r < 0)
-                (void) log_warning(r, "Cannot answer ProbeDatabase: %m");
-        probe_free(probe);
-}
-
-static int act_probe_database(sd_bus_message *call, const char *principal, const void *request,
-                              void *userdata, sd_bus_error *error)
-{
-        Manager *manager = userdata;
-        Probe *probe;
-        int r;
-
-        (void) principal, (void) request;
-        if (manager->n_probes >= HUB_PROBES_MAX)
-                return bus_error_setf(error, BUS_ERROR_BUSY,
-                                      "%d probes of the database are under way already",
-                                      HUB_PROBES_MAX);
-        probe = malloc(sizeof(Probe));
-        if (!probe)
-                return -ENOMEM;
-        *probe = (Probe){ .manager = manager, .call = sd_bus_message_ref(call) };
-        manager->n_probes++;
-
-        r = store_probe(manager->store, on_probe_done, probe);
-        if (r >= 0)
-                return 0;
-        probe_free(probe);
-        if (r == -EBUSY)
-                return bus_error_setf(error, BUS_ERROR_BUSY,
-                                      "The queue of the database worker is full, try again");
-        return r;
-}
-
-static int method_probe_database(sd_bus_message *call, void *userdata, sd_bus_error *error)
-{
-        Manager *manager = userdata;
-        int r;
-
-        r = bus_options_none(call, error);
-        if (r < 0)
-                return r;
-        return authority_check(manager->authority, call, ACTION_MANAGE, NULL, act_probe_database,
-                               manager, error);
-}
-
-static int act_set_log_level(sd_bus_message *call, const char *principal, const void *request,
-                             void *userdata, sd_bus_error *error)
-{
-        const int *level = request;
-
-        (void) error;
-        manager_set_log_level(userdata, *level, principal);
-        return sd_bus_reply_method_return(call, "");
-}
-
-static int method_set_log_level(sd_bus_message *call, void *userdata, sd_bus_error *error)
-{
-        Manager *manager = userdata;
-        _cleanup_free_ int *level = malloc(sizeof(int));
-        const char *text;
-        int r;
-
-        if (!level)
-                return -ENOMEM;
-        r = sd_bus_message_read(call, "s", &text);
-        if (r < 0)
-                return r;
-        if (parse_log_level(text, level) < 0)
-                return bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT,
-                                      "Argument level must be one of emerg, alert, crit, err, "
-                                      "warning, notice, info, debug");
-        r = bus_options_none(call, error);
-        if (r < 0)
-                return r;
-        return authority_check(manager->authority, call, ACTION_MANAGE, TAKE(level),
-                               act_set_log_level, manager, error);
-}
 
 static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_VTABLE_START(0),
@@ -277,6 +27,9 @@ static const sd_bus_vtable manager_vtable[] = {
                         SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("ProgramSchema", "u", get_program_schema, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("ExportPorts", "(qq)", get_export_ports, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Jobs", "u", get_jobs, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Obligations", "u", get_obligations, 0,
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("LogLevel", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 
         SD_BUS_METHOD_WITH_ARGS("GetStatus", SD_BUS_ARGS("a{sv}", options),
@@ -287,6 +40,61 @@ static const sd_bus_vtable manager_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("SetLogLevel", SD_BUS_ARGS("s", level, "a{sv}", options),
                                 SD_BUS_NO_RESULT, method_set_log_level, SD_BUS_VTABLE_UNPRIVILEGED),
+
+        SD_BUS_METHOD_WITH_ARGS(
+                        "AddRepository", SD_BUS_ARGS("s", name, "s", path, "a{sv}", options),
+                        SD_BUS_RESULT("t", id), method_add_repository, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListRepositories", SD_BUS_ARGS("a{sv}", options),
+                                SD_BUS_RESULT("aa{sv}", repositories), method_list_repositories,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("RemoveRepository", SD_BUS_ARGS("s", repository, "a{sv}", options),
+                                SD_BUS_NO_RESULT, method_remove_repository,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("CheckRepository", SD_BUS_ARGS("s", repository, "a{sv}", options),
+                                SD_BUS_RESULT("a{sv}", health), method_check_repository,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ScanRepository", SD_BUS_ARGS("s", repository, "a{sv}", options),
+                                SD_BUS_RESULT("a{sv}", result), method_scan_repository,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("SetVm",
+                                SD_BUS_ARGS("s", instance_uuid, "s", name, "s", path, "aa{sv}",
+                                            disks, "a{sv}", options),
+                                SD_BUS_RESULT("s", context_id), method_set_vm,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListVms", SD_BUS_ARGS("a{sv}", options),
+                                SD_BUS_RESULT("aa{sv}", vms), method_list_vms,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetVm", SD_BUS_ARGS("s", vm, "a{sv}", options),
+                                SD_BUS_RESULT("a{sv}", details), method_get_vm,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("StartBackup", SD_BUS_ARGS("s", vm, "a{sv}", options),
+                                SD_BUS_RESULT("o", job), method_start_backup,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListBackups", SD_BUS_ARGS("a{sv}", options),
+                                SD_BUS_RESULT("aa{sv}", backups), method_list_backups,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListJobs", SD_BUS_ARGS("a{sv}", options),
+                                SD_BUS_RESULT("aa{sv}", jobs), method_list_jobs,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetJob", SD_BUS_ARGS("t", id, "a{sv}", options),
+                                SD_BUS_RESULT("a{sv}", job), method_get_job,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("CancelJob", SD_BUS_ARGS("t", id, "a{sv}", options),
+                                SD_BUS_NO_RESULT, method_cancel_job, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListPorts", SD_BUS_ARGS("a{sv}", options),
+                                SD_BUS_RESULT("aa{sv}", ports), method_list_ports,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListObligations", SD_BUS_ARGS("a{sv}", options),
+                                SD_BUS_RESULT("aa{sv}", obligations), method_list_obligations,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Cleanup", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("as", done),
+                                method_cleanup, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Diagnose", SD_BUS_ARGS("a{sv}", options),
+                                SD_BUS_RESULT("aa{sv}", checks), method_diagnose,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+
+        SD_BUS_SIGNAL_WITH_ARGS("JobNew", SD_BUS_ARGS("t", id, "o", job), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("JobRemoved", SD_BUS_ARGS("t", id, "o", job, "s", result), 0),
 
         SD_BUS_VTABLE_END,
 };

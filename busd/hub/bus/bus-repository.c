@@ -11,6 +11,7 @@
 #include "bus/bus-list.h"
 #include "bus/bus-methods.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "job/jobs.h"
 #include "log.h"
 #include "manager.h"
@@ -82,15 +83,16 @@ static void on_list(BusWait *wait, int error, const json_t *out, const char *nam
                 then(wait, row);
         else {
                 (void) snprintf(message, sizeof(message),
-                                "There is no repository '%.100s'; sendensectl repository list shows "
+                                "There is no repository '%.100s'; sendensectl repository list "
+                                "shows "
                                 "those there are",
                                 wanted);
                 bus_wait_fail(wait, BUS_ERROR_NOT_FOUND, message);
         }
 }
 
-static int begin(Manager *manager, sd_bus_message *call, json_t *request, StoreWork work, json_t *in,
-                 StoreAnswer answer, sd_bus_error *error)
+static int begin(Manager *manager, sd_bus_message *call, json_t *request, StoreWork work,
+                 json_t *in, StoreAnswer answer, sd_bus_error *error)
 {
         BusWait *wait = bus_wait_new(manager, call, request);
         int r;
@@ -170,7 +172,8 @@ int method_check_repository(sd_bus_message *call, void *userdata, sd_bus_error *
         json_t *request;
         int r = read_name(call, &request, error);
 
-        return r < 0 ? r : bus_call_check(userdata, call, ACTION_INSPECT, request, act_check, error);
+        return r < 0 ? r
+                     : bus_call_check(userdata, call, ACTION_INSPECT, request, act_check, error);
 }
 
 /* Scan. */
@@ -202,8 +205,8 @@ static void on_list_to_scan(int error, const json_t *out, const char *name, cons
 static int act_scan(Manager *manager, sd_bus_message *call, const char *principal, json_t *request,
                     sd_bus_error *error)
 {
-        log_act(LOG_NOTICE, MESSAGE_NONE, principal, "is scanned", json_string_value(json_object_get(
-                                                                                   request, "Repository")));
+        log_act(LOG_NOTICE, MESSAGE_NONE, principal, "is scanned",
+                json_string_value(json_object_get(request, "Repository")));
         return begin(manager, call, request, store_repository_list, json_object(), on_list_to_scan,
                      error);
 }
@@ -220,7 +223,7 @@ int method_scan_repository(sd_bus_message *call, void *userdata, sd_bus_error *e
 
 static int answer_list(Manager *manager, sd_bus_message *call, const json_t *out)
 {
-        CLEANUP(json_decref_p) json_t *rows = json_deep_copy(json_object_get(out, "Repositories"));
+        CLEANUP(json_decrefp) json_t *rows = json_deep_copy(json_object_get(out, "Repositories"));
         json_t *row;
         size_t i;
 
@@ -235,8 +238,8 @@ static int act_list(Manager *manager, sd_bus_message *call, const char *principa
                     sd_bus_error *error)
 {
         (void) principal;
-        return bus_call_store(manager, call, store_repository_list, json_incref(request), answer_list,
-                              error);
+        return bus_call_store(manager, call, store_repository_list, json_incref(request),
+                              answer_list, error);
 }
 
 int method_list_repositories(sd_bus_message *call, void *userdata, sd_bus_error *error)
@@ -265,13 +268,14 @@ static void on_removed(int error, const json_t *out, const char *name, const cha
         end_with(wait, sd_bus_reply_method_return(wait->call, ""));
 }
 
-static int act_remove(Manager *manager, sd_bus_message *call, const char *principal, json_t *request,
-                      sd_bus_error *error)
+static int act_remove(Manager *manager, sd_bus_message *call, const char *principal,
+                      json_t *request, sd_bus_error *error)
 {
         int r = request_add_text(request, "Principal", principal);
 
-        return r < 0 ? r : begin(manager, call, request, store_repository_remove,
-                                 json_deep_copy(request), on_removed, error);
+        return r < 0 ? r
+                     : begin(manager, call, request, store_repository_remove,
+                             json_deep_copy(request), on_removed, error);
 }
 
 int method_remove_repository(sd_bus_message *call, void *userdata, sd_bus_error *error)
@@ -279,7 +283,8 @@ int method_remove_repository(sd_bus_message *call, void *userdata, sd_bus_error 
         json_t *request;
         int r = read_name(call, &request, error);
 
-        return r < 0 ? r : bus_call_check(userdata, call, ACTION_MANAGE, request, act_remove, error);
+        return r < 0 ? r
+                     : bus_call_check(userdata, call, ACTION_MANAGE, request, act_remove, error);
 }
 
 /* Add. */
@@ -297,7 +302,8 @@ static void on_taken_back(int error, const json_t *out, const char *name, const 
 
         (void) out, (void) name;
         if (error < 0)
-                (void) log_warning(error, "A repository that cannot be used stays in the catalog: %s",
+                (void) log_warning(error,
+                                   "A repository that cannot be used stays in the catalog: %s",
                                    text);
         bus_wait_fail(refusal->wait, refusal->name, refusal->text);
 }
@@ -347,7 +353,8 @@ static void on_list_with_added(int error, const json_t *out, const char *name, c
         on_list(userdata, error, out, name, text, check_added);
 }
 
-static void on_added(int error, const json_t *out, const char *name, const char *text, void *userdata)
+static void on_added(int error, const json_t *out, const char *name, const char *text,
+                     void *userdata)
 {
         BusWait *wait = userdata;
 
@@ -365,21 +372,24 @@ static int act_add(Manager *manager, sd_bus_message *call, const char *principal
 {
         int r = request_add_text(request, "Principal", principal);
 
-        return r < 0 ? r : begin(manager, call, request, store_repository_add,
-                                 json_deep_copy(request), on_added, error);
+        return r < 0 ? r
+                     : begin(manager, call, request, store_repository_add, json_deep_copy(request),
+                             on_added, error);
 }
 
 static int check_name(const char *name, sd_bus_error *error)
 {
-        size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+        size_t n = strspn(name,
+                          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
 
         if (n > 0 && n <= NAME_MAX_BYTES && name[n] == '\0' && strspn(name, "0123456789") < n &&
             *name != '-')
                 return 0;
-        return bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT,
-                              "Argument name must have 1 to %d letters, digits, '.', '_' or '-', not "
-                              "begin with '-', and not be a number, which is an id",
-                              NAME_MAX_BYTES);
+        return bus_error_setf(
+                        error, BUS_ERROR_INVALID_ARGUMENT,
+                        "Argument name must have 1 to %d letters, digits, '.', '_' or '-', not "
+                        "begin with '-', and not be a number, which is an id",
+                        NAME_MAX_BYTES);
 }
 
 /* As the column's constraint has it: absolute and without detours. */
@@ -387,16 +397,18 @@ static int check_path(const char *path, sd_bus_error *error)
 {
         size_t n = strlen(path);
         bool is_good = n > 1 && n <= PATH_MAX_BYTES && path[0] == '/' && path[n - 1] != '/' &&
-                        !strstr(path, "//") && !strstr(path, "/./") && !strstr(path, "/../");
+                       !strstr(path, "//") && !strstr(path, "/./") && !strstr(path, "/../");
 
         for (size_t i = 0; i < n; i++)
                 is_good = is_good && (unsigned char) path[i] >= ' ' && path[i] != 127;
-        if (n >= 2 && (strcmp(path + n - 2, "/.") == 0 || (n >= 3 && strcmp(path + n - 3, "/..") == 0)))
+        if (n >= 2 &&
+            (strcmp(path + n - 2, "/.") == 0 || (n >= 3 && strcmp(path + n - 3, "/..") == 0)))
                 is_good = false;
-        return is_good ? 0 : bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT,
-                                            "Argument path must be an absolute path of a folder, of %d "
-                                            "bytes at most, without '..', '//' or a '/' at its end",
-                                            PATH_MAX_BYTES);
+        return is_good ? 0
+                       : bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT,
+                                        "Argument path must be an absolute path of a folder, of %d "
+                                        "bytes at most, without '..', '//' or a '/' at its end",
+                                        PATH_MAX_BYTES);
 }
 
 int method_add_repository(sd_bus_message *call, void *userdata, sd_bus_error *error)
@@ -410,9 +422,10 @@ int method_add_repository(sd_bus_message *call, void *userdata, sd_bus_error *er
                 r = check_path(path, error);
         if (r >= 0)
                 r = bus_options_none(call, error);
-        return r < 0 ? r : bus_call_check(userdata, call, ACTION_MANAGE,
-                                          json_pack("{s:s, s:s, s:s, s:I}", "Name", name,
-                                                    "Repository", name, "Path", path, "NowUSec",
-                                                    (json_int_t) jobs_wall_usec()),
-                                          act_add, error);
+        return r < 0 ? r
+                     : bus_call_check(userdata, call, ACTION_MANAGE,
+                                      json_pack("{s:s, s:s, s:s, s:I}", "Name", name, "Repository",
+                                                name, "Path", path, "NowUSec",
+                                                (json_int_t) clock_realtime_usec()),
+                                      act_add, error);
 }

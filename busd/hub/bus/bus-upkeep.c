@@ -38,7 +38,7 @@ static void add_process(const Jobs *jobs, json_t *row)
 
 static int answer_ports(Manager *manager, sd_bus_message *call, const json_t *out)
 {
-        CLEANUP(json_decref_p) json_t *rows = json_deep_copy(json_object_get(out, "Leases"));
+        CLEANUP(json_decrefp) json_t *rows = json_deep_copy(json_object_get(out, "Leases"));
         json_t *row;
         size_t i;
 
@@ -60,17 +60,18 @@ int method_list_ports(sd_bus_message *call, void *userdata, sd_bus_error *error)
         json_t *request;
         int r = bus_list_read(call, 0, &request, error);
 
-        return r < 0 ? r :
-                       bus_call_check(userdata, call, ACTION_INSPECT, request, act_list_ports, error);
+        return r < 0 ? r
+                     : bus_call_check(userdata, call, ACTION_INSPECT, request, act_list_ports,
+                                      error);
 }
 
 /* Only what the reference lists: the rows hold more, for the sweep. */
 static int answer_obligations(Manager *manager, sd_bus_message *call, const json_t *out)
 {
-        static const char *const inner[] = { "InstanceUuid", "BackupId",  "RepositoryPath",
-                                             "DiskKeys",     "State",     "RepositoryUuid",
+        static const char *const inner[] = { "InstanceUuid", "BackupId",    "RepositoryPath",
+                                             "DiskKeys",     "State",       "RepositoryUuid",
                                              "Ending",       "RepositoryId" };
-        CLEANUP(json_decref_p) json_t *rows = json_deep_copy(json_object_get(out, "Obligations"));
+        CLEANUP(json_decrefp) json_t *rows = json_deep_copy(json_object_get(out, "Obligations"));
         json_t *row;
         size_t i;
 
@@ -94,8 +95,9 @@ int method_list_obligations(sd_bus_message *call, void *userdata, sd_bus_error *
         json_t *request;
         int r = bus_list_read(call, 0, &request, error);
 
-        return r < 0 ? r : bus_call_check(userdata, call, ACTION_INSPECT, request,
-                                          act_list_obligations, error);
+        return r < 0 ? r
+                     : bus_call_check(userdata, call, ACTION_INSPECT, request, act_list_obligations,
+                                      error);
 }
 
 static void on_swept(const json_t *lines, void *userdata)
@@ -119,8 +121,8 @@ static int act_cleanup(Manager *manager, sd_bus_message *call, const char *princ
                 return -ENOMEM;
         r = sweeper_run(manager->sweeper, on_swept, wait);
         if (r >= 0) {
-                (void) log_event(LOG_NOTICE, 0, &context, MESSAGE_NONE, "Cleaning up, asked for by %s",
-                                 principal);
+                (void) log_event(LOG_NOTICE, 0, &context, MESSAGE_NONE,
+                                 "Cleaning up, asked for by %s", principal);
                 return 0;
         }
         bus_wait_free(wait);
@@ -133,8 +135,9 @@ int method_cleanup(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
         int r = bus_options_none(call, error);
 
-        return r < 0 ? r : bus_call_check(userdata, call, ACTION_MANAGE, json_object(), act_cleanup,
-                                          error);
+        return r < 0 ? r
+                     : bus_call_check(userdata, call, ACTION_MANAGE, json_object(), act_cleanup,
+                                      error);
 }
 
 static void on_diagnosed(const json_t *rows, void *userdata)
@@ -156,7 +159,7 @@ static void diagnose_with(BusWait *wait, const json_t *repositories)
 static void on_repositories(int error, const json_t *out, const char *name, const char *text,
                             void *userdata)
 {
-        CLEANUP(json_decref_p) json_t *rows = json_deep_copy(json_object_get(out, "Repositories"));
+        CLEANUP(json_decrefp) json_t *rows = json_deep_copy(json_object_get(out, "Repositories"));
         BusWait *wait = userdata;
         json_t *row;
         size_t i;
@@ -177,7 +180,8 @@ static int act_diagnose(Manager *manager, sd_bus_message *call, const char *prin
         (void) principal, (void) error;
         if (!wait)
                 return -ENOMEM;
-        if (store_call(manager->store, store_repository_list, json_object(), on_repositories, wait) < 0)
+        if (store_call(manager->store, store_repository_list, json_object(), on_repositories,
+                       wait) < 0)
                 diagnose_with(wait, NULL);
         return 0;
 }
@@ -186,6 +190,7 @@ int method_diagnose(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
         int r = bus_options_none(call, error);
 
-        return r < 0 ? r : bus_call_check(userdata, call, ACTION_INSPECT, json_object(), act_diagnose,
-                                          error);
+        return r < 0 ? r
+                     : bus_call_check(userdata, call, ACTION_INSPECT, json_object(), act_diagnose,
+                                      error);
 }

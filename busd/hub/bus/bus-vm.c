@@ -8,6 +8,7 @@
 #include "bus/bus-list.h"
 #include "bus/bus-methods.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "job/job.h"
 #include "job/jobs.h"
 #include "manager.h"
@@ -121,7 +122,7 @@ static int check_text(const char *name, const char *text, size_t max, sd_bus_err
 
 int method_set_vm(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
-        CLEANUP(json_decref_p) json_t *request = NULL, *disks = json_array();
+        CLEANUP(json_decrefp) json_t *request = NULL, *disks = json_array();
         const char *uuid, *name, *path;
         int r;
 
@@ -139,7 +140,7 @@ int method_set_vm(sd_bus_message *call, void *userdata, sd_bus_error *error)
         if (r < 0)
                 return r;
         request = json_pack("{s:s, s:s, s:s, s:O, s:I}", "InstanceUuid", uuid, "Name", name, "Path",
-                            path, "Disks", disks, "NowUSec", (json_int_t) jobs_wall_usec());
+                            path, "Disks", disks, "NowUSec", (json_int_t) clock_realtime_usec());
         return bus_call_check(userdata, call, ACTION_MANAGE, TAKE(request), act_set_vm, error);
 }
 
@@ -153,7 +154,8 @@ static int act_list_vms(Manager *manager, sd_bus_message *call, const char *prin
                         json_t *request, sd_bus_error *error)
 {
         (void) principal;
-        return bus_call_store(manager, call, store_vm_list, json_incref(request), answer_vms, error);
+        return bus_call_store(manager, call, store_vm_list, json_incref(request), answer_vms,
+                              error);
 }
 
 int method_list_vms(sd_bus_message *call, void *userdata, sd_bus_error *error)
@@ -161,7 +163,8 @@ int method_list_vms(sd_bus_message *call, void *userdata, sd_bus_error *error)
         json_t *request;
         int r = bus_list_read(call, 0, &request, error);
 
-        return r < 0 ? r : bus_call_check(userdata, call, ACTION_INSPECT, request, act_list_vms, error);
+        return r < 0 ? r
+                     : bus_call_check(userdata, call, ACTION_INSPECT, request, act_list_vms, error);
 }
 
 static int answer_vm(Manager *manager, sd_bus_message *call, const json_t *out)
@@ -186,6 +189,7 @@ int method_get_vm(sd_bus_message *call, void *userdata, sd_bus_error *error)
                 r = check_text("vm", vm, VM_NAME_MAX, error);
         if (r >= 0)
                 r = bus_options_none(call, error);
-        return r < 0 ? r : bus_call_check(userdata, call, ACTION_INSPECT,
-                                          json_pack("{s:s}", "Vm", vm), act_get_vm, error);
+        return r < 0 ? r
+                     : bus_call_check(userdata, call, ACTION_INSPECT, json_pack("{s:s}", "Vm", vm),
+                                      act_get_vm, error);
 }

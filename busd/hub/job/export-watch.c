@@ -7,6 +7,7 @@
 
 #include "bus/bus-error.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "hub-config.h"
 #include "job/jobs.h"
 #include "job/run.h"
@@ -57,7 +58,8 @@ static void fail_export(Job *job, JobDisk *disk, const char *what)
                                    unit, what, *line ? ": " : "", line);
 }
 
-static void on_state(Job *job, JobDisk *disk, const UnitState *state, void (*then)(Job *, JobDisk *))
+static void on_state(Job *job, JobDisk *disk, const UnitState *state,
+                     void (*then)(Job *, JobDisk *))
 {
         if (!state->exists || state->main_pid == 0) {
                 fail_export(job, disk, "ended at its start");
@@ -68,7 +70,7 @@ static void on_state(Job *job, JobDisk *disk, const UnitState *state, void (*the
                 return;
         }
         disk->process_id = state->main_pid;
-        disk->answered_usec = jobs_now_usec();
+        disk->answered_usec = clock_monotonic_usec();
         then(job, disk);
 }
 
@@ -182,12 +184,14 @@ static void on_probed(int error, const char *text, uint64_t size_bytes, const ch
         if (is_awaited(q)) {
                 disk->is_probing = false;
                 if (error >= 0 && description && strcmp(description, disk->invocation_id) == 0)
-                        disk->answered_usec = jobs_now_usec();
+                        disk->answered_usec = clock_monotonic_usec();
                 else if (error >= 0)
-                        fail_export(job, disk, "was started anew: what the copy had not flushed is lost");
+                        fail_export(job, disk,
+                                    "was started anew: what the copy had not flushed is lost");
                 else {
-                        (void) snprintf(what, sizeof(what), "answers nothing on port %" PRIu16 " (%s)",
-                                        disk->port, text ?: strerror(-error));
+                        (void) snprintf(what, sizeof(what),
+                                        "answers nothing on port %" PRIu16 " (%s)", disk->port,
+                                        text ?: strerror(-error));
                         fail_export(job, disk, what);
                 }
         }
@@ -198,7 +202,7 @@ static void on_probed(int error, const char *text, uint64_t size_bytes, const ch
 void run_export_probe(Job *job)
 {
         const HubConfig *config = job->jobs->config;
-        uint64_t now = jobs_now_usec();
+        uint64_t now = clock_monotonic_usec();
 
         for (size_t i = 0; i < job->n_disks; i++) {
                 JobDisk *disk = job->disks + i;
@@ -248,8 +252,7 @@ void run_export_on_unit(Job *job, JobDisk *disk, const UnitName *name, const cha
                 fail_export(job, disk, "died and was started anew: what was not flushed is lost");
         else {
                 (void) snprintf(what, sizeof(what), "died (%s, status %d)",
-                                *state->result ? state->result : state->active,
-                                state->exec_status);
+                                *state->result ? state->result : state->active, state->exec_status);
                 fail_export(job, disk, what);
         }
 }

@@ -51,7 +51,7 @@ void job_decide(Job *job)
 static bool is_ending(const Job *job)
 {
         return job->has_error || job->ending != JOB_STATE_INVALID || job->is_removed ||
-                        job_state_is_final(job->state) || job->jobs->is_going_down;
+               job_state_is_final(job->state) || job->jobs->is_going_down;
 }
 
 static void end(Job *job, bool is_cancel, const char *name, const char *text)

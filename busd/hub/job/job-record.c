@@ -6,6 +6,7 @@
 
 #include "build-id.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "job/jobs.h"
 #include "job/run.h"
 #include "small-file.h"
@@ -63,10 +64,8 @@ static const char *const place_fields[][2] = {
         { "Controller", "controller" },
 };
 static const char *const excluded_fields[][2] = {
-        { "Key", "disk_key" },
-        { "UnitNumber", "unit_number" },
-        { "Controller", "controller" },
-        { "CapacityBytes", "capacity_bytes" },
+        { "Key", "disk_key" },          { "UnitNumber", "unit_number" },
+        { "Controller", "controller" }, { "CapacityBytes", "capacity_bytes" },
         { "Reason", "reason" },
 };
 
@@ -98,10 +97,11 @@ static int add_disk(json_t *disks, json_t *tasks, const Job *job, const JobDisk 
                 r = json_array_append_new(disks, entry);
         else
                 json_decref(entry);
-        return r < 0 ? r : json_array_append_new(tasks, json_pack("{s:I, s:s, s:o}", "disk_key",
-                                                                  (json_int_t) disk->key,
-                                                                  "finish_result", path, "manifest",
-                                                                  manifest(job, disk)));
+        return r < 0 ? r
+                     : json_array_append_new(tasks,
+                                             json_pack("{s:I, s:s, s:o}", "disk_key",
+                                                       (json_int_t) disk->key, "finish_result",
+                                                       path, "manifest", manifest(job, disk)));
 }
 
 static int add_excluded(json_t *excluded, const JobDisk *disk)
@@ -124,7 +124,7 @@ static json_t *record(const Job *job, json_t *disks, json_t *excluded)
                 { "Principal", "principal" },  { "CreatedUSec", "created_usec" },
         };
         json_t *record = json_pack("{s:i, s:I, s:s, s:O, s:O}", "format", 1, "committed_usec",
-                                   (json_int_t) jobs_wall_usec(), "version", build_version(),
+                                   (json_int_t) clock_realtime_usec(), "version", build_version(),
                                    "disks", disks, "excluded", excluded);
 
         if (add_texts(record, job->row, fields, ELEMENTSOF(fields)) < 0) {
@@ -136,14 +136,15 @@ static json_t *record(const Job *job, json_t *disks, json_t *excluded)
 
 json_t *job_commit_task(const Job *job)
 {
-        CLEANUP(json_decref_p) json_t *disks = json_array(), *excluded = json_array(),
-                                      *tasks = json_array(), *task = job_place(job);
+        CLEANUP(json_decrefp)
+        json_t *disks = json_array(), *excluded = json_array(), *tasks = json_array(),
+               *task = job_place(job);
         int r = disks && excluded && tasks && task ? 0 : -ENOMEM;
 
         for (size_t i = 0; r >= 0 && i < job->n_disks; i++)
-                r = job_disk_takes_part(job->disks + i) ?
-                                add_disk(disks, tasks, job, job->disks + i) :
-                                add_excluded(excluded, job->disks + i);
+                r = job_disk_takes_part(job->disks + i)
+                                    ? add_disk(disks, tasks, job, job->disks + i)
+                                    : add_excluded(excluded, job->disks + i);
         if (r >= 0)
                 r = json_object_set_new(task, "record", record(job, disks, excluded));
         if (r >= 0)

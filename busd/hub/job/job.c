@@ -34,6 +34,16 @@ const char *disk_text(const JobDisk *disk, const char *key)
         return text_of(disk->row, key);
 }
 
+LogContext job_context(const Job *job, const JobDisk *disk)
+{
+        return (LogContext){
+                .job = job->id,
+                .vm = job_text(job, "Vm"),
+                .disk = disk ? disk->text : NULL,
+                .phase = job_state_to_string(job->state),
+        };
+}
+
 static int disk_load(JobDisk *disk, json_t *row)
 {
         *disk = (JobDisk){

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "job-types.h"
+#include "log.h"
 #include "names.h"
 #include "store/store.h"
 
@@ -125,14 +126,15 @@ uint64_t job_bytes_total(const Job *job);
 
 void job_set_phase(Job *job, const char *phase);
 
-/* One line of the journal about the job, with its fields; returns error. disk may be NULL. */
-#define job_log(job, disk, level, error, id, ...)                                        \
-        log_event((level), (error),                                                      \
-                  (&(LogContext){ .job = (job)->id,                                      \
-                                  .vm = job_text((job), "Vm"),                           \
-                                  .disk = (disk) ? ((const JobDisk *) (disk))->text : NULL, \
-                                  .phase = job_state_to_string((job)->state) }),         \
-                  (id), __VA_ARGS__)
+/* What the journal's lines about the job carry; disk may be NULL. */
+LogContext job_context(const Job *job, const JobDisk *disk);
+
+/* One line of the journal about the job, with its fields; gives error. */
+#define job_log(about, of_disk, level, error, message, ...)                     \
+        ({                                                                      \
+                const LogContext _context = job_context((about), (of_disk));    \
+                log_event((level), (error), &_context, (message), __VA_ARGS__); \
+        })
 
 /* 32 hex digits that nobody has used. */
 int event_id_make(char ret_id[static EVENT_ID_SIZE]);

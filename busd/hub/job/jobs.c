@@ -7,6 +7,7 @@
 
 #include "bus/bus-error.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "hub-config.h"
 #include "job/queue.h"
 #include "job/recover.h"
@@ -20,31 +21,12 @@
 #include <errno.h>
 #include <string.h>
 #include <systemd/sd-id128.h>
-#include <time.h>
 
 enum {
         TICK_MSEC = 500, /* progress is told at most so often */
         KEEP_FINAL_SEC = 60, /* a job that ended stays on the bus */
         PORT_BLOCKED_SEC = 60, /* a stranger's port is not tried again before */
 };
-
-static uint64_t clock_usec(clockid_t clock)
-{
-        struct timespec now;
-
-        (void) clock_gettime(clock, &now);
-        return (uint64_t) now.tv_sec * USEC_PER_SEC + (uint64_t) now.tv_nsec / 1000;
-}
-
-uint64_t jobs_now_usec(void)
-{
-        return clock_usec(CLOCK_MONOTONIC);
-}
-
-uint64_t jobs_wall_usec(void)
-{
-        return clock_usec(CLOCK_REALTIME);
-}
 
 void jobs_announce(Job *job)
 {
@@ -157,7 +139,7 @@ void jobs_pump(Jobs *jobs)
                         .job = job->id,
                         .repository = repository_of(job),
                         .is_waiting = job->state == JOB_QUEUED && !job->write.is_open &&
-                                        !job->has_error && job->ending == JOB_STATE_INVALID,
+                                      !job->has_error && job->ending == JOB_STATE_INVALID,
                 };
         }
         while ((next = queue_next(entries, n, &limits)) >= 0) {
@@ -168,7 +150,7 @@ void jobs_pump(Jobs *jobs)
 
 void jobs_job_ended(Job *job)
 {
-        job->finished_usec = jobs_now_usec();
+        job->finished_usec = clock_monotonic_usec();
         job_set_phase(job, "");
         (void) job_log(job, NULL, job->state == JOB_COMPLETED ? LOG_INFO : LOG_NOTICE, 0,
                        MESSAGE_JOB_ENDED, "Job %llu of %s is %s%s%s", (unsigned long long) job->id,
@@ -191,7 +173,7 @@ static bool port_is_used(const Jobs *jobs, uint16_t port)
 uint16_t jobs_take_port(Jobs *jobs)
 {
         const PortRange *range = &jobs->config->export_ports;
-        uint64_t now = jobs_now_usec();
+        uint64_t now = clock_monotonic_usec();
 
         for (unsigned port = range->first; port <= range->last; port++) {
                 unsigned i = port - range->first;
@@ -208,7 +190,8 @@ void jobs_block_port(Jobs *jobs, uint16_t port)
         unsigned i = (unsigned) port - jobs->config->export_ports.first;
 
         if (i < JOBS_PORTS_MAX)
-                jobs->port_blocked_usec[i] = jobs_now_usec() + PORT_BLOCKED_SEC * USEC_PER_SEC;
+                jobs->port_blocked_usec[i] =
+                                clock_monotonic_usec() + PORT_BLOCKED_SEC * USEC_PER_SEC;
 }
 
 void jobs_on_unit(Jobs *jobs, const char *unit, const UnitState *state)
@@ -263,7 +246,7 @@ static void tick_job(Job *job, uint64_t now)
 static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 {
         Jobs *jobs = userdata;
-        uint64_t now = jobs_now_usec();
+        uint64_t now = clock_monotonic_usec();
         int r;
 
         (void) usec;

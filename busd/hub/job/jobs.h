@@ -88,7 +88,3 @@ void jobs_on_unit(Jobs *jobs, const char *unit, const UnitState *state);
 /* A free port of the range that no job holds and no stranger was seen on; 0 when there is none. */
 uint16_t jobs_take_port(Jobs *jobs);
 void jobs_block_port(Jobs *jobs, uint16_t port);
-
-/* CLOCK_MONOTONIC and CLOCK_REALTIME. */
-uint64_t jobs_now_usec(void);
-uint64_t jobs_wall_usec(void);

@@ -51,8 +51,8 @@ static int check_keys(const json_t *given, const json_t *disks, const char *what
                 }
                 if (!is_known) {
                         (void) snprintf(error, error_size,
-                                        "Option %s names the disk %s, which this VM does not have", what,
-                                        key);
+                                        "Option %s names the disk %s, which this VM does not have",
+                                        what, key);
                         return -EINVAL;
                 }
         }
@@ -109,7 +109,7 @@ static int plan_layer(json_t *plan, const PlanRequest *request, const json_t *di
 static int plan_disk(const PlanRequest *request, const json_t *disk, json_t **ret_plan, char *error,
                      size_t error_size)
 {
-        CLEANUP(json_decref_p) json_t *plan = json_object();
+        CLEANUP(json_decrefp) json_t *plan = json_object();
         const char *reason, *source;
         char key[16];
         int r;
@@ -131,18 +131,21 @@ static int plan_disk(const PlanRequest *request, const json_t *disk, json_t **re
         if (reason) {
                 if (*reason == '\0') {
                         (void) snprintf(error, error_size,
-                                        "Option exclude gives no reason for disk %s; a disk is never "
+                                        "Option exclude gives no reason for disk %s; a disk is "
+                                        "never "
                                         "left out silently",
                                         key);
                         return -EINVAL;
                 }
                 r = set(plan, "Reason", json_string(reason));
                 if (r >= 0)
-                        r = set(plan, "BackupType", json_string(backup_type_to_string(BACKUP_FULL)));
+                        r = set(plan, "BackupType",
+                                json_string(backup_type_to_string(BACKUP_FULL)));
         } else {
                 if (request->sources && (!source || *source == '\0')) {
                         (void) snprintf(error, error_size,
-                                        "Option sources has none for disk %s; give one, or exclude the "
+                                        "Option sources has none for disk %s; give one, or exclude "
+                                        "the "
                                         "disk with a reason",
                                         key);
                         return -EINVAL;
@@ -166,7 +169,8 @@ static int check_source_of_excluded(const PlanRequest *request, char *error, siz
         json_object_foreach ((json_t *) request->sources, key, value)
                 if (json_object_get(request->exclude, key)) {
                         (void) snprintf(error, error_size,
-                                        "Disk %s has a source and is excluded; it must be one of both",
+                                        "Disk %s has a source and is excluded; it must be one of "
+                                        "both",
                                         key);
                         return -EINVAL;
                 }
@@ -175,13 +179,13 @@ static int check_source_of_excluded(const PlanRequest *request, char *error, siz
 
 int job_plan(const PlanRequest *request, json_t **ret_disks, char *error, size_t error_size)
 {
-        CLEANUP(json_decref_p) json_t *plans = json_array();
+        CLEANUP(json_decrefp) json_t *plans = json_array();
         size_t i, n_taking_part = 0;
         const json_t *disk;
         int r;
 
-        r = plans ? check_keys(request->sources, request->disks, "sources", error, error_size) :
-                    -ENOMEM;
+        r = plans ? check_keys(request->sources, request->disks, "sources", error, error_size)
+                  : -ENOMEM;
         if (r >= 0)
                 r = check_keys(request->exclude, request->disks, "exclude", error, error_size);
         if (r >= 0)
@@ -201,9 +205,10 @@ int job_plan(const PlanRequest *request, json_t **ret_disks, char *error, size_t
                 return r;
         if (n_taking_part == 0) {
                 (void) snprintf(error, error_size,
-                                json_array_size(request->disks) == 0 ?
-                                                "The VM has no disks" :
-                                                "Every disk is excluded; nothing would be backed up");
+                                json_array_size(request->disks) == 0
+                                                ? "The VM has no disks"
+                                                : "Every disk is excluded; nothing would be backed "
+                                                  "up");
                 return -EINVAL;
         }
         *ret_disks = TAKE(plans);

@@ -16,8 +16,8 @@ typedef struct QueueEntry {
 } QueueEntry;
 
 typedef struct QueueLimits {
-        unsigned running; /* jobs that run at a time */
-        unsigned running_per_repository;
+        uint64_t running; /* jobs that run at a time */
+        uint64_t running_per_repository;
 } QueueLimits;
 
 /* The index of the oldest entry that may start now, or -ENOENT when none may. A job that must wait

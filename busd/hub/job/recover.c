@@ -25,7 +25,8 @@ static void on_stray_stopped(int error, const char *text, void *userdata)
         _cleanup_free_ char *unit = userdata;
 
         if (error < 0)
-                (void) log_error(error, "A leftover unit %s cannot be stopped: %s", unit, text ?: "");
+                (void) log_error(error, "A leftover unit %s cannot be stopped: %s", unit,
+                                 text ?: "");
         else
                 log_notice("Stopped %s, which no open job owns", unit);
 }
@@ -64,7 +65,7 @@ static bool keep_file(const char *unit, void *userdata)
         if (sscanf(unit, "finished-%" SCNu64 "-", &id) == 1)
                 return job_is_open(jobs, id);
         return unit_name_from_string(unit, &name) >= 0 && name.kind != UNIT_REPOSITORY_SERVICE &&
-                        job_is_open(jobs, name.job);
+               job_is_open(jobs, name.job);
 }
 
 static void enter_all(Jobs *jobs)
@@ -101,9 +102,10 @@ static void on_units(int error, const char *const *units, size_t n, void *userda
                 return;
         if (error < 0) {
                 if (!jobs->is_blind)
-                        (void) log_warning(error,
-                                           "Systemd does not tell about our units: %m. No job goes on "
-                                           "until it does");
+                        (void) log_warning(
+                                        error,
+                                        "Systemd does not tell about our units: %m. No job goes on "
+                                        "until it does");
                 jobs->is_blind = true;
                 return; /* the tick */
         }
@@ -114,7 +116,8 @@ static void on_units(int error, const char *const *units, size_t n, void *userda
         enter_all(jobs);
 }
 
-static void on_rows(int error, const json_t *out, const char *name, const char *text, void *userdata)
+static void on_rows(int error, const json_t *out, const char *name, const char *text,
+                    void *userdata)
 {
         Jobs *jobs = userdata;
         json_t *rows = json_object_get(out, "Jobs");
@@ -173,7 +176,8 @@ static void on_reloaded(int error, const json_t *out, const char *name, const ch
         if (jobs->is_going_down)
                 return;
         if (error < 0) {
-                (void) log_error(error, "Job %" PRIu64 " cannot be read again: %s", reload->id, text);
+                (void) log_error(error, "Job %" PRIu64 " cannot be read again: %s", reload->id,
+                                 text);
                 return;
         }
         json_array_foreach (rows, i, row)

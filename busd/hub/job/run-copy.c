@@ -6,8 +6,10 @@
  */
 #include "job/run.h"
 
+#include "build-config.h"
 #include "bus/bus-error.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "job/export-watch.h"
 #include "job/jobs.h"
 #include "log.h"
@@ -44,8 +46,8 @@ static json_t *copy_task(const Job *job)
                         return NULL;
                 }
         runtime_path(PROGRESS_SOCKET, socket);
-        return json_pack("{s:I, s:s, s:o}", "job", (json_int_t) job->id, "progress", socket, "disks",
-                         disks);
+        return json_pack("{s:I, s:s, s:o}", "job", (json_int_t) job->id, "progress", socket,
+                         "disks", disks);
 }
 
 static void on_collected(Job *job)
@@ -66,7 +68,7 @@ static void copied(Job *job)
 
 static void collect(Job *job, const UnitState *state)
 {
-        CLEANUP(json_decref_p) json_t *result = NULL;
+        CLEANUP(json_decrefp) json_t *result = NULL;
         char unit[UNIT_NAME_SIZE];
         const char *name;
         int r;
@@ -80,9 +82,9 @@ static void collect(Job *job, const UnitState *state)
             strcmp(json_string_value(json_object_get(result, "result")) ?: "", "ok") == 0)
                 copied(job);
         else if (r >= 0 && name && strncmp(name, "com.sendense.Error.", 19) == 0)
-                job_fail_unless_going_down(
-                                job, name, "The copy failed: %s",
-                                json_string_value(json_object_get(result, "error_text")) ?: "");
+                job_fail_unless_going_down(job, name, "The copy failed: %s",
+                                           json_string_value(json_object_get(result, "error_text"))
+                                                           ?: "");
         else
                 job_fail_unless_going_down(job, BUS_ERROR_COPY_FAILED,
                                            "The copy ended without a result (%s, status %d); "
@@ -121,7 +123,7 @@ static void on_started(Job *job, JobDisk *disk, int error, const char *text)
 static void start_copy(Job *job)
 {
         char unit[UNIT_NAME_SIZE], in[UNIT_FILE_PATH_SIZE], out[UNIT_FILE_PATH_SIZE];
-        CLEANUP(json_decref_p) json_t *task = copy_task(job);
+        CLEANUP(json_decrefp) json_t *task = copy_task(job);
         const CopyUnit copy = {
                 .job = job->id,
                 .in_path = in,
@@ -199,7 +201,8 @@ static void on_instance(Job *job, JobDisk *disk)
 {
         if (strcmp(disk->invocation_id, disk_text(disk, "InvocationId")) != 0) {
                 job_fail(job, BUS_ERROR_EXPORT_FAILED,
-                         "Disk %s: its export was started anew while the hub was away: what the copy "
+                         "Disk %s: its export was started anew while the hub was away: what the "
+                         "copy "
                          "had not flushed is lost",
                          disk->text);
                 return;
@@ -214,7 +217,7 @@ void run_copy(Job *job)
         job->is_collected = false;
         if (!job->is_recovered) {
                 for (size_t i = 0; i < job->n_disks; i++)
-                        job->disks[i].answered_usec = jobs_now_usec();
+                        job->disks[i].answered_usec = clock_monotonic_usec();
                 start_copy(job);
                 return;
         }

@@ -33,7 +33,7 @@ static void take_leases(Job *job);
 /* Everything answers: the rows get the instances, and the copy may begin. */
 static void all_exported(Job *job)
 {
-        CLEANUP(json_decref_p) json_t *disks = json_array();
+        CLEANUP(json_decrefp) json_t *disks = json_array();
 
         for (size_t i = 0; i < job->n_disks; i++) {
                 JobDisk *disk = job->disks + i;
@@ -89,7 +89,8 @@ static void port_is_taken(Job *job, JobDisk *disk)
         jobs_block_port(job->jobs, disk->port);
         if (++disk->n_port_attempts >= PORT_ATTEMPTS_MAX) {
                 job_fail(job, BUS_ERROR_PORT_TAKEN,
-                         "Disk %s: %d ports of [Exports] Ports= in a row are in use by programs that "
+                         "Disk %s: %d ports of [Exports] Ports= in a row are in use by programs "
+                         "that "
                          "are not ours; end them (ss -ltnp shows which) or choose another range",
                          disk->text, PORT_ATTEMPTS_MAX);
                 return;
@@ -191,7 +192,8 @@ static int make_export_name(const Job *job, JobDisk *disk)
                 return -EIO;
         (void) snprintf(disk->export_name, sizeof(disk->export_name),
                         "job%" PRIu64 "-%s-%lld-%08" PRIx32, job->id, disk->text,
-                        (long long) json_integer_value(json_object_get(job->row, "Attempt")), nonce);
+                        (long long) json_integer_value(json_object_get(job->row, "Attempt")),
+                        nonce);
         return 0;
 }
 
@@ -209,7 +211,7 @@ static json_t *lease_row(Job *job, JobDisk *disk)
  * ports; what is being written is then followed by what is still missing. */
 static void take_leases(Job *job)
 {
-        CLEANUP(json_decref_p) json_t *leases = json_array();
+        CLEANUP(json_decrefp) json_t *leases = json_array();
 
         if (job->write.is_open)
                 return;

@@ -9,6 +9,7 @@
 #include "build-id.h"
 #include "bus/bus-error.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "image-run.h"
 #include "job/export-watch.h"
 #include "job/job-record.h"
@@ -19,6 +20,7 @@
 #include "unit-files.h"
 #include "unit/units.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -30,7 +32,7 @@ static void finish_step(const JobDisk *disk, char ret_step[static UNIT_STEP_MAX 
 /* The rows follow the record. */
 static void write_completed(Job *job)
 {
-        CLEANUP(json_decref_p) json_t *disks = json_array();
+        CLEANUP(json_decrefp) json_t *disks = json_array();
         int r = disks ? 0 : -ENOMEM;
 
         for (size_t i = 0; r >= 0 && i < job->n_disks; i++)
@@ -43,7 +45,7 @@ static void write_completed(Job *job)
                        json_pack("{s:O, s:s, s:b, s:[s, s], s:I}", "Disks", disks, "DiskState",
                                  disk_state_to_string(DISK_COMPLETED), "ChangeIds", 1,
                                  "ObligationsDone", "units", "files", "FinishedUSec",
-                                 (json_int_t) jobs_wall_usec()),
+                                 (json_int_t) clock_realtime_usec()),
                        jobs_job_ended);
 }
 
@@ -103,8 +105,9 @@ static void remove_finish_results(Job *job)
 
 void run_committed(Job *job)
 {
-        (void) job_log(job, NULL, LOG_INFO, 0, MESSAGE_BACKUP_COMMITTED, "Backup %s of %s is committed",
-                       job_text(job, "BackupId"), job_text(job, "Vm"));
+        (void) job_log(job, NULL, LOG_INFO, 0, MESSAGE_BACKUP_COMMITTED,
+                       "Backup %s of %s is committed", job_text(job, "BackupId"),
+                       job_text(job, "Vm"));
         remove_finish_results(job);
         run_remove_files(job);
         run_stop_groups(job, write_completed);
@@ -172,8 +175,8 @@ static void on_finished(Job *job, JobDisk *disk, const json_t *result, const cha
         disk->size_bytes = (uint64_t) json_integer_value(json_object_get(result, "size_bytes"));
         r = job_finish_result_keep(job, disk, result);
         if (r < 0) {
-                job_fail(job, BUS_ERROR_FAILED, "Disk %s: its result cannot be kept: %s", disk->text,
-                         strerror(-r));
+                job_fail(job, BUS_ERROR_FAILED, "Disk %s: its result cannot be kept: %s",
+                         disk->text, strerror(-r));
                 return;
         }
         if (json_integer_value(json_object_get(result, "leaks_repaired")) > 0)

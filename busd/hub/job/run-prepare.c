@@ -8,12 +8,14 @@
 
 #include "bus/bus-error.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "hub-config.h"
 #include "image-run.h"
 #include "job/jobs.h"
 #include "log.h"
 #include "unit/units.h"
 
+#include <errno.h>
 #include <inttypes.h>
 
 static void on_started(Job *job)
@@ -32,7 +34,7 @@ void run_start(Job *job)
                         job_text(job, "InstanceUuid"), job_text(job, "BackupId"));
         job_advance_to(job, JOB_EVENT_START, "its turn in the queue has come",
                        json_pack("{s:I, s:[{s:s, s:s}, {s:s, s:s}]}", "StartedUSec",
-                                 (json_int_t) jobs_wall_usec(), "Obligations", "Kind", "units",
+                                 (json_int_t) clock_realtime_usec(), "Obligations", "Kind", "units",
                                  "Subject", units, "Kind", "files", "Subject", files),
                        on_started);
 }
@@ -40,7 +42,7 @@ void run_start(Job *job)
 /* The images' names are known from now on; they stand in the rows before anybody may write to them. */
 static void all_created(Job *job)
 {
-        CLEANUP(json_decref_p) json_t *disks = json_array();
+        CLEANUP(json_decrefp) json_t *disks = json_array();
 
         for (size_t i = 0; i < job->n_disks; i++)
                 if (job_disk_takes_part(job->disks + i) &&
@@ -132,7 +134,7 @@ void run_prepare(Job *job)
                 .verb = "prepare",
                 .write_path = job_text(job, "RepositoryPath"),
         };
-        CLEANUP(json_decref_p) json_t *spec = job_place(job);
+        CLEANUP(json_decrefp) json_t *spec = job_place(job);
         json_t *keys = json_array();
 
         for (size_t i = 0; keys && i < job->n_disks; i++)

@@ -8,6 +8,7 @@
 
 #include "bus/bus-error.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "image-run.h"
 #include "job/export-watch.h"
 #include "job/jobs.h"
@@ -21,16 +22,16 @@
 static void write_final(Job *job)
 {
         bool is_cancel = job->ending == JOB_CANCELLED;
-        json_t *done = job->files_owed ? json_pack("[s]", "units") :
-                                         json_pack("[s, s]", "units", "files");
+        json_t *done = job->files_owed ? json_pack("[s]", "units")
+                                       : json_pack("[s, s]", "units", "files");
 
         job_advance_to(job, is_cancel ? JOB_EVENT_UNDONE_CANCELLED : JOB_EVENT_UNDONE_FAILED,
-                       job->files_owed ? "undone but for its files, which stay an obligation" :
-                                         "all is undone",
+                       job->files_owed ? "undone but for its files, which stay an obligation"
+                                       : "all is undone",
                        json_pack("{s:s, s:o, s:I}", "DiskState",
                                  disk_state_to_string(is_cancel ? DISK_CANCELLED : DISK_FAILED),
                                  "ObligationsDone", done, "FinishedUSec",
-                                 (json_int_t) jobs_wall_usec()),
+                                 (json_int_t) clock_realtime_usec()),
                        jobs_job_ended);
 }
 
@@ -48,7 +49,8 @@ static void on_undone(Job *job, JobDisk *disk, const json_t *result, const char 
         (void) disk;
         if (result && strcmp(outcome, "committed") == 0) {
                 (void) job_log(job, NULL, LOG_NOTICE, 0, MESSAGE_NONE,
-                               "Backup %s has its commit record already: it is complete, and the job "
+                               "Backup %s has its commit record already: it is complete, and the "
+                               "job "
                                "is not undone",
                                job_text(job, "BackupId"));
                 run_committed(job);
@@ -149,7 +151,8 @@ void run_undo(Job *job)
         job->stop_failed = false;
         job->files_owed = false;
         job_set_phase(job, "undoing");
-        job->n_waiting = (unsigned) (ELEMENTSOF(single_steps) + ELEMENTSOF(disk_steps) * job->n_disks);
+        job->n_waiting = (unsigned) (ELEMENTSOF(single_steps) +
+                                     ELEMENTSOF(disk_steps) * job->n_disks);
         for (size_t i = 0; i < ELEMENTSOF(single_steps); i++)
                 stop_step(job, NULL, single_steps[i]);
         for (size_t i = 0; i < job->n_disks; i++)
@@ -169,6 +172,6 @@ void run_undo_again(Job *job)
 
         job->generation++;
         job->n_undo_attempts++;
-        job->undo_due_usec = jobs_now_usec() + wait_sec * USEC_PER_SEC;
+        job->undo_due_usec = clock_monotonic_usec() + wait_sec * USEC_PER_SEC;
         job_set_phase(job, "waits to be undone");
 }

@@ -78,7 +78,7 @@ void job_image_path(const Job *job, const JobDisk *disk, bool sealed,
 
 void job_image(Job *job, JobDisk *disk, const ImageTask *task, json_t *spec, JobResult then)
 {
-        CLEANUP(json_decref_p) json_t *owned = spec;
+        CLEANUP(json_decrefp) json_t *owned = spec;
         char text[256];
         Ticket *ticket;
         int r;

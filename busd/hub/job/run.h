@@ -6,8 +6,8 @@
  */
 #pragma once
 
-#include "job/job.h"
 #include "job/job-state.h"
+#include "job/job.h"
 #include "job/ticket.h"
 
 typedef struct ImageTask ImageTask;

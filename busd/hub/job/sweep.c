@@ -7,6 +7,7 @@
 
 #include "bus/bus-error.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "image-run.h"
 #include "job/jobs.h"
 #include "log.h"
@@ -106,12 +107,14 @@ static void on_given_back(int error, const json_t *out, const char *name, const 
 {
         (void) out, (void) name, (void) userdata;
         if (error < 0)
-                (void) log_warning(error, "A lease cannot be removed: %s; the next sweep tries again",
+                (void) log_warning(error,
+                                   "A lease cannot be removed: %s; the next sweep tries again",
                                    text);
 }
 
 /* Leases whose job is over: the row alone is left, for the units are gone by now. */
-static void on_leases(int error, const json_t *out, const char *name, const char *text, void *userdata)
+static void on_leases(int error, const json_t *out, const char *name, const char *text,
+                      void *userdata)
 {
         json_t *rows = json_object_get(out, "Leases"), *row;
         Sweeper *s = userdata;
@@ -141,7 +144,8 @@ static void look_at_leases(Sweeper *s)
                 end(s);
 }
 
-static void on_marked(int error, const json_t *out, const char *name, const char *text, void *userdata)
+static void on_marked(int error, const json_t *out, const char *name, const char *text,
+                      void *userdata)
 {
         Sweeper *s = userdata;
 
@@ -156,7 +160,7 @@ static void mark_done(Sweeper *s, const json_t *row)
         set_count(s, s->n_open > 0 ? s->n_open - 1 : 0);
         if (store_call(s->jobs->store, store_obligation_done,
                        json_pack("{s:I, s:I}", "Id", (json_int_t) row_number(row, "Id"), "NowUSec",
-                                 (json_int_t) jobs_wall_usec()),
+                                 (json_int_t) clock_realtime_usec()),
                        on_marked, s) < 0)
                 next_row(s);
 }
@@ -172,7 +176,7 @@ static void mark_failed(Sweeper *s, const json_t *row, const char *why)
         if (store_call(s->jobs->store, store_obligation_failed,
                        json_pack("{s:I, s:s, s:I}", "Id", (json_int_t) row_number(row, "Id"),
                                  "ErrorText", why, "NextAttemptUSec",
-                                 (json_int_t) (jobs_wall_usec() + wait_sec * USEC_PER_SEC)),
+                                 (json_int_t) (clock_realtime_usec() + wait_sec * USEC_PER_SEC)),
                        on_marked, s) < 0)
                 next_row(s);
 }
@@ -213,11 +217,10 @@ static void undo_files(Sweeper *s, const json_t *row)
                 .verb = "undo",
                 .write_path = row_text(row, "RepositoryPath"),
         };
-        json_t *spec = json_pack("{s:s, s:s, s:s, s:O}", "repository",
-                                 row_text(row, "RepositoryPath"), "instance_uuid",
-                                 row_text(row, "InstanceUuid"), "backup_id",
-                                 row_text(row, "BackupId"), "disk_keys",
-                                 json_object_get(row, "DiskKeys"));
+        json_t *spec = json_pack(
+                        "{s:s, s:s, s:s, s:O}", "repository", row_text(row, "RepositoryPath"),
+                        "instance_uuid", row_text(row, "InstanceUuid"), "backup_id",
+                        row_text(row, "BackupId"), "disk_keys", json_object_get(row, "DiskKeys"));
 
         if (spec && *row_text(row, "RepositoryUuid"))
                 (void) json_object_set_new(spec, "repository_uuid",
@@ -231,7 +234,7 @@ static bool is_wanted(const Sweeper *s, const json_t *row)
 {
         if (job_is_open(s, row_number(row, "Job")))
                 return false;
-        return s->is_eager || row_number(row, "NextAttemptUSec") <= jobs_wall_usec();
+        return s->is_eager || row_number(row, "NextAttemptUSec") <= clock_realtime_usec();
 }
 
 static void next_row(Sweeper *s)
@@ -256,7 +259,8 @@ static void next_row(Sweeper *s)
         look_at_leases(s);
 }
 
-static void on_rows(int error, const json_t *out, const char *name, const char *text, void *userdata)
+static void on_rows(int error, const json_t *out, const char *name, const char *text,
+                    void *userdata)
 {
         Sweeper *s = userdata;
 

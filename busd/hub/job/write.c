@@ -5,8 +5,9 @@
  */
 #include "job/run.h"
 
-#include "cleanup.h"
 #include "bus/bus-error.h"
+#include "cleanup.h"
+#include "clock.h"
 #include "job/jobs.h"
 #include "log.h"
 #include "store/store-call.h"
@@ -23,7 +24,7 @@ typedef struct Advance {
 static bool is_lost_connection(int error)
 {
         return error == -ENOTCONN || error == -ETIMEDOUT || error == -ECANCELED ||
-                        error == -EBUSY || error == -EAGAIN;
+               error == -EBUSY || error == -EAGAIN;
 }
 
 static void submit(Job *job);
@@ -71,7 +72,8 @@ static void submit(Job *job)
         job->n_tickets--;
         if (!is_lost_connection(r))
                 (void) job_log(job, NULL, LOG_ERR, r, MESSAGE_NONE,
-                               "Cannot hand a transaction to the database worker: %m, trying again");
+                               "Cannot hand a transaction to the database worker: %m, trying "
+                               "again");
 }
 
 void job_write_again(Job *job)
@@ -90,7 +92,7 @@ void job_write(Job *job, StoreWork work, json_t *in, const char *principal, JobW
                                                  (json_int_t) job->id, "From",
                                                  job_state_to_string(job->state), "EventId",
                                                  event_id, "Principal", principal, "NowUSec",
-                                                 (json_int_t) jobs_wall_usec())) < 0)
+                                                 (json_int_t) clock_realtime_usec())) < 0)
                 r = -ENOMEM;
         if (r < 0) {
                 json_decref(in);
@@ -123,8 +125,7 @@ static void on_advanced(Job *job, int error, const json_t *out)
                 return;
         }
         if (error < 0) {
-                job_fail(job, BUS_ERROR_FAILED,
-                         "The database refuses the change from %s to %s: %s",
+                job_fail(job, BUS_ERROR_FAILED, "The database refuses the change from %s to %s: %s",
                          job_state_to_string(from), job_state_to_string(advance->to),
                          strerror(-error));
                 return;
@@ -144,7 +145,7 @@ static void on_advanced(Job *job, int error, const json_t *out)
 void job_advance_to(Job *job, JobEvent event, const char *reason, json_t *changes,
                     void (*then)(Job *job))
 {
-        CLEANUP(json_decref_p) json_t *in = changes ?: json_object();
+        CLEANUP(json_decrefp) json_t *in = changes ?: json_object();
         JobState to = job_state_after(job->state, event);
         Advance *advance;
 

@@ -6,6 +6,7 @@
 
 #include "bus/bus-error.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "image-run.h"
 #include "log.h"
 #include "parse.h"
@@ -16,7 +17,6 @@
 #include <errno.h>
 #include <string.h>
 #include <systemd/sd-event.h>
-#include <time.h>
 
 #define LOOK_EVERY_USEC     (300 * USEC_PER_SEC)
 #define LOOK_SOON_USEC      (100 * USEC_PER_MSEC)
@@ -88,14 +88,6 @@ void repositories_add_health(const Repositories *repositories, json_t *row)
         (void) json_object_set_new(row, "FreeBytes", json_integer((json_int_t) h->free_bytes));
 }
 
-static uint64_t wall_usec(void)
-{
-        struct timespec now;
-
-        (void) clock_gettime(CLOCK_REALTIME, &now);
-        return (uint64_t) now.tv_sec * USEC_PER_SEC + (uint64_t) now.tv_nsec / 1000;
-}
-
 static uint64_t number(const json_t *object, const char *key)
 {
         return (uint64_t) json_integer_value(json_object_get(object, key));
@@ -108,7 +100,7 @@ static void note_health(Health *h, const json_t *row, const json_t *result, cons
 
         h->is_known = true;
         h->is_ok = result != NULL;
-        h->checked_usec = wall_usec();
+        h->checked_usec = clock_realtime_usec();
         if (result) {
                 h->size_bytes = number(result, "size_bytes");
                 h->free_bytes = number(result, "free_bytes");
@@ -208,8 +200,8 @@ int repositories_check(Repositories *repositories, const json_t *row, Repository
         };
         h->is_checking = true;
         r = check->row ? image_run(repositories->units, &task, repository_place(row), on_health,
-                                   check) :
-                         -ENOMEM;
+                                   check)
+                       : -ENOMEM;
         if (r < 0) {
                 h->is_checking = false;
                 check_free(check);
@@ -230,7 +222,8 @@ static void on_looked_at(const json_t *row, const char *name, const char *text, 
         (void) row, (void) name, (void) text, (void) userdata; /* note_health() has said it */
 }
 
-static void on_rows(int error, const json_t *out, const char *name, const char *text, void *userdata)
+static void on_rows(int error, const json_t *out, const char *name, const char *text,
+                    void *userdata)
 {
         Repositories *repositories = userdata;
         json_t *row;
@@ -254,8 +247,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 
         (void) usec;
         if (store_status(repositories->store)->state == DATABASE_READY)
-                (void) store_call(repositories->store, store_repository_list, json_object(), on_rows,
-                                  repositories);
+                (void) store_call(repositories->store, store_repository_list, json_object(),
+                                  on_rows, repositories);
         r = sd_event_source_set_time_relative(source, LOOK_EVERY_USEC);
         return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }

@@ -59,7 +59,7 @@ static void fail(Scan *scan, const char *name, const char *text)
 
 static void finish(Scan *scan)
 {
-        CLEANUP(json_decref_p) json_t *answer = NULL;
+        CLEANUP(json_decrefp) json_t *answer = NULL;
 
         if (!scan->has_result) {
                 fail(scan, BUS_ERROR_FAILED,
@@ -103,7 +103,7 @@ static void on_adopted(int error, const json_t *out, const char *name, const cha
 /* 1: a record was added to records; 0: another kind of line; -ENODATA: no more. */
 static int read_line(Scan *scan, json_t *records)
 {
-        CLEANUP(json_decref_p) json_t *object = NULL;
+        CLEANUP(json_decrefp) json_t *object = NULL;
         ssize_t n = getline(&scan->line, &scan->line_size, scan->file);
         json_t *record;
 
@@ -129,10 +129,10 @@ static int read_line(Scan *scan, json_t *records)
 
 static void next_batch(Scan *scan)
 {
-        CLEANUP(json_decref_p) json_t *records = json_array();
+        CLEANUP(json_decrefp) json_t *records = json_array();
         int r = records ? 0 : -ENOMEM;
 
-        for (unsigned n = 0; r >= 0 && n < RECORDS_EACH_MAX; n += r > 0)
+        for (unsigned n = 0; r >= 0 && n<RECORDS_EACH_MAX; n += r> 0)
                 r = read_line(scan, records);
         if (json_array_size(records) == 0) {
                 finish(scan);

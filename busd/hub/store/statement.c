@@ -109,7 +109,7 @@ int statement_run(MYSQL *database, const char *sql, const SqlValue *values, size
 static bool type_is_number(enum enum_field_types type)
 {
         return type == MYSQL_TYPE_TINY || type == MYSQL_TYPE_SHORT || type == MYSQL_TYPE_LONG ||
-                        type == MYSQL_TYPE_LONGLONG || type == MYSQL_TYPE_INT24;
+               type == MYSQL_TYPE_LONGLONG || type == MYSQL_TYPE_INT24;
 }
 
 static int bind_column(const MYSQL_FIELD *field, Column *column, MYSQL_BIND *bind)
@@ -144,7 +144,7 @@ static json_t *column_value(const Column *column)
 
 static int fetch_row(Column *columns, unsigned n_columns, json_t *rows)
 {
-        CLEANUP(json_decref_p) json_t *row = json_object();
+        CLEANUP(json_decrefp) json_t *row = json_object();
 
         for (unsigned i = 0; i < n_columns; i++) {
                 if (columns[i].is_null)
@@ -195,7 +195,7 @@ int statement_rows(MYSQL *database, const char *sql, const SqlValue *values, siz
                    json_t **ret_rows)
 {
         CLEANUP(stmt_close_p) MYSQL_STMT *statement = NULL;
-        CLEANUP(json_decref_p) json_t *rows = json_array();
+        CLEANUP(json_decrefp) json_t *rows = json_array();
         MYSQL_RES *fields;
         int r;
 
@@ -209,8 +209,8 @@ int statement_rows(MYSQL *database, const char *sql, const SqlValue *values, siz
         fields = mysql_stmt_result_metadata(statement);
         if (!fields)
                 return -ENOMEM;
-        r = mysql_num_fields(fields) > STATEMENT_COLUMNS_MAX ? -E2BIG :
-                                                               read_rows(statement, fields, rows);
+        r = mysql_num_fields(fields) > STATEMENT_COLUMNS_MAX ? -E2BIG
+                                                             : read_rows(statement, fields, rows);
         mysql_free_result(fields);
         if (r < 0)
                 return r;
@@ -221,7 +221,7 @@ int statement_rows(MYSQL *database, const char *sql, const SqlValue *values, siz
 int statement_row(MYSQL *database, const char *sql, const SqlValue *values, size_t n_values,
                   json_t **ret_row)
 {
-        CLEANUP(json_decref_p) json_t *rows = NULL;
+        CLEANUP(json_decrefp) json_t *rows = NULL;
         int r;
 
         r = statement_rows(database, sql, values, n_values, &rows);

@@ -48,7 +48,8 @@ static int insert_vm(Adoption *a, const json_t *record, uint64_t *ret_id)
 
         for (unsigned n = 0; r == -EEXIST && n < 100; n++) {
                 if (n > 0 || !context_id || !context_id_is_valid(context_id)) {
-                        r = context_id_format(name, (int64_t) (created_usec / USEC_PER_SEC + n), made);
+                        r = context_id_format(name, (int64_t) (created_usec / USEC_PER_SEC + n),
+                                              made);
                         if (r < 0)
                                 return r;
                         context_id = made;
@@ -68,7 +69,7 @@ static int insert_vm(Adoption *a, const json_t *record, uint64_t *ret_id)
 
 static int find_vm(Adoption *a, const json_t *record, uint64_t *ret_id)
 {
-        CLEANUP(json_decref_p) json_t *row = NULL;
+        CLEANUP(json_decrefp) json_t *row = NULL;
         int r;
 
         r = statement_row(a->database,
@@ -83,30 +84,32 @@ static int find_vm(Adoption *a, const json_t *record, uint64_t *ret_id)
 
 static int need_disk(Adoption *a, uint64_t vm_id, const json_t *disk)
 {
-        return statement_run(a->database,
-                             "INSERT INTO vm_disks (vm_context_id, disk_key, unit_number, controller,"
-                             " capacity_bytes, backing_uuid, present) VALUES (?, ?, ?, ?, ?, ?, 1)"
-                             " ON DUPLICATE KEY UPDATE disk_key = disk_key",
-                             SQL_VALUES(SQL_NUMBER(vm_id), SQL_NUMBER(object_number(disk, "disk_key")),
-                                        SQL_NUMBER(object_number(disk, "unit_number")),
-                                        sql_text(object_text(disk, "controller") ?: ""),
-                                        SQL_NUMBER(object_number(disk, "capacity_bytes")),
-                                        sql_text(object_text(disk, "backing_uuid"))),
-                             NULL, NULL);
+        return statement_run(
+                        a->database,
+                        "INSERT INTO vm_disks (vm_context_id, disk_key, unit_number, controller,"
+                        " capacity_bytes, backing_uuid, present) VALUES (?, ?, ?, ?, ?, ?, 1)"
+                        " ON DUPLICATE KEY UPDATE disk_key = disk_key",
+                        SQL_VALUES(SQL_NUMBER(vm_id), SQL_NUMBER(object_number(disk, "disk_key")),
+                                   SQL_NUMBER(object_number(disk, "unit_number")),
+                                   sql_text(object_text(disk, "controller") ?: ""),
+                                   SQL_NUMBER(object_number(disk, "capacity_bytes")),
+                                   sql_text(object_text(disk, "backing_uuid"))),
+                        NULL, NULL);
 }
 
 /* The layer below, 0 for a full. -ENODATA when it is not in the catalog. */
 static int find_parent(Adoption *a, uint64_t vm_id, const json_t *disk, uint64_t *ret_id)
 {
         const char *parent = object_text(disk, "parent_backup_id");
-        CLEANUP(json_decref_p) json_t *row = NULL;
+        CLEANUP(json_decrefp) json_t *row = NULL;
         int r;
 
         *ret_id = 0;
         if (!parent)
                 return 0;
         r = statement_row(a->database,
-                          "SELECT b.id AS Id FROM backup_disks b JOIN backup_jobs j ON j.id = b.job_id"
+                          "SELECT b.id AS Id FROM backup_disks b JOIN backup_jobs j ON j.id = "
+                          "b.job_id"
                           " WHERE j.backup_id = ? AND b.vm_context_id = ? AND b.repository_id = ?"
                           " AND b.disk_key = ? AND b.state = 'completed'",
                           SQL_VALUES(sql_text(parent), SQL_NUMBER(vm_id),
@@ -132,12 +135,15 @@ static int insert_disk(Adoption *a, uint64_t job_id, uint64_t vm_id, const json_
                 return r;
         return statement_run(
                         a->database,
-                        "INSERT INTO backup_disks (job_id, vm_context_id, repository_id, disk_key, state,"
+                        "INSERT INTO backup_disks (job_id, vm_context_id, repository_id, disk_key, "
+                        "state,"
                         " backup_type, reason, capacity_bytes, backing_uuid, change_id, parent_id,"
                         " file_path, size_bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                        SQL_VALUES(SQL_NUMBER(job_id), SQL_NUMBER(vm_id), SQL_NUMBER(a->repository_id),
+                        SQL_VALUES(SQL_NUMBER(job_id), SQL_NUMBER(vm_id),
+                                   SQL_NUMBER(a->repository_id),
                                    SQL_NUMBER(object_number(disk, "disk_key")), sql_text(state),
-                                   sql_text(is_excluded ? "full" : object_text(disk, "backup_type")),
+                                   sql_text(is_excluded ? "full"
+                                                        : object_text(disk, "backup_type")),
                                    sql_text(object_text(disk, "reason")),
                                    SQL_NUMBER(object_number(disk, "capacity_bytes")),
                                    sql_text(object_text(disk, "backing_uuid")),
@@ -153,17 +159,19 @@ static int insert_job(Adoption *a, uint64_t vm_id, const json_t *record, uint64_
         uint64_t created_usec = object_number(record, "created_usec"),
                  committed_usec = object_number(record, "committed_usec");
 
-        return statement_run(a->database,
-                             "INSERT INTO backup_jobs (job_type, vm_context_id, repository_id, backup_id,"
-                             " backup_type, state, principal, created_usec, started_usec, finished_usec)"
-                             " VALUES ('backup', ?, ?, ?, ?, 'completed', ?, ?, ?, ?)",
-                             SQL_VALUES(SQL_NUMBER(vm_id), SQL_NUMBER(a->repository_id),
-                                        sql_text(object_text(record, "backup_id")),
-                                        sql_text(object_text(record, "backup_type")),
-                                        sql_text(object_text(record, "principal") ?: "unknown"),
-                                        SQL_NUMBER(created_usec), SQL_NUMBER(created_usec),
-                                        SQL_NUMBER(committed_usec)),
-                             NULL, ret_id);
+        return statement_run(
+                        a->database,
+                        "INSERT INTO backup_jobs (job_type, vm_context_id, repository_id, "
+                        "backup_id,"
+                        " backup_type, state, principal, created_usec, started_usec, finished_usec)"
+                        " VALUES ('backup', ?, ?, ?, ?, 'completed', ?, ?, ?, ?)",
+                        SQL_VALUES(SQL_NUMBER(vm_id), SQL_NUMBER(a->repository_id),
+                                   sql_text(object_text(record, "backup_id")),
+                                   sql_text(object_text(record, "backup_type")),
+                                   sql_text(object_text(record, "principal") ?: "unknown"),
+                                   SQL_NUMBER(created_usec), SQL_NUMBER(created_usec),
+                                   SQL_NUMBER(committed_usec)),
+                        NULL, ret_id);
 }
 
 static int insert_all(Adoption *a, const json_t *record)
@@ -204,16 +212,16 @@ static int adopt_new(Adoption *a, const json_t *record)
         if (undone < 0)
                 return undone;
         return problem(a, "Backup %s: %s", backup_id,
-                       r == -ENODATA ? "a layer that it stands on is not in the catalog" :
-                       r == -EEXIST  ? "the catalog has another entry with its files or disks" :
-                                       "its record holds values that the catalog refuses");
+                       r == -ENODATA  ? "a layer that it stands on is not in the catalog"
+                       : r == -EEXIST ? "the catalog has another entry with its files or disks"
+                                      : "its record holds values that the catalog refuses");
 }
 
 static int adopt(Adoption *a, const json_t *record)
 {
         const char *backup_id = object_text(record, "backup_id"),
                    *uuid = object_text(record, "instance_uuid");
-        CLEANUP(json_decref_p) json_t *row = NULL;
+        CLEANUP(json_decrefp) json_t *row = NULL;
         int r;
 
         if (!backup_id || !backup_id_is_valid(backup_id) || !uuid)
@@ -230,7 +238,9 @@ static int adopt(Adoption *a, const json_t *record)
                 return r;
         if (object_number(row, "RepositoryId") != a->repository_id ||
             strcmp(object_text(row, "InstanceUuid"), uuid) != 0)
-                return problem(a, "Backup %s: the catalog has it in another repository or of another VM",
+                return problem(a,
+                               "Backup %s: the catalog has it in another repository or of another "
+                               "VM",
                                backup_id);
         if (strcmp(object_text(row, "State"), "completed") != 0)
                 return problem(a, "Backup %s: the catalog says that it is %s", backup_id,
@@ -242,7 +252,7 @@ static int adopt(Adoption *a, const json_t *record)
 int store_catalog_adopt(MYSQL *database, void *userdata)
 {
         StoreRequest *request = userdata;
-        CLEANUP(json_decref_p) json_t *problems = json_array();
+        CLEANUP(json_decrefp) json_t *problems = json_array();
         Adoption adoption = {
                 .database = database,
                 .repository_id = object_number(request->in, "RepositoryId"),
@@ -255,7 +265,8 @@ int store_catalog_adopt(MYSQL *database, void *userdata)
         json_array_foreach (json_object_get(request->in, "Records"), i, record)
                 if (r >= 0)
                         r = adopt(&adoption, record);
-        return r < 0 ? r : store_answer(request, json_pack("{s:I, s:I, s:O}", "Added",
-                                                           adoption.n_added, "Known", adoption.n_known,
-                                                           "Problems", problems));
+        return r < 0 ? r
+                     : store_answer(request,
+                                    json_pack("{s:I, s:I, s:O}", "Added", adoption.n_added, "Known",
+                                              adoption.n_known, "Problems", problems));
 }

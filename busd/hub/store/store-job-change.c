@@ -16,30 +16,31 @@
 /* 1: written; 0: this very change is done already. */
 static int insert_event(MYSQL *database, const json_t *in, const char *to)
 {
-        CLEANUP(json_decref_p) json_t *row = NULL;
+        CLEANUP(json_decrefp) json_t *row = NULL;
         int r;
 
         r = statement_row(database, "SELECT id AS Id FROM job_events WHERE event_id = ?",
                           SQL_VALUES(sql_text(object_text(in, "EventId"))), &row);
         if (r != -ENODATA)
                 return r < 0 ? r : 0;
-        r = statement_run(database,
-                          "INSERT INTO job_events (event_id, job_id, at_usec, principal, from_state,"
-                          " to_state, reason) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                          SQL_VALUES(sql_text(object_text(in, "EventId")),
-                                     SQL_NUMBER(object_number(in, "Id")),
-                                     SQL_NUMBER(object_number(in, "NowUSec")),
-                                     sql_text(object_text(in, "Principal")),
-                                     sql_text(object_text(in, "From")), sql_text(to),
-                                     sql_text(object_text(in, "Reason"))),
-                          NULL, NULL);
+        r = statement_run(
+                        database,
+                        "INSERT INTO job_events (event_id, job_id, at_usec, principal, from_state,"
+                        " to_state, reason) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                        SQL_VALUES(sql_text(object_text(in, "EventId")),
+                                   SQL_NUMBER(object_number(in, "Id")),
+                                   SQL_NUMBER(object_number(in, "NowUSec")),
+                                   sql_text(object_text(in, "Principal")),
+                                   sql_text(object_text(in, "From")), sql_text(to),
+                                   sql_text(object_text(in, "Reason"))),
+                        NULL, NULL);
         return r < 0 ? r : 1;
 }
 
 /* The guard: the row is locked, and is what the caller believes. */
 static int expect(MYSQL *database, const json_t *in, bool may_be_ending)
 {
-        CLEANUP(json_decref_p) json_t *row = NULL;
+        CLEANUP(json_decrefp) json_t *row = NULL;
         int r;
 
         r = statement_row(database,
@@ -56,16 +57,19 @@ static int expect(MYSQL *database, const json_t *in, bool may_be_ending)
 static int update_job(MYSQL *database, const json_t *in)
 {
         /* What is not given stays. */
-        return statement_run(database,
-                          "UPDATE backup_jobs SET state = ?, started_usec = COALESCE(?, started_usec),"
-                          " finished_usec = COALESCE(?, finished_usec), unit = COALESCE(?, unit),"
-                          " boot_id = COALESCE(?, boot_id) WHERE id = ?",
-                          SQL_VALUES(sql_text(object_text(in, "To")),
-                                     sql_number_or_null(object_number(in, "StartedUSec")),
-                                     sql_number_or_null(object_number(in, "FinishedUSec")),
-                                     sql_text(object_text(in, "Unit")), sql_text(object_text(in, "BootId")),
-                                     SQL_NUMBER(object_number(in, "Id"))),
-                          NULL, NULL);
+        return statement_run(
+                        database,
+                        "UPDATE backup_jobs SET state = ?, started_usec = COALESCE(?, "
+                        "started_usec),"
+                        " finished_usec = COALESCE(?, finished_usec), unit = COALESCE(?, unit),"
+                        " boot_id = COALESCE(?, boot_id) WHERE id = ?",
+                        SQL_VALUES(sql_text(object_text(in, "To")),
+                                   sql_number_or_null(object_number(in, "StartedUSec")),
+                                   sql_number_or_null(object_number(in, "FinishedUSec")),
+                                   sql_text(object_text(in, "Unit")),
+                                   sql_text(object_text(in, "BootId")),
+                                   SQL_NUMBER(object_number(in, "Id"))),
+                        NULL, NULL);
 }
 
 /* A job that completes has neither error nor ending. */
@@ -108,7 +112,8 @@ static int update_disks(MYSQL *database, const json_t *in)
         if (r < 0 || !state)
                 return r;
         return statement_run(database,
-                             "UPDATE backup_disks SET state = ? WHERE job_id = ? AND state <> 'excluded'",
+                             "UPDATE backup_disks SET state = ? WHERE job_id = ? AND state <> "
+                             "'excluded'",
                              SQL_VALUES(sql_text(state), SQL_NUMBER(object_number(in, "Id"))), NULL,
                              NULL);
 }
@@ -122,7 +127,8 @@ static int insert_obligations(MYSQL *database, const json_t *in)
         json_array_foreach (json_object_get(in, "Obligations"), i, obligation)
                 if (r >= 0)
                         r = statement_run(database,
-                                          "INSERT INTO obligations (kind, subject, job_id, created_usec,"
+                                          "INSERT INTO obligations (kind, subject, job_id, "
+                                          "created_usec,"
                                           " next_attempt_usec) VALUES (?, ?, ?, ?, ?)",
                                           SQL_VALUES(sql_text(object_text(obligation, "Kind")),
                                                      sql_text(object_text(obligation, "Subject")),
@@ -156,11 +162,12 @@ static int copy_change_ids(MYSQL *database, const json_t *in)
 {
         if (!json_is_true(json_object_get(in, "ChangeIds")))
                 return 0;
-        return statement_run(database,
-                             "UPDATE vm_disks d JOIN backup_disks b ON b.vm_context_id = d.vm_context_id"
-                             " AND b.disk_key = d.disk_key SET d.change_id = b.change_id"
-                             " WHERE b.job_id = ? AND b.state = 'completed'",
-                             SQL_VALUES(SQL_NUMBER(object_number(in, "Id"))), NULL, NULL);
+        return statement_run(
+                        database,
+                        "UPDATE vm_disks d JOIN backup_disks b ON b.vm_context_id = d.vm_context_id"
+                        " AND b.disk_key = d.disk_key SET d.change_id = b.change_id"
+                        " WHERE b.job_id = ? AND b.state = 'completed'",
+                        SQL_VALUES(SQL_NUMBER(object_number(in, "Id"))), NULL, NULL);
 }
 
 int store_job_advance(MYSQL *database, void *userdata)
@@ -204,13 +211,14 @@ int store_job_decide(MYSQL *database, void *userdata)
         if (r >= 0)
                 r = expect(database, in, false);
         if (r >= 0)
-                r = statement_run(database,
-                                  "UPDATE backup_jobs SET ending = ?, error_name = ?, error_text = ?"
-                                  " WHERE id = ?",
-                                  SQL_VALUES(sql_text(object_text(in, "Ending")),
-                                             sql_text(object_text(in, "ErrorName")),
-                                             sql_text(object_text(in, "ErrorText")),
-                                             SQL_NUMBER(object_number(in, "Id"))),
-                                  NULL, NULL);
+                r = statement_run(
+                                database,
+                                "UPDATE backup_jobs SET ending = ?, error_name = ?, error_text = ?"
+                                " WHERE id = ?",
+                                SQL_VALUES(sql_text(object_text(in, "Ending")),
+                                           sql_text(object_text(in, "ErrorName")),
+                                           sql_text(object_text(in, "ErrorText")),
+                                           SQL_NUMBER(object_number(in, "Id"))),
+                                NULL, NULL);
         return r < 0 ? r : store_answer(request, json_object());
 }

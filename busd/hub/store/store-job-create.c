@@ -25,7 +25,7 @@ enum {
 static int find_repository(MYSQL *database, StoreRequest *request, uint64_t *ret_id)
 {
         const char *wanted = object_text(request->in, "Repository");
-        CLEANUP(json_decref_p) json_t *row = NULL;
+        CLEANUP(json_decrefp) json_t *row = NULL;
         int r;
 
         r = statement_row(database,
@@ -34,7 +34,8 @@ static int find_repository(MYSQL *database, StoreRequest *request, uint64_t *ret
                           SQL_VALUES(sql_text(wanted), sql_text(wanted), sql_text(wanted)), &row);
         if (r == -ENODATA)
                 return store_refuse(request, -ENOENT, BUS_ERROR_NOT_FOUND,
-                                    "There is no repository '%.100s'; sendensectl repository list shows "
+                                    "There is no repository '%.100s'; sendensectl repository list "
+                                    "shows "
                                     "those there are",
                                     wanted);
         if (r >= 0)
@@ -43,7 +44,8 @@ static int find_repository(MYSQL *database, StoreRequest *request, uint64_t *ret
 }
 
 /* The newest completed layer of each disk of the VM in the repository. */
-static int newest_layers(MYSQL *database, uint64_t vm_id, uint64_t repository_id, json_t **ret_layers)
+static int newest_layers(MYSQL *database, uint64_t vm_id, uint64_t repository_id,
+                         json_t **ret_layers)
 {
         return statement_rows(
                         database,
@@ -51,7 +53,8 @@ static int newest_layers(MYSQL *database, uint64_t vm_id, uint64_t repository_id
                         " b.backing_uuid AS BackingUuid, j.backup_id AS BackupId"
                         " FROM backup_disks b JOIN backup_jobs j ON j.id = b.job_id"
                         " WHERE b.id IN (SELECT MAX(c.id) FROM backup_disks c"
-                        "  WHERE c.vm_context_id = ? AND c.repository_id = ? AND c.state = 'completed'"
+                        "  WHERE c.vm_context_id = ? AND c.repository_id = ? AND c.state = "
+                        "'completed'"
                         "  GROUP BY c.disk_key)",
                         SQL_VALUES(SQL_NUMBER(vm_id), SQL_NUMBER(repository_id)), ret_layers);
 }
@@ -59,7 +62,7 @@ static int newest_layers(MYSQL *database, uint64_t vm_id, uint64_t repository_id
 static int make_plan(MYSQL *database, StoreRequest *request, uint64_t vm_id, uint64_t repository_id,
                      json_t **ret_plan)
 {
-        CLEANUP(json_decref_p) json_t *disks = NULL, *layers = NULL;
+        CLEANUP(json_decrefp) json_t *disks = NULL, *layers = NULL;
         const char *type = object_text(request->in, "BackupType");
         char error[STORE_REFUSAL_TEXT_SIZE] = "";
         PlanRequest plan;
@@ -83,7 +86,7 @@ static int make_plan(MYSQL *database, StoreRequest *request, uint64_t vm_id, uin
 
 static int refuse_busy(MYSQL *database, StoreRequest *request, const json_t *vm)
 {
-        CLEANUP(json_decref_p) json_t *row = NULL;
+        CLEANUP(json_decrefp) json_t *row = NULL;
         int r;
 
         r = statement_row(database,
@@ -108,21 +111,20 @@ static int insert_job(MYSQL *database, StoreRequest *request, const json_t *vm,
         int r = -EEXIST;
 
         for (uint32_t n = 0; r == -EEXIST && n < BACKUP_ID_ATTEMPTS_MAX; n++) {
-                r = backup_id_format(object_text(vm, "Name"), (int64_t) (now_usec / USEC_PER_SEC), n,
-                                     backup_id);
+                r = backup_id_format(object_text(vm, "Name"), (int64_t) (now_usec / USEC_PER_SEC),
+                                     n, backup_id);
                 if (r < 0)
                         return r;
-                r = statement_run(
-                                database,
-                                "INSERT INTO backup_jobs (job_type, vm_context_id, repository_id,"
-                                " backup_id, backup_type, principal, created_usec)"
-                                " VALUES ('backup', ?, ?, ?, ?, ?, ?)",
-                                SQL_VALUES(SQL_NUMBER(object_number(vm, "Id")),
-                                           SQL_NUMBER(repository_id), sql_text(backup_id),
-                                           sql_text(object_text(request->in, "BackupType")),
-                                           sql_text(object_text(request->in, "Principal")),
-                                           SQL_NUMBER(now_usec)),
-                                NULL, ret_id);
+                r = statement_run(database,
+                                  "INSERT INTO backup_jobs (job_type, vm_context_id, repository_id,"
+                                  " backup_id, backup_type, principal, created_usec)"
+                                  " VALUES ('backup', ?, ?, ?, ?, ?, ?)",
+                                  SQL_VALUES(SQL_NUMBER(object_number(vm, "Id")),
+                                             SQL_NUMBER(repository_id), sql_text(backup_id),
+                                             sql_text(object_text(request->in, "BackupType")),
+                                             sql_text(object_text(request->in, "Principal")),
+                                             SQL_NUMBER(now_usec)),
+                                  NULL, ret_id);
                 if (r != -EEXIST)
                         return r;
                 statement_key_named(database, key, sizeof(key));
@@ -143,7 +145,8 @@ static int insert_disks(MYSQL *database, uint64_t job_id, uint64_t vm_id, uint64
                 if (r >= 0)
                         r = statement_run(
                                         database,
-                                        "INSERT INTO backup_disks (job_id, vm_context_id, repository_id,"
+                                        "INSERT INTO backup_disks (job_id, vm_context_id, "
+                                        "repository_id,"
                                         " disk_key, state, backup_type, reason, capacity_bytes,"
                                         " backing_uuid, parent_id, source_uri)"
                                         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -164,21 +167,22 @@ static int insert_disks(MYSQL *database, uint64_t job_id, uint64_t vm_id, uint64
 
 static int insert_first_event(MYSQL *database, const StoreRequest *request, uint64_t job_id)
 {
-        return statement_run(database,
-                             "INSERT INTO job_events (event_id, job_id, at_usec, principal, to_state,"
-                             " reason) VALUES (?, ?, ?, ?, 'queued', 'asked for')",
-                             SQL_VALUES(sql_text(object_text(request->in, "EventId")),
-                                        SQL_NUMBER(job_id),
-                                        SQL_NUMBER(object_number(request->in, "NowUSec")),
-                                        sql_text(object_text(request->in, "Principal"))),
-                             NULL, NULL);
+        return statement_run(
+                        database,
+                        "INSERT INTO job_events (event_id, job_id, at_usec, principal, to_state,"
+                        " reason) VALUES (?, ?, ?, ?, 'queued', 'asked for')",
+                        SQL_VALUES(sql_text(object_text(request->in, "EventId")),
+                                   SQL_NUMBER(job_id),
+                                   SQL_NUMBER(object_number(request->in, "NowUSec")),
+                                   sql_text(object_text(request->in, "Principal"))),
+                        NULL, NULL);
 }
 
 int store_job_create(MYSQL *database, void *userdata)
 {
         StoreRequest *request = userdata;
-        CLEANUP(json_decref_p) json_t *vm = NULL, *plan = NULL;
-        uint64_t repository_id, vm_id, job_id;
+        CLEANUP(json_decrefp) json_t *vm = NULL, *plan = NULL;
+        uint64_t repository_id = 0, vm_id, job_id = 0;
         json_t *job;
         int r;
 

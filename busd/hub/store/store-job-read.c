@@ -14,22 +14,22 @@
 #include <inttypes.h>
 
 /* In the words of the bus. */
-#define JOB_COLUMNS                                                                             \
-        "j.id AS Id, j.job_type AS Type, j.state AS State, j.ending AS Ending,"                 \
-        " v.vm_name AS Vm, v.context_id AS ContextId, j.backup_id AS BackupId,"                 \
-        " j.backup_type AS BackupType, r.name AS Repository, j.principal AS Principal,"         \
-        " j.attempt AS Attempt, j.error_name AS ErrorName, j.error_text AS ErrorText,"          \
-        " j.created_usec AS CreatedUSec, j.started_usec AS StartedUSec,"                        \
+#define JOB_COLUMNS                                                                     \
+        "j.id AS Id, j.job_type AS Type, j.state AS State, j.ending AS Ending,"         \
+        " v.vm_name AS Vm, v.context_id AS ContextId, j.backup_id AS BackupId,"         \
+        " j.backup_type AS BackupType, r.name AS Repository, j.principal AS Principal," \
+        " j.attempt AS Attempt, j.error_name AS ErrorName, j.error_text AS ErrorText,"  \
+        " j.created_usec AS CreatedUSec, j.started_usec AS StartedUSec,"                \
         " j.finished_usec AS FinishedUSec"
 
-#define JOB_TABLES                                                                              \
-        " FROM backup_jobs j JOIN vm_replication_contexts v ON v.id = j.vm_context_id"          \
+#define JOB_TABLES                                                                     \
+        " FROM backup_jobs j JOIN vm_replication_contexts v ON v.id = j.vm_context_id" \
         " JOIN backup_repositories r ON r.id = j.repository_id"
 
-#define RUNNER_COLUMNS                                                                          \
-        JOB_COLUMNS                                                                             \
+#define RUNNER_COLUMNS                                                                             \
+        JOB_COLUMNS                                                                                \
         ", v.instance_uuid AS InstanceUuid, v.vm_path AS VmPath, j.repository_id AS RepositoryId," \
-        " r.path AS RepositoryPath, r.repository_uuid AS RepositoryUuid, j.unit AS Unit,"       \
+        " r.path AS RepositoryPath, r.repository_uuid AS RepositoryUuid, j.unit AS Unit,"          \
         " j.invocation_id AS InvocationId, j.boot_id AS BootId"
 
 static int load_disks(MYSQL *database, uint64_t id, json_t **ret_disks)
@@ -37,10 +37,12 @@ static int load_disks(MYSQL *database, uint64_t id, json_t **ret_disks)
         return statement_rows(
                         database,
                         "SELECT b.id AS Id, b.disk_key AS `Key`, d.unit_number AS UnitNumber,"
-                        " d.controller AS Controller, b.state AS State, b.backup_type AS BackupType,"
+                        " d.controller AS Controller, b.state AS State, b.backup_type AS "
+                        "BackupType,"
                         " b.reason AS Reason, b.capacity_bytes AS CapacityBytes,"
                         " b.backing_uuid AS BackingUuid, b.change_id AS ChangeId,"
-                        " b.parent_id AS ParentId, p.backup_id AS ParentBackupId, b.file_path AS File,"
+                        " b.parent_id AS ParentId, p.backup_id AS ParentBackupId, b.file_path AS "
+                        "File,"
                         " b.size_bytes AS SizeBytes, b.source_uri AS SourceUri, b.unit AS Unit,"
                         " b.invocation_id AS InvocationId, b.boot_id AS BootId,"
                         " b.error_text AS Error, l.port AS Port, l.export_name AS ExportName"
@@ -69,16 +71,17 @@ static int complete(MYSQL *database, json_t *job)
         if (r >= 0)
                 r = add(job, "Disks", disks);
         if (r >= 0)
-                r = statement_rows(database,
-                                   "SELECT id AS Id, kind AS Kind, subject AS Subject FROM obligations"
-                                   " WHERE job_id = ? AND state = 'open' ORDER BY id",
-                                   SQL_VALUES(SQL_NUMBER(id)), &obligations);
+                r = statement_rows(
+                                database,
+                                "SELECT id AS Id, kind AS Kind, subject AS Subject FROM obligations"
+                                " WHERE job_id = ? AND state = 'open' ORDER BY id",
+                                SQL_VALUES(SQL_NUMBER(id)), &obligations);
         return r < 0 ? r : add(job, "Obligations", obligations);
 }
 
 int job_load(MYSQL *database, uint64_t id, json_t **ret_job)
 {
-        CLEANUP(json_decref_p) json_t *job = NULL;
+        CLEANUP(json_decrefp) json_t *job = NULL;
         int r;
 
         r = statement_row(database, "SELECT " RUNNER_COLUMNS JOB_TABLES " WHERE j.id = ?",
@@ -94,15 +97,16 @@ int job_load(MYSQL *database, uint64_t id, json_t **ret_job)
 int store_job_load_open(MYSQL *database, void *userdata)
 {
         StoreRequest *request = userdata;
-        CLEANUP(json_decref_p) json_t *jobs = NULL;
+        CLEANUP(json_decrefp) json_t *jobs = NULL;
         json_t *job;
         size_t i;
         int r;
 
-        r = statement_rows(database,
-                           "SELECT " RUNNER_COLUMNS JOB_TABLES
-                           " WHERE j.state NOT IN ('completed', 'failed', 'cancelled') ORDER BY j.id",
-                           NULL, 0, &jobs);
+        r = statement_rows(
+                        database,
+                        "SELECT " RUNNER_COLUMNS JOB_TABLES
+                        " WHERE j.state NOT IN ('completed', 'failed', 'cancelled') ORDER BY j.id",
+                        NULL, 0, &jobs);
         json_array_foreach (jobs, i, job)
                 if (r >= 0)
                         r = complete(database, job);
@@ -113,7 +117,7 @@ int store_job_load_open(MYSQL *database, void *userdata)
 static int vm_filter(MYSQL *database, StoreRequest *request, uint64_t *ret_id)
 {
         const char *vm = object_text(request->in, "Vm");
-        CLEANUP(json_decref_p) json_t *row = NULL;
+        CLEANUP(json_decrefp) json_t *row = NULL;
         int r;
 
         *ret_id = 0;
@@ -137,17 +141,18 @@ int store_job_list(MYSQL *database, void *userdata)
         if (r < 0)
                 return r;
         /* The page first, by the primary key alone; only its rows are joined. */
-        r = statement_rows(database,
-                           "SELECT " JOB_COLUMNS
-                           " FROM (SELECT * FROM backup_jobs WHERE (? = 0 OR id < ?)"
-                           "  AND (? IS NULL OR state = ?) AND (? = 0 OR vm_context_id = ?)"
-                           "  ORDER BY id DESC LIMIT ?) j"
-                           " JOIN vm_replication_contexts v ON v.id = j.vm_context_id"
-                           " JOIN backup_repositories r ON r.id = j.repository_id ORDER BY j.id DESC",
-                           SQL_VALUES(SQL_NUMBER(after), SQL_NUMBER(after), sql_text(state),
-                                      sql_text(state), SQL_NUMBER(vm_id), SQL_NUMBER(vm_id),
-                                      SQL_NUMBER(object_number(request->in, "Limit"))),
-                           &jobs);
+        r = statement_rows(
+                        database,
+                        "SELECT " JOB_COLUMNS
+                        " FROM (SELECT * FROM backup_jobs WHERE (? = 0 OR id < ?)"
+                        "  AND (? IS NULL OR state = ?) AND (? = 0 OR vm_context_id = ?)"
+                        "  ORDER BY id DESC LIMIT ?) j"
+                        " JOIN vm_replication_contexts v ON v.id = j.vm_context_id"
+                        " JOIN backup_repositories r ON r.id = j.repository_id ORDER BY j.id DESC",
+                        SQL_VALUES(SQL_NUMBER(after), SQL_NUMBER(after), sql_text(state),
+                                   sql_text(state), SQL_NUMBER(vm_id), SQL_NUMBER(vm_id),
+                                   SQL_NUMBER(object_number(request->in, "Limit"))),
+                        &jobs);
         return r < 0 ? r : store_answer(request, json_pack("{s:o}", "Jobs", jobs));
 }
 
@@ -155,15 +160,15 @@ int store_job_get(MYSQL *database, void *userdata)
 {
         StoreRequest *request = userdata;
         uint64_t id = object_number(request->in, "Id");
-        CLEANUP(json_decref_p) json_t *job = NULL;
+        CLEANUP(json_decrefp) json_t *job = NULL;
         json_t *disks, *events;
         int r;
 
         r = statement_row(database, "SELECT " JOB_COLUMNS JOB_TABLES " WHERE j.id = ?",
                           SQL_VALUES(SQL_NUMBER(id)), &job);
         if (r == -ENODATA)
-                return store_refuse(request, -ENOENT, BUS_ERROR_NOT_FOUND, "There is no job %" PRIu64,
-                                    id);
+                return store_refuse(request, -ENOENT, BUS_ERROR_NOT_FOUND,
+                                    "There is no job %" PRIu64, id);
         if (r >= 0)
                 r = load_disks(database, id, &disks);
         if (r >= 0)
@@ -193,12 +198,14 @@ int store_backup_list(MYSQL *database, void *userdata)
         r = statement_rows(
                         database,
                         "SELECT j.backup_id AS BackupId, j.id AS Job, v.vm_name AS Vm,"
-                        " v.context_id AS ContextId, r.name AS Repository, j.backup_type AS BackupType,"
+                        " v.context_id AS ContextId, r.name AS Repository, j.backup_type AS "
+                        "BackupType,"
                         " j.created_usec AS CreatedUSec, j.finished_usec AS FinishedUSec,"
                         " (SELECT COUNT(*) FROM backup_disks b WHERE b.job_id = j.id"
                         "  AND b.state = 'completed') AS Disks,"
                         " CAST((SELECT COALESCE(SUM(b.size_bytes), 0) FROM backup_disks b"
-                        "  WHERE b.job_id = j.id AND b.state = 'completed') AS UNSIGNED) AS SizeBytes"
+                        "  WHERE b.job_id = j.id AND b.state = 'completed') AS UNSIGNED) AS "
+                        "SizeBytes"
                         " FROM (SELECT * FROM backup_jobs WHERE job_type = 'backup'"
                         "  AND state = 'completed' AND (? = 0 OR id < ?)"
                         "  AND (? = 0 OR vm_context_id = ?)"

@@ -17,23 +17,25 @@ static int take(MYSQL *database, StoreRequest *request, const json_t *lease)
         uint64_t job = object_number(request->in, "Job"), disk = object_number(lease, "DiskId");
         int r;
 
-        r = statement_run(database, "DELETE FROM port_leases WHERE job_id = ? AND backup_disk_id = ?",
+        r = statement_run(database,
+                          "DELETE FROM port_leases WHERE job_id = ? AND backup_disk_id = ?",
                           SQL_VALUES(SQL_NUMBER(job), SQL_NUMBER(disk)), NULL, NULL);
         if (r < 0)
                 return r;
-        r = statement_run(database,
-                          "INSERT INTO port_leases (port, job_id, backup_disk_id, export_name, unit,"
-                          " boot_id, leased_usec) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                          SQL_VALUES(SQL_NUMBER(object_number(lease, "Port")), SQL_NUMBER(job),
-                                     SQL_NUMBER(disk), sql_text(object_text(lease, "ExportName")),
-                                     sql_text(object_text(lease, "Unit")),
-                                     sql_text(object_text(lease, "BootId")),
-                                     SQL_NUMBER(object_number(request->in, "NowUSec"))),
-                          NULL, NULL);
+        r = statement_run(
+                        database,
+                        "INSERT INTO port_leases (port, job_id, backup_disk_id, export_name, unit,"
+                        " boot_id, leased_usec) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                        SQL_VALUES(SQL_NUMBER(object_number(lease, "Port")), SQL_NUMBER(job),
+                                   SQL_NUMBER(disk), sql_text(object_text(lease, "ExportName")),
+                                   sql_text(object_text(lease, "Unit")),
+                                   sql_text(object_text(lease, "BootId")),
+                                   SQL_NUMBER(object_number(request->in, "NowUSec"))),
+                        NULL, NULL);
         return r == -EEXIST ? store_refuse(request, r, BUS_ERROR_PORT_TAKEN,
                                            "Port %" PRIu64 " is leased to another export already",
-                                           object_number(lease, "Port")) :
-                              r;
+                                           object_number(lease, "Port"))
+                            : r;
 }
 
 int store_lease_take(MYSQL *database, void *userdata)
@@ -55,9 +57,10 @@ int store_lease_free(MYSQL *database, void *userdata)
         uint64_t port = object_number(request->in, "Port");
         int r;
 
-        r = statement_run(database, "DELETE FROM port_leases WHERE job_id = ? AND (? = 0 OR port = ?)",
-                          SQL_VALUES(SQL_NUMBER(object_number(request->in, "Job")), SQL_NUMBER(port),
-                                     SQL_NUMBER(port)),
+        r = statement_run(database,
+                          "DELETE FROM port_leases WHERE job_id = ? AND (? = 0 OR port = ?)",
+                          SQL_VALUES(SQL_NUMBER(object_number(request->in, "Job")),
+                                     SQL_NUMBER(port), SQL_NUMBER(port)),
                           NULL, NULL);
         return r < 0 ? r : store_answer(request, json_object());
 }
@@ -68,11 +71,12 @@ int store_lease_list(MYSQL *database, void *userdata)
         json_t *rows;
         int r;
 
-        r = statement_rows(database,
-                           "SELECT l.port AS Port, l.job_id AS Job, b.disk_key AS DiskKey,"
-                           " l.export_name AS ExportName, l.unit AS Unit, l.leased_usec AS LeasedUSec"
-                           " FROM port_leases l JOIN backup_disks b ON b.id = l.backup_disk_id"
-                           " ORDER BY l.port",
-                           NULL, 0, &rows);
+        r = statement_rows(
+                        database,
+                        "SELECT l.port AS Port, l.job_id AS Job, b.disk_key AS DiskKey,"
+                        " l.export_name AS ExportName, l.unit AS Unit, l.leased_usec AS LeasedUSec"
+                        " FROM port_leases l JOIN backup_disks b ON b.id = l.backup_disk_id"
+                        " ORDER BY l.port",
+                        NULL, 0, &rows);
         return r < 0 ? r : store_answer(request, json_pack("{s:o}", "Leases", rows));
 }

@@ -13,7 +13,7 @@
 /* The keys of the disks that the job wrote. */
 static int add_keys(MYSQL *database, json_t *obligation)
 {
-        CLEANUP(json_decref_p) json_t *rows = NULL, *keys = json_array();
+        CLEANUP(json_decrefp) json_t *rows = NULL, *keys = json_array();
         const json_t *row;
         size_t i;
         int r;
@@ -33,23 +33,24 @@ static int add_keys(MYSQL *database, json_t *obligation)
 int store_obligation_list(MYSQL *database, void *userdata)
 {
         StoreRequest *request = userdata;
-        CLEANUP(json_decref_p) json_t *rows = NULL;
+        CLEANUP(json_decrefp) json_t *rows = NULL;
         json_t *row;
         size_t i;
         int r;
 
-        r = statement_rows(database,
-                           "SELECT o.id AS Id, o.kind AS Kind, o.subject AS Subject, o.job_id AS Job,"
-                           " o.attempts AS Attempts, o.created_usec AS CreatedUSec,"
-                           " o.next_attempt_usec AS NextAttemptUSec, o.error_text AS Error,"
-                           " j.state AS State, v.instance_uuid AS InstanceUuid,"
-                           " j.backup_id AS BackupId, r.path AS RepositoryPath,"
-                           " r.repository_uuid AS RepositoryUuid"
-                           " FROM obligations o JOIN backup_jobs j ON j.id = o.job_id"
-                           " JOIN vm_replication_contexts v ON v.id = j.vm_context_id"
-                           " JOIN backup_repositories r ON r.id = j.repository_id"
-                           " WHERE o.state = 'open' ORDER BY o.id LIMIT 1000",
-                           NULL, 0, &rows);
+        r = statement_rows(
+                        database,
+                        "SELECT o.id AS Id, o.kind AS Kind, o.subject AS Subject, o.job_id AS Job,"
+                        " o.attempts AS Attempts, o.created_usec AS CreatedUSec,"
+                        " o.next_attempt_usec AS NextAttemptUSec, o.error_text AS Error,"
+                        " j.state AS State, v.instance_uuid AS InstanceUuid,"
+                        " j.backup_id AS BackupId, r.path AS RepositoryPath,"
+                        " r.repository_uuid AS RepositoryUuid"
+                        " FROM obligations o JOIN backup_jobs j ON j.id = o.job_id"
+                        " JOIN vm_replication_contexts v ON v.id = j.vm_context_id"
+                        " JOIN backup_repositories r ON r.id = j.repository_id"
+                        " WHERE o.state = 'open' ORDER BY o.id LIMIT 1000",
+                        NULL, 0, &rows);
         json_array_foreach (rows, i, row)
                 if (r >= 0)
                         r = add_keys(database, row);
@@ -62,7 +63,8 @@ int store_obligation_done(MYSQL *database, void *userdata)
         int r;
 
         r = statement_run(database,
-                          "UPDATE obligations SET state = 'done', done_usec = ?, attempts = attempts + 1,"
+                          "UPDATE obligations SET state = 'done', done_usec = ?, attempts = "
+                          "attempts + 1,"
                           " error_text = NULL WHERE id = ? AND state = 'open'",
                           SQL_VALUES(SQL_NUMBER(object_number(request->in, "NowUSec")),
                                      SQL_NUMBER(object_number(request->in, "Id"))),

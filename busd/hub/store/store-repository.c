@@ -16,13 +16,15 @@
 int store_repository_add(MYSQL *database, void *userdata)
 {
         StoreRequest *request = userdata;
-        const char *name = object_text(request->in, "Name"), *path = object_text(request->in, "Path");
+        const char *name = object_text(request->in, "Name"),
+                   *path = object_text(request->in, "Path");
         char key[64];
         uint64_t id;
         int r;
 
         r = statement_run(database,
-                          "INSERT INTO backup_repositories (name, path, created_usec) VALUES (?, ?, ?)",
+                          "INSERT INTO backup_repositories (name, path, created_usec) VALUES (?, "
+                          "?, ?)",
                           SQL_VALUES(sql_text(name), sql_text(path),
                                      SQL_NUMBER(object_number(request->in, "NowUSec"))),
                           NULL, &id);
@@ -72,13 +74,14 @@ int store_repository_remove(MYSQL *database, void *userdata)
 {
         StoreRequest *request = userdata;
         const char *wanted = object_text(request->in, "Repository");
-        CLEANUP(json_decref_p) json_t *row = NULL;
+        CLEANUP(json_decrefp) json_t *row = NULL;
         uint64_t n_jobs;
         int r;
 
         r = statement_row(database,
                           "SELECT r.id AS Id, r.name AS Name,"
-                          " (SELECT COUNT(*) FROM backup_jobs j WHERE j.repository_id = r.id) AS Jobs,"
+                          " (SELECT COUNT(*) FROM backup_jobs j WHERE j.repository_id = r.id) AS "
+                          "Jobs,"
                           " (SELECT COUNT(*) FROM backup_jobs j WHERE j.repository_id = r.id"
                           "  AND j.job_type = 'backup' AND j.state = 'completed') AS Backups"
                           " FROM backup_repositories r WHERE r.name = ? OR CAST(r.id AS CHAR) = ?"
@@ -95,7 +98,8 @@ int store_repository_remove(MYSQL *database, void *userdata)
                                    n_jobs);
         r = statement_run(database, "DELETE FROM backup_repositories WHERE id = ?",
                           SQL_VALUES(SQL_NUMBER(object_number(row, "Id"))), NULL, NULL);
-        return r < 0 ? r : store_answer(request, json_pack("{s:O}", "Id", json_object_get(row, "Id")));
+        return r < 0 ? r
+                     : store_answer(request, json_pack("{s:O}", "Id", json_object_get(row, "Id")));
 }
 
 int store_repository_set_uuid(MYSQL *database, void *userdata)

@@ -15,17 +15,17 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define VM_COLUMNS                                                                             \
-        "v.id AS Id, v.context_id AS ContextId, v.instance_uuid AS InstanceUuid,"              \
-        " v.vm_name AS Name, v.vm_path AS Path, v.created_usec AS CreatedUSec,"                \
+#define VM_COLUMNS                                                                \
+        "v.id AS Id, v.context_id AS ContextId, v.instance_uuid AS InstanceUuid," \
+        " v.vm_name AS Name, v.vm_path AS Path, v.created_usec AS CreatedUSec,"   \
         " (SELECT COUNT(*) FROM vm_disks d WHERE d.vm_context_id = v.id AND d.present) AS Disks"
 
-#define LAST_BACKUP                                                                            \
-        ", (SELECT j.backup_id FROM backup_jobs j WHERE j.vm_context_id = v.id"                \
-        "  AND j.job_type = 'backup' AND j.state = 'completed' ORDER BY j.id DESC LIMIT 1)"    \
-        "  AS LastBackup,"                                                                     \
-        " (SELECT j.finished_usec FROM backup_jobs j WHERE j.vm_context_id = v.id"             \
-        "  AND j.job_type = 'backup' AND j.state = 'completed' ORDER BY j.id DESC LIMIT 1)"    \
+#define LAST_BACKUP                                                                         \
+        ", (SELECT j.backup_id FROM backup_jobs j WHERE j.vm_context_id = v.id"             \
+        "  AND j.job_type = 'backup' AND j.state = 'completed' ORDER BY j.id DESC LIMIT 1)" \
+        "  AS LastBackup,"                                                                  \
+        " (SELECT j.finished_usec FROM backup_jobs j WHERE j.vm_context_id = v.id"          \
+        "  AND j.job_type = 'backup' AND j.state = 'completed' ORDER BY j.id DESC LIMIT 1)" \
         "  AS LastBackupUSec"
 
 /* Names every context that a name could mean. */
@@ -46,7 +46,7 @@ static int refuse_ambiguous(StoreRequest *request, const char *vm, const json_t 
 
 int vm_find(MYSQL *database, StoreRequest *request, const char *vm, json_t **ret_row)
 {
-        CLEANUP(json_decref_p) json_t *rows = NULL;
+        CLEANUP(json_decrefp) json_t *rows = NULL;
         int r;
 
         r = statement_rows(database,
@@ -56,7 +56,8 @@ int vm_find(MYSQL *database, StoreRequest *request, const char *vm, json_t **ret
         if (r >= 0 && json_array_size(rows) == 0) {
                 json_decref(TAKE(rows));
                 r = statement_rows(database,
-                                   "SELECT " VM_COLUMNS LAST_BACKUP " FROM vm_replication_contexts v"
+                                   "SELECT " VM_COLUMNS LAST_BACKUP
+                                   " FROM vm_replication_contexts v"
                                    " WHERE v.vm_name = ? ORDER BY v.id LIMIT 5",
                                    SQL_VALUES(sql_text(vm)), &rows);
         }
@@ -65,10 +66,11 @@ int vm_find(MYSQL *database, StoreRequest *request, const char *vm, json_t **ret
         if (json_array_size(rows) > 1)
                 return refuse_ambiguous(request, vm, rows);
         if (json_array_size(rows) == 0)
-                return store_refuse(request, -ENOENT, BUS_ERROR_NOT_FOUND,
-                                    "There is no VM '%.100s'; sendensectl vm list shows those there "
-                                    "are",
-                                    vm);
+                return store_refuse(
+                                request, -ENOENT, BUS_ERROR_NOT_FOUND,
+                                "There is no VM '%.100s'; sendensectl vm list shows those there "
+                                "are",
+                                vm);
         *ret_row = json_incref(json_array_get(rows, 0));
         return 0;
 }
@@ -134,7 +136,8 @@ static int insert_vm(MYSQL *database, StoreRequest *request, uint64_t *ret_id)
                           SQL_VALUES(sql_text(context_id),
                                      sql_text(object_text(request->in, "InstanceUuid")),
                                      sql_text(object_text(request->in, "Name")),
-                                     sql_text(object_text(request->in, "Path")), SQL_NUMBER(now_usec)),
+                                     sql_text(object_text(request->in, "Path")),
+                                     SQL_NUMBER(now_usec)),
                           NULL, ret_id);
         if (r == -EINVAL)
                 return store_refuse(request, r, BUS_ERROR_INVALID_ARGUMENT,
@@ -143,18 +146,20 @@ static int insert_vm(MYSQL *database, StoreRequest *request, uint64_t *ret_id)
         if (r != -EEXIST)
                 return r;
         statement_key_named(database, key, sizeof(key));
-        return store_refuse(request, r, BUS_ERROR_EXISTS,
-                            "Another VM of such a name was entered in this very second (%s); try again",
-                            context_id);
+        return store_refuse(
+                        request, r, BUS_ERROR_EXISTS,
+                        "Another VM of such a name was entered in this very second (%s); try again",
+                        context_id);
 }
 
 static int update_vm(MYSQL *database, StoreRequest *request, uint64_t id)
 {
-        return statement_run(database,
-                             "UPDATE vm_replication_contexts SET vm_name = ?, vm_path = ? WHERE id = ?",
-                             SQL_VALUES(sql_text(object_text(request->in, "Name")),
-                                        sql_text(object_text(request->in, "Path")), SQL_NUMBER(id)),
-                             NULL, NULL);
+        return statement_run(
+                        database,
+                        "UPDATE vm_replication_contexts SET vm_name = ?, vm_path = ? WHERE id = ?",
+                        SQL_VALUES(sql_text(object_text(request->in, "Name")),
+                                   sql_text(object_text(request->in, "Path")), SQL_NUMBER(id)),
+                        NULL, NULL);
 }
 
 /* Another disk under the same key starts anew: its change id is of the other one. */
@@ -164,10 +169,12 @@ static int set_disk(MYSQL *database, uint64_t vm_id, const json_t *disk)
                         database,
                         "INSERT INTO vm_disks (vm_context_id, disk_key, unit_number, controller,"
                         " capacity_bytes, backing_uuid, present) VALUES (?, ?, ?, ?, ?, ?, 1)"
-                        " ON DUPLICATE KEY UPDATE change_id = IF(backing_uuid <=> VALUES(backing_uuid)"
+                        " ON DUPLICATE KEY UPDATE change_id = IF(backing_uuid <=> "
+                        "VALUES(backing_uuid)"
                         "  AND capacity_bytes = VALUES(capacity_bytes), change_id, NULL),"
                         " unit_number = VALUES(unit_number), controller = VALUES(controller),"
-                        " capacity_bytes = VALUES(capacity_bytes), backing_uuid = VALUES(backing_uuid),"
+                        " capacity_bytes = VALUES(capacity_bytes), backing_uuid = "
+                        "VALUES(backing_uuid),"
                         " present = 1",
                         SQL_VALUES(SQL_NUMBER(vm_id), SQL_NUMBER(object_number(disk, "Key")),
                                    SQL_NUMBER(object_number(disk, "UnitNumber")),
@@ -203,7 +210,7 @@ static int set_disks(MYSQL *database, StoreRequest *request, uint64_t vm_id)
 int store_vm_set(MYSQL *database, void *userdata)
 {
         StoreRequest *request = userdata;
-        CLEANUP(json_decref_p) json_t *row = NULL;
+        CLEANUP(json_decrefp) json_t *row = NULL;
         uint64_t id;
         int r;
 
@@ -222,8 +229,9 @@ int store_vm_set(MYSQL *database, void *userdata)
         if (r < 0)
                 return r;
         json_decref(TAKE(row));
-        r = statement_row(database,
-                          "SELECT context_id AS ContextId FROM vm_replication_contexts WHERE id = ?",
-                          SQL_VALUES(SQL_NUMBER(id)), &row);
+        r = statement_row(
+                        database,
+                        "SELECT context_id AS ContextId FROM vm_replication_contexts WHERE id = ?",
+                        SQL_VALUES(SQL_NUMBER(id)), &row);
         return r < 0 ? r : store_answer(request, TAKE(row));
 }

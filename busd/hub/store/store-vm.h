@@ -5,6 +5,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdint.h>
 
 typedef struct StoreRequest StoreRequest;
 typedef struct st_mysql MYSQL;

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Specifications of transient units (see unit-spec.h).
+ */
+#include "unit-spec.h"
+
+#include "image-shape.h"
+
+#include "build-config.h"
+#include "cleanup.h"
+#include "names.h"
+#include "parse.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <string.h>
+
+#define COPY_PROGRAM SENDENSE_LIBEXEC_DIR "/sendense-import"
+
+enum { EXPORT_NAME_MAX = 255, EXPORT_CLIENTS_MAX = 10 };
+
+static void json_decref_p(json_t **value)
+{
+        json_decref(*value);
+}
+
+/* Appends [name, signature, value]; takes value. NULL is what cannot be said: no path, no UTF-8. */
+static int add(json_t *spec, const char *name, const char *signature, json_t *value)
+{
+        if (!value)
+                return -EINVAL;
+        return json_array_append_new(json_object_get(spec, "properties"),
+                                     json_pack("[s,s,o]", name, signature, value)) < 0
+                               ? -ENOMEM
+                               : 0;
+}
+
+static int spec_new(const UnitName *name, json_t **ret_spec)
+{
+        char unit[UNIT_NAME_SIZE];
+        int r = unit_name_to_string(name, unit);
+
+        if (r < 0)
+                return r;
+        *ret_spec = json_pack("{s:s,s:[]}", "unit", unit, "properties");
+        return *ret_spec ? 0 : -ENOMEM;
+}
+
+static bool path_is_sound(const char *path)
+{
+        size_t n = path ? strnlen(path, PATH_MAX) : 0;
+
+        return n > 1 && n < PATH_MAX && path[0] == '/';
+}
+
+static json_t *json_path(const char *path)
+{
+        return path_is_sound(path) ? json_string(path) : NULL;
+}
+
+/* An argument that systemd hands on as it is. */
+static json_t *json_argument(const char *text)
+{
+        _cleanup_free_ char *doubled = malloc(2 * strlen(text) + 1);
+        char *to = doubled;
+
+        if (!doubled)
+                return NULL;
+        for (const char *p = text; *p; p++) {
+                *to++ = *p;
+                if (*p == '$')
+                        *to++ = '$';
+        }
+        *to = '\0';
+        return json_string(doubled);
+}
+
+/* ExecStart: one command of program and arguments, which are taken. */
+static int add_command(json_t *spec, const char *program, json_t *arguments)
+{
+        if (!path_is_sound(program)) {
+                json_decref(arguments);
+                return -EINVAL;
+        }
+        return add(spec, "ExecStart", "a(sasb)", json_pack("[[s,o,b]]", program, arguments, false));
+}
+
+/* What ties a unit to its job, and its journal lines; a disk_key of 0 is none. */
+static int add_job(json_t *spec, uint64_t job, uint32_t disk_key, bool is_service)
+{
+        const UnitName target_name = { .kind = UNIT_JOB_TARGET, .job = job };
+        const UnitName slice_name = { .kind = UNIT_JOB_SLICE, .job = job };
+        char target[UNIT_NAME_SIZE], slice[UNIT_NAME_SIZE];
+        char job_field[64], disk_field[64];
+        int r;
+
+        r = unit_name_to_string(&target_name, target);
+        if (r >= 0)
+                r = unit_name_to_string(&slice_name, slice);
+        if (r >= 0)
+                r = add(spec, "PartOf", "as", json_pack("[s]", target));
+        if (r >= 0)
+                r = add(spec, "Slice", "s", json_string(slice));
+        if (r < 0 || !is_service)
+                return r;
+        (void) snprintf(job_field, sizeof(job_field), "SENDENSE_JOB=%" PRIu64, job);
+        (void) snprintf(disk_field, sizeof(disk_field), "SENDENSE_DISK=%" PRIu32, disk_key);
+        return add(spec, "LogExtraFields", "aay",
+                   json_pack("[s,s*]", job_field, disk_key ? disk_field : NULL));
+}
+
+static int add_description(json_t *spec, const char *format, ...)
+                __attribute__((format(printf, 2, 3)));
+static int add_description(json_t *spec, const char *format, ...)
+{
+        char text[256];
+        va_list args;
+
+        va_start(args, format);
+        (void) vsnprintf(text, sizeof(text), format, args);
+        va_end(args);
+        return add(spec, "Description", "s", json_string(text));
+}
+
+/* The description of the export is the name of this very start, so that a client can tell one server
+ * from the next. */
+static json_t *export_command(const ExportUnit *export)
+{
+        static const char *const serve[] = { IMAGE_SERVE_OPTIONS };
+        char shared[32];
+        json_t *argv;
+
+        (void) snprintf(shared, sizeof(shared), "--shared=%i", EXPORT_CLIENTS_MAX);
+        argv = json_pack("[s,s,s,s,o,s,s,s,s]", "qemu-nbd", "-t", shared, "-x",
+                         json_argument(export->export_name), "-D", "${INVOCATION_ID}", "-f",
+                         "qcow2");
+        for (size_t i = 0; i < ELEMENTSOF(serve); i++)
+                (void) json_array_append_new(argv, json_string(serve[i]));
+        (void) json_array_append_new(argv, json_argument(export->image_path));
+        return argv;
+}
+
+/* '-': that the image is missing is for qemu-nbd to say, which does it in words. */
+static int add_image_path(json_t *spec, const char *path)
+{
+        if (!path_is_sound(path))
+                return -EINVAL;
+        return add(spec, "ReadWritePaths", "as", json_pack("[s+]", "-", path));
+}
+
+static int spec_export_service(const ExportUnit *export, const char *socket, const char *program,
+                               json_t **ret_spec)
+{
+        const UnitName name = { UNIT_EXPORT_SERVICE, export->job, export->disk_key, "" };
+        uint64_t memory_max = export->memory_max ?: EXPORT_MEMORY_DEFAULT;
+        CLEANUP(json_decref_p) json_t *spec = NULL;
+        int r;
+
+        r = spec_new(&name, &spec);
+        if (r >= 0)
+                r = add_description(spec, "Sendense Export of Disk %" PRIu32 ", Job %" PRIu64,
+                                    export->disk_key, export->job);
+        if (r >= 0)
+                r = add_job(spec, export->job, export->disk_key, true);
+        if (r >= 0)
+                r = add(spec, "BindsTo", "as", json_pack("[s]", socket));
+        if (r >= 0)
+                r = add_image_path(spec, export->image_path);
+        if (r >= 0)
+                r = add(spec, "StandardErrorFileToAppend", "s", json_path(export->error_path));
+        if (r >= 0)
+                r = add(spec, "MemoryMax", "t", json_integer((json_int_t) memory_max));
+        if (r >= 0)
+                r = add_command(spec, program, export_command(export));
+        if (r >= 0)
+                *ret_spec = TAKE(spec);
+        return r;
+}
+
+int unit_spec_export(const ExportUnit *export, const char *program, json_t **ret_spec)
+{
+        const UnitName name = { UNIT_EXPORT_SOCKET, export->job, export->disk_key, "" };
+        CLEANUP(json_decref_p) json_t *spec = NULL, *service = NULL;
+        char address[32], unit[UNIT_NAME_SIZE];
+        int r;
+
+        if (export->port == 0 || !export->export_name || !export->export_name[0] ||
+            strlen(export->export_name) > EXPORT_NAME_MAX || export->memory_max > INT64_MAX)
+                return -EINVAL;
+        (void) snprintf(address, sizeof(address), "127.0.0.1:%u", export->port);
+
+        r = spec_new(&name, &spec);
+        if (r >= 0)
+                r = unit_name_to_string(&name, unit);
+        if (r >= 0)
+                r = add_description(spec, "Sendense Socket of Disk %" PRIu32 ", Job %" PRIu64,
+                                    export->disk_key, export->job);
+        if (r >= 0)
+                r = add_job(spec, export->job, 0, false);
+        if (r >= 0)
+                r = add(spec, "Listen", "a(ss)", json_pack("[[s,s]]", "Stream", address));
+        if (r >= 0)
+                r = spec_export_service(export, unit, program, &service);
+        if (r >= 0 && json_object_set_new(spec, "aux", json_pack("[O]", service)) < 0)
+                r = -ENOMEM;
+        if (r >= 0)
+                *ret_spec = TAKE(spec);
+        return r;
+}
+
+/* The key at the end of a step as in "create-2000"; 0 when there is none. */
+static uint32_t step_disk_key(const char *step)
+{
+        const char *dash = strrchr(step, '-');
+        uint64_t key = 0;
+
+        if (!dash || parse_uint64(dash + 1, 1, DISK_KEY_MAX, &key) < 0)
+                return 0;
+        return (uint32_t) key;
+}
+
+static int add_write_paths(json_t *spec, const ImageUnit *image)
+{
+        json_t *paths = json_array();
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < image->n_write_paths; i++)
+                if (json_array_append_new(paths, json_path(image->write_paths[i])) < 0)
+                        r = -EINVAL;
+        if (r >= 0)
+                return add(spec, "ReadWritePaths", "as", paths);
+        json_decref(paths);
+        return r;
+}
+
+static int add_files(json_t *spec, const char *in_path, const char *out_path)
+{
+        int r;
+
+        r = add(spec, "StandardInputFile", "s", json_path(in_path));
+        if (r >= 0)
+                r = add(spec, "StandardOutputFileToTruncate", "s", json_path(out_path));
+        return r;
+}
+
+/* To whom an image unit belongs. The packaged sandbox of repository units names their user. */
+static int add_image_owner(json_t *spec, const ImageUnit *image)
+{
+        int r;
+
+        if (image->job == 0) {
+                r = add_description(spec, "Sendense Repository %" PRIu64 ", %s",
+                                    image->repository_id, image->step);
+                return r < 0 ? r : add(spec, "Slice", "s", json_string("sendense-jobs.slice"));
+        }
+        r = add_description(spec, "Sendense Image Work of Job %" PRIu64 ", %s", image->job,
+                            image->step);
+        if (r >= 0)
+                r = add_job(spec, image->job, step_disk_key(image->step), true);
+        if (r >= 0)
+                r = add(spec, "User", "s",
+                        json_string(image->as_export_user ? "sendense-export" : "sendense"));
+        return r;
+}
+
+int unit_spec_image(const ImageUnit *image, const char *program, json_t **ret_spec)
+{
+        CLEANUP(json_decref_p) json_t *spec = NULL;
+        json_int_t timeout_usec = image->timeout_usec ? (json_int_t) image->timeout_usec : -1;
+        UnitName name = {
+                .kind = image->job ? UNIT_IMAGE_SERVICE : UNIT_REPOSITORY_SERVICE,
+                .job = image->job ?: image->repository_id,
+        };
+        int r;
+
+        if (!image->step || strlen(image->step) > UNIT_STEP_MAX || !image->verb ||
+            !image->verb[0] || image->timeout_usec > INT64_MAX ||
+            (image->job == 0 && image->as_export_user))
+                return -EINVAL;
+        (void) snprintf(name.step, sizeof(name.step), "%s", image->step);
+
+        r = spec_new(&name, &spec);
+        if (r >= 0)
+                r = add_image_owner(spec, image);
+        if (r >= 0)
+                r = add_write_paths(spec, image);
+        if (r >= 0)
+                r = add_files(spec, image->in_path, image->out_path);
+        if (r >= 0)
+                r = add(spec, "TimeoutStartUSec", "t", json_integer(timeout_usec));
+        if (r >= 0)
+                r = add_command(spec, program,
+                                json_pack("[s,o]", "sendense-image", json_argument(image->verb)));
+        if (r >= 0)
+                *ret_spec = TAKE(spec);
+        return r;
+}
+
+int unit_spec_copy(const CopyUnit *copy, json_t **ret_spec)
+{
+        const char *program = copy->program ?: COPY_PROGRAM;
+        const UnitName name = { .kind = UNIT_COPY_SERVICE, .job = copy->job };
+        CLEANUP(json_decref_p) json_t *spec = NULL;
+        int r;
+
+        r = spec_new(&name, &spec);
+        if (r >= 0)
+                r = add_description(spec, "Sendense Copy of Job %" PRIu64, copy->job);
+        if (r >= 0)
+                r = add_job(spec, copy->job, 0, true);
+        if (r >= 0)
+                r = add_files(spec, copy->in_path, copy->out_path);
+        if (r >= 0)
+                r = add_command(spec, program, json_pack("[o]", json_argument(program)));
+        if (r >= 0)
+                *ret_spec = TAKE(spec);
+        return r;
+}

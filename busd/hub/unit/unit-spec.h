@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What each kind of transient unit is asked of systemd, as a value:
+ *   {"unit": name, "properties": [[name, D-Bus signature, value], …], "aux": [{"unit", "properties"}, …]}
+ * It holds only what varies; what all units of a kind have in common stands in units/sendense-*-.service.d.
+ * Called by export-unit, image-unit and copy-unit. Pure.
+ */
+#pragma once
+
+#include "copy-unit.h"
+#include "export-unit.h"
+#include "image-unit.h"
+
+#include <jansson.h>
+
+/* -EINVAL: a number out of bounds, an export name or path that is empty, not absolute, or no UTF-8; -ENOMEM.
+ * An argument's '$' is doubled: systemd would expand it. */
+int unit_spec_export(const ExportUnit *export, const char *program, json_t **ret_spec);
+int unit_spec_image(const ImageUnit *image, const char *program, json_t **ret_spec);
+int unit_spec_copy(const CopyUnit *copy, json_t **ret_spec);
