@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * How a verb says what went wrong: the name of a bus error and one line that names the thing and the
+ * remedy. Every function of this helper that can fail fills one and returns the name's errno.
+ */
+#pragma once
+
+typedef struct Failure {
+        const char *name; /* NULL: nothing failed */
+        char text[640];
+} Failure;
+
+/* Fills it; returns the negative errno that the name stands for. The text becomes one line of UTF-8. */
+int failure_set(Failure *failure, const char *name, const char *format, ...)
+                __attribute__((format(printf, 3, 4)));
+
+/* For a system call that failed: the errno decides name and remedy, format says what was tried. */
+int failure_errno(Failure *failure, int error, const char *format, ...)
+                __attribute__((format(printf, 3, 4)));

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One image file as create and finish work on it: opened by its folder, described and checked by
+ * qemu-img. Does not write to it but for what `qemu-img check -r leaks` does.
+ */
+#pragma once
+
+#include "failure.h"
+#include "repository.h"
+
+#include <jansson.h>
+#include <stdint.h>
+
+typedef struct Image {
+        const char *path; /* borrowed, for messages */
+        const char *name; /* within the folder */
+        int folder, fd;
+} Image;
+
+/* Opens the partial file at path, which must be named after a backup. */
+int image_open(Image *image, const char *path, Failure *failure);
+void image_done(Image *image);
+
+/* What qemu-img info says of a file in the folder and all layers below it: an array, the file first. The
+ * caller's reference. */
+int image_describe(const Image *image, const char *name, json_t **ret_chain, Failure *failure);
+
+/* The two layers at the top of a chain must be QCOW2, sound, of a size that goes with capacity_bytes, and
+ * linked as the spec says. backing is NULL for a full. */
+int image_compare(const Image *image, const json_t *chain, uint64_t capacity_bytes,
+                  const char *backing, Failure *failure);
+
+/* The lower layer alone, before there is an upper one. */
+int image_compare_backing(const Image *image, const json_t *chain, uint64_t capacity_bytes,
+                          const char *backing, Failure *failure);
+
+/* qemu-img check; leaks are repaired, and then there must be none. */
+int image_check(const Image *image, uint64_t *ret_leaks_repaired, Failure *failure);

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The few fields of a QCOW2 header that tell whether a layer is linked as its manifest says. Only looks;
+ * everything else about an image is qemu's to say. Pure.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+        QCOW2_HEADER_BYTES =
+                        4096, /* enough to hold what is read here of any image that qemu makes */
+        QCOW2_BACKING_SIZE = 1024, /* qemu allows 1023 bytes */
+};
+
+typedef struct Qcow2Header {
+        uint32_t version;
+        uint64_t virtual_bytes;
+        char backing[QCOW2_BACKING_SIZE]; /* empty: none */
+} Qcow2Header;
+
+/* -EBADMSG: it is no QCOW2 of version 2 or 3, or its link lies beyond the bytes given. */
+int qcow2_header_parse(const void *data, size_t size, Qcow2Header *ret_header);
