@@ -21,7 +21,6 @@
 enum {
         CALL_TIMEOUT_SEC = 30,
         CALL_TIMEOUT_INTERACTIVE_SEC = 150, /* somebody types a password */
-        CALL_TIMEOUT_SLOW_SEC = 3600, /* the hub has limits of its own; one that dies answers */
 };
 
 /* First match counts; a name that ends in '.' stands for all that begin with it. */
@@ -161,13 +160,19 @@ ExitStatus hub_new_call(sd_bus *bus, const char *method, bool may_start,
 
 uint64_t hub_call_timeout_usec(sd_bus_message *message)
 {
-        static const char *const slow[] = { "AddRepository", "CheckRepository", "ScanRepository",
-                                            "Cleanup", "Diagnose" };
+        /* What waits for a disk. The hub has limits of its own; a hub that dies is answered for. */
+        static const struct {
+                const char *method;
+                uint64_t sec;
+        } slow[] = {
+                { "AddRepository", 300 }, { "CheckRepository", 300 }, { "Diagnose", 150 },
+                { "Cleanup", 3600 },      { "ScanRepository", 3600 },
+        };
         const char *member = sd_bus_message_get_member(message);
 
         for (size_t i = 0; i < ELEMENTSOF(slow); i++)
-                if (member && strcmp(slow[i], member) == 0)
-                        return CALL_TIMEOUT_SLOW_SEC * USEC_PER_SEC;
+                if (member && strcmp(slow[i].method, member) == 0)
+                        return slow[i].sec * USEC_PER_SEC;
         if (sd_bus_message_get_allow_interactive_authorization(message) > 0)
                 return CALL_TIMEOUT_INTERACTIVE_SEC * USEC_PER_SEC;
         return CALL_TIMEOUT_SEC * USEC_PER_SEC;

@@ -24,6 +24,8 @@
 #include <systemd/sd-event.h>
 
 #define PROPERTIES_INTERFACE "org.freedesktop.DBus.Properties"
+#define CTRL_C               "Ctrl-C ends the watching, not the job"
+#define GONE                 "the hub has ended; waiting for the next one. " CTRL_C
 #define RETRY_USEC           USEC_PER_SEC /* after an answer that says "try again" */
 
 typedef struct Watch {
@@ -95,30 +97,39 @@ static void go_away(Watch *watch, const char *note)
         watch->is_away = true;
 }
 
+static int ask_later(Watch *watch)
+{
+        return sd_event_add_time_relative(watch->event, NULL, CLOCK_MONOTONIC, RETRY_USEC, 0,
+                                          on_retry, watch);
+}
+
 /* Once the job was seen, what ends with a restart of the hub or of its database does not end the
- * watching: each announces its return. */
+ * watching: each announces its return. One that lives and does not answer announces nothing. */
 static void on_error(Watch *watch, const sd_bus_error *error)
 {
-        static const char *const gone[] = { SD_BUS_ERROR_SERVICE_UNKNOWN,
-                                            SD_BUS_ERROR_NAME_HAS_NO_OWNER, SD_BUS_ERROR_NO_REPLY };
+        static const struct {
+                const char *name, *note;
+                bool ask_later;
+        } passing[] = {
+                { SD_BUS_ERROR_SERVICE_UNKNOWN, GONE, false },
+                { SD_BUS_ERROR_NAME_HAS_NO_OWNER, GONE, false },
+                { SD_BUS_ERROR_NO_REPLY, "the hub did not answer; asking again. " CTRL_C, true },
+                { BUS_ERROR_DATABASE_UNAVAILABLE,
+                  "the hub is without its database; waiting for both. " CTRL_C, false },
+                { BUS_ERROR_BUSY, NULL, true },
+        };
+        size_t i;
 
-        if (!watch->job) {
+        for (i = 0; i < ELEMENTSOF(passing); i++)
+                if (sd_bus_error_has_name(error, passing[i].name))
+                        break;
+        if (!watch->job || i == ELEMENTSOF(passing) ||
+            (passing[i].ask_later && ask_later(watch) < 0)) {
                 finish(watch, hub_explain(error, "GetJob"));
                 return;
         }
-        for (size_t i = 0; i < ELEMENTSOF(gone); i++)
-                if (sd_bus_error_has_name(error, gone[i])) {
-                        go_away(watch, "the hub does not answer; waiting for it. Ctrl-C ends the "
-                                       "watching, not the job");
-                        return;
-                }
-        if (sd_bus_error_has_name(error, BUS_ERROR_DATABASE_UNAVAILABLE))
-                go_away(watch, "the hub is without its database; waiting for both. Ctrl-C ends the "
-                               "watching, not the job");
-        else if (!sd_bus_error_has_name(error, BUS_ERROR_BUSY) ||
-                 sd_event_add_time_relative(watch->event, NULL, CLOCK_MONOTONIC, RETRY_USEC, 0,
-                                            on_retry, watch) < 0)
-                finish(watch, hub_explain(error, "GetJob"));
+        if (passing[i].note)
+                go_away(watch, passing[i].note);
 }
 
 static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *unused)
@@ -134,7 +145,7 @@ static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *unused
         if (sd_bus_message_is_method_error(reply, NULL)) {
                 on_error(watch, sd_bus_message_get_error(reply));
                 if (again && watch->job)
-                        ask(watch);
+                        ask(watch); /* another hub may be there already */
                 return 0;
         }
         s = hub_read_answer(reply, "a{sv}", &job);
@@ -248,8 +259,7 @@ static int on_owner(sd_bus_message *signal, void *userdata, sd_bus_error *unused
         if (*to)
                 ask(watch);
         else
-                go_away(watch, "the hub has ended; waiting for the next one. Ctrl-C ends the "
-                               "watching, not the job");
+                go_away(watch, GONE);
         return 0;
 }
 

@@ -165,6 +165,7 @@ peer_stop
 job completed "$times"
 peer_with_answers
 watch_ends "a hub that dies at a later one" 0
+is "$(grep -cE 'the hub (did not answer|has ended)' <<<"$err")" 1 "is told once" || diag "$err"
 
 # What makes no sense is passed over, and what it says reaches no terminal.
 job copying '"BytesDone": 1, "BytesTotal": 4'
