@@ -136,6 +136,16 @@ peer_does '{"hub": {"DatabaseState": "ready"}}'
 watch_ends "a database that goes away" 0
 is "$err" "sendensectl: the hub is without its database; waiting for both. Ctrl-C ends the watching, not the job" "is told"
 
+# An answer that is older than a signal that came before it.
+job copying
+jq '.late = true' "$answers/GetJob.json" | answer_file GetJob
+watch job watch 7
+becomes completed
+job completed "$times"
+peer_does '{"release": true}'
+watch_ends "an answer that is overtaken" 0
+like "$out" "^job 7: completed after 34 s\$" "the job is looked at again"
+
 # A hub that asks to try again, one that forgets the job, one that dies while it is asked.
 job copying
 watch job watch 7
@@ -181,6 +191,7 @@ watch_ends "signals that make no sense" 1
 is "$(LC_ALL=C grep -cE $'[\x01-\x1f\x7f]|\xc2[\x80-\x9f]' "$TEST_TMP/out" "$TEST_TMP/err" | cut -d: -f2 | sort -u)" 0 \
     "no control character is printed" || diag "$(cat -v "$TEST_TMP/out" "$TEST_TMP/err")"
 like "$err" "job 7 failed: a\?\[2J\?b\. All of it" "in one line"
+unlike "$out" "^job 7: *\$" "a state that is no text is none"
 answer GetJob 'a{sv}' '{"Id": {"@s": "x"}, "State": {"@u": 1}}'
 watch job watch 7 --json
 job completed

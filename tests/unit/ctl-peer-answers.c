@@ -11,6 +11,8 @@
 #include <jansson.h>
 #include <string.h>
 
+static sd_bus_message *late; /* the answer that is held back */
+
 static void decref_p(json_t **value)
 {
         json_decref(*value);
@@ -187,7 +189,9 @@ static int on_call(sd_bus_message *call, void *userdata, sd_bus_error *error)
                 if (r >= 0)
                         r = append(reply, json_string_value(json_object_get(answer, "signature")),
                                    json_object_get(answer, "value"));
-                if (r >= 0)
+                if (r >= 0 && json_object_get(answer, "late"))
+                        late = sd_bus_message_ref(reply);
+                else if (r >= 0)
                         r = sd_bus_send(NULL, reply, NULL);
         }
         say("asked", method);
@@ -231,7 +235,10 @@ int answers_do(sd_bus *bus, const char *line)
                 return -EBADMSG;
         (void) snprintf(path, sizeof(path), HUB_BUS_PATH "/job/%" JSON_INTEGER_FORMAT,
                         job + removed);
-        if (job > 0)
+        if (json_object_get(wanted, "release")) {
+                r = sd_bus_send(NULL, late, NULL);
+                late = sd_bus_message_unref(late);
+        } else if (job > 0)
                 r = announce(bus, path, HUB_BUS_NAME ".Job", json_object_get(wanted, "changed"));
         else if (hub)
                 r = announce(bus, HUB_BUS_PATH, HUB_MANAGER_INTERFACE, hub);
