@@ -19,7 +19,7 @@ typedef struct ProgressSocket ProgressSocket;
 typedef struct ProgressCounts {
         uint64_t n_taken; /* given to the handler */
         uint64_t n_malformed; /* no progress datagram at all, or without credentials */
-        uint64_t n_foreign; /* one from a process that is not of that job's copy unit */
+        uint64_t n_foreign; /* one from a process that is not of that job's copy unit, or has just ended */
 } ProgressCounts;
 
 typedef void (*ProgressHandler)(uint64_t job, uint32_t disk_key, uint64_t bytes_done,
