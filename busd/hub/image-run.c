@@ -165,14 +165,12 @@ int image_run(Units *units, const ImageTask *task, json_t *spec, ImageRunDone do
                 .units = units,
                 .step = strdup(task->step),
                 .verb = strdup(task->verb),
+                .write_path = task->write_path ? strdup(task->write_path) : NULL,
                 .task = *task,
                 .spec = spec,
                 .done = done,
                 .userdata = userdata,
         };
-        /* "-": a folder that is not there is the program's to name, not a unit that cannot start. */
-        if (task->write_path && asprintf(&run->write_path, "-%s", task->write_path) < 0)
-                run->write_path = NULL;
         if (!run->step || !run->verb || (task->write_path && !run->write_path))
                 return -ENOMEM;
         r = image_task_unit(task, run->unit);

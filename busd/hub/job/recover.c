@@ -116,6 +116,17 @@ static void on_units(int error, const char *const *units, size_t n, void *userda
         enter_all(jobs);
 }
 
+/* One that was made while the answer was lost with the connection begins like any other. */
+static void add_row(Jobs *jobs, json_t *row)
+{
+        Job *job;
+
+        if (jobs_add(jobs, row, &job) < 0 || !jobs->is_loaded)
+                return;
+        job->is_recovered = true;
+        run_enter(job);
+}
+
 static void on_rows(int error, const json_t *out, const char *name, const char *text,
                     void *userdata)
 {
@@ -129,15 +140,21 @@ static void on_rows(int error, const json_t *out, const char *name, const char *
                 return;
         if (error < 0) {
                 jobs->is_loading = false;
-                if (error != -ENOTCONN && error != -ETIMEDOUT)
+                if (error != -ENOTCONN && error != -ETIMEDOUT && !jobs->is_blind)
                         (void) log_error(error, "The open jobs cannot be read: %s", text);
+                jobs->is_blind = true;
                 return; /* the tick */
         }
         json_array_foreach (rows, i, row) {
                 const json_t *id = json_object_get(row, "Id");
 
                 if (!jobs_find(jobs, (uint64_t) json_integer_value(id)))
-                        (void) jobs_add(jobs, row, NULL);
+                        add_row(jobs, row);
+        }
+        if (jobs->is_loaded) {
+                jobs->is_loading = false;
+                jobs_pump(jobs);
+                return;
         }
         if (units_list(jobs->units, on_units, jobs) < 0)
                 jobs->is_loading = false;
@@ -145,7 +162,7 @@ static void on_rows(int error, const json_t *out, const char *name, const char *
 
 void recover_begin(Jobs *jobs)
 {
-        if (jobs->is_loading || jobs->is_loaded || jobs->is_going_down)
+        if (jobs->is_loading || jobs->is_going_down)
                 return;
         jobs->is_loading = true;
         if (store_call(jobs->store, store_job_load_open, json_object(), on_rows, jobs) < 0)

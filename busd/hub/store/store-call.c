@@ -12,8 +12,11 @@
 #include <errno.h>
 #include <string.h>
 
+#include <mysql.h>
+
 typedef struct Call {
-        StoreRequest request;
+        StoreRequest request; /* first: what work gets */
+        StoreWork work;
         StoreAnswer answer;
         void *userdata;
 } Call;
@@ -28,10 +31,25 @@ static Call *call_free(Call *call)
         return NULL;
 }
 
+/* In the worker's thread: what MariaDB said is gone after the next statement. */
+static int run(MYSQL *database, void *job)
+{
+        Call *call = job;
+        int r;
+
+        *call->request.error_name = '\0'; /* of an attempt that was rolled back */
+        r = call->work(database, &call->request);
+        if (r < 0 && !*call->request.error_name && *mysql_error(database))
+                (void) snprintf(call->request.error_text, sizeof(call->request.error_text),
+                                "MariaDB: %s", mysql_error(database));
+        return r;
+}
+
 /* What the function itself had nothing to say about. */
 static void explain(StoreRequest *request, int error)
 {
         const char *name = BUS_ERROR_FAILED, *text = strerror(-error);
+        char said[STORE_REFUSAL_TEXT_SIZE];
 
         if (*request->error_name)
                 return;
@@ -53,6 +71,9 @@ static void explain(StoreRequest *request, int error)
                 text = "The job has changed its state meanwhile";
                 break;
         default:
+                (void) snprintf(said, sizeof(said), "%s", request->error_text);
+                if (*said)
+                        text = said;
                 break;
         }
         (void) snprintf(request->error_name, sizeof(request->error_name), "%s", name);
@@ -85,10 +106,11 @@ int store_call(Store *store, StoreWork work, json_t *in, StoreAnswer answer, voi
         }
         *call = (Call){
                 .request = { .in = in },
+                .work = work,
                 .answer = answer,
                 .userdata = userdata,
         };
-        r = store_submit(store, work, on_done, &call->request, call);
+        r = store_submit(store, run, on_done, call, call);
         if (r < 0)
                 call_free(call);
         return r;

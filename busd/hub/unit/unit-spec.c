@@ -227,7 +227,8 @@ static int add_write_paths(json_t *spec, const ImageUnit *image)
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < image->n_write_paths; i++)
-                if (json_array_append_new(paths, json_path(image->write_paths[i])) < 0)
+                if (!path_is_sound(image->write_paths[i]) ||
+                    json_array_append_new(paths, json_pack("s+", "-", image->write_paths[i])) < 0)
                         r = -EINVAL;
         if (r >= 0)
                 return add(spec, "ReadWritePaths", "as", paths);
