@@ -33,12 +33,23 @@ static bool name_is_partial(const char *name)
         return backup_id_is_valid(backup_id);
 }
 
+static int open_name(const Image *image)
+{
+        return openat(image->folder, image->name,
+                      O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+}
+
 static int open_file(Image *image, Failure *failure)
 {
         struct stat st;
 
-        image->fd = openat(image->folder, image->name,
-                           O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+        image->fd = open_name(image);
+        if (image->fd < 0 && errno == ENOENT) {
+                (void) snprintf(image->sealed_name, sizeof(image->sealed_name), "%.*s",
+                                (int) (strlen(image->name) - strlen(".partial")), image->name);
+                image->name = image->sealed_name;
+                image->fd = open_name(image);
+        }
         if (image->fd < 0 && errno == ENOENT)
                 return failure_set(failure, BUS_ERROR_IMAGE_DAMAGED,
                                    "%s is not there; start the backup again", image->path);

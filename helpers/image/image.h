@@ -6,6 +6,7 @@
 #pragma once
 
 #include "failure.h"
+#include "names.h"
 #include "repository.h"
 
 #include <jansson.h>
@@ -14,10 +15,12 @@
 typedef struct Image {
         const char *path; /* borrowed, for messages */
         const char *name; /* within the folder */
+        char sealed_name[BACKUP_ID_SIZE + sizeof(".qcow2")]; /* what a commit renames it to */
         int folder, fd;
 } Image;
 
-/* Opens the partial file at path, which must be named after a backup. */
+/* Opens the partial file at path, which must be named after a backup; or, when a commit has renamed it
+ * already and was ended then, the sealed one. */
 int image_open(Image *image, const char *path, Failure *failure);
 void image_done(Image *image);
 

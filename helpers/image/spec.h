@@ -14,7 +14,7 @@
 enum {
         SPEC_SIZE_MAX = 4 * 1024 *
                         1024, /* a commit's holds a record and all manifests but their digests */
-        SPEC_PATH_MAX = 512, /* as in the database */
+        SPEC_PATH_MAX = 1200, /* a repository of 512, and a file in it of as many */
 };
 
 /* Absolute, without "//", "." and "..", and not "/" itself. */

@@ -138,7 +138,7 @@ static void start_export(Job *job, JobDisk *disk)
         int r;
 
         export_unit_name(job, disk, UNIT_EXPORT_SERVICE, unit);
-        job_image_path(job, disk, false, path);
+        job_image_path(job, disk, path);
         unit_file_path(unit, UNIT_FILE_ERROR, errors);
         disk->is_exported = false;
         r = unit_files_make(unit, NULL);

@@ -189,7 +189,7 @@ static void on_finished(Job *job, JobDisk *disk, const json_t *result, const cha
 static void finish_image(Job *job, JobDisk *disk)
 {
         const char *parent = disk_text(disk, "ParentBackupId");
-        char step[UNIT_STEP_MAX + 1], path[JOB_PATH_SIZE], sealed[JOB_PATH_SIZE];
+        char step[UNIT_STEP_MAX + 1], path[JOB_PATH_SIZE];
         char backing[BACKUP_ID_SIZE + 8];
         const ImageTask task = {
                 .job = job->id,
@@ -201,9 +201,8 @@ static void finish_image(Job *job, JobDisk *disk)
         json_t *spec;
 
         finish_step(disk, step);
-        job_image_path(job, disk, false, path);
-        job_image_path(job, disk, true, sealed);
-        spec = json_pack("{s:s, s:s, s:I}", "path", path, "sealed_path", sealed, "capacity_bytes",
+        job_image_path(job, disk, path);
+        spec = json_pack("{s:s, s:I}", "path", path, "capacity_bytes",
                          (json_int_t) disk->capacity_bytes);
         (void) snprintf(backing, sizeof(backing), "%s.qcow2", parent);
         if (spec && *parent && json_object_set_new(spec, "backing", json_string(backing)) < 0) {

@@ -83,7 +83,7 @@ static void create_image(Job *job, JobDisk *disk)
         json_t *spec;
 
         (void) snprintf(step, sizeof(step), "create-%s", disk->text);
-        job_image_path(job, disk, false, path);
+        job_image_path(job, disk, path);
         spec = json_pack("{s:s, s:I}", "path", path, "capacity_bytes",
                          (json_int_t) disk->capacity_bytes);
         (void) snprintf(backing, sizeof(backing), "%s.qcow2", parent);

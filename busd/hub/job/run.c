@@ -69,11 +69,10 @@ json_t *job_place(const Job *job)
         return place;
 }
 
-void job_image_path(const Job *job, const JobDisk *disk, bool sealed,
-                    char ret_path[static JOB_PATH_SIZE])
+void job_image_path(const Job *job, const JobDisk *disk, char ret_path[static JOB_PATH_SIZE])
 {
-        (void) snprintf(ret_path, JOB_PATH_SIZE, "%s/%s%s", job_text(job, "RepositoryPath"),
-                        disk->file, sealed ? "" : ".partial");
+        (void) snprintf(ret_path, JOB_PATH_SIZE, "%s/%s.partial", job_text(job, "RepositoryPath"),
+                        disk->file);
 }
 
 void job_image(Job *job, JobDisk *disk, const ImageTask *task, json_t *spec, JobResult then)

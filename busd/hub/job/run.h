@@ -71,9 +71,8 @@ bool job_last_of_waiting(Job *job);
 /* The parts that the specs of sendense-image share. */
 json_t *job_place(const Job *job);
 
-/* Absolute path of the disk's image, sealed or not. */
+/* Absolute path of the disk's image while it is made. */
 enum {
         JOB_PATH_SIZE = 1200,
 };
-void job_image_path(const Job *job, const JobDisk *disk, bool sealed,
-                    char ret_path[static JOB_PATH_SIZE]);
+void job_image_path(const Job *job, const JobDisk *disk, char ret_path[static JOB_PATH_SIZE]);
