@@ -57,8 +57,8 @@ static ExitStatus parse_pair(const char *name, const char *text, uint32_t *ret_k
 /* The same disk twice would be a mistake that a dictionary hides. */
 static ExitStatus check_pairs(Option option, const char *name)
 {
-        const char *text, *value, *other;
-        uint32_t key, other_key;
+        const char *text, *value = NULL, *other = NULL;
+        uint32_t key = 0, other_key = 0;
         ExitStatus s;
 
         for (size_t i = 0; (text = option_nth(option, i)); i++) {
@@ -79,8 +79,8 @@ static ExitStatus check_pairs(Option option, const char *name)
 /* "sources" or "exclude" as a{us}, when it was given. */
 static int append_pairs(sd_bus_message *message, Option option, const char *name)
 {
-        const char *text, *value;
-        uint32_t key;
+        const char *text, *value = NULL;
+        uint32_t key = 0;
         int r;
 
         if (!option_is_given(option))
@@ -171,7 +171,7 @@ static ExitStatus start(const char *vm, json_t **ret_path, uint64_t *ret_id)
 ExitStatus verb_backup_start(int argc, char *argv[])
 {
         CLEANUP(json_decref_p) json_t *path = NULL;
-        uint64_t id;
+        uint64_t id = 0;
         ExitStatus s;
 
         (void) argc;

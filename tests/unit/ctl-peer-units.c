@@ -27,14 +27,14 @@ static int get_state(sd_bus *bus, const char *path, const char *interface, const
 
         (void) bus, (void) interface, (void) userdata, (void) error;
         r = sd_bus_path_decode(path, UNIT_PREFIX, &unit);
-        if (r <= 0)
+        if (r <= 0 || !unit)
                 return r < 0 ? r : -ENOENT;
         for (char **q = arg_units; *q && !p; q++)
                 if (strncmp(*q, unit, strlen(unit)) == 0 && (*q)[strlen(unit)] == '=')
                         p = *q + strlen(unit) + 1;
         if (!p)
                 p = "not-found,inactive,dead";
-        for (size_t i = 0; strcmp(properties[i], property) != 0; i++)
+        for (size_t i = 0; i < ELEMENTSOF(properties) && strcmp(properties[i], property) != 0; i++)
                 p += strcspn(p, ",") + 1;
         word = strndup(p, strcspn(p, ","));
         return word ? sd_bus_message_append(reply, "s", word) : -ENOMEM;

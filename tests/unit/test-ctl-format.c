@@ -20,8 +20,8 @@ static void test_bytes(void **state)
                 { 0, "0 B" },
                 { 1023, "1023 B" },
                 { 1024, "1.0 KiB" },
-                { 1024 * 1024 - 1, "1023.9 KiB" }, /* never more than there is */
-                { 1024 * 1024, "1.0 MiB" },
+                { (UINT64_C(1) << 20) - 1, "1023.9 KiB" }, /* never more than there is */
+                { UINT64_C(1) << 20, "1.0 MiB" },
                 { UINT64_C(5) << 30, "5.0 GiB" },
                 { UINT64_C(1) << 40, "1.0 TiB" },
                 { UINT64_C(1) << 50, "1.0 PiB" },
