@@ -36,7 +36,7 @@ const Verb verbs[] = {
           "PATH is a folder that the hub owns: install -d -o sendense -g sendense-export -m 2750 "
           "PATH.\nThe hub looks at it first, and marks an empty one as its own. " RIGHT("manage"),
           verb_repository_add },
-        { "repository remove", "NAME", 1, 1, 0, "Forget a repository that holds no backup",
+        { "repository remove", "NAME", 1, 1, 0, "Forget a repository that no job refers to",
           "Its folder stays as it is. " RIGHT("manage"), verb_repository_remove },
         { "repository check", "NAME", 1, 1, 0, "Have the hub look at a repository now",
           "Is it mounted, writable, its own, and how much is free? " RIGHT(
@@ -63,10 +63,9 @@ const Verb verbs[] = {
                           OPTION(OPTION_EXCLUDE) | OPTION(OPTION_WAIT),
           "Start the backup of a VM",
           "VM is a name, context id or instance uuid. Prints the job; with --wait, follows it as\n"
-          "\"job watch\" does. A disk that cannot be read incrementally is read in full. "
-          "" RIGHT("backup") "\n--source also needs com.sendense.hub.manage and AllowSources=yes "
-                             "in "
-                             "hub.conf.",
+          "\"job watch\" does. A disk that cannot be read incrementally is read in full.\n" RIGHT(
+                          "backup") " --source also needs com.sendense.hub.manage, and\n"
+                                    "AllowSources=yes in hub.conf.",
           verb_backup_start },
         { "backup list", "[VM]", 0, 1, OPTION(OPTION_REPOSITORY) | OPTION(OPTION_LIMIT),
           "List completed backups, the newest first", RIGHT("inspect"), verb_backup_list },
@@ -76,10 +75,11 @@ const Verb verbs[] = {
           verb_job_show },
         { "job watch", "ID", 1, 1, 0, "Follow a job to its end",
           "Shows each step and the progress; with --json one JSON object a line. A restart of the "
-          "hub\ndoes not end it. Ctrl-C ends the watching alone, with exit status 130. "
-          "" RIGHT("inspect") "\n"
-                              "Exit status 0 when the job completed, 1 when it failed, 3 when it "
-                              "was cancelled.",
+          "hub\ndoes not end it. Ctrl-C ends the watching alone, with exit status 130.\n" RIGHT(
+                          "inspect") "\n"
+                                     "Exit status 0 when the job completed, 1 when it failed, 3 "
+                                     "when it "
+                                     "was cancelled.",
           verb_job_watch },
         { "job cancel", "ID", 1, 1, OPTION(OPTION_WAIT), "Cancel a job",
           "What it made is undone. With --wait, follows it to its end, with exit status 0 when it "
