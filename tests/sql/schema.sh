@@ -24,7 +24,7 @@ is "$(mariadb_sql sendense -e 'SELECT sha256, CONCAT(LPAD(number, 4, 0), "-", na
 
 # The build refuses files that the books could not tell apart.
 embed() { # FILE...: what sql/embed says of these names
-    (cd "$TEST_TMP" && touch "$@" && "$SENDENSE_SRC/sql/embed" table "$@" 2>&1 >/dev/null)
+    (cd "$TEST_TMP" && touch "$@" && "$SENDENSE_SRC/sql/embed" table "$@" >/dev/null) 2>&1
 }
 is "$(embed 0000-a.sql 0001-b.sql 0002-c.sql)" "" "names and numbers of their own are taken"
 is "$(embed 0000-a.sql 0001-b.sql 0002-b.sql)" "sql/embed: 0002-b.sql: there is another migration with this name" \
