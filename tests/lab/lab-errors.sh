@@ -58,5 +58,17 @@ systemctl -q --root="$2" enable endless.service
 X
 export LAB_BOOT_SEC=3
 refuses "a boot that does not end" "endless.service +start +running" up --names node --hook "$TEST_TMP/hook"
+out=$(cat "$LAB_STATE/holder.log")
+like "$out" '^lab: node: its PID 1 is systemd, process [0-9]+, state [A-Z] \([a-z ]+\), waits in [a-z0-9_?]+' \
+    "what its PID 1 waits for is told"
+like "$out" '^lab: node: nspawn is systemd-nspawn' "and nspawn"
+like "$out" '^lab: node: systemctl --failed' "and what has failed in it"
+like "$out" ' systemd\[1\]: .*Starting .*endless' "and its journal"
+# The same with a PID 1 that answers nobody.
+cat >"$TEST_TMP/hook" <<'X'
+#!/bin/sh
+printf '#!/bin/sh\nexec sleep 1000\n' >"$2/usr/sbin/lab-init"
+X
+refuses "a PID 1 that does nothing" "systemctl --failed .*, status [0-9]+:" up --names node --hook "$TEST_TMP/hook"
 refuses "nothing is left of it" "no lab is up" exec node true
 done_testing

@@ -35,7 +35,7 @@ holder_start() {
 holder_show_logs() {
     local log dir
     for log in "$LAB_STATE/holder.log" "$LAB_STATE"/machine/*/console.log; do
-        [ ! -s "$log" ] || { say "end of $log:" && tail -n 15 "$log" | sed 's/^/     /' >&2; }
+        [ ! -s "$log" ] || { say "end of $log:" && tail -n 90 "$log" | sed 's/^/     /' >&2; }
     done
     for dir in "$LAB_STATE"/machine/*/journal; do
         [ -z "$(ls -A "$dir" 2>/dev/null)" ] || {

@@ -80,6 +80,7 @@ machine_ready() {
     # on the way; "ended" comes next.
     wait_until 5 machine_find_leader || {
         say "$name was ready, but its PID 1 is not to be found below nspawn"
+        machine_explain
         return 0
     }
     health=$(machine_run 20 systemctl is-system-running --wait 2>&1)
@@ -140,9 +141,54 @@ machine_kill() {
     ! machine_find_nspawn || kill -KILL "$nspawn"
 }
 
+# machine_process WHAT PID: what the kernel knows of a process that does not go on.
+machine_process() {
+    local comm state wchan
+    { read -r comm <"/proc/$2/comm" && state=$(sed -n 's/^State:[[:space:]]*//p' "/proc/$2/status"); } 2>/dev/null || {
+        say "$name: $1, process $2, has ended"
+        return
+    }
+    wchan=$(cat "/proc/$2/wchan" 2>/dev/null)
+    say "$name: $1 is $comm, process $2, state $state, waits in ${wchan:-?}"
+    sed 's/^/         /' "/proc/$2/stack" >&2 2>/dev/null
+}
+
+# machine_says CMD...: what a command in the machine says, or that it does not answer.
+machine_says() {
+    local out status
+    out=$(machine_run 5 "$@" 2>&1)
+    status=$?
+    say "$name: $*$([ "$status" = 0 ] || echo ", status $status"):"
+    printf '%s\n' "${out:-nothing}" | sed 's/^/         /' >&2
+}
+
+# machine_explain: everything that may tell why it does not get ready. Nobody will be able to ask it later.
+machine_explain() {
+    local nspawn pid
+    say "$name: $(cut -d' ' -f1-3 /proc/loadavg) is the load, $(sed -n 's/^MemAvailable: *//p' /proc/meminfo) of memory are free"
+    if ! machine_find_nspawn; then
+        machine_process "what should have become nspawn" "$keeper"
+        return
+    fi
+    machine_process nspawn "$nspawn"
+    if machine_find_leader; then
+        machine_process "its PID 1" "$leader"
+        machine_says systemctl --failed --no-legend --no-pager
+        machine_says systemctl list-jobs --no-pager
+        machine_says journalctl -b -n 30 --no-pager -o short-monotonic
+    else
+        for pid in $(<"/proc/$nspawn/task/$nspawn/children"); do
+            machine_process "a child of nspawn" "$pid"
+        done
+    fi
+    # Others in the lab that wait for the kernel; one of them may hold what this one waits for.
+    while read -r pid; do
+        machine_process "in the lab" "$pid"
+    done < <(awk '$3 == "D" { print $1 }' /proc/[0-9]*/stat 2>/dev/null)
+}
+
 machine_boot_is_late() {
-    say "$name: what its systemd was doing:"
-    ! machine_find_leader || machine_run 5 systemctl list-jobs --no-pager >&2
+    machine_explain
     machine_fail "it was not ready within $LAB_BOOT_SEC s"
     machine_kill
 }
