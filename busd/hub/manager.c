@@ -30,6 +30,8 @@
 #include <systemd/sd-event.h>
 #include <systemd/sd-id128.h>
 
+#define SYSTEM_BUS_ADDRESS "unix:path=/run/dbus/system_bus_socket"
+
 enum {
         REQUEST_NAME_PRIMARY_OWNER = 1, /* of the D-Bus specification */
 };
@@ -221,6 +223,30 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return 1;
 }
 
+/* As sd_bus_open_system(), but the bus passes on no descriptors: no method takes one, and each message may
+ * bring 16. */
+static int open_bus(sd_bus **ret_bus)
+{
+        const char *address = secure_getenv("DBUS_SYSTEM_BUS_ADDRESS") ?: SYSTEM_BUS_ADDRESS;
+        CLEANUP(sd_bus_unrefp) sd_bus *bus = NULL;
+        int r;
+
+        r = sd_bus_new(&bus);
+        if (r >= 0)
+                r = sd_bus_set_description(bus, "hub");
+        if (r >= 0)
+                r = sd_bus_set_address(bus, address);
+        if (r >= 0)
+                r = sd_bus_set_bus_client(bus, true);
+        if (r >= 0)
+                r = sd_bus_negotiate_fds(bus, false);
+        if (r >= 0)
+                r = sd_bus_start(bus);
+        if (r >= 0)
+                *ret_bus = TAKE(bus);
+        return r;
+}
+
 static int start_bus(Manager *manager)
 {
         int r;
@@ -228,7 +254,7 @@ static int start_bus(Manager *manager)
         r = bus_error_register();
         if (r < 0)
                 return log_error(r, "Cannot name our errors: %m");
-        r = sd_bus_open_system_with_description(&manager->bus, "hub");
+        r = open_bus(&manager->bus);
         if (r < 0)
                 return log_error(r, "Cannot connect to the message bus: %m");
         /* sd-bus's own way out would wait for a handshake that may never come: manager_free(). */

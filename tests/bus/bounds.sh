@@ -37,6 +37,9 @@ is "$(flood "$connections" $((calls + 1)))" "answered $in_all busy $connections 
     "all connections: $connections more are refused as Busy"
 is "$(flood 1 1)" "answered 1 busy 0 other 0" "afterwards all places are free again"
 
+is "$("$SENDENSE_BUILD/tests/fuzz/bus-descriptor")" org.freedesktop.DBus.Error.NotSupported \
+    "and no message with a descriptor reaches the hub as long as no method takes one"
+
 # A refused user cannot fill the journal.
 logged() { grep -c 'uid:65534 may not call' "$hub_log"; }
 for _ in {1..25}; do
