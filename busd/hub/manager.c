@@ -384,13 +384,33 @@ Manager *manager_free(Manager *manager)
         return NULL;
 }
 
+/* As sd_event_run(), with a look at the clock around the handlers. */
+static int run_once(Manager *manager)
+{
+        uint64_t before;
+        int r = sd_event_prepare(manager->event);
+
+        if (r == 0)
+                r = sd_event_wait(manager->event, UINT64_MAX);
+        if (r <= 0)
+                return r;
+        before = clock_monotonic_usec();
+        r = sd_event_dispatch(manager->event);
+        loop_stats_add(&manager->loop, clock_monotonic_usec() - before);
+        return r;
+}
+
 int manager_run(Manager *manager)
 {
-        int r = sd_event_loop(manager->event);
+        int status = EXIT_SUCCESS, r = 0;
 
+        while (r >= 0 && sd_event_get_state(manager->event) != SD_EVENT_FINISHED)
+                r = run_once(manager);
+        if (r >= 0)
+                r = sd_event_get_exit_code(manager->event, &status);
         if (r < 0)
                 (void) log_error(r, "The event loop failed: %m");
-        return r < 0 ? EXIT_FAILURE : r;
+        return r < 0 ? EXIT_FAILURE : status;
 }
 
 void manager_set_log_level(Manager *manager, int level, const char *principal)

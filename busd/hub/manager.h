@@ -10,6 +10,7 @@
 
 #include "hub-config.h"
 #include "hub-state.h"
+#include "loop-stats.h"
 
 typedef struct Authority Authority;
 typedef struct Jobs Jobs;
@@ -30,6 +31,7 @@ typedef struct Manager {
         Repositories *repositories;
         const HubConfig *config;
         uint64_t started_usec; /* CLOCK_REALTIME */
+        LoopStats loop;
         HubState state;
         StoreStatus database; /* as last announced */
         unsigned n_probes; /* of ProbeDatabase, not answered yet */

@@ -30,6 +30,9 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_PROPERTY("Jobs", "u", get_jobs, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Obligations", "u", get_obligations, 0,
                         SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Dispatches", "t", get_dispatch, 0, 0),
+        SD_BUS_PROPERTY("DispatchP999USec", "t", get_dispatch, 0, 0),
+        SD_BUS_PROPERTY("DispatchMaxUSec", "t", get_dispatch, 0, 0),
         SD_BUS_PROPERTY("LogLevel", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 
         SD_BUS_METHOD_WITH_ARGS("GetStatus", SD_BUS_ARGS("a{sv}", options),

@@ -272,3 +272,16 @@ BUS_PROPERTY_GET(get_obligations)
         return sd_bus_message_append(reply, "u",
                                      manager->sweeper ? sweeper_n_open(manager->sweeper) : 0);
 }
+
+BUS_PROPERTY_GET(get_dispatch)
+{
+        const Manager *manager = userdata;
+        uint64_t value = manager->loop.n;
+
+        (void) bus, (void) path, (void) interface, (void) error;
+        if (strcmp(property, "DispatchP999USec") == 0)
+                value = loop_stats_percentile(&manager->loop, 999);
+        else if (strcmp(property, "DispatchMaxUSec") == 0)
+                value = manager->loop.max_usec;
+        return sd_bus_message_append(reply, "t", value);
+}

@@ -17,3 +17,4 @@ BUS_PROPERTY_GET(get_program_schema);
 BUS_PROPERTY_GET(get_export_ports);
 BUS_PROPERTY_GET(get_jobs);
 BUS_PROPERTY_GET(get_obligations);
+BUS_PROPERTY_GET(get_dispatch);
