@@ -8,17 +8,59 @@
 #include "fault-point.h"
 #include "image-shape.h"
 #include "image.h"
+#include "manifest.h"
+#include "small-file.h"
 #include "spec.h"
 #include "tool.h"
 #include "verbs.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
 
 static const JsonField fields[] = {
         SPEC_PATH("path"),
         SPEC_CAPACITY,
         SPEC_BACKING,
 };
+
+/* qemu reads zeroes where a file was cut off, so its length is held against its manifest. */
+static int check_length(const Image *image, const char *backing, Failure *failure)
+{
+        char name[REPOSITORY_NAME_SIZE], error[JSON_FIELDS_ERROR_SIZE];
+        _cleanup_free_ char *text = NULL;
+        size_t n = strlen(backing) - strlen(".qcow2"), size;
+        json_t *manifest;
+        uint64_t length;
+        struct stat st;
+        int r;
+
+        (void) snprintf(name, sizeof(name), "%.*s.json", (int) n, backing);
+        r = small_file_read_at(image->folder, name, MANIFEST_SIZE_MAX, &text, &size);
+        if (r < 0)
+                return failure_set(failure, BUS_ERROR_IMAGE_DAMAGED,
+                                   "%s: the manifest %s of the layer below cannot be read: %s; "
+                                   "begin a "
+                                   "new chain with a full backup",
+                                   image->path, name, strerror(-r));
+        if (manifest_parse(MANIFEST_DISK, text, size, &manifest, error) < 0)
+                return failure_set(failure, BUS_ERROR_IMAGE_DAMAGED,
+                                   "%s: %s: %s; begin a new chain with a full backup", image->path,
+                                   name, error);
+        length = json_field_number(manifest, "size_bytes");
+        json_decref(manifest);
+        if (fstatat(image->folder, backing, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return failure_errno(failure, -errno, "Cannot look at %s beside %s", backing,
+                                     image->path);
+        if (!S_ISREG(st.st_mode) || (uint64_t) st.st_size != length)
+                return failure_set(failure, BUS_ERROR_IMAGE_DAMAGED,
+                                   "%s: the layer %s below has %jd bytes and had %" PRIu64
+                                   " when it was sealed; begin a new chain with a full backup",
+                                   image->path, backing, (intmax_t) st.st_size, length);
+        return 0;
+}
 
 static int check_backing(const Image *image, uint64_t capacity_bytes, const char *backing,
                          Failure *failure)
@@ -31,7 +73,7 @@ static int check_backing(const Image *image, uint64_t capacity_bytes, const char
                 return r;
         r = image_compare_backing(image, chain, capacity_bytes, backing, failure);
         json_decref(chain);
-        return r;
+        return r < 0 ? r : check_length(image, backing, failure);
 }
 
 static int make(const Image *image, uint64_t capacity_bytes, const char *backing, Failure *failure)

@@ -207,9 +207,9 @@ int image_compare(const Image *image, const json_t *chain, uint64_t capacity_byt
 static int run_check(const Image *image, bool repair, int *ret_status, uint64_t *ret_leaks,
                      Said *said, Failure *failure)
 {
-        const char *const look[] = { "qemu-img",      "check", "-q",        "-f", "qcow2",
+        const char *const look[] = { "qemu-img",      "check", "-f",        "qcow2",
                                      "--output=json", "--",    image->name, NULL };
-        const char *const mend[] = { "qemu-img", "check",         "-q", "-r",        "leaks", "-f",
+        const char *const mend[] = { "qemu-img", "check",         "-r", "leaks",     "-f",
                                      "qcow2",    "--output=json", "--", image->name, NULL };
         _cleanup_free_ char *text = NULL;
         json_t *found;

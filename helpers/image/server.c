@@ -55,8 +55,10 @@ static int wait_ready(Server *server, int watch, Failure *failure)
                         return failure_errno(failure, -errno, "Cannot wait for qemu-nbd");
                 if (fds[0].revents && read(watch, events, sizeof(events)) < 0 && errno != EINTR)
                         return failure_errno(failure, -errno, "Cannot wait for qemu-nbd");
-                if (fds[1].revents && child_hear(&server->child, &server->said) <= 0)
+                if (fds[1].revents && child_hear(&server->child, &server->said) <= 0) {
+                        server_wait_end(server);
                         return server_failure(server, "qemu-nbd cannot serve it", failure);
+                }
         }
         return 0;
 }

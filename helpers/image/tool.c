@@ -266,8 +266,10 @@ int tool_failure(Failure *failure, const char *name, const char *path, const cha
                 text += length - 240;
                 length = 240;
         }
-        return failure_set(failure, name, "%s: %s: %.*s%s", path, what, (int) length,
-                           length > 0 ? text : "it did not say why", remedy);
+        if (length == 0)
+                return failure_set(failure, name, "%s: %s, and did not say why%s", path, what,
+                                   remedy);
+        return failure_set(failure, name, "%s: %s: %.*s%s", path, what, (int) length, text, remedy);
 }
 
 /* "qemu-img version 7.2.22 (Debian …)". */

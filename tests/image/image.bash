@@ -84,12 +84,12 @@ spec_commit() { # REPOSITORY BACKUP-ID [PARENT]
              manifest: (. + {format: 1, backup_id: $id, instance_uuid: $vm, created_usec: 1})}))}'
 }
 
-# write_disk REPOSITORY BACKUP-ID KEY COMMAND...: commands of qemu-io.
+# write_disk REPOSITORY BACKUP-ID KEY COMMAND...: commands of qemu-io; with write_cache=unsafe nothing of it is flushed.
 write_disk() {
     local file args=() command
     file=$(partial_of "$1" "$2" "$3")
     for command in "${@:4}"; do args+=(-c "$command"); done
-    as_export qemu-io -f qcow2 "${args[@]}" "$file" >"$TEST_TMP/qemu-io" 2>&1 || diag "$(<"$TEST_TMP/qemu-io")"
+    as_export qemu-io -t "${write_cache:-writeback}" -f qcow2 "${args[@]}" "$file" >"$TEST_TMP/qemu-io" 2>&1 || diag "$(<"$TEST_TMP/qemu-io")"
 }
 
 finish_disk() { # REPOSITORY BACKUP-ID KEY [PARENT]: the result is kept where spec_commit says
