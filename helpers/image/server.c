@@ -87,8 +87,7 @@ int server_start(Server *server, const Image *image, Failure *failure)
                                              server->pid_file,
                                              "-f",
                                              "qcow2",
-                                             IMAGE_SHAPE_NBD_CACHE,
-                                             IMAGE_SHAPE_NBD_AIO,
+                                             IMAGE_SHAPE_NBD_BUFFERED,
                                              "--",
                                              image->name,
                                              NULL };

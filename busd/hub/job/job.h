@@ -42,6 +42,7 @@ typedef struct JobDisk {
         char export_name[EXPORT_NAME_SIZE];
         char invocation_id[33]; /* of the server that answered the handshake */
         uint32_t process_id;
+        bool is_direct; /* its file can be written past the page cache */
         bool is_exported; /* answered */
         bool is_starting; /* has a new lease, and its units are to be started */
         bool is_probing;

@@ -132,6 +132,7 @@ static void start_export(Job *job, JobDisk *disk)
                 .export_name = disk->export_name,
                 .image_path = path,
                 .error_path = errors,
+                .direct = disk->is_direct,
                 .memory_max = job->jobs->config->export_memory_bytes,
         };
         Ticket *ticket;

@@ -65,6 +65,7 @@ static void on_created(Job *job, JobDisk *disk, const json_t *result, const char
                 job_fail(job, name, "Disk %s: the image cannot be made: %s", disk->text, text);
                 return;
         }
+        disk->is_direct = json_is_true(json_object_get(result, "direct"));
         if (job_last_of_waiting(job))
                 all_created(job);
 }

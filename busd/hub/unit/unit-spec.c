@@ -128,7 +128,9 @@ static int add_description(json_t *spec, const char *format, ...)
  * from the next. */
 static json_t *export_command(const ExportUnit *export)
 {
-        static const char *const serve[] = { IMAGE_SERVE_OPTIONS };
+        static const char *const serve[] = { IMAGE_SHAPE_NBD_OPTIONS },
+                                 *const direct[] = { IMAGE_SHAPE_NBD_DIRECT },
+                                 *const buffered[] = { IMAGE_SHAPE_NBD_BUFFERED };
         char shared[32];
         json_t *argv;
 
@@ -138,6 +140,9 @@ static json_t *export_command(const ExportUnit *export)
                          "qcow2");
         for (size_t i = 0; i < ELEMENTSOF(serve); i++)
                 (void) json_array_append_new(argv, json_string(serve[i]));
+        for (size_t i = 0; i < ELEMENTSOF(direct); i++)
+                (void) json_array_append_new(argv,
+                                             json_string(export->direct ? direct[i] : buffered[i]));
         (void) json_array_append_new(argv, json_argument(export->image_path));
         return argv;
 }
@@ -227,6 +232,7 @@ static int add_write_paths(json_t *spec, const ImageUnit *image)
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < image->n_write_paths; i++)
+                /* '-': a folder that is missing is for the program to name. */
                 if (!path_is_sound(image->write_paths[i]) ||
                     json_array_append_new(paths, json_pack("s+", "-", image->write_paths[i])) < 0)
                         r = -EINVAL;

@@ -2,7 +2,9 @@
 /*
  * What is known of our services and sockets, and who is told (see units-private.h). PID 1 sends a change in
  * two messages, first with the properties of the kind of unit, then with those all units have: the second
- * one is told. After PID 1 was away everything known is looked up and what differs is told.
+ * one is told. Two things PID 1 says are not so, and are looked up before they are told: at a daemon-reload
+ * it says of every unit that it is removed, and a service that it is about to start again is failed or
+ * inactive for a moment. After PID 1 was away everything known is looked up and what differs is told.
  */
 #include "unit-state.h"
 #include "units-private.h"
@@ -98,41 +100,7 @@ static void tell_gone(Followed *f)
                 units->handler(unit, &gone, units->userdata);
 }
 
-int units_on_changed(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-        _cleanup_free_ char *unit = NULL;
-        Units *units = userdata;
-        const char *interface;
-        Followed *f;
-
-        (void) error;
-        if (!systemd_link_sent(units->link, m) ||
-            sd_bus_path_decode(sd_bus_message_get_path(m), SYSTEMD_UNITS, &unit) <= 0 ||
-            !is_followed_kind(unit) || sd_bus_message_read(m, "s", &interface) <= 0)
-                return 0;
-        f = find_or_add(units, unit);
-        if (f && unit_state_read(m, &f->is, NULL, 0) >= 0 &&
-            strcmp(interface, "org.freedesktop.systemd1.Unit") == 0)
-                tell(f);
-        return 0;
-}
-
-int units_on_removed(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-        Units *units = userdata;
-        const char *unit;
-        Followed *f;
-
-        (void) error;
-        if (!systemd_link_sent(units->link, m) || sd_bus_message_read(m, "s", &unit) <= 0)
-                return 0;
-        f = find(units, unit);
-        if (f)
-                tell_gone(f);
-        return 0;
-}
-
-/* What cannot be looked up is told by the next signal. */
+/* What cannot be looked up is told by the next signal. The answer is newer than all signals before it. */
 static void on_looked_up(int error, const char *text, const UnitState *state, const char *job,
                          void *userdata)
 {
@@ -149,11 +117,63 @@ static void on_looked_up(int error, const char *text, const UnitState *state, co
         tell(f);
 }
 
+static void look_up(Followed *f)
+{
+        if (!f->query)
+                (void) unit_query(f->units->link, f->unit, on_looked_up, f, &f->query);
+}
+
+/* It is down, and of the kind that systemd may start again. */
+static bool is_perhaps_restarted(const Followed *f)
+{
+        UnitName name;
+
+        return (strcmp(f->is.active, "failed") == 0 || strcmp(f->is.active, "inactive") == 0) &&
+               unit_name_from_string(f->unit, &name) == 0 && name.kind == UNIT_EXPORT_SERVICE;
+}
+
+int units_on_changed(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        _cleanup_free_ char *unit = NULL;
+        Units *units = userdata;
+        const char *interface;
+        Followed *f;
+
+        (void) error;
+        if (!systemd_link_sent(units->link, m) ||
+            sd_bus_path_decode(sd_bus_message_get_path(m), SYSTEMD_UNITS, &unit) <= 0 ||
+            !is_followed_kind(unit) || sd_bus_message_read(m, "s", &interface) <= 0)
+                return 0;
+        f = find_or_add(units, unit);
+        if (!f || unit_state_read(m, &f->is, NULL, 0) < 0 ||
+            strcmp(interface, "org.freedesktop.systemd1.Unit") != 0)
+                return 0;
+        if (is_perhaps_restarted(f) && is_news(f))
+                look_up(f);
+        else
+                tell(f);
+        return 0;
+}
+
+int units_on_removed(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        Units *units = userdata;
+        const char *unit;
+        Followed *f;
+
+        (void) error;
+        if (!systemd_link_sent(units->link, m) || sd_bus_message_read(m, "s", &unit) <= 0)
+                return 0;
+        f = find(units, unit);
+        if (f)
+                look_up(f);
+        return 0;
+}
+
 void units_follow_again(Units *units)
 {
         for (Followed *f = units->followed; f; f = f->next)
-                if (!f->query)
-                        (void) unit_query(units->link, f->unit, on_looked_up, f, &f->query);
+                look_up(f);
 }
 
 void units_follow(Units *units, const char *unit, const UnitState *state)
