@@ -9,8 +9,10 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <libnbd.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -20,7 +22,7 @@ struct Handshake {
         HandshakeDone done;
         void *userdata;
         uint16_t port;
-        int fd; /* until libnbd has it */
+        int fd; /* watched here; libnbd has a copy, which it closes when it likes */
         struct nbd_handle *nbd;
         sd_event *event;
         sd_event_source *io, *deadline;
@@ -42,25 +44,25 @@ static void finish(Handshake *h, int error, const char *words, uint64_t size_byt
         done(error, error < 0 ? text : NULL, size_bytes, description, userdata);
 }
 
-/* What libnbd says of a handshake that died. Its errno is 0 when the peer talked nonsense. */
+/* Whether the peer has closed the connection and all it said was read. */
+static bool is_closed_by_peer(const Handshake *h)
+{
+        char byte;
+
+        return recv(h->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+/* What libnbd says of a handshake that died. It has no errno of its own for a peer that closes and for one
+ * that talks nonsense. */
 static void finish_dead(Handshake *h)
 {
         int error = nbd_get_errno();
         const char *words = nbd_get_error();
 
-        switch (error) {
-        case 0:
-        case EINVAL:
-        case EIO:
-                error = EPROTO;
-                break;
-        case ENOTCONN:
-        case EPIPE:
+        if (error == ENOTCONN || error == EPIPE)
                 error = ECONNRESET;
-                break;
-        default:
-                break;
-        }
+        else if (error == 0 || error == EINVAL || error == EIO)
+                error = is_closed_by_peer(h) ? ECONNRESET : EPROTO;
         finish(h, -error, words ?: strerrordesc_np(error), 0, NULL);
 }
 
@@ -124,17 +126,21 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
         return 0;
 }
 
-/* The connection is there: libnbd takes the socket over. Its own descriptor is watched from now on. */
+/* The connection is there: libnbd takes it over. */
 static void begin(Handshake *h)
 {
-        int r;
+        int r, copy = fcntl(h->fd, F_DUPFD_CLOEXEC, 3);
 
+        if (copy < 0) {
+                finish(h, -errno, "no descriptor is left", 0, NULL);
+                return;
+        }
         h->io = sd_event_source_disable_unref(h->io);
-        if (nbd_aio_connect_socket(h->nbd, take_fd(&h->fd)) < 0) {
+        if (nbd_aio_connect_socket(h->nbd, copy) < 0) {
                 finish_dead(h);
                 return;
         }
-        r = sd_event_add_io(h->event, &h->io, nbd_aio_get_fd(h->nbd), events_of(h->nbd), on_io, h);
+        r = sd_event_add_io(h->event, &h->io, h->fd, events_of(h->nbd), on_io, h);
         if (r < 0)
                 finish(h, r, strerrordesc_np(-r), 0, NULL);
         else
