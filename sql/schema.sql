@@ -36,6 +36,7 @@ CREATE TABLE `backup_disks` (
   `invocation_id` char(32) DEFAULT NULL,
   `boot_id` char(32) DEFAULT NULL,
   `error_text` varchar(2048) DEFAULT NULL,
+  `source_uri` varchar(1024) DEFAULT NULL COMMENT 'NBD URI that is read instead of the VM; NULL: the VM',
   PRIMARY KEY (`id`),
   UNIQUE KEY `backup_disks_key` (`job_id`,`disk_key`),
   UNIQUE KEY `backup_disks_chain` (`id`,`vm_context_id`,`disk_key`,`repository_id`),
@@ -53,7 +54,8 @@ CREATE TABLE `backup_disks` (
   CONSTRAINT `backup_disks_layer` CHECK (case `backup_type` when 'full' then `parent_id` is null else `parent_id` is not null or `file_path` is null end),
   CONSTRAINT `backup_disks_file_form` CHECK (!(`file_path` regexp '^/|//|/$|(^|/)\\.\\.?(/|$)|[[:cntrl:]]') and `file_path` <> ''),
   CONSTRAINT `backup_disks_unit` CHECK (`unit` is null = (`boot_id` is null) and (`invocation_id` is null or `unit` is not null)),
-  CONSTRAINT `backup_disks_ids` CHECK (`invocation_id` regexp '^[0-9a-f]{32}\\z' and `boot_id` regexp '^[0-9a-f]{32}\\z')
+  CONSTRAINT `backup_disks_ids` CHECK (`invocation_id` regexp '^[0-9a-f]{32}\\z' and `boot_id` regexp '^[0-9a-f]{32}\\z'),
+  CONSTRAINT `backup_disks_source` CHECK (`source_uri` <> '')
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin COMMENT='Each disk of each backup: its image layer, or why there is none';
 CREATE TABLE `backup_jobs` (
   `id` bigint(20) unsigned NOT NULL AUTO_INCREMENT COMMENT 'the number in unit names, object paths and SENDENSE_JOB=',
@@ -65,6 +67,7 @@ CREATE TABLE `backup_jobs` (
   `target_job_id` bigint(20) unsigned DEFAULT NULL COMMENT 'that made the backup it works on; NULL: makes one itself',
   `node_id` bigint(20) unsigned DEFAULT NULL COMMENT 'that copies; NULL: not chosen yet, or copied on the hub',
   `state` enum('queued','preparing','exporting','copying','finishing','releasing','completed','failed','cancelled') NOT NULL DEFAULT 'queued',
+  `ending` enum('failed','cancelled') DEFAULT NULL COMMENT 'decided; the state follows when all is undone. NULL: goes on, or has completed',
   `attempt` int(10) unsigned NOT NULL DEFAULT 1 COMMENT 'part of export names, so that an old copy cannot write into a new attempt',
   `principal` varchar(255) NOT NULL COMMENT 'who asked for it',
   `unit` varchar(127) DEFAULT NULL COMMENT 'of the copy',
@@ -95,17 +98,21 @@ CREATE TABLE `backup_jobs` (
   CONSTRAINT `backup_jobs_finished` CHECK (`state` in ('completed','failed','cancelled') = (`finished_usec` is not null)),
   CONSTRAINT `backup_jobs_error` CHECK ((`state` <> 'failed' or `error_name` is not null) and (`state` <> 'completed' or `error_name` is null)),
   CONSTRAINT `backup_jobs_unit` CHECK (`unit` is null = (`boot_id` is null) and (`invocation_id` is null or `unit` is not null)),
-  CONSTRAINT `backup_jobs_ids` CHECK (`invocation_id` regexp '^[0-9a-f]{32}\\z' and `boot_id` regexp '^[0-9a-f]{32}\\z')
+  CONSTRAINT `backup_jobs_ids` CHECK (`invocation_id` regexp '^[0-9a-f]{32}\\z' and `boot_id` regexp '^[0-9a-f]{32}\\z'),
+  CONSTRAINT `backup_jobs_ending` CHECK (`ending` is null or `state` not in ('releasing','completed') and (`state` not in ('failed','cancelled') or cast(`state` as char charset utf8mb4) = cast(`ending` as char charset utf8mb4)))
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin COMMENT='Jobs, each about one VM; a completed one of type backup is a restore point';
 CREATE TABLE `backup_repositories` (
   `id` bigint(20) unsigned NOT NULL AUTO_INCREMENT,
   `name` varchar(64) NOT NULL,
   `path` varchar(512) NOT NULL COMMENT 'absolute folder that holds the images',
   `created_usec` bigint(20) unsigned NOT NULL,
+  `repository_uuid` char(36) DEFAULT NULL COMMENT 'in the folder''s marker; NULL: not looked at yet',
   PRIMARY KEY (`id`),
   UNIQUE KEY `backup_repositories_name` (`name`),
   UNIQUE KEY `backup_repositories_path` (`path`),
-  CONSTRAINT `backup_repositories_path_form` CHECK (`path` regexp '^/[^/]' and !(`path` regexp '//|/$|/\\.\\.?(/|$)|[[:cntrl:]]'))
+  UNIQUE KEY `backup_repositories_uuid` (`repository_uuid`),
+  CONSTRAINT `backup_repositories_path_form` CHECK (`path` regexp '^/[^/]' and !(`path` regexp '//|/$|/\\.\\.?(/|$)|[[:cntrl:]]')),
+  CONSTRAINT `backup_repositories_uuid_form` CHECK (`repository_uuid` regexp '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\\z')
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin COMMENT='Folders that hold backups';
 CREATE TABLE `job_events` (
   `id` bigint(20) unsigned NOT NULL AUTO_INCREMENT COMMENT 'also the id of the event stream',
@@ -202,13 +209,15 @@ CREATE TABLE `vm_disks` (
   `capacity_bytes` bigint(20) unsigned NOT NULL,
   `backing_uuid` varchar(64) DEFAULT NULL COMMENT 'identity of the data; NULL: VMware gives none, so every backup is a full',
   `change_id` varchar(255) DEFAULT NULL COMMENT 'of the newest backup; NULL: the next is a full',
+  `present` tinyint(1) NOT NULL DEFAULT 1 COMMENT '0: the VM has it no more, its backups remain',
   PRIMARY KEY (`id`),
   UNIQUE KEY `vm_disks_key` (`vm_context_id`,`disk_key`),
   CONSTRAINT `vm_disks_context` FOREIGN KEY (`vm_context_id`) REFERENCES `vm_replication_contexts` (`id`),
   CONSTRAINT `vm_disks_key_form` CHECK (`disk_key` between 1 and 2147483647),
   CONSTRAINT `vm_disks_capacity` CHECK (`capacity_bytes` > 0),
   CONSTRAINT `vm_disks_change_id` CHECK (`change_id` <> ''),
-  CONSTRAINT `vm_disks_backing_uuid` CHECK (`backing_uuid` <> '')
+  CONSTRAINT `vm_disks_backing_uuid` CHECK (`backing_uuid` <> ''),
+  CONSTRAINT `vm_disks_present` CHECK (`present` in (0,1))
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin COMMENT='Disks of the VMs, as last discovered';
 CREATE TABLE `vm_replication_contexts` (
   `id` bigint(20) unsigned NOT NULL AUTO_INCREMENT,

@@ -37,6 +37,11 @@ bad backup_repositories_path "INSERT INTO backup_repositories (name, path, creat
 for path in srv /srv/ /srv//x /srv/../x /srv/. / '/srv\na'; do
     bad backup_repositories_path_form "INSERT INTO backup_repositories (name, path, created_usec) VALUES ('x', '$path', 1)"
 done
+marker=50000000-0000-0000-0000-00000000000a
+good "UPDATE backup_repositories SET repository_uuid = '$marker' WHERE name = 'second'"
+bad backup_repositories_uuid "UPDATE backup_repositories SET repository_uuid = '$marker' WHERE name = 'second '"
+bad backup_repositories_uuid_form "UPDATE backup_repositories SET repository_uuid = '${marker^^}' WHERE name = 'second '"
+good "UPDATE backup_repositories SET repository_uuid = '${marker%a}b' WHERE name = 'second '"
 
 good "INSERT INTO vmware_credentials (name, host, user_name, password_sealed, created_usec, changed_usec) VALUES ('vc', 'h', 'u', $sealed, 1, 1)"
 bad vmware_credentials_name "INSERT INTO vmware_credentials (name, host, user_name, password_sealed, created_usec, changed_usec) VALUES ('vc', 'h2', 'u', $sealed, 1, 1)"
@@ -81,6 +86,8 @@ bad vm_disks_backing_uuid "$(disk 1 2002 0 1 "''")"
 bad vm_disks_change_id "$(disk 1 2002 0 1 NULL "''")"
 bad vm_disks_context "$(disk 999 2000)"
 bad vm_disks_context "DELETE FROM vm_replication_contexts WHERE id = 1"
+good "UPDATE vm_disks SET present = 0 WHERE vm_context_id = 2"
+bad vm_disks_present "UPDATE vm_disks SET present = 2 WHERE vm_context_id = 2"
 
 job() { # CONTEXT BACKUP-ID [COLUMNS VALUES]
     echo "INSERT INTO backup_jobs (vm_context_id, repository_id, backup_id, backup_type, principal, created_usec${3:+, $3}) VALUES ($1, 1, '$2', 'full', 'uid:0', 1${4:+, $4})"
@@ -101,6 +108,13 @@ bad backup_jobs_finished "$(job 1 backup-x-1 state "'completed'")"
 bad backup_jobs_finished "UPDATE backup_jobs SET finished_usec = 2 WHERE backup_id = 'backup-a-2'"
 bad backup_jobs_error "$(job 1 backup-x-1 "$ended" "'failed', 2")"
 bad backup_jobs_error "$(job 1 backup-x-1 "$ended, error_name" "'completed', 2, 'x'")"
+bad backup_jobs_ending "$(job 1 backup-x-1 "$ended, ending" "'completed', 2, 'failed'")"
+bad backup_jobs_ending "$(job 1 backup-x-1 "$ended, ending" "'cancelled', 2, 'failed'")"
+bad backup_jobs_ending "$(job 1 backup-x-1 "$ended, error_name, ending" "'failed', 2, 'x', 'cancelled'")"
+good "$(job 1 backup-a-6 "$ended, error_name, ending" "'failed', 2, 'x', 'failed'")"
+good "UPDATE backup_jobs SET state = 'copying', ending = 'cancelled' WHERE id = 2"
+bad backup_jobs_ending "UPDATE backup_jobs SET state = 'releasing' WHERE id = 2"
+good "UPDATE backup_jobs SET state = 'queued', ending = NULL WHERE id = 2"
 bad backup_jobs_unit "UPDATE backup_jobs SET unit = 'sendense-copy-2.service' WHERE id = 2"
 bad backup_jobs_unit "UPDATE backup_jobs SET invocation_id = '$id' WHERE id = 2"
 good "UPDATE backup_jobs SET unit = 'sendense-copy-2.service', boot_id = '$id' WHERE id = 2"
@@ -138,6 +152,8 @@ bad backup_disks_parent "$(image backup-a-2 1 1 2001 exporting incremental 1 "'u
 bad backup_disks_parent "DELETE FROM backup_disks WHERE id = 1"
 bad backup_disks_capacity "UPDATE backup_disks SET capacity_bytes = 0 WHERE id = 1"
 bad backup_disks_reason "$(image backup-a-2 1 1 2001 excluded full NULL NULL)"
+good "UPDATE backup_disks SET source_uri = 'nbd+unix:///?socket=/run/s' WHERE id = 1"
+bad backup_disks_source "UPDATE backup_disks SET source_uri = '' WHERE id = 1"
 bad backup_disks_image "$(image backup-a-2 1 1 2001 excluded full NULL "'u/2001/b.qcow2'" "'why'")"
 bad backup_disks_image "UPDATE backup_disks SET file_path = NULL WHERE id = 1"
 bad backup_disks_layer "$(image backup-a-2 1 1 2001 exporting full 1 "'u/2001/b.qcow2'")"

@@ -50,6 +50,9 @@ int main(void)
                         (void) printf("%s%s", value > 0 ? "," : "", columns[i].to_string(value));
                 (void) putchar('\n');
         }
+        /* What a job may end as once something is undone. */
+        (void) printf("backup_jobs.ending %s,%s\n", job_state_to_string(JOB_FAILED),
+                      job_state_to_string(JOB_CANCELLED));
         for (int state = 0; state < JOB_STATE_MAX; state++)
                 if (job_state_is_final((JobState) state))
                         (void) printf("final %s\n", job_state_to_string((JobState) state));
