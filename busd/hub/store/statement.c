@@ -38,10 +38,37 @@ SqlValue sql_number_or_null(uint64_t number)
         return (SqlValue){ .type = number > 0 ? SQL_TYPE_NUMBER : SQL_TYPE_NULL, .number = number };
 }
 
-/* The statement's error goes to the connection too, where statement_key_named() finds it. */
+/* Of the thread's last failed statement: closing a statement clears the connection's error. */
+static _Thread_local char refused_by[STATEMENT_NAME_SIZE];
+
+/* "Duplicate entry '5' for key 'backup_jobs_one_active'", "CONSTRAINT `vm_disks_capacity` failed for …";
+ * the value before may hold anything, so the last place counts. */
+static void note_refusal(const char *message)
+{
+        static const char *const marks[] = { "for key '", "CONSTRAINT `" };
+        const char *name = NULL;
+
+        for (size_t i = 0; i < ELEMENTSOF(marks); i++) {
+                size_t n = strlen(marks[i]);
+
+                for (const char *p = strstr(message, marks[i]); p; p = strstr(p + n, marks[i]))
+                        if (!name || p + n > name)
+                                name = p + n;
+        }
+        (void) snprintf(refused_by, sizeof(refused_by), "%.*s",
+                        name ? (int) strcspn(name, "'`") : 0, name ?: "");
+}
+
+const char *statement_refused_by(void)
+{
+        return refused_by;
+}
+
 static int error_of(MYSQL_STMT *statement)
 {
         int r = database_errno_of(mysql_stmt_errno(statement));
+
+        note_refusal(mysql_stmt_error(statement));
 
         return r < 0 ? r : -EIO;
 }
@@ -74,6 +101,7 @@ static int execute(MYSQL *database, const char *sql, const SqlValue *values, siz
         MYSQL_BIND binds[STATEMENT_VALUES_MAX] = {};
         const my_bool yes = 1;
 
+        *refused_by = '\0';
         if (!statement)
                 return -ENOMEM;
         if (mysql_stmt_attr_set(statement, STMT_ATTR_UPDATE_MAX_LENGTH, &yes) != 0 ||
@@ -231,16 +259,4 @@ int statement_row(MYSQL *database, const char *sql, const SqlValue *values, size
                 return -ENODATA;
         *ret_row = json_incref(json_array_get(rows, 0));
         return 0;
-}
-
-/* "Duplicate entry '5' for key 'backup_jobs_one_active'" */
-void statement_key_named(MYSQL *database, char *ret_name, size_t size)
-{
-        const char *message = mysql_error(database), *key = strstr(message, "for key '");
-
-        *ret_name = '\0';
-        if (!key)
-                return;
-        key += strlen("for key '");
-        (void) snprintf(ret_name, size, "%.*s", (int) strcspn(key, "'"), key);
 }

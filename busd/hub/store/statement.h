@@ -16,6 +16,7 @@ enum {
         STATEMENT_VALUES_MAX = 40,
         STATEMENT_COLUMNS_MAX = 64,
         STATEMENT_ROWS_MAX = 20000,
+        STATEMENT_NAME_SIZE = 65, /* of a constraint */
         STATEMENT_TEXT_MAX = 1 << 20, /* bytes of one value that comes back */
 };
 
@@ -44,7 +45,7 @@ SqlValue sql_number_or_null(uint64_t number);
 #define SQL_VALUES(...) \
         ((const SqlValue[]){ __VA_ARGS__ }), sizeof((SqlValue[]){ __VA_ARGS__ }) / sizeof(SqlValue)
 
-/* For statements without rows. Outputs may be NULL; affected counts rows that matched. */
+/* For statements without rows. Outputs may be NULL; affected counts rows that were changed. */
 int statement_run(MYSQL *database, const char *sql, const SqlValue *values, size_t n_values,
                   uint64_t *ret_affected, uint64_t *ret_insert_id);
 
@@ -57,6 +58,6 @@ int statement_rows(MYSQL *database, const char *sql, const SqlValue *values, siz
 int statement_row(MYSQL *database, const char *sql, const SqlValue *values, size_t n_values,
                   json_t **ret_row);
 
-/* The name of the UNIQUE or foreign key that the last failed statement names, cut to size; "" when
- * none. MariaDB says it in its message only. */
-void statement_key_named(MYSQL *database, char *ret_name, size_t size);
+/* The UNIQUE key, foreign key or CHECK that refused this thread's last statement; "" when none did.
+ * MariaDB says it in its message only. */
+const char *statement_refused_by(void);

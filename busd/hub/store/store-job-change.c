@@ -13,7 +13,8 @@
 #include <errno.h>
 #include <string.h>
 
-/* 1: written; 0: this very change is done already. */
+/* 1: written; 0: this very change is done already. A reason may be what some tool printed: it is cut to
+ * its column, because a job must be able to end whatever was said. */
 static int insert_event(MYSQL *database, const json_t *in, const char *to)
 {
         CLEANUP(json_decrefp) json_t *row = NULL;
@@ -26,7 +27,7 @@ static int insert_event(MYSQL *database, const json_t *in, const char *to)
         r = statement_run(
                         database,
                         "INSERT INTO job_events (event_id, job_id, at_usec, principal, from_state,"
-                        " to_state, reason) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                        " to_state, reason) VALUES (?, ?, ?, ?, ?, ?, LEFT(?, 2048))",
                         SQL_VALUES(sql_text(object_text(in, "EventId")),
                                    SQL_NUMBER(object_number(in, "Id")),
                                    SQL_NUMBER(object_number(in, "NowUSec")),
@@ -54,20 +55,25 @@ static int expect(MYSQL *database, const json_t *in, bool may_be_ending)
         return object_text(row, "Ending") && !may_be_ending ? -ESTALE : 0;
 }
 
+/* What is not given stays; but the invocation id of one unit is none of the next. */
 static int update_job(MYSQL *database, const json_t *in)
 {
-        /* What is not given stays. */
+        const char *unit = object_text(in, "Unit"),
+                   *invocation_id = object_text(in, "InvocationId");
+
         return statement_run(
                         database,
                         "UPDATE backup_jobs SET state = ?, started_usec = COALESCE(?, "
                         "started_usec),"
-                        " finished_usec = COALESCE(?, finished_usec), unit = COALESCE(?, unit),"
-                        " boot_id = COALESCE(?, boot_id) WHERE id = ?",
+                        " finished_usec = COALESCE(?, finished_usec),"
+                        " invocation_id = COALESCE(?, IF(? IS NULL OR unit = ?, invocation_id, "
+                        "NULL)),"
+                        " unit = COALESCE(?, unit), boot_id = COALESCE(?, boot_id) WHERE id = ?",
                         SQL_VALUES(sql_text(object_text(in, "To")),
                                    sql_number_or_null(object_number(in, "StartedUSec")),
                                    sql_number_or_null(object_number(in, "FinishedUSec")),
-                                   sql_text(object_text(in, "Unit")),
-                                   sql_text(object_text(in, "BootId")),
+                                   sql_text(invocation_id), sql_text(unit), sql_text(unit),
+                                   sql_text(unit), sql_text(object_text(in, "BootId")),
                                    SQL_NUMBER(object_number(in, "Id"))),
                         NULL, NULL);
 }
@@ -83,19 +89,27 @@ static int clear_ending(MYSQL *database, const json_t *in)
 
 static int update_disk(MYSQL *database, const json_t *in, const json_t *disk)
 {
-        return statement_run(database,
-                             "UPDATE backup_disks SET file_path = COALESCE(?, file_path),"
-                             " size_bytes = COALESCE(?, size_bytes), unit = COALESCE(?, unit),"
-                             " invocation_id = COALESCE(?, invocation_id),"
-                             " boot_id = COALESCE(?, boot_id) WHERE id = ? AND job_id = ?",
-                             SQL_VALUES(sql_text(object_text(disk, "File")),
-                                        sql_number_or_null(object_number(disk, "SizeBytes")),
-                                        sql_text(object_text(disk, "Unit")),
-                                        sql_text(object_text(disk, "InvocationId")),
-                                        sql_text(object_text(disk, "BootId")),
-                                        SQL_NUMBER(object_number(disk, "Id")),
-                                        SQL_NUMBER(object_number(in, "Id"))),
-                             NULL, NULL);
+        const char *unit = object_text(disk, "Unit");
+
+        return statement_run(
+                        database,
+                        "UPDATE backup_disks SET state = COALESCE(?, state),"
+                        " file_path = COALESCE(?, file_path), size_bytes = COALESCE(?, size_bytes),"
+                        " invocation_id = COALESCE(?, IF(? IS NULL OR unit = ?, invocation_id, "
+                        "NULL)),"
+                        " unit = COALESCE(?, unit), boot_id = COALESCE(?, boot_id),"
+                        " error_text = COALESCE(LEFT(?, 2048), error_text)"
+                        " WHERE id = ? AND job_id = ?",
+                        SQL_VALUES(sql_text(object_text(disk, "State")),
+                                   sql_text(object_text(disk, "File")),
+                                   sql_number_or_null(object_number(disk, "SizeBytes")),
+                                   sql_text(object_text(disk, "InvocationId")), sql_text(unit),
+                                   sql_text(unit), sql_text(unit),
+                                   sql_text(object_text(disk, "BootId")),
+                                   sql_text(object_text(disk, "ErrorText")),
+                                   SQL_NUMBER(object_number(disk, "Id")),
+                                   SQL_NUMBER(object_number(in, "Id"))),
+                        NULL, NULL);
 }
 
 /* Files first: a state that needs one is refused without it. */
@@ -112,8 +126,8 @@ static int update_disks(MYSQL *database, const json_t *in)
         if (r < 0 || !state)
                 return r;
         return statement_run(database,
-                             "UPDATE backup_disks SET state = ? WHERE job_id = ? AND state <> "
-                             "'excluded'",
+                             "UPDATE backup_disks SET state = ? WHERE job_id = ?"
+                             " AND state NOT IN ('excluded', 'completed', 'failed', 'cancelled')",
                              SQL_VALUES(sql_text(state), SQL_NUMBER(object_number(in, "Id"))), NULL,
                              NULL);
 }
@@ -211,14 +225,14 @@ int store_job_decide(MYSQL *database, void *userdata)
         if (r >= 0)
                 r = expect(database, in, false);
         if (r >= 0)
-                r = statement_run(
-                                database,
-                                "UPDATE backup_jobs SET ending = ?, error_name = ?, error_text = ?"
-                                " WHERE id = ?",
-                                SQL_VALUES(sql_text(object_text(in, "Ending")),
-                                           sql_text(object_text(in, "ErrorName")),
-                                           sql_text(object_text(in, "ErrorText")),
-                                           SQL_NUMBER(object_number(in, "Id"))),
-                                NULL, NULL);
+                r = statement_run(database,
+                                  "UPDATE backup_jobs SET ending = ?, error_name = ?, error_text = "
+                                  "LEFT(?, 2048)"
+                                  " WHERE id = ?",
+                                  SQL_VALUES(sql_text(object_text(in, "Ending")),
+                                             sql_text(object_text(in, "ErrorName")),
+                                             sql_text(object_text(in, "ErrorText")),
+                                             SQL_NUMBER(object_number(in, "Id"))),
+                                  NULL, NULL);
         return r < 0 ? r : store_answer(request, json_object());
 }

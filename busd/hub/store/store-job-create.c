@@ -43,19 +43,22 @@ static int find_repository(MYSQL *database, StoreRequest *request, uint64_t *ret
         return r;
 }
 
-/* The newest completed layer of each disk of the VM in the repository. */
+/* The newest completed layer of each disk of the VM in the repository. Newest by the backup's time: rows
+ * of a catalog that was rebuilt stand in any order. */
 static int newest_layers(MYSQL *database, uint64_t vm_id, uint64_t repository_id,
                          json_t **ret_layers)
 {
         return statement_rows(
                         database,
-                        "SELECT b.id AS Id, b.disk_key AS `Key`, b.capacity_bytes AS CapacityBytes,"
-                        " b.backing_uuid AS BackingUuid, j.backup_id AS BackupId"
-                        " FROM backup_disks b JOIN backup_jobs j ON j.id = b.job_id"
-                        " WHERE b.id IN (SELECT MAX(c.id) FROM backup_disks c"
-                        "  WHERE c.vm_context_id = ? AND c.repository_id = ? AND c.state = "
-                        "'completed'"
-                        "  GROUP BY c.disk_key)",
+                        "SELECT l.Id, l.`Key`, l.CapacityBytes, l.BackingUuid, l.BackupId FROM ("
+                        " SELECT b.id AS Id, b.disk_key AS `Key`, b.capacity_bytes AS "
+                        "CapacityBytes,"
+                        "  b.backing_uuid AS BackingUuid, j.backup_id AS BackupId,"
+                        "  ROW_NUMBER() OVER (PARTITION BY b.disk_key"
+                        "   ORDER BY j.created_usec DESC, b.id DESC) AS n"
+                        "  FROM backup_disks b JOIN backup_jobs j ON j.id = b.job_id"
+                        "  WHERE b.vm_context_id = ? AND b.repository_id = ?"
+                        "  AND b.state = 'completed' AND j.state = 'completed') l WHERE l.n = 1",
                         SQL_VALUES(SQL_NUMBER(vm_id), SQL_NUMBER(repository_id)), ret_layers);
 }
 
@@ -107,7 +110,7 @@ static int insert_job(MYSQL *database, StoreRequest *request, const json_t *vm,
                       uint64_t repository_id, uint64_t *ret_id)
 {
         uint64_t now_usec = object_number(request->in, "NowUSec");
-        char backup_id[BACKUP_ID_SIZE], key[64];
+        char backup_id[BACKUP_ID_SIZE];
         int r = -EEXIST;
 
         for (uint32_t n = 0; r == -EEXIST && n < BACKUP_ID_ATTEMPTS_MAX; n++) {
@@ -127,8 +130,7 @@ static int insert_job(MYSQL *database, StoreRequest *request, const json_t *vm,
                                   NULL, ret_id);
                 if (r != -EEXIST)
                         return r;
-                statement_key_named(database, key, sizeof(key));
-                if (strcmp(key, "backup_jobs_one_active") == 0)
+                if (strcmp(statement_refused_by(), "backup_jobs_one_active") == 0)
                         return refuse_busy(database, request, vm);
         }
         return r;
@@ -178,14 +180,38 @@ static int insert_first_event(MYSQL *database, const StoreRequest *request, uint
                         NULL, NULL);
 }
 
+/* 1: this very request has made its job already. */
+static int find_made(MYSQL *database, const StoreRequest *request, uint64_t *ret_id)
+{
+        CLEANUP(json_decrefp) json_t *row = NULL;
+        int r;
+
+        r = statement_row(database, "SELECT job_id AS Id FROM job_events WHERE event_id = ?",
+                          SQL_VALUES(sql_text(object_text(request->in, "EventId"))), &row);
+        if (r < 0)
+                return r == -ENODATA ? 0 : r;
+        *ret_id = object_number(row, "Id");
+        return 1;
+}
+
+static int answer_job(MYSQL *database, StoreRequest *request, uint64_t id)
+{
+        json_t *job;
+        int r = job_load(database, id, &job);
+
+        return r < 0 ? r : store_answer(request, job);
+}
+
 int store_job_create(MYSQL *database, void *userdata)
 {
         StoreRequest *request = userdata;
         CLEANUP(json_decrefp) json_t *vm = NULL, *plan = NULL;
         uint64_t repository_id = 0, vm_id, job_id = 0;
-        json_t *job;
         int r;
 
+        r = find_made(database, request, &job_id);
+        if (r != 0)
+                return r < 0 ? r : answer_job(database, request, job_id);
         r = vm_find(database, request, object_text(request->in, "Vm"), &vm);
         if (r < 0)
                 return r;
@@ -200,6 +226,6 @@ int store_job_create(MYSQL *database, void *userdata)
         if (r >= 0)
                 r = insert_first_event(database, request, job_id);
         if (r >= 0)
-                r = job_load(database, job_id, &job);
-        return r < 0 ? r : store_answer(request, job);
+                r = answer_job(database, request, job_id);
+        return r;
 }

@@ -32,28 +32,23 @@
         " r.path AS RepositoryPath, r.repository_uuid AS RepositoryUuid, j.unit AS Unit,"          \
         " j.invocation_id AS InvocationId, j.boot_id AS BootId"
 
-static int load_disks(MYSQL *database, uint64_t id, json_t **ret_disks)
-{
-        return statement_rows(
-                        database,
-                        "SELECT b.id AS Id, b.disk_key AS `Key`, d.unit_number AS UnitNumber,"
-                        " d.controller AS Controller, b.state AS State, b.backup_type AS "
-                        "BackupType,"
-                        " b.reason AS Reason, b.capacity_bytes AS CapacityBytes,"
-                        " b.backing_uuid AS BackingUuid, b.change_id AS ChangeId,"
-                        " b.parent_id AS ParentId, p.backup_id AS ParentBackupId, b.file_path AS "
-                        "File,"
-                        " b.size_bytes AS SizeBytes, b.source_uri AS SourceUri, b.unit AS Unit,"
-                        " b.invocation_id AS InvocationId, b.boot_id AS BootId,"
-                        " b.error_text AS Error, l.port AS Port, l.export_name AS ExportName"
-                        " FROM backup_disks b JOIN vm_disks d ON d.vm_context_id = b.vm_context_id"
-                        "  AND d.disk_key = b.disk_key"
-                        " LEFT JOIN backup_disks pb ON pb.id = b.parent_id"
-                        " LEFT JOIN backup_jobs p ON p.id = pb.job_id"
-                        " LEFT JOIN port_leases l ON l.backup_disk_id = b.id"
-                        " WHERE b.job_id = ? ORDER BY b.disk_key",
-                        SQL_VALUES(SQL_NUMBER(id)), ret_disks);
-}
+#define DISK_COLUMNS                                                                    \
+        "b.id AS Id, b.disk_key AS `Key`, d.unit_number AS UnitNumber,"                 \
+        " d.controller AS Controller, b.state AS State, b.backup_type AS BackupType,"   \
+        " b.reason AS Reason, b.capacity_bytes AS CapacityBytes,"                       \
+        " b.backing_uuid AS BackingUuid, b.change_id AS ChangeId,"                      \
+        " b.parent_id AS ParentId, p.backup_id AS ParentBackupId, b.file_path AS File," \
+        " b.size_bytes AS SizeBytes, b.source_uri AS SourceUri, b.unit AS Unit,"        \
+        " b.invocation_id AS InvocationId, b.boot_id AS BootId,"                        \
+        " b.error_text AS Error, l.port AS Port, l.export_name AS ExportName"
+
+#define DISK_TABLES                                                                 \
+        " FROM backup_disks b JOIN vm_disks d ON d.vm_context_id = b.vm_context_id" \
+        "  AND d.disk_key = b.disk_key"                                             \
+        " LEFT JOIN backup_disks pb ON pb.id = b.parent_id"                         \
+        " LEFT JOIN backup_jobs p ON p.id = pb.job_id"                              \
+        " LEFT JOIN port_leases l ON l.backup_disk_id = b.id"                       \
+        " WHERE b.job_id = ? ORDER BY b.disk_key"
 
 static int add(json_t *job, const char *key, json_t *value)
 {
@@ -67,7 +62,10 @@ static int complete(MYSQL *database, json_t *job)
         json_t *disks, *obligations;
         int r;
 
-        r = load_disks(database, id, &disks);
+        r = statement_rows(database,
+                           "SELECT " DISK_COLUMNS ", l.invocation_id AS LeaseInvocationId,"
+                           " l.boot_id AS LeaseBootId" DISK_TABLES,
+                           SQL_VALUES(SQL_NUMBER(id)), &disks);
         if (r >= 0)
                 r = add(job, "Disks", disks);
         if (r >= 0)
@@ -151,7 +149,7 @@ int store_job_list(MYSQL *database, void *userdata)
                         " JOIN backup_repositories r ON r.id = j.repository_id ORDER BY j.id DESC",
                         SQL_VALUES(SQL_NUMBER(after), SQL_NUMBER(after), sql_text(state),
                                    sql_text(state), SQL_NUMBER(vm_id), SQL_NUMBER(vm_id),
-                                   SQL_NUMBER(object_number(request->in, "Limit"))),
+                                   SQL_NUMBER(store_limit(request))),
                         &jobs);
         return r < 0 ? r : store_answer(request, json_pack("{s:o}", "Jobs", jobs));
 }
@@ -170,15 +168,17 @@ int store_job_get(MYSQL *database, void *userdata)
                 return store_refuse(request, -ENOENT, BUS_ERROR_NOT_FOUND,
                                     "There is no job %" PRIu64, id);
         if (r >= 0)
-                r = load_disks(database, id, &disks);
+                r = statement_rows(database, "SELECT " DISK_COLUMNS DISK_TABLES,
+                                   SQL_VALUES(SQL_NUMBER(id)), &disks);
         if (r >= 0)
                 r = add(job, "Disks", disks);
         if (r >= 0)
                 r = statement_rows(database,
                                    "SELECT id AS Id, at_usec AS AtUSec, principal AS Principal,"
                                    " from_state AS `From`, to_state AS `To`, reason AS Reason"
-                                   " FROM job_events WHERE job_id = ? ORDER BY id",
-                                   SQL_VALUES(SQL_NUMBER(id)), &events);
+                                   " FROM (SELECT * FROM job_events WHERE job_id = ?"
+                                   "  ORDER BY id DESC LIMIT ?) e ORDER BY id",
+                                   SQL_VALUES(SQL_NUMBER(id), SQL_NUMBER(STORE_LIST_MAX)), &events);
         if (r >= 0)
                 r = add(job, "Events", events);
         return r < 0 ? r : store_answer(request, TAKE(job));
@@ -215,8 +215,7 @@ int store_backup_list(MYSQL *database, void *userdata)
                         " JOIN backup_repositories r ON r.id = j.repository_id ORDER BY j.id DESC",
                         SQL_VALUES(SQL_NUMBER(after), SQL_NUMBER(after), SQL_NUMBER(vm_id),
                                    SQL_NUMBER(vm_id), sql_text(repository), sql_text(repository),
-                                   sql_text(repository),
-                                   SQL_NUMBER(object_number(request->in, "Limit"))),
+                                   sql_text(repository), SQL_NUMBER(store_limit(request))),
                         &backups);
         return r < 0 ? r : store_answer(request, json_pack("{s:o}", "Backups", backups));
 }

@@ -13,14 +13,15 @@ typedef struct st_mysql MYSQL;
 typedef struct StoreRequest StoreRequest;
 
 /* store-job-create.c: {Vm, Repository, BackupType, Principal, Sources?, Exclude?, NowUSec, EventId} ->
- * the job as store_job_load_open has it. VmBusy with the open job's id. */
+ * the job as store_job_load_open has it; the one made before when EventId is known. VmBusy with the open
+ * job's id. */
 int store_job_create(MYSQL *database, void *request);
 
 /* store-job-change.c */
 
-/* {Id, From, To, EventId, Principal, Reason, NowUSec, DiskState?, Disks?: [{Id, File?, SizeBytes?, Unit?,
- * InvocationId?, BootId?}], Unit?, BootId?, Obligations?: [{Kind, Subject}], ObligationsDone?: [kind],
- * StartedUSec?, FinishedUSec?, ChangeIds?} -> {}. DiskState is for all disks that take part. -ESTALE when
+/* {Id, From, To, EventId, Principal, Reason, NowUSec, DiskState?, Disks?: [{Id, State?, File?,
+ * SizeBytes?, ErrorText?, Unit?, InvocationId?, BootId?}], Unit?, InvocationId?, BootId?, Obligations?: [{Kind, Subject}], ObligationsDone?: [kind],
+ * StartedUSec?, FinishedUSec?, ChangeIds?} -> {}. DiskState is for all disks that take part and are in no final state. -ESTALE when
  * the job is not in From, or is to end and To is not final. */
 int store_job_advance(MYSQL *database, void *request);
 
@@ -36,7 +37,7 @@ int store_job_load_open(MYSQL *database, void *request);
 /* {Limit, After?, State?, Vm?} -> {Jobs: [...]}, newest first, without disks and events */
 int store_job_list(MYSQL *database, void *request);
 
-/* {Id} -> the job with its Disks and Events */
+/* {Id} -> the job with its Disks and its last STORE_LIST_MAX Events, oldest first */
 int store_job_get(MYSQL *database, void *request);
 
 /* {Limit, After?, Vm?, Repository?} -> {Backups: [...]}, newest first */

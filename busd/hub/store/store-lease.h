@@ -7,8 +7,11 @@
 typedef struct st_mysql MYSQL;
 
 /* {Job, Leases: [{DiskId, Port, ExportName, Unit, BootId}], NowUSec} -> {}. All or none; a lease that a
- * disk of the job had before goes. -EEXIST when another job holds one of the ports. */
+ * disk of the job had before goes. PortTaken when another job holds one of the ports. */
 int store_lease_take(MYSQL *database, void *request);
+
+/* {Port, Job, InvocationId} -> {} */
+int store_lease_set_invocation(MYSQL *database, void *request);
 
 /* {Job} or {Job, Port} -> {} */
 int store_lease_free(MYSQL *database, void *request);

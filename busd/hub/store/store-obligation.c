@@ -43,7 +43,7 @@ int store_obligation_list(MYSQL *database, void *userdata)
                         "SELECT o.id AS Id, o.kind AS Kind, o.subject AS Subject, o.job_id AS Job,"
                         " o.attempts AS Attempts, o.created_usec AS CreatedUSec,"
                         " o.next_attempt_usec AS NextAttemptUSec, o.error_text AS Error,"
-                        " j.state AS State, v.instance_uuid AS InstanceUuid,"
+                        " j.state AS State, j.ending AS Ending, v.instance_uuid AS InstanceUuid,"
                         " j.backup_id AS BackupId, r.path AS RepositoryPath,"
                         " r.repository_uuid AS RepositoryUuid"
                         " FROM obligations o JOIN backup_jobs j ON j.id = o.job_id"
@@ -78,7 +78,8 @@ int store_obligation_failed(MYSQL *database, void *userdata)
         int r;
 
         r = statement_run(database,
-                          "UPDATE obligations SET attempts = attempts + 1, error_text = ?,"
+                          "UPDATE obligations SET attempts = attempts + 1, error_text = LEFT(?, "
+                          "2048),"
                           " next_attempt_usec = ? WHERE id = ? AND state = 'open'",
                           SQL_VALUES(sql_text(object_text(request->in, "ErrorText")),
                                      SQL_NUMBER(object_number(request->in, "NextAttemptUSec")),

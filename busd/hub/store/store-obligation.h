@@ -8,7 +8,7 @@
 typedef struct st_mysql MYSQL;
 
 /* {} -> {Obligations: [{Id, Kind, Subject, Job, Attempts, CreatedUSec, NextAttemptUSec, Error?, and what
- * undoing needs: State, InstanceUuid, BackupId, RepositoryPath, RepositoryUuid?, DiskKeys}]}: those open */
+ * undoing needs: State, Ending?, InstanceUuid, BackupId, RepositoryPath, RepositoryUuid?, DiskKeys}]}: those open */
 int store_obligation_list(MYSQL *database, void *request);
 
 /* {Id, NowUSec} -> {} */

@@ -18,7 +18,6 @@ int store_repository_add(MYSQL *database, void *userdata)
         StoreRequest *request = userdata;
         const char *name = object_text(request->in, "Name"),
                    *path = object_text(request->in, "Path");
-        char key[64];
         uint64_t id;
         int r;
 
@@ -29,8 +28,7 @@ int store_repository_add(MYSQL *database, void *userdata)
                                      SQL_NUMBER(object_number(request->in, "NowUSec"))),
                           NULL, &id);
         if (r == -EEXIST) {
-                statement_key_named(database, key, sizeof(key));
-                if (strcmp(key, "backup_repositories_path") == 0)
+                if (strcmp(statement_refused_by(), "backup_repositories_path") == 0)
                         return store_refuse(request, r, BUS_ERROR_EXISTS,
                                             "%s is a repository already; two in one folder would "
                                             "overwrite each other",
@@ -38,6 +36,12 @@ int store_repository_add(MYSQL *database, void *userdata)
                 return store_refuse(request, r, BUS_ERROR_EXISTS,
                                     "There is a repository named %s already", name);
         }
+        if (r == -EINVAL && strcmp(statement_refused_by(), "backup_repositories_path_form") == 0)
+                return store_refuse(
+                                request, r, BUS_ERROR_INVALID_ARGUMENT,
+                                "%.500s is no path of a repository: it must be absolute, without "
+                                "'.', '..', empty parts and control characters",
+                                path);
         return r < 0 ? r : store_answer(request, json_pack("{s:I}", "Id", (json_int_t) id));
 }
 

@@ -31,6 +31,15 @@ uint64_t object_number(const json_t *object, const char *key)
         return value > 0 ? (uint64_t) value : 0;
 }
 
+uint64_t store_limit(const StoreRequest *request)
+{
+        uint64_t limit = object_number(request->in, "Limit");
+
+        if (limit == 0)
+                return STORE_LIST_DEFAULT;
+        return limit > STORE_LIST_MAX ? STORE_LIST_MAX : limit;
+}
+
 int store_answer(StoreRequest *request, json_t *out)
 {
         if (!out)

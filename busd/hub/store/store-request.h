@@ -11,6 +11,8 @@
 enum {
         STORE_REFUSAL_NAME_SIZE = 96,
         STORE_REFUSAL_TEXT_SIZE = 768,
+        STORE_LIST_DEFAULT = 100, /* rows of a list */
+        STORE_LIST_MAX = 1000,
 };
 
 typedef struct StoreRequest {
@@ -28,6 +30,9 @@ int store_refuse(StoreRequest *request, int error, const char *name, const char 
 /* Members of an object: NULL and 0 when absent or of another type. */
 const char *object_text(const json_t *object, const char *key);
 uint64_t object_number(const json_t *object, const char *key);
+
+/* Limit of a list's request: STORE_LIST_DEFAULT when absent, STORE_LIST_MAX at most. */
+uint64_t store_limit(const StoreRequest *request);
 
 /* Answers with out (taken). -ENOMEM for NULL. */
 int store_answer(StoreRequest *request, json_t *out);

@@ -28,7 +28,11 @@
         "  AND j.job_type = 'backup' AND j.state = 'completed' ORDER BY j.id DESC LIMIT 1)" \
         "  AS LastBackupUSec"
 
-/* Names every context that a name could mean. */
+enum {
+        NAMESAKES_MAX = 5, /* that a refusal names */
+};
+
+/* Names the contexts that a name could mean. */
 static int refuse_ambiguous(StoreRequest *request, const char *vm, const json_t *rows)
 {
         char ids[512] = "";
@@ -40,8 +44,8 @@ static int refuse_ambiguous(StoreRequest *request, const char *vm, const json_t 
                         n += (size_t) snprintf(ids + n, sizeof(ids) - n, "%s%s", i > 0 ? ", " : "",
                                                object_text(row, "ContextId"));
         return store_refuse(request, -EINVAL, BUS_ERROR_INVALID_ARGUMENT,
-                            "%zu VMs are named %.100s; say which by its context id: %s",
-                            json_array_size(rows), vm, ids);
+                            "Several VMs are named %.100s; say which by its context id: %s%s", vm,
+                            ids, json_array_size(rows) >= NAMESAKES_MAX ? ", …" : "");
 }
 
 int vm_find(MYSQL *database, StoreRequest *request, const char *vm, json_t **ret_row)
@@ -58,8 +62,8 @@ int vm_find(MYSQL *database, StoreRequest *request, const char *vm, json_t **ret
                 r = statement_rows(database,
                                    "SELECT " VM_COLUMNS LAST_BACKUP
                                    " FROM vm_replication_contexts v"
-                                   " WHERE v.vm_name = ? ORDER BY v.id LIMIT 5",
-                                   SQL_VALUES(sql_text(vm)), &rows);
+                                   " WHERE v.vm_name = ? ORDER BY v.id LIMIT ?",
+                                   SQL_VALUES(sql_text(vm), SQL_NUMBER(NAMESAKES_MAX)), &rows);
         }
         if (r < 0)
                 return r;
@@ -114,7 +118,7 @@ int store_vm_list(MYSQL *database, void *userdata)
                            "SELECT " VM_COLUMNS LAST_BACKUP " FROM vm_replication_contexts v"
                            " WHERE ? = 0 OR v.id < ? ORDER BY v.id DESC LIMIT ?",
                            SQL_VALUES(SQL_NUMBER(after), SQL_NUMBER(after),
-                                      SQL_NUMBER(object_number(request->in, "Limit"))),
+                                      SQL_NUMBER(store_limit(request))),
                            &rows);
         return r < 0 ? r : store_answer(request, json_pack("{s:o}", "Vms", rows));
 }
@@ -122,7 +126,7 @@ int store_vm_list(MYSQL *database, void *userdata)
 static int insert_vm(MYSQL *database, StoreRequest *request, uint64_t *ret_id)
 {
         uint64_t now_usec = object_number(request->in, "NowUSec");
-        char context_id[CONTEXT_ID_SIZE], key[64];
+        char context_id[CONTEXT_ID_SIZE];
         int r;
 
         r = context_id_format(object_text(request->in, "Name"), (int64_t) (now_usec / USEC_PER_SEC),
@@ -139,13 +143,13 @@ static int insert_vm(MYSQL *database, StoreRequest *request, uint64_t *ret_id)
                                      sql_text(object_text(request->in, "Path")),
                                      SQL_NUMBER(now_usec)),
                           NULL, ret_id);
-        if (r == -EINVAL)
+        if (r == -EINVAL &&
+            strcmp(statement_refused_by(), "vm_replication_contexts_uuid_form") == 0)
                 return store_refuse(request, r, BUS_ERROR_INVALID_ARGUMENT,
                                     "instance_uuid must be a UUID in lower case, such as "
                                     "50112233-4455-6677-8899-aabbccddeeff");
         if (r != -EEXIST)
                 return r;
-        statement_key_named(database, key, sizeof(key));
         return store_refuse(
                         request, r, BUS_ERROR_EXISTS,
                         "Another VM of such a name was entered in this very second (%s); try again",

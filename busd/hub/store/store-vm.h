@@ -20,8 +20,8 @@ int store_vm_list(MYSQL *database, void *request);
 /* {Vm: name, context id or instance UUID} -> {Id, ..., Disks: [...]} */
 int store_vm_get(MYSQL *database, void *request);
 
-/* The row of what {Vm} of a request means, without its disks; locked when for_update. Refuses what is
- * not there, and a name that several have. For the other rooms of the store. */
+/* The row of what {Vm} of a request means, without its disks. Refuses what is not
+ * there, and a name that several have. For the other rooms of the store. */
 int vm_find(MYSQL *database, StoreRequest *request, const char *vm, json_t **ret_row);
 
 /* Its disks, those the VM still has. */

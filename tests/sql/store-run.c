@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Runs functions of busd/hub/store for tests/sql/store-*.sh, each in a transaction as the hub's worker
+ * does: reads lines "FUNCTION JSON" from stdin and prints one line of JSON for each, what the function
+ * answered or {"error", "name", "text"}. "time N FUNCTION JSON" runs it N times and prints figures.
+ */
+#include "cleanup.h"
+#include "clock.h"
+#include "database.h"
+#include "hub-config.h"
+#include "store-catalog.h"
+#include "store-job.h"
+#include "store-lease.h"
+#include "store-obligation.h"
+#include "store-repository.h"
+#include "store-request.h"
+#include "store-vm.h"
+#include "store.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include <mysql.h>
+
+enum {
+        ROUNDS_MAX = 1000,
+};
+
+static const struct {
+        const char *name;
+        StoreWork work;
+} functions[] = {
+        { "repository_add", store_repository_add },
+        { "repository_list", store_repository_list },
+        { "repository_remove", store_repository_remove },
+        { "repository_set_uuid", store_repository_set_uuid },
+        { "vm_set", store_vm_set },
+        { "vm_list", store_vm_list },
+        { "vm_get", store_vm_get },
+        { "job_create", store_job_create },
+        { "job_advance", store_job_advance },
+        { "job_decide", store_job_decide },
+        { "job_load_open", store_job_load_open },
+        { "job_list", store_job_list },
+        { "job_get", store_job_get },
+        { "backup_list", store_backup_list },
+        { "lease_take", store_lease_take },
+        { "lease_set_invocation", store_lease_set_invocation },
+        { "lease_free", store_lease_free },
+        { "lease_list", store_lease_list },
+        { "obligation_list", store_obligation_list },
+        { "obligation_done", store_obligation_done },
+        { "obligation_failed", store_obligation_failed },
+        { "catalog_adopt", store_catalog_adopt },
+};
+
+static StoreWork find_function(const char *name)
+{
+        for (size_t i = 0; i < ELEMENTSOF(functions); i++)
+                if (strcmp(functions[i].name, name) == 0)
+                        return functions[i].work;
+        return NULL;
+}
+
+static int run(MYSQL *mysql, StoreWork work, StoreRequest *request)
+{
+        int r = mysql_query(mysql, "START TRANSACTION") == 0 ? 0 : database_errno(mysql);
+
+        if (r >= 0)
+                r = work(mysql, request);
+        if (mysql_query(mysql, r < 0 ? "ROLLBACK" : "COMMIT") != 0 && r >= 0)
+                r = database_errno(mysql);
+        return r;
+}
+
+static void print_end(int error, const StoreRequest *request)
+{
+        json_t *line = error >= 0 ? json_incref(request->out)
+                                  : json_pack("{s:s, s:s, s:s}", "error", strerrorname_np(-error),
+                                              "name", request->error_name, "text",
+                                              request->error_text);
+
+        (void) json_dumpf(line, stdout, JSON_COMPACT | JSON_SORT_KEYS);
+        (void) putchar('\n');
+        json_decref(line);
+}
+
+static int compare_usec(const void *a, const void *b)
+{
+        const uint64_t *x = a, *y = b;
+
+        return *x < *y ? -1 : *x > *y;
+}
+
+static void measure(MYSQL *mysql, StoreWork work, const json_t *in, unsigned n)
+{
+        uint64_t took[ROUNDS_MAX];
+
+        for (unsigned i = 0; i < n; i++) {
+                StoreRequest request = { .in = (json_t *) in };
+                uint64_t start = clock_monotonic_usec();
+                int r = run(mysql, work, &request);
+
+                took[i] = clock_monotonic_usec() - start;
+                if (r < 0)
+                        print_end(r, &request);
+                json_decref(request.out);
+        }
+        qsort(took, n, sizeof(took[0]), compare_usec);
+        (void) printf("p50 %.1f ms, p99 %.1f ms\n", (double) took[n / 2] / 1000,
+                      (double) took[n * 99 / 100] / 1000);
+}
+
+/* "FUNCTION JSON", cut in two at the blank. */
+static int obey(MYSQL *mysql, char *line)
+{
+        CLEANUP(json_decrefp) json_t *in = NULL;
+        StoreRequest request = {};
+        unsigned n = 0;
+        StoreWork work;
+        int start = 0;
+        char *json;
+
+        if (sscanf(line, "time %u %n", &n, &start) == 1)
+                line += start;
+        json = strchr(line, ' ');
+        if (json)
+                *json++ = '\0';
+        work = find_function(line);
+        in = json ? json_loads(json, 0, NULL) : json_object();
+        if (!work || !in || n > ROUNDS_MAX)
+                return -EINVAL;
+        if (n > 0) {
+                measure(mysql, work, in, n);
+                return 0;
+        }
+        request.in = in;
+        print_end(run(mysql, work, &request), &request);
+        json_decref(request.out);
+        return 0;
+}
+
+int main(int argc, char *argv[])
+{
+        CLEANUP(hub_config_done) HubConfig config = {};
+        _cleanup_free_ char *error = NULL, *line = NULL;
+        char why[STORE_ERROR_SIZE] = "";
+        MYSQL *mysql = NULL;
+        size_t size = 0;
+        ssize_t n;
+        int r = 0;
+
+        if (argc != 2 || hub_config_load(&config, argv[1], &error) < 0) {
+                (void) fprintf(stderr, "store-run: %s\n", error ?: "usage: store-run CONFIG");
+                return 2;
+        }
+        r = database_connect(&config, config.database_user, config.database_name, &mysql, why,
+                             sizeof(why));
+        while (r >= 0 && (n = getline(&line, &size, stdin)) > 0) {
+                line[strcspn(line, "\n")] = '\0';
+                r = obey(mysql, line);
+        }
+        if (r < 0)
+                (void) fprintf(stderr, "store-run: %s\n", *why ? why : line);
+        (void) database_close(mysql);
+        mysql_library_end();
+        return r < 0 || fflush(stdout) != 0 ? 1 : 0;
+}
