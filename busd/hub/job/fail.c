@@ -25,6 +25,7 @@ static void on_decided(Job *job, int error, const json_t *out)
         }
         if (error < 0) {
                 /* Nothing is undone that is not written down; the next start of the hub tries anew. */
+                job->is_undecidable = true;
                 (void) job_log(job, NULL, LOG_ERR, error, MESSAGE_NONE,
                                "The end of the job cannot be written down: %m; nothing is undone "
                                "until the hub starts anew");

@@ -86,6 +86,7 @@ struct Job {
 
         bool has_error; /* decided to end, the decision not written yet */
         bool wants_cancel;
+        bool is_undecidable; /* the database refuses to write it */
         char error_name[JOB_ERROR_NAME_SIZE];
         char error_text[JOB_ERROR_TEXT_SIZE];
         char principal[64]; /* who cancels */

@@ -155,9 +155,20 @@ static void start_export(Job *job, JobDisk *disk)
                          disk->text, strerror(-r));
 }
 
+/* A stranger's port was given up while the leases of other disks were being written. */
+static bool wants_leases(const Job *job)
+{
+        for (size_t i = 0; i < job->n_disks; i++)
+                if (job_disk_takes_part(job->disks + i) && job->disks[i].port == 0)
+                        return true;
+        return false;
+}
+
 static void on_leased(Job *job, int error, const json_t *out)
 {
         (void) out;
+        if (job->has_error)
+                return; /* its end is written next */
         if (error == -EEXIST) {
                 /* A row that is not in memory: another port is free for certain. */
                 for (size_t i = 0; i < job->n_disks; i++)
@@ -173,15 +184,13 @@ static void on_leased(Job *job, int error, const json_t *out)
                          strerror(-error));
                 return;
         }
-        if (job->has_error) {
-                job_decide(job);
-                return;
-        }
         for (size_t i = 0; i < job->n_disks; i++)
                 if (job_disk_takes_part(job->disks + i) && job->disks[i].is_starting) {
                         job->disks[i].is_starting = false;
                         start_export(job, job->disks + i);
                 }
+        if (wants_leases(job) && !job->has_error)
+                take_leases(job);
 }
 
 /* Attempt and nonce: a copy of an earlier life cannot write into this one. */
@@ -246,13 +255,11 @@ static void take_leases(Job *job)
 static void on_old_rows_gone(Job *job, int error, const json_t *out)
 {
         (void) out;
+        if (job->has_error)
+                return;
         if (error < 0) {
                 job_fail(job, BUS_ERROR_FAILED, "The old leases cannot be removed: %s",
                          strerror(-error));
-                return;
-        }
-        if (job->has_error) {
-                job_decide(job);
                 return;
         }
         job->n_waiting = (unsigned) job_n_disks_taking_part(job);

@@ -147,9 +147,7 @@ static void on_disks_checked(Job *job, int error, const json_t *out)
         if (error < 0)
                 job_fail(job, BUS_ERROR_FAILED, "The checked disks cannot be written down: %s",
                          strerror(-error));
-        else if (job->has_error)
-                job_decide(job);
-        else
+        else if (!job->has_error)
                 commit(job);
 }
 
@@ -232,9 +230,7 @@ static void on_leases_gone(Job *job, int error, const json_t *out)
         for (size_t i = 0; i < job->n_disks; i++)
                 job->disks[i].port = 0;
         jobs_pump(job->jobs);
-        if (job->has_error)
-                job_decide(job);
-        else
+        if (!job->has_error)
                 finish_images(job);
 }
 

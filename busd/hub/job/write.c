@@ -29,6 +29,14 @@ static bool is_lost_connection(int error)
 
 static void submit(Job *job);
 
+/* A failure or a cancellation that came while something else was being written, whatever became of that. */
+static void decide_if_wanted(Job *job)
+{
+        if (job->has_error && job->ending == JOB_STATE_INVALID && !job->is_undecidable &&
+            !job->is_removed && !job->write.is_open && !job_state_is_final(job->state))
+                job_decide(job);
+}
+
 static void on_written(int error, const json_t *out, const char *name, const char *text,
                        void *userdata)
 {
@@ -52,6 +60,7 @@ static void on_written(int error, const json_t *out, const char *name, const cha
         json_decref(TAKE(job->write.in));
         job->write.is_open = false;
         written(job, error, out);
+        decide_if_wanted(job);
         job_ticket_done(job);
 }
 
@@ -136,9 +145,7 @@ static void on_advanced(Job *job, int error, const json_t *out)
                        (unsigned long long) job->id, job_text(job, "Vm"),
                        job_state_to_string(job->state), job_state_to_string(from));
         jobs_announce(job);
-        if (job->has_error && !job_state_is_final(job->state))
-                job_decide(job);
-        else
+        if (!job->has_error || job_state_is_final(job->state))
                 advance->then(job);
 }
 
