@@ -60,6 +60,21 @@ static void on_created(int error, const json_t *out, const char *name, const cha
         jobs_pump(jobs);
 }
 
+/* Sources name files and servers of the hub itself: for tests and imports, and for managers only. */
+static int check_sources(const Manager *manager, const json_t *sources, sd_bus_error *error)
+{
+        if (!sources)
+                return bus_error_setf(error, BUS_ERROR_NOT_ALLOWED,
+                                      "This hub has no node that could read the VM; option sources "
+                                      "names NBD URIs to read instead");
+        if (!manager->config->backup_allow_sources)
+                return bus_error_setf(
+                                error, BUS_ERROR_NOT_ALLOWED,
+                                "Option sources is switched off; [Backup] AllowSources=yes in "
+                                "the hub's settings allows it");
+        return 0;
+}
+
 static int act_start(Manager *manager, sd_bus_message *call, const char *principal, json_t *request,
                      sd_bus_error *error)
 {
@@ -67,6 +82,9 @@ static int act_start(Manager *manager, sd_bus_message *call, const char *princip
         BusWait *wait;
         int r;
 
+        r = check_sources(manager, json_object_get(request, "Sources"), error);
+        if (r < 0)
+                return r;
         if (!manager->jobs->is_loaded)
                 return bus_error_setf(error, BUS_ERROR_DATABASE_UNAVAILABLE,
                                       "The hub has not taken up its jobs yet (%s); try again",
@@ -95,21 +113,6 @@ static int act_start(Manager *manager, sd_bus_message *call, const char *princip
         return bus_refuse_store(manager, r, error);
 }
 
-/* Sources name files and servers of the hub itself: for tests and imports, and for managers only. */
-static int check_sources(const Manager *manager, const json_t *sources, sd_bus_error *error)
-{
-        if (!sources)
-                return bus_error_setf(error, BUS_ERROR_NOT_ALLOWED,
-                                      "This hub has no node that could read the VM; option sources "
-                                      "names NBD URIs to read instead");
-        if (!manager->config->backup_allow_sources)
-                return bus_error_setf(
-                                error, BUS_ERROR_NOT_ALLOWED,
-                                "Option sources is switched off; [Backup] AllowSources=yes in "
-                                "the hub's settings allows it");
-        return 0;
-}
-
 int method_start_backup(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
         CLEANUP(json_decrefp) json_t *sources = NULL, *exclude = NULL, *request = NULL;
@@ -136,10 +139,7 @@ int method_start_backup(sd_bus_message *call, void *userdata, sd_bus_error *erro
         if (backup_type_from_string(type) == BACKUP_TYPE_INVALID)
                 return bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT,
                                       "Option type must be full or incremental");
-        r = check_sources(manager, sources, error);
-        if (r < 0)
-                return r;
-        request = json_pack("{s:s, s:s, s:s, s:O, s:O*}", "Vm", vm, "Repository", repository,
+        request = json_pack("{s:s, s:s, s:s, s:O*, s:O*}", "Vm", vm, "Repository", repository,
                             "BackupType", type, "Sources", sources, "Exclude", exclude);
         return bus_call_check(manager, call, sources ? ACTION_MANAGE : ACTION_BACKUP, TAKE(request),
                               act_start, error);
