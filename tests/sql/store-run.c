@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "database.h"
 #include "hub-config.h"
+#include "parse.h"
 #include "store-catalog.h"
 #include "store-job.h"
 #include "store-lease.h"
@@ -112,27 +113,38 @@ static void measure(MYSQL *mysql, StoreWork work, const json_t *in, unsigned n)
                       (double) took[n * 99 / 100] / 1000);
 }
 
-/* "FUNCTION JSON", cut in two at the blank. */
+/* Cuts the first word off; NULL when nothing follows it. */
+static char *cut_word(char *line)
+{
+        char *blank = strchr(line, ' ');
+
+        if (blank)
+                *blank++ = '\0';
+        return blank;
+}
+
 static int obey(MYSQL *mysql, char *line)
 {
+        char *json = cut_word(line);
         CLEANUP(json_decrefp) json_t *in = NULL;
         StoreRequest request = {};
-        unsigned n = 0;
+        uint64_t n = 0;
         StoreWork work;
-        int start = 0;
-        char *json;
 
-        if (sscanf(line, "time %u %n", &n, &start) == 1)
-                line += start;
-        json = strchr(line, ' ');
-        if (json)
-                *json++ = '\0';
+        if (strcmp(line, "time") == 0 && json) {
+                const char *count = json;
+
+                line = cut_word(json);
+                if (!line || parse_uint64(count, 1, ROUNDS_MAX, &n) < 0)
+                        return -EINVAL;
+                json = cut_word(line);
+        }
         work = find_function(line);
         in = json ? json_loads(json, 0, NULL) : json_object();
-        if (!work || !in || n > ROUNDS_MAX)
+        if (!work || !in)
                 return -EINVAL;
         if (n > 0) {
-                measure(mysql, work, in, n);
+                measure(mysql, work, in, (unsigned) n);
                 return 0;
         }
         request.in = in;

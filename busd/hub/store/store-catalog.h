@@ -6,6 +6,8 @@
 
 typedef struct st_mysql MYSQL;
 
-/* {RepositoryId, Records: [VM commit record]} -> {Added, Known, Problems: [text]}. Repeatable. A record
- * whose parents are not there is a problem; it must come after them. */
+/* {RepositoryId, Records: [VM commit record]} -> {Added, Known, Problems: [text]}. Repeatable; the order
+ * of the records is free. A problem: a record that does not fit the catalog, or whose parents are neither
+ * there nor among the others. The newest record of a VM that the catalog did not know says what disks it
+ * has. */
 int store_catalog_adopt(MYSQL *database, void *request);

@@ -1,0 +1,102 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# The catalog rebuilt from commit records: twice, in any order, with records that do not fit, and beside
+# what people have entered meanwhile.
+
+. "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/mariadb.bash"
+. "$(dirname "$0")/migrate.bash"
+. "$(dirname "$0")/store-run.bash"
+
+store_ready
+
+# record SECOND PARENT-SECOND|null [JQ]: of a VM with two disks of one unit number, and one excluded
+record() {
+    jq -cn --argjson sec "$1" --argjson parent "$2" '
+        def layer(key; bytes): {disk_key: key, unit_number: 0, controller: "pvscsi:\(key - 1000)", capacity_bytes: bytes,
+            backing_uuid: "b\(key)", change_id: "52/\($sec)", size_bytes: 4096, manifest_sha256: ("0" * 64),
+            file: "50000000-0000-0000-0000-000000000001/\(key)/backup-pg-\($sec).qcow2",
+            backup_type: (if $parent then "incremental" else "full" end)}
+            + if $parent then {parent_backup_id: "backup-pg-\($parent)"} else {} end;
+        {format: 1, backup_id: "backup-pg-\($sec)", instance_uuid: "50000000-0000-0000-0000-000000000001",
+        context_id: "ctx-pg-20231114-221320", vm_name: "pg", vm_path: "/DC/vm/pg", principal: "uid:0", version: "0.1.0",
+        backup_type: (if $parent then "incremental" else "full" end), created_usec: ($sec * 1000000),
+        committed_usec: ($sec * 1000000 + 5), disks: [layer(2000; 1048576), layer(2001; 2097152)],
+        excluded: [{disk_key: 2002, unit_number: 2, controller: "pvscsi:1000", capacity_bytes: 512, reason: "scratch"}]}'" | ${3:-.}"
+}
+adopt() { # RECORD...
+    store_do catalog_adopt "$(printf '%s\n' "$@" | jq -cs '{RepositoryId: 1, NowUSec: 5, Records: .}')"
+}
+counts() { got '[.Added, .Known, (.Problems | length)] | @csv'; }
+
+r1=$(record 1700000001 null)
+r2=$(record 1700000002 1700000001)
+r3=$(record 1700000003 1700000002)
+adopt "$r3" "$r1" "$r2"
+is "$(counts)" 3,0,0 "three records in a wrong order are adopted"
+is "$(rows "SELECT j.backup_id, b.disk_key, b.backup_type, p.backup_id FROM backup_disks b JOIN backup_jobs j ON j.id = b.job_id
+    LEFT JOIN backup_disks pb ON pb.id = b.parent_id LEFT JOIN backup_jobs p ON p.id = pb.job_id
+    WHERE b.state = 'completed' ORDER BY 1, 2")" \
+    "backup-pg-1700000001 2000 full NULL
+backup-pg-1700000001 2001 full NULL
+backup-pg-1700000002 2000 incremental backup-pg-1700000001
+backup-pg-1700000002 2001 incremental backup-pg-1700000001
+backup-pg-1700000003 2000 incremental backup-pg-1700000002
+backup-pg-1700000003 2001 incremental backup-pg-1700000002" "each disk stands on its own parent"
+is "$(rows 'SELECT reason, file_path, COUNT(*) FROM backup_disks WHERE state = "excluded" GROUP BY 1, 2')" "scratch NULL 3" "what was excluded, and why, is known again"
+store_do vm_get '{"Vm":"pg"}'
+is "$(got '[.ContextId, .LastBackup] + (.Disks | map([.Key, .ChangeId])) | tojson')" \
+    '["ctx-pg-20231114-221320","backup-pg-1700000003",[2000,"52/1700000003"],[2001,"52/1700000003"],[2002,null]]' \
+    "the VM is as its newest backup saw it"
+before=$(rows_dump)
+adopt "$r2" "$r3" "$r1"
+is "$(counts)" 0,3,0 "the second time all are known"
+is "$(rows_dump)" "$before" "and nothing changes"
+store_do job_create "$(create_json pg 1 1700000009 '{"Exclude":{"2002":"scratch"}}')"
+is "$(got '.Disks | map(.ParentBackupId) | tojson')" '["backup-pg-1700000003","backup-pg-1700000003",null]' "the chain goes on"
+
+# What does not fit is told, and takes nothing else with it.
+r4=$(record 1700000004 1700000003)
+before=$(rows_dump)
+problem() { # NAME TEXT RECORD
+    adopt "$3"
+    is "$(counts)" 0,0,1 "$1"
+    like "$(got '.Problems[0]')" "$2" "$1: in words"
+    is "$(rows_dump)" "$before" "$1: and leaves nothing"
+}
+problem "another capacity" "backup-pg-1700000003.*capacity of disk 2001" "$(jq -c '.disks[1].capacity_bytes = 4096' <<<"$r3")"
+problem "another file" "backup-pg-1700000003.*file of disk 2000" "$(jq -c '.disks[0].file = "x/y.qcow2"' <<<"$r3")"
+problem "another parent" "backup-pg-1700000003.*parent of disk 2000" "$(jq -c '.disks[0].parent_backup_id = "backup-pg-1700000001"' <<<"$r3")"
+problem "another disk" "backup-pg-1700000003.*key of disk 2005" "$(jq -c '.disks[0].disk_key = 2005' <<<"$r3")"
+problem "a disk less" "backup-pg-1700000003.* has 2 disks of it, its record 1" "$(jq -c 'del(.disks[0])' <<<"$r3")"
+problem "another VM" "backup-pg-1700000003.*another repository or of another VM" "$(jq -c '.instance_uuid = "50000000-0000-0000-0000-000000000002"' <<<"$r3")"
+problem "no disks at all" "backup-pg-1700000004" "$(jq -c '.disks = []' <<<"$r4")"
+problem "a parent that is not there" "backup-pg-1700000004.*layer that it stands on.*scan once more" "$(jq -c '.disks[1].parent_backup_id = "backup-pg-1600000000"' <<<"$r4")"
+problem "a layer that stands on itself" "backup-pg-1700000004.*layer" "$(jq -c '.disks[].parent_backup_id = .backup_id' <<<"$r4")"
+problem "a file of another backup" "backup-pg-1700000004.*backup_disks_file" "$(jq -c '.disks[0].file |= sub("4.qcow2"; "3.qcow2")' <<<"$r4")"
+problem "a path out of the repository" "backup-pg-1700000004.*backup_disks_file_form" "$(jq -c '.disks[0].file = "../../etc/shadow"' <<<"$r4")"
+problem "an identity that is none" "backup-pg-1700000004.*vm_replication_contexts_uuid_form" "$(jq -c '.instance_uuid = "../x"' <<<"$r4")"
+problem "a name that is none" "no valid backup_id" "$(jq -c '.backup_id = "../x"' <<<"$r4")"
+problem "members of other types" "." '{"backup_id":"backup-x-1","instance_uuid":7,"disks":{}}'
+problem "another type for the disks" "backup-x-1" '{"backup_id":"backup-x-1","instance_uuid":"50000000-0000-0000-0000-000000000007","disks":{"a":1}}'
+problem "no record" "." '"record"'
+adopt "$(jq -c '.disks[0].capacity_bytes = 0' <<<"$r4")" "$(record 1700000005 1700000003)"
+is "$(counts)" 1,0,1 "beside a bad record a good one is adopted"
+rows "UPDATE backup_jobs SET state = 'failed', error_name = 'x', finished_usec = 5 WHERE backup_id = 'backup-pg-1700000009'"
+before=$(rows_dump)
+problem "a backup that the catalog says failed" "backup-pg-1700000009.*failed" "$(record 1700000009 null)"
+
+# A VM that was entered after the backup is as it was entered.
+store_do vm_set "$(vm_json late 2)"
+late=$(record 1600000000 null '.instance_uuid = "50000000-0000-0000-0000-000000000002" | .disks[].file |= sub("01/"; "02/") | .backup_id = "backup-late-1600000000" | .disks[1].disk_key = 2007')
+adopt "$late"
+is "$(counts)" 1,0,0 "a backup of a VM that was entered since is adopted"
+store_do vm_get '{"Vm":"late"}'
+is "$(got '.Disks | map([.Key, .UnitNumber, .ChangeId]) | tojson')" '[[2000,0,null],[2001,0,null]]' "and adds no disk to it"
+
+# A context id that another VM has is made anew.
+adopt "$(record 1600000001 null '.instance_uuid = "50000000-0000-0000-0000-000000000003" | .disks[].file |= sub("01/"; "03/") | .backup_id = "backup-pg-1600000001" | .vm_name = "x"')"
+is "$(counts) $(rows "SELECT context_id FROM vm_replication_contexts WHERE instance_uuid LIKE '%3'")" "1,0,0 ctx-x-20200913-122642" \
+    "two VMs never share a context"
+done_testing
