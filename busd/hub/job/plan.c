@@ -59,11 +59,6 @@ static int check_keys(const json_t *given, const json_t *disks, const char *what
         return 0;
 }
 
-static bool same_text(const char *a, const char *b)
-{
-        return (!a && !b) || (a && b && strcmp(a, b) == 0);
-}
-
 /* Why the disk cannot be read into a layer above the newest one; NULL when it can. */
 static const char *why_full(const json_t *disk, const json_t *layer)
 {
@@ -72,7 +67,9 @@ static const char *why_full(const json_t *disk, const json_t *layer)
         if (!json_equal(json_object_get(disk, "CapacityBytes"),
                         json_object_get(layer, "CapacityBytes")))
                 return "its capacity has changed since the last backup";
-        if (!same_text(text_of(disk, "BackingUuid"), text_of(layer, "BackingUuid")))
+        if (!text_of(disk, "BackingUuid"))
+                return "it has no UUID that would tell it from another disk";
+        if (strcmp(text_of(disk, "BackingUuid"), text_of(layer, "BackingUuid") ?: "") != 0)
                 return "another disk has its key now (its UUID has changed)";
         return NULL;
 }
@@ -132,8 +129,7 @@ static int plan_disk(const PlanRequest *request, const json_t *disk, json_t **re
                 if (*reason == '\0') {
                         (void) snprintf(error, error_size,
                                         "Option exclude gives no reason for disk %s; a disk is "
-                                        "never "
-                                        "left out silently",
+                                        "never left out silently",
                                         key);
                         return -EINVAL;
                 }
@@ -145,8 +141,7 @@ static int plan_disk(const PlanRequest *request, const json_t *disk, json_t **re
                 if (request->sources && (!source || *source == '\0')) {
                         (void) snprintf(error, error_size,
                                         "Option sources has none for disk %s; give one, or exclude "
-                                        "the "
-                                        "disk with a reason",
+                                        "the disk with a reason",
                                         key);
                         return -EINVAL;
                 }
