@@ -100,11 +100,10 @@ int store_job_load_open(MYSQL *database, void *userdata)
         size_t i;
         int r;
 
-        r = statement_rows(
-                        database,
-                        "SELECT " RUNNER_COLUMNS JOB_TABLES
-                        " WHERE j.state NOT IN ('completed', 'failed', 'cancelled') ORDER BY j.id",
-                        NULL, 0, &jobs);
+        r = statement_rows(database,
+                           "SELECT " RUNNER_COLUMNS JOB_TABLES
+                           " WHERE j.active_vm_context_id IS NOT NULL ORDER BY j.id",
+                           NULL, 0, &jobs);
         json_array_foreach (jobs, i, job)
                 if (r >= 0)
                         r = complete(database, job);
