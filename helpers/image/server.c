@@ -78,19 +78,10 @@ int server_start(Server *server, const Image *image, Failure *failure)
         }
         if (r >= 0) {
                 /* -A: clients may ask which layer holds what. Without -t it ends with its client. */
-                const char *const argv[] = { "qemu-nbd",
-                                             "-r",
-                                             "-A",
-                                             "-k",
-                                             server->socket,
-                                             "--pid-file",
-                                             server->pid_file,
-                                             "-f",
-                                             "qcow2",
-                                             IMAGE_SHAPE_NBD_BUFFERED,
-                                             "--",
-                                             image->name,
-                                             NULL };
+                const char *const argv[] = {
+                        "qemu-nbd",       "-r", "-A",    "-k", server->socket, "--pid-file",
+                        server->pid_file, "-f", "qcow2", "--", image->name,    NULL
+                };
 
                 r = child_start(&server->child, image->folder, argv, failure);
         }

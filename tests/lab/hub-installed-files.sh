@@ -23,8 +23,12 @@ unlike "$(grep -rIl -e "$SENDENSE_SRC" -e "$SENDENSE_BUILD" "$TEST_TMP/root")" .
 is "$(find "$TEST_TMP/root" \( -perm /6000 -o -perm /022 \) ! -type l | wc -l)" 0 \
     "nothing is setuid, setgid, or writable for others"
 # Meson's lists are kept by hand: nothing of these folders may be missing from them.
-for file in "$SENDENSE_SRC"/units/*.* "$SENDENSE_SRC"/docs/man/*.[1-9] "$SENDENSE_SRC"/deploy/{dbus,polkit,sysusers.d,tmpfiles.d,system-preset}/*; do
-    [ "${file##*/}" = meson.build ] || ok "${file##*/} is installed" grep -q "/${file##*/}\$" <<<"$list"
+for file in "$SENDENSE_SRC"/units/*.* "$SENDENSE_SRC"/units/*.service.d/* "$SENDENSE_SRC"/docs/man/*.[1-9] "$SENDENSE_SRC"/deploy/{dbus,polkit,sysusers.d,tmpfiles.d,system-preset}/*; do
+    [ ! -d "$file" ] || continue
+    name=${file##*/}
+    # A drop-in counts with its folder.
+    [[ $file != */units/*.service.d/* ]] || name=${file##*/units/}
+    [ "$name" = meson.build ] || ok "$name is installed" grep -q "/$name\$" <<<"$list"
 done
 while read -r unit; do
     name=$(basename "$unit")

@@ -50,10 +50,27 @@ say "stop sendense-job@7.target"
 expect '^unit sendense-export-7-2000.socket (inactive|gone)' "the target of the job stops it"
 stop_all 7 2000
 
+# A name that systemd or a shell would change, also when systemd reads its units again.
+odd=$units_repo/'%n$HOME`x;#=.partial'
+images 2000
+hub mv "$units_repo/2000.partial" "$odd"
+say "serve 7 2000 10100 %n\$HOME $odd $units_files/2000.err"
+expect '^shaken serve 2000: ok' "an image and an export with odd names serve"
+hub systemctl daemon-reload
+hub systemctl kill -s KILL sendense-export-7-2000.service
+expect '^unit sendense-export-7-2000.service active/running .* restarts=1$' "also after a reload and a restart"
+say "shake 10100 %n\$HOME 10000"
+expect '^shaken shake .*: ok 67108864 ' "under the same name"
+is "$(grep -oP ' \K[0-9a-f]{32}(?= )' <<<"$REPLY")" "$(unit sendense-export-7-2000.service InvocationID)" "with its instance as the description"
+ok "and can be written" hub qemu-io -f raw -c "write -P 120 0 64k" -c flush 'nbd://127.0.0.1:10100/%25n$HOME'
+stop_all 7 2000
+
 # The image is missing.
 hub rm "$units_repo/2001.partial"
+begin=${EPOCHREALTIME/[.,]/}
 say_export export 7 2001 10101
 expect '^unit sendense-export-7-2001.service failed/failed result=exit-code pid=0 status=1 ' "a missing image is told as the end of the service"
+diag "a missing image is told within $(((${EPOCHREALTIME/[.,]/} - begin) / 1000)) ms, promised 1000 ms"
 is "$(said '^unit sendense-export-7-2001.service activating/auto-restart' | wc -l)" 0 "it is not tried again"
 like "$(hub cat "$units_files/2001.err")" "2001.partial.*No such file" "its error file says why"
 say "shake 10101 export-7-2001 10000"

@@ -112,6 +112,9 @@ for what in daemon-reload daemon-reexec; do
         # Not a sixth start within a minute; the count of restarts begins anew.
         hub systemctl reset-failed sendense-export-7-2000.service
     done
+    say "shake 10100 export-7-2000 10000"
+    expect '^shaken shake .*: ok 67108864 ' "the export serves after $what and restarts"
+    is "$(grep -oP ' \K[0-9a-f]{32}(?= )' <<<"$REPLY")" "$(unit sendense-export-7-2000.service InvocationID)" "with its instance as the description"
     units_now
     begin=$units_mark
     # The stop and the absence at once.

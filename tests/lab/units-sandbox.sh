@@ -10,8 +10,9 @@
 units_up
 images 2000 2001
 hub install -o sendense -g sendense-export -m 440 /dev/null "$units_repo/sealed.qcow2"
-hub install -d -m 777 /home/open
-secret=/home/open/secret
+homes=/home
+hub install -d -m 777 "$homes/open"
+secret=$homes/open/secret
 hub install -m 644 /dev/stdin "$secret" <<<secret
 hub systemd-run --quiet --unit=listener --service-type=exec socat TCP-LISTEN:10150,bind=127.0.0.1,fork,reuseaddr /dev/null
 # shellcheck disable=SC2016 # expanded in the machine
@@ -31,7 +32,7 @@ looked() {
         if [ "$word" = -- ]; then
             can=CANNOT
         else
-            like "$(grep -F " $word" <<<"$out")" "^$can " "$name $(tr A-Z a-z <<<"$can"): $word"
+            like "$(grep -F " $word" <<<"$out")" "^$can " "$name ${can,,}: $word"
         fi
     done
 }

@@ -146,25 +146,46 @@ static void export_call(void **state)
         json_t *spec = NULL;
 
         (void) state;
-        assert_int_equal(unit_spec_export(&an_export, "/usr/bin/qemu-nbd", &spec), 0);
-        expect_call(spec,
-                    "[sendense-export-7-2000.socket] fail\n"
-                    "Description s: Sendense Socket of Disk 2000, Job 7\n"
-                    "PartOf as: sendense-job@7.target\n"
-                    "Slice s: sendense-jobs-7.slice\n"
-                    "Listen a(ss): Stream 127.0.0.1:10100\n"
-                    "[sendense-export-7-2000.service]\n"
-                    "Description s: Sendense Export of Disk 2000, Job 7\n"
-                    "PartOf as: sendense-job@7.target\n"
-                    "Slice s: sendense-jobs-7.slice\n"
-                    "LogExtraFields aay: SENDENSE_JOB=7 SENDENSE_DISK=2000\n"
-                    "BindsTo as: sendense-export-7-2000.socket\n"
-                    "ReadWritePaths as: -/r/a b$c%d.partial\n"
-                    "StandardErrorFileToAppend s: /run/e.err\n"
-                    "MemoryMax t: 536870912\n"
-                    "ExecStart a(sasb): /usr/bin/qemu-nbd qemu-nbd -t --shared=10 -x x-$$1 "
-                    "-D ${INVOCATION_ID} -f qcow2 --cache=writeback --aio=threads --discard=unmap "
-                    "--detect-zeroes=off /r/a b$$c%d.partial no\n");
+        assert_int_equal(unit_spec_export(&an_export, &spec), 0);
+        expect_call(spec, "[sendense-export-7-2000.socket] fail\n"
+                          "Description s: Sendense Socket of Disk 2000, Job 7\n"
+                          "PartOf as: sendense-job@7.target\n"
+                          "Slice s: sendense-jobs-7.slice\n"
+                          "Listen a(ss): Stream 127.0.0.1:10100\n"
+                          "[sendense-export-7-2000.service]\n"
+                          "Description s: Sendense Export of Disk 2000, Job 7\n"
+                          "PartOf as: sendense-job@7.target\n"
+                          "Slice s: sendense-jobs-7.slice\n"
+                          "LogExtraFields aay: SENDENSE_JOB=7 SENDENSE_DISK=2000\n"
+                          "BindsTo as: sendense-export-7-2000.socket\n"
+                          "ReadWritePaths as: -/r/a b$c%d.partial\n"
+                          "StandardErrorFileToAppend s: /run/e.err\n"
+                          "MemoryMax t: 536870912\n"
+                          "Environment as: SENDENSE_EXPORT_NAME=x-$1 SENDENSE_IMAGE=/r/a "
+                          "b$c%d.partial SENDENSE_CACHE=writeback\n");
+}
+
+static void direct_export_is_not_cached(void **state)
+{
+        const ExportUnit export = {
+                .job = 7,
+                .disk_key = 2000,
+                .port = 10107,
+                .export_name = "x",
+                .image_path = "/r/a",
+                .error_path = "/run/e.err",
+                .direct = true,
+        };
+        json_t *spec = NULL;
+        char *text;
+
+        (void) state;
+        assert_int_equal(unit_spec_export(&export, &spec), 0);
+        text = json_dumps(spec, 0);
+        assert_non_null(text);
+        assert_non_null(strstr(text, "SENDENSE_CACHE=none"));
+        free(text);
+        json_decref(spec);
 }
 
 static void image_calls(void **state)
@@ -191,11 +212,11 @@ static void image_calls(void **state)
                           "Slice s: sendense-jobs-7.slice\n"
                           "LogExtraFields aay: SENDENSE_JOB=7 SENDENSE_DISK=2000\n"
                           "User s: sendense-export\n"
-                          "ReadWritePaths as: /r/1 /r/2\n"
+                          "ReadWritePaths as: -/r/1 -/r/2\n"
                           "StandardInputFile s: /run/i\n"
                           "StandardOutputFileToTruncate s: /run/o\n"
                           "TimeoutStartUSec t: 5\n"
-                          "ExecStart a(sasb): /i sendense-image create no\n");
+                          "ExecStart a(sasb): /i i create no\n");
 
         image.step = "commit";
         image.as_export_user = false;
@@ -212,7 +233,7 @@ static void image_calls(void **state)
                           "StandardInputFile s: /run/i\n"
                           "StandardOutputFileToTruncate s: /run/o\n"
                           "TimeoutStartUSec t: -1\n"
-                          "ExecStart a(sasb): /i sendense-image create no\n");
+                          "ExecStart a(sasb): /i i create no\n");
 
         image.job = 0;
         image.repository_id = 3;
@@ -225,12 +246,12 @@ static void image_calls(void **state)
                           "StandardInputFile s: /run/i\n"
                           "StandardOutputFileToTruncate s: /run/o\n"
                           "TimeoutStartUSec t: -1\n"
-                          "ExecStart a(sasb): /i sendense-image create no\n");
+                          "ExecStart a(sasb): /i i create no\n");
 }
 
 static void copy_call(void **state)
 {
-        const CopyUnit copy = { 7, "/run/i", "/run/o", "/c$" };
+        const CopyUnit copy = { 7, "/run/i", "/run/o", "/x/c d" };
         json_t *spec = NULL;
 
         (void) state;
@@ -242,14 +263,14 @@ static void copy_call(void **state)
                           "LogExtraFields aay: SENDENSE_JOB=7\n"
                           "StandardInputFile s: /run/i\n"
                           "StandardOutputFileToTruncate s: /run/o\n"
-                          "ExecStart a(sasb): /c$ /c$$ no\n");
+                          "ExecStart a(sasb): /x/c d c d no\n");
 }
 
 static void expect_no_spec(ExportUnit bad)
 {
         json_t *spec = NULL;
 
-        assert_int_equal(unit_spec_export(&bad, "/usr/bin/q", &spec), -EINVAL);
+        assert_int_equal(unit_spec_export(&bad, &spec), -EINVAL);
         assert_null(spec);
 }
 
@@ -277,11 +298,16 @@ static void refused(void **state)
         expect_no_export(export_name, "");
         expect_no_export(export_name, longest);
         expect_no_export(export_name, "\xff");
+        expect_no_export(export_name, "a\nb");
         expect_no_export(image_path, NULL);
         expect_no_export(image_path, "relative");
         expect_no_export(image_path, "/");
         expect_no_export(image_path, path);
         expect_no_export(image_path, "/\xff");
+        expect_no_export(image_path, "/r/a\nUser=root");
+        expect_no_export(image_path, "/r/a\"b");
+        expect_no_export(image_path, "/r/a\\b");
+        expect_no_export(image_path, "/r/a\x7f");
         expect_no_export(error_path, "");
         expect_no_export(memory_max, UINT64_MAX);
         longest[255] = '\0';
@@ -289,7 +315,7 @@ static void refused(void **state)
                 ExportUnit good = an_export;
 
                 good.export_name = longest;
-                assert_int_equal(unit_spec_export(&good, "/usr/bin/q", &spec), 0);
+                assert_int_equal(unit_spec_export(&good, &spec), 0);
                 json_decref(spec);
                 spec = NULL;
         }
@@ -300,6 +326,10 @@ static void refused(void **state)
         assert_int_equal(unit_spec_image(&image, "/i", &spec), -EINVAL);
         image.n_write_paths = 1;
         assert_int_equal(unit_spec_image(&image, "i", &spec), -EINVAL);
+        assert_int_equal(unit_spec_image(&image, "/i$", &spec), -EINVAL);
+        image.verb = "x y";
+        assert_int_equal(unit_spec_image(&image, "/i", &spec), -EINVAL);
+        image.verb = "x";
         image.step = "Not a step";
         assert_int_equal(unit_spec_image(&image, "/i", &spec), -EINVAL);
         image.step = "x";
@@ -402,12 +432,18 @@ static void states(void **state)
         unit_state_why(&s, why);
         assert_string_equal(why, "result exit-code, status 203 (its program is missing or cannot "
                                  "be run)");
+        assert_int_equal(unit_state_to_errno(&s), -ENOEXEC);
+        s.exec_status = 226;
+        assert_int_equal(unit_state_to_errno(&s), -EIO);
+        s.exec_status = 1;
+        assert_int_equal(unit_state_to_errno(&s), -EREMOTEIO);
         other = s;
         assert_true(unit_state_equal(&s, &other));
         other.n_restarts++;
         assert_false(unit_state_equal(&s, &other));
         s = (UnitState){ .exists = true, .result = "signal", .exec_code = CLD_KILLED };
         s.exec_status = SIGKILL;
+        assert_int_equal(unit_state_to_errno(&s), -EIO);
         unit_state_why(&s, why);
         assert_string_equal(why, "result signal, signal KILL");
         s.exists = false;
@@ -418,9 +454,10 @@ static void states(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(export_call), cmocka_unit_test(image_calls),
-                cmocka_unit_test(copy_call),   cmocka_unit_test(refused),
-                cmocka_unit_test(values),      cmocka_unit_test(states),
+                cmocka_unit_test(export_call), cmocka_unit_test(direct_export_is_not_cached),
+                cmocka_unit_test(image_calls), cmocka_unit_test(copy_call),
+                cmocka_unit_test(refused),     cmocka_unit_test(values),
+                cmocka_unit_test(states),
         };
 
         cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -8,7 +8,6 @@
 #include "unit-job.h"
 #include "unit-spec.h"
 
-#include "build-config.h"
 #include "cleanup.h"
 #include "names.h"
 #include "parse.h"
@@ -41,8 +40,8 @@ static void on_service(int error, const char *text, void *userdata)
 
         if (error == -ENOEXEC) {
                 (void) snprintf(words, sizeof(words),
-                                "%s: " SENDENSE_QEMU_NBD " is missing or cannot be run; "
-                                "install the package qemu-utils",
+                                "%s: qemu-nbd is missing or cannot be run; install the package "
+                                "qemu-utils",
                                 start->service);
                 text = words;
         }
@@ -78,7 +77,7 @@ int export_unit_start(Units *units, const ExportUnit *export, UnitDone done, voi
         json_t *spec;
         int r;
 
-        r = unit_spec_export(export, SENDENSE_QEMU_NBD, &spec);
+        r = unit_spec_export(export, &spec);
         if (r < 0)
                 return r;
         start = malloc(sizeof(ExportStart));

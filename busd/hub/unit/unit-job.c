@@ -85,38 +85,21 @@ static void job_fail(UnitJob *job, int error, const char *words)
         job_finish(job, error, text);
 }
 
-static int state_to_errno(const UnitState *state)
-{
-        if (strcmp(state->result, "resources") == 0 && !state->exec_code)
-                return -EADDRINUSE;
-        if (strcmp(state->result, "timeout") == 0)
-                return -ETIMEDOUT;
-        if (strcmp(state->result, "exit-code") != 0)
-                return -EIO;
-        if (state->exec_status == UNIT_EXIT_EXEC)
-                return -ENOEXEC;
-        return state->exec_status >= 200 && state->exec_status <= 245 ? -EIO : -EREMOTEIO;
-}
-
 /* A start that failed, by what the unit says of itself. */
 static void job_fail_by_state(UnitJob *job, const char *result, const UnitState *state)
 {
         char why[UNIT_WHY_SIZE] = "nothing is known about it", words[UNIT_WHY_SIZE + 64];
-        UnitName name = {};
+        UnitName name;
         int r = -EIO;
 
         if (state) {
                 unit_state_why(state, why);
-                r = state_to_errno(state);
+                r = unit_state_to_errno(state);
         }
-        if (r == -EADDRINUSE &&
-            (unit_name_from_string(job->unit, &name) < 0 || name.kind != UNIT_EXPORT_SOCKET))
-                r = -EIO;
-        if (r == -EADDRINUSE)
-                (void) snprintf(words, sizeof(words),
-                                "its port cannot be bound: another program has it");
-        else
-                (void) snprintf(words, sizeof(words), "start job %s: %s", result, why);
+        (void) snprintf(words, sizeof(words), "start job %s: %s", result, why);
+        if (state && strcmp(state->result, "resources") == 0 &&
+            unit_name_from_string(job->unit, &name) == 0 && name.kind == UNIT_EXPORT_SOCKET)
+                r = -EADDRINUSE;
         job_fail(job, r, words);
 }
 

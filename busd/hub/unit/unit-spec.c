@@ -4,8 +4,6 @@
  */
 #include "unit-spec.h"
 
-#include "image-shape.h"
-
 #include "build-config.h"
 #include "cleanup.h"
 #include "names.h"
@@ -19,7 +17,7 @@
 
 #define COPY_PROGRAM SENDENSE_LIBEXEC_DIR "/sendense-import"
 
-enum { EXPORT_NAME_MAX = 255, EXPORT_CLIENTS_MAX = 10 };
+enum { EXPORT_NAME_MAX = 255 };
 
 static void json_decref_p(json_t **value)
 {
@@ -48,11 +46,18 @@ static int spec_new(const UnitName *name, json_t **ret_spec)
         return *ret_spec ? 0 : -ENOMEM;
 }
 
+/* Absolute, and without what systemd 252 does not bring back from the file it writes of a call: quotes,
+ * backslashes and control characters, of which a newline would even begin another setting. */
 static bool path_is_sound(const char *path)
 {
         size_t n = path ? strnlen(path, PATH_MAX) : 0;
 
-        return n > 1 && n < PATH_MAX && path[0] == '/';
+        if (n <= 1 || n >= PATH_MAX || path[0] != '/')
+                return false;
+        for (const char *p = path; *p; p++)
+                if ((unsigned char) *p < ' ' || *p == 0x7f || *p == '"' || *p == '\\')
+                        return false;
+        return true;
 }
 
 static json_t *json_path(const char *path)
@@ -60,31 +65,15 @@ static json_t *json_path(const char *path)
         return path_is_sound(path) ? json_string(path) : NULL;
 }
 
-/* An argument that systemd hands on as it is. */
-static json_t *json_argument(const char *text)
+/* ExecStart: a program, and its one argument or NULL. A '$' would not come back either. */
+static int add_command(json_t *spec, const char *program, const char *argument)
 {
-        _cleanup_free_ char *doubled = malloc(2 * strlen(text) + 1);
-        char *to = doubled;
+        const char *name = strrchr(program, '/');
 
-        if (!doubled)
-                return NULL;
-        for (const char *p = text; *p; p++) {
-                *to++ = *p;
-                if (*p == '$')
-                        *to++ = '$';
-        }
-        *to = '\0';
-        return json_string(doubled);
-}
-
-/* ExecStart: one command of program and arguments, which are taken. */
-static int add_command(json_t *spec, const char *program, json_t *arguments)
-{
-        if (!path_is_sound(program)) {
-                json_decref(arguments);
+        if (!path_is_sound(program) || strpbrk(program, "$`"))
                 return -EINVAL;
-        }
-        return add(spec, "ExecStart", "a(sasb)", json_pack("[[s,o,b]]", program, arguments, false));
+        return add(spec, "ExecStart", "a(sasb)",
+                   json_pack("[[s,[s,s*],b]]", program, name + 1, argument, false));
 }
 
 /* What ties a unit to its job, and its journal lines; a disk_key of 0 is none. */
@@ -124,27 +113,13 @@ static int add_description(json_t *spec, const char *format, ...)
         return add(spec, "Description", "s", json_string(text));
 }
 
-/* The description of the export is the name of this very start, so that a client can tell one server
- * from the next. */
-static json_t *export_command(const ExportUnit *export)
+/* What 20-serve.conf makes arguments of. */
+static int add_export(json_t *spec, const ExportUnit *export)
 {
-        static const char *const serve[] = { IMAGE_SHAPE_NBD_OPTIONS },
-                                 *const direct[] = { IMAGE_SHAPE_NBD_DIRECT },
-                                 *const buffered[] = { IMAGE_SHAPE_NBD_BUFFERED };
-        char shared[32];
-        json_t *argv;
-
-        (void) snprintf(shared, sizeof(shared), "--shared=%i", EXPORT_CLIENTS_MAX);
-        argv = json_pack("[s,s,s,s,o,s,s,s,s]", "qemu-nbd", "-t", shared, "-x",
-                         json_argument(export->export_name), "-D", "${INVOCATION_ID}", "-f",
-                         "qcow2");
-        for (size_t i = 0; i < ELEMENTSOF(serve); i++)
-                (void) json_array_append_new(argv, json_string(serve[i]));
-        for (size_t i = 0; i < ELEMENTSOF(direct); i++)
-                (void) json_array_append_new(argv,
-                                             json_string(export->direct ? direct[i] : buffered[i]));
-        (void) json_array_append_new(argv, json_argument(export->image_path));
-        return argv;
+        return add(spec, "Environment", "as",
+                   json_pack("[s+,s+,s]", "SENDENSE_EXPORT_NAME=", export->export_name,
+                             "SENDENSE_IMAGE=", export->image_path,
+                             export->direct ? "SENDENSE_CACHE=none" : "SENDENSE_CACHE=writeback"));
 }
 
 /* '-': that the image is missing is for qemu-nbd to say, which does it in words. */
@@ -155,8 +130,7 @@ static int add_image_path(json_t *spec, const char *path)
         return add(spec, "ReadWritePaths", "as", json_pack("[s+]", "-", path));
 }
 
-static int spec_export_service(const ExportUnit *export, const char *socket, const char *program,
-                               json_t **ret_spec)
+static int spec_export_service(const ExportUnit *export, const char *socket, json_t **ret_spec)
 {
         const UnitName name = { UNIT_EXPORT_SERVICE, export->job, export->disk_key, "" };
         uint64_t memory_max = export->memory_max ?: EXPORT_MEMORY_DEFAULT;
@@ -178,21 +152,31 @@ static int spec_export_service(const ExportUnit *export, const char *socket, con
         if (r >= 0)
                 r = add(spec, "MemoryMax", "t", json_integer((json_int_t) memory_max));
         if (r >= 0)
-                r = add_command(spec, program, export_command(export));
+                r = add_export(spec, export);
         if (r >= 0)
                 *ret_spec = TAKE(spec);
         return r;
 }
 
-int unit_spec_export(const ExportUnit *export, const char *program, json_t **ret_spec)
+static bool export_name_is_sound(const char *name)
+{
+        if (!name || !name[0] || strlen(name) > EXPORT_NAME_MAX)
+                return false;
+        for (const char *p = name; *p; p++)
+                if ((unsigned char) *p < ' ' || *p == 0x7f)
+                        return false;
+        return true;
+}
+
+int unit_spec_export(const ExportUnit *export, json_t **ret_spec)
 {
         const UnitName name = { UNIT_EXPORT_SOCKET, export->job, export->disk_key, "" };
         CLEANUP(json_decref_p) json_t *spec = NULL, *service = NULL;
         char address[32], unit[UNIT_NAME_SIZE];
         int r;
 
-        if (export->port == 0 || !export->export_name || !export->export_name[0] ||
-            strlen(export->export_name) > EXPORT_NAME_MAX || export->memory_max > INT64_MAX)
+        if (export->port == 0 || !export_name_is_sound(export->export_name) ||
+            export->memory_max > INT64_MAX)
                 return -EINVAL;
         (void) snprintf(address, sizeof(address), "127.0.0.1:%u", export->port);
 
@@ -207,7 +191,7 @@ int unit_spec_export(const ExportUnit *export, const char *program, json_t **ret
         if (r >= 0)
                 r = add(spec, "Listen", "a(ss)", json_pack("[[s,s]]", "Stream", address));
         if (r >= 0)
-                r = spec_export_service(export, unit, program, &service);
+                r = spec_export_service(export, unit, &service);
         if (r >= 0 && json_object_set_new(spec, "aux", json_pack("[O]", service)) < 0)
                 r = -ENOMEM;
         if (r >= 0)
@@ -272,6 +256,11 @@ static int add_image_owner(json_t *spec, const ImageUnit *image)
         return r;
 }
 
+static bool verb_is_sound(const char *verb)
+{
+        return verb && verb[0] && verb[strspn(verb, "abcdefghijklmnopqrstuvwxyz-")] == '\0';
+}
+
 int unit_spec_image(const ImageUnit *image, const char *program, json_t **ret_spec)
 {
         CLEANUP(json_decref_p) json_t *spec = NULL;
@@ -282,9 +271,8 @@ int unit_spec_image(const ImageUnit *image, const char *program, json_t **ret_sp
         };
         int r;
 
-        if (!image->step || strlen(image->step) > UNIT_STEP_MAX || !image->verb ||
-            !image->verb[0] || image->timeout_usec > INT64_MAX ||
-            (image->job == 0 && image->as_export_user))
+        if (!image->step || strlen(image->step) > UNIT_STEP_MAX || !verb_is_sound(image->verb) ||
+            image->timeout_usec > INT64_MAX || (image->job == 0 && image->as_export_user))
                 return -EINVAL;
         (void) snprintf(name.step, sizeof(name.step), "%s", image->step);
 
@@ -298,8 +286,7 @@ int unit_spec_image(const ImageUnit *image, const char *program, json_t **ret_sp
         if (r >= 0)
                 r = add(spec, "TimeoutStartUSec", "t", json_integer(timeout_usec));
         if (r >= 0)
-                r = add_command(spec, program,
-                                json_pack("[s,o]", "sendense-image", json_argument(image->verb)));
+                r = add_command(spec, program, image->verb);
         if (r >= 0)
                 *ret_spec = TAKE(spec);
         return r;
@@ -320,7 +307,7 @@ int unit_spec_copy(const CopyUnit *copy, json_t **ret_spec)
         if (r >= 0)
                 r = add_files(spec, copy->in_path, copy->out_path);
         if (r >= 0)
-                r = add_command(spec, program, json_pack("[o]", json_argument(program)));
+                r = add_command(spec, program, NULL);
         if (r >= 0)
                 *ret_spec = TAKE(spec);
         return r;

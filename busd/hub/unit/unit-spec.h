@@ -13,8 +13,9 @@
 
 #include <jansson.h>
 
-/* -EINVAL: a number out of bounds, an export name or path that is empty, not absolute, or no UTF-8; -ENOMEM.
- * An argument's '$' is doubled: systemd would expand it. */
-int unit_spec_export(const ExportUnit *export, const char *program, json_t **ret_spec);
+/* -EINVAL: a number out of bounds; an export name that is empty, too long or has control characters; a path
+ * that is not absolute or has control characters, '"' or '\\', which systemd 252 does not keep over a
+ * daemon-reload; no UTF-8. -ENOMEM. */
+int unit_spec_export(const ExportUnit *export, json_t **ret_spec);
 int unit_spec_image(const ImageUnit *image, const char *program, json_t **ret_spec);
 int unit_spec_copy(const CopyUnit *copy, json_t **ret_spec);

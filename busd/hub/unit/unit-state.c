@@ -4,6 +4,7 @@
  */
 #include "unit-state.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -102,6 +103,20 @@ bool unit_state_equal(const UnitState *a, const UnitState *b)
                a->n_restarts == b->n_restarts && strcmp(a->active, b->active) == 0 &&
                strcmp(a->sub, b->sub) == 0 && strcmp(a->result, b->result) == 0 &&
                strcmp(a->invocation_id, b->invocation_id) == 0;
+}
+
+int unit_state_to_errno(const UnitState *state)
+{
+        if (strcmp(state->result, "timeout") == 0)
+                return -ETIMEDOUT;
+        if (strcmp(state->result, "exit-code") != 0)
+                return -EIO;
+        if (state->exec_status == UNIT_EXIT_EXEC)
+                return -ENOEXEC;
+        return state->exec_status >= UNIT_EXIT_SYSTEMD_MIN &&
+                                               state->exec_status <= UNIT_EXIT_SYSTEMD_MAX
+                               ? -EIO
+                               : -EREMOTEIO;
 }
 
 static const char *status_meaning(int status)
