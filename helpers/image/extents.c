@@ -34,18 +34,24 @@ static void answer_done(Answer *answer)
         free(answer->depth.entries);
 }
 
-static int status_add(Status *status, const uint32_t *entries, size_t n_entries)
+static int status_grow(Status *status, size_t n)
 {
-        size_t n = status->n + n_entries / 2;
         uint32_t *grown;
 
-        if (n > status->size) {
-                grown = reallocarray(status->entries, n, 2 * sizeof(uint32_t));
-                if (!grown)
-                        return -ENOMEM;
-                status->entries = grown;
-                status->size = n;
-        }
+        if (n <= status->size)
+                return 0;
+        grown = reallocarray(status->entries, n, 2 * sizeof(uint32_t));
+        if (!grown)
+                return -ENOMEM;
+        status->entries = grown;
+        status->size = n;
+        return 0;
+}
+
+static int status_add(Status *status, const uint32_t *entries, size_t n_entries)
+{
+        if (status_grow(status, status->n + n_entries / 2) < 0)
+                return -ENOMEM;
         for (size_t i = 0; i + 1 < n_entries; i += 2) {
                 status->entries[2 * status->n] = entries[i];
                 status->entries[2 * status->n + 1] = entries[i + 1];
@@ -59,12 +65,14 @@ static int on_status(void *userdata, const char *context, uint64_t offset, uint3
                      size_t n_entries, int *error)
 {
         Answer *answer = userdata;
-        Status *status = strcmp(context, EXTENTS_CONTEXT_DATA) == 0    ? &answer->data
-                         : strcmp(context, EXTENTS_CONTEXT_DEPTH) == 0 ? &answer->depth
-                                                                       : NULL;
+        int r = 0;
 
         (void) error;
-        if (status && (offset != answer->offset || status_add(status, entries, n_entries) < 0))
+        if (strcmp(context, EXTENTS_CONTEXT_DATA) == 0)
+                r = status_add(&answer->data, entries, n_entries);
+        else if (strcmp(context, EXTENTS_CONTEXT_DEPTH) == 0)
+                r = status_add(&answer->depth, entries, n_entries);
+        if (r < 0 || offset != answer->offset)
                 answer->failed = true;
         return 0;
 }

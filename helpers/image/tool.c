@@ -301,7 +301,7 @@ int tool_check_version(Failure *failure)
 {
         static const char *const argv[] = { "qemu-img", "--version", NULL };
         _cleanup_free_ char *text = NULL;
-        int r, status;
+        int r, status = 0;
         Said said;
 
         r = tool_run(-1, argv, &status, &text, &said, failure);

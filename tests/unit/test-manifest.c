@@ -226,7 +226,7 @@ static void block_sizes(void **state)
         assert_int_equal(manifest_block_bytes(8 * GIB), 4 << 20);
         assert_int_equal(manifest_block_bytes(8 * GIB + 1), 8 << 20);
         assert_int_equal(manifest_block_bytes(16 * GIB), 8 << 20);
-        assert_int_equal(manifest_block_bytes(62 * 1024 * GIB), 32 * GIB);
+        assert_int_equal(manifest_block_bytes(62 * GIB * 1024), 32 * GIB);
         assert_int_equal(manifest_block_bytes(MANIFEST_CAPACITY_MAX), 512 * GIB);
 }
 
