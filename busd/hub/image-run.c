@@ -8,6 +8,7 @@
 
 #include "bus/bus-error.h"
 #include "cleanup.h"
+#include "fault-point.h"
 #include "unit-files.h"
 #include "unit/image-unit.h"
 #include "unit/units.h"
@@ -75,7 +76,9 @@ static void on_stopped(int error, const char *text, void *userdata)
 
         /* The result is stored; a unit that would not go is found by the sweep of the job's end. */
         (void) error, (void) text;
+        fault_point("image-run.stop.after");
         finish(run);
+        fault_point("image-run.files-removed.after");
 }
 
 /* What the program said, or what must be said in its place. */
@@ -111,7 +114,9 @@ static void on_ended(int error, const char *text, void *userdata)
         ImageRun *run = userdata;
         int r;
 
+        fault_point("image-run.result.before");
         take_result(run, error, text ?: "");
+        fault_point("image-run.stop.before");
         r = units_stop(run->units, run->unit, on_stopped, run);
         if (r < 0)
                 finish(run);
@@ -142,7 +147,9 @@ static void on_old_gone(int error, const char *text, void *userdata)
                 text = "its files in /run/sendense/units cannot be made";
         }
         if (r >= 0) {
+                fault_point("image-run.start.before");
                 r = image_unit_start(run->units, &unit, on_ended, run);
+                fault_point("image-run.start.after");
                 text = "systemd cannot be asked to start it";
         }
         if (r >= 0)

@@ -8,6 +8,7 @@
 #include "bus/bus-error.h"
 #include "cleanup.h"
 #include "clock.h"
+#include "fault-point.h"
 #include "hub-config.h"
 #include "job/jobs.h"
 #include "job/run.h"
@@ -303,6 +304,7 @@ static void on_stopped(Job *job, JobDisk *disk, int error, const char *text)
         }
         if (!job_last_of_waiting(job))
                 return;
+        fault_point("unit.stop-all.after");
         if (!job->stop_failed)
                 all_stopped(job);
         else if (job->ending != JOB_STATE_INVALID)
@@ -318,7 +320,9 @@ static void stop_unit(Job *job, JobDisk *disk, const char *unit)
         int r = ticket_new(job, disk, on_stopped, &ticket);
 
         if (r >= 0) {
+                fault_point("unit.stop.before");
                 r = units_stop(job->jobs->units, unit, ticket_done, ticket);
+                fault_point("unit.stop.after");
                 if (r < 0)
                         ticket_discard(ticket);
         }

@@ -6,6 +6,7 @@
  */
 #include "bus/bus-error.h"
 #include "cleanup.h"
+#include "fault-point.h"
 #include "job/jobs.h"
 #include "job/run.h"
 #include "log.h"
@@ -33,6 +34,7 @@ static void on_decided(Job *job, int error, const json_t *out)
         }
         job->ending = job->wants_cancel ? JOB_CANCELLED : JOB_FAILED;
         jobs_announce(job);
+        fault_point("job.decide.after");
         run_undo(job);
 }
 
@@ -42,6 +44,7 @@ void job_decide(Job *job)
 
         if (job->write.is_open)
                 return; /* what is being written comes first, and then this */
+        fault_point("job.decide.before");
         job_write(job, store_job_decide,
                   json_pack("{s:s, s:s, s:s, s:s}", "Ending", ending, "ErrorName", job->error_name,
                             "ErrorText", job->error_text, "Reason", job->error_text),

@@ -7,6 +7,7 @@
 #include "build-id.h"
 #include "cleanup.h"
 #include "clock.h"
+#include "fault-point.h"
 #include "job/jobs.h"
 #include "job/run.h"
 #include "small-file.h"
@@ -28,12 +29,16 @@ int job_finish_result_keep(const Job *job, const JobDisk *disk, const json_t *re
 {
         char path[UNIT_FILE_PATH_SIZE];
         _cleanup_free_ char *text = json_dumps(result, JSON_COMPACT);
+        int r;
 
         if (!text)
                 return -ENOMEM;
         job_finish_result_path(job, disk, path);
         /* On a tmpfs: durable means nothing there, whole means all. */
-        return small_file_write(path, 0640, text, strlen(text));
+        fault_point("result.keep.before");
+        r = small_file_write(path, 0640, text, strlen(text));
+        fault_point("result.keep.after");
+        return r;
 }
 
 /* Adds the texts of row that are there, under the names that files use. */

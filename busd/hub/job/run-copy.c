@@ -10,6 +10,7 @@
 #include "bus/bus-error.h"
 #include "cleanup.h"
 #include "clock.h"
+#include "fault-point.h"
 #include "job/export-watch.h"
 #include "job/jobs.h"
 #include "log.h"
@@ -76,6 +77,7 @@ static void collect(Job *job, const UnitState *state)
         if (job->is_collected)
                 return;
         job->is_collected = true;
+        fault_point("copy.result.before");
         r = unit_files_read_result(copy_unit_name(job, unit), &result);
         name = json_string_value(json_object_get(result, "error_name"));
         if (r >= 0 && state->exec_status == 0 && strcmp(state->active, "active") == 0 &&
@@ -116,8 +118,10 @@ static void on_started(Job *job, JobDisk *disk, int error, const char *text)
         if (error < 0)
                 job_fail(job, BUS_ERROR_COPY_FAILED, "The copy does not start: %s",
                          text ?: strerror(-error));
-        else
+        else {
+                fault_point("copy.started.after");
                 job_set_phase(job, "copying");
+        }
 }
 
 static void start_copy(Job *job)
@@ -141,7 +145,9 @@ static void start_copy(Job *job)
                 r = ticket_new(job, NULL, on_started, &ticket);
         if (r >= 0) {
                 job->is_copy_started = true;
+                fault_point("copy.start.before");
                 r = copy_unit_start(job->jobs->units, &copy, ticket_done, ticket);
+                fault_point("copy.start.after");
                 if (r < 0)
                         ticket_discard(ticket);
         }

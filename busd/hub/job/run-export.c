@@ -8,6 +8,7 @@
 
 #include "bus/bus-error.h"
 #include "cleanup.h"
+#include "fault-point.h"
 #include "hub-config.h"
 #include "job/export-watch.h"
 #include "job/jobs.h"
@@ -119,6 +120,7 @@ static void on_unit_started(Job *job, JobDisk *disk, int error, const char *text
                          disk->text, text ?: strerror(-error), *line ? ": " : "", line);
                 return;
         }
+        fault_point("export.started.after");
         export_ask_instance(job, disk, on_instance);
 }
 
@@ -146,7 +148,9 @@ static void start_export(Job *job, JobDisk *disk)
         if (r >= 0)
                 r = ticket_new(job, disk, on_unit_started, &ticket);
         if (r >= 0) {
+                fault_point("export.start.before");
                 r = export_unit_start(job->jobs->units, &export, ticket_done, ticket);
+                fault_point("export.start.after");
                 if (r < 0)
                         ticket_discard(ticket);
         }

@@ -10,6 +10,7 @@
 #include "bus/bus-error.h"
 #include "cleanup.h"
 #include "clock.h"
+#include "fault-point.h"
 #include "image-run.h"
 #include "job/export-watch.h"
 #include "job/job-record.h"
@@ -35,6 +36,7 @@ static void write_completed(Job *job)
         CLEANUP(json_decrefp) json_t *disks = json_array();
         int r = disks ? 0 : -ENOMEM;
 
+        fault_point("finish.groups.after");
         for (size_t i = 0; r >= 0 && i < job->n_disks; i++)
                 if (job_disk_takes_part(job->disks + i) && job->disks[i].size_bytes > 0)
                         r = json_array_append_new(
@@ -108,8 +110,10 @@ void run_committed(Job *job)
         (void) job_log(job, NULL, LOG_INFO, 0, MESSAGE_BACKUP_COMMITTED,
                        "Backup %s of %s is committed", job_text(job, "BackupId"),
                        job_text(job, "Vm"));
+        fault_point("finish.commit.after");
         remove_finish_results(job);
         run_remove_files(job);
+        fault_point("finish.groups.before");
         run_stop_groups(job, write_completed);
 }
 
@@ -134,6 +138,7 @@ static void commit(Job *job)
         };
 
         job_set_phase(job, "committing");
+        fault_point("finish.commit.before");
         job_image(job, NULL, &task, job_commit_task(job), on_committed);
 }
 

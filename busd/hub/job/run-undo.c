@@ -9,6 +9,7 @@
 #include "bus/bus-error.h"
 #include "cleanup.h"
 #include "clock.h"
+#include "fault-point.h"
 #include "image-run.h"
 #include "job/export-watch.h"
 #include "job/jobs.h"
@@ -38,6 +39,7 @@ static void write_final(Job *job)
 static void finish_undo(Job *job)
 {
         run_remove_files(job);
+        fault_point("undo.groups.before");
         run_stop_groups(job, write_final);
 }
 
@@ -57,6 +59,7 @@ static void on_undone(Job *job, JobDisk *disk, const json_t *result, const char 
                 return;
         }
         job->files_owed = !result;
+        fault_point("undo.files.after");
         if (!result)
                 (void) job_log(job, NULL, LOG_WARNING, 0, MESSAGE_OBLIGATION_OPEN,
                                "Files of %s cannot be removed from %s yet: %s (%s); the hub tries "
@@ -84,6 +87,7 @@ static void undo_files(Job *job)
                 spec = NULL;
         }
         job_set_phase(job, "removing files");
+        fault_point("undo.files.before");
         job_image(job, NULL, &task, spec, on_undone);
 }
 
@@ -104,6 +108,7 @@ static void on_leases_gone(Job *job, int error, const json_t *out)
 
 static void on_units_gone(Job *job)
 {
+        fault_point("undo.leases.before");
         job_write(job, store_lease_free, json_pack("{s:I}", "Job", (json_int_t) job->id),
                   HUB_PRINCIPAL, on_leases_gone);
 }
@@ -147,6 +152,7 @@ static void stop_step(Job *job, JobDisk *disk, const char *step)
 
 void run_undo(Job *job)
 {
+        fault_point("undo.steps.before");
         job->generation++;
         job->stop_failed = false;
         job->files_owed = false;

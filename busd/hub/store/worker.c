@@ -8,6 +8,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "database.h"
+#include "fault-point.h"
 #include "hub-config.h"
 #include "parse.h"
 #include "sql-schema.h"
@@ -192,10 +193,14 @@ static int run_transaction(MYSQL *mysql, const StoreCall *call, int *ret_lost)
                 return *ret_lost;
         }
         r = call->work(mysql, call->job);
-        if (r >= 0 && mysql_commit(mysql) != 0) {
-                r = database_errno(mysql);
-                if (r != -EAGAIN)
-                        *ret_lost = r;
+        if (r >= 0) {
+                fault_point("store.commit.before");
+                if (mysql_commit(mysql) != 0) {
+                        r = database_errno(mysql);
+                        if (r != -EAGAIN)
+                                *ret_lost = r;
+                } else
+                        fault_point("store.commit.after");
         }
         /* It fails when the connection is gone, and then MariaDB rolls back by itself. */
         if (r < 0 && *ret_lost == 0 && mysql_rollback(mysql) != 0)
