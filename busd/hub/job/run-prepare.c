@@ -53,8 +53,9 @@ static void all_created(Job *job)
                         return;
                 }
         job_advance_to(job, JOB_EVENT_PREPARED, "every image is made",
-                       json_pack("{s:O, s:s}", "Disks", disks, "DiskState",
-                                 disk_state_to_string(DISK_EXPORTING)),
+                       json_pack("{s:O, s:s, s:s}", "Disks", disks, "DiskState",
+                                 disk_state_to_string(DISK_EXPORTING), "RepositoryUuid",
+                                 job_text(job, "RepositoryUuid")),
                        run_enter);
 }
 
@@ -101,6 +102,12 @@ static void on_prepared(Job *job, JobDisk *disk, const json_t *result, const cha
         (void) disk;
         if (!result) {
                 job_fail(job, name, "Repository %s: %s", job_text(job, "Repository"), text);
+                return;
+        }
+        /* In a repository that nobody had looked at; it becomes durable with the next state. */
+        if (json_object_set(job->row, "RepositoryUuid",
+                            json_object_get(result, "repository_uuid")) < 0) {
+                job_fail(job, BUS_ERROR_FAILED, "Out of memory");
                 return;
         }
         job_set_phase(job, "making images");

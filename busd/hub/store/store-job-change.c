@@ -184,6 +184,21 @@ static int copy_change_ids(MYSQL *database, const json_t *in)
                         SQL_VALUES(SQL_NUMBER(object_number(in, "Id"))), NULL, NULL);
 }
 
+/* The marker that preparing found or made, of a repository that nobody had looked at before. */
+static int set_repository_uuid(MYSQL *database, const json_t *in)
+{
+        const char *uuid = object_text(in, "RepositoryUuid");
+
+        if (!uuid)
+                return 0;
+        return statement_run(database,
+                             "UPDATE backup_repositories SET repository_uuid = ?"
+                             " WHERE repository_uuid IS NULL"
+                             " AND id = (SELECT repository_id FROM backup_jobs WHERE id = ?)",
+                             SQL_VALUES(sql_text(uuid), SQL_NUMBER(object_number(in, "Id"))), NULL,
+                             NULL);
+}
+
 int store_job_advance(MYSQL *database, void *userdata)
 {
         StoreRequest *request = userdata;
@@ -210,6 +225,8 @@ int store_job_advance(MYSQL *database, void *userdata)
                 r = end_obligations(database, in);
         if (r >= 0)
                 r = copy_change_ids(database, in);
+        if (r >= 0)
+                r = set_repository_uuid(database, in);
         return r < 0 ? r : store_answer(request, json_object());
 }
 
