@@ -32,7 +32,18 @@ struct SystemdLink {
         char owner[64]; /* PID 1's unique name, empty while it has none */
         sd_bus_slot *changed, *asked;
         LinkCall *calls;
+        unsigned n_underway; /* of them: sent, and not answered */
+        sd_event_source *kick; /* looks at those that wait for their turn */
 };
+
+static void call_stop_waiting(LinkCall *call)
+{
+        if (!call->slot)
+                return;
+        call->slot = sd_bus_slot_unref(call->slot);
+        call->link->n_underway--;
+        (void) sd_event_source_set_enabled(call->link->kick, SD_EVENT_ONESHOT);
+}
 
 static void call_free(LinkCall *call)
 {
@@ -43,7 +54,7 @@ static void call_free(LinkCall *call)
         *at = call->next;
         *call->handle = NULL;
         sd_event_source_disable_unref(call->deadline);
-        sd_bus_slot_unref(call->slot);
+        call_stop_waiting(call);
         sd_bus_message_unref(call->message);
         free(call);
 }
@@ -133,6 +144,11 @@ static void call_fail_errno(LinkCall *call, int error)
         call_finish(call, error, text, NULL);
 }
 
+static bool may_send(const SystemdLink *link)
+{
+        return link->owner[0] && link->n_underway < LINK_UNDERWAY_MAX;
+}
+
 static int call_send(LinkCall *call);
 
 static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *unused)
@@ -142,12 +158,12 @@ static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *unused)
         int r;
 
         (void) unused;
-        call->slot = sd_bus_slot_unref(call->slot);
+        call_stop_waiting(call);
         if (!error)
                 call_finish(call, 0, NULL, reply);
         else if (!error_is_absence(error) || call->n_sent >= LINK_SENT_MAX)
                 call_fail(call, error);
-        else if (call->link->owner[0]) {
+        else if (may_send(call->link)) {
                 r = call_send(call);
                 if (r < 0)
                         call_fail_errno(call, r);
@@ -155,11 +171,19 @@ static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *unused)
         return 0;
 }
 
+/* The time limit is for an answer, not for the turn. */
 static int call_send(LinkCall *call)
 {
+        int r;
+
         call->n_sent++;
-        return sd_bus_call_async(call->link->bus, &call->slot, call->message, on_reply, call,
-                                 UINT64_MAX);
+        r = sd_event_source_set_time_relative(call->deadline, LINK_REPLY_SEC * USEC_PER_SEC);
+        if (r >= 0)
+                r = sd_bus_call_async(call->link->bus, &call->slot, call->message, on_reply, call,
+                                      UINT64_MAX);
+        if (r >= 0)
+                call->link->n_underway++;
+        return r;
 }
 
 static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata)
@@ -182,7 +206,7 @@ static void send_held(SystemdLink *link)
         LinkCall *call = link->calls;
         int r;
 
-        while (call && link->owner[0]) {
+        while (call && may_send(link)) {
                 if (call->slot) {
                         call = call->next;
                         continue;
@@ -192,6 +216,13 @@ static void send_held(SystemdLink *link)
                         call_fail_errno(call, r);
                 call = r < 0 ? link->calls : call->next;
         }
+}
+
+static int on_kick(sd_event_source *source, void *userdata)
+{
+        (void) source;
+        send_held(userdata);
+        return 0;
 }
 
 static void owner_is(SystemdLink *link, const char *owner)
@@ -251,6 +282,11 @@ int systemd_link_new(sd_bus *bus, LinkBack back, void *userdata, SystemdLink **r
                 return -ENOMEM;
         *link = (SystemdLink){ .bus = sd_bus_ref(bus), .back = back, .userdata = userdata };
 
+        r = sd_event_add_defer(sd_bus_get_event(bus), &link->kick, on_kick, link);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(link->kick, SD_EVENT_OFF);
+        if (r < 0)
+                return r;
         r = sd_bus_add_match_async(bus, &link->changed,
                                    "type='signal',sender='" BUS_DRIVER
                                    "',member='NameOwnerChanged',arg0='" SYSTEMD_NAME "'",
@@ -273,6 +309,7 @@ SystemdLink *systemd_link_free(SystemdLink *link)
                 call_free(link->calls);
         sd_bus_slot_unref(link->changed);
         sd_bus_slot_unref(link->asked);
+        sd_event_source_disable_unref(link->kick);
         sd_bus_unref(link->bus);
         free(link);
         return NULL;
@@ -319,7 +356,7 @@ int systemd_link_send(SystemdLink *link, sd_bus_message *message, LinkDone done,
 
         r = sd_event_add_time_relative(sd_bus_get_event(link->bus), &new->deadline, CLOCK_MONOTONIC,
                                        LINK_REPLY_SEC * USEC_PER_SEC, 0, on_deadline, new);
-        if (r >= 0 && link->owner[0])
+        if (r >= 0 && may_send(link))
                 r = call_send(new);
         if (r < 0)
                 call_free(new);

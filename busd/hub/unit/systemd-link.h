@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Method calls to PID 1 that survive its absence: while it is off the bus (daemon-reexec) they are held,
- * and what it took along is sent again. Also knows who on the bus is PID 1: anybody may send a signal
+ * and what it took along is sent again. A few are under way at a time, the others wait in their order. Also knows who on the bus is PID 1: anybody may send a signal
  * straight to our connection, past all match rules. Called by the rooms of unit/. Must not block.
  */
 #pragma once
@@ -19,6 +19,9 @@ enum {
         LINK_TEXT_SIZE = 512,
         LINK_REPLY_SEC = 30, /* polkit and a long daemon-reload included */
         LINK_SENT_MAX = 8, /* of one call */
+        /* The bus allows a connection 128 calls without an answer, of which the hub's questions to polkit
+         * may be 64; the others wait for their turn. */
+        LINK_UNDERWAY_MAX = 48,
 };
 
 typedef struct SystemdLink SystemdLink;
