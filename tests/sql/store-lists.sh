@@ -28,10 +28,10 @@ fill() {
     ANALYZE TABLE backup_jobs, backup_disks, vm_disks, vm_replication_contexts" >/dev/null
 }
 
-# pages FUNCTION LIST ID JSON: the ids of all pages, from the first to an empty one.
+# pages FUNCTION LIST ID JSON: the ids of all pages, from the first to an empty one, 100 at most.
 pages() {
     local after=0 ids
-    while :; do
+    for _ in {1..100}; do
         store_do "$1" "$(jq -c --argjson after "$after" '. + {After: $after}' <<<"$4")"
         ids=$(got ".$2[].$3")
         [ -n "$ids" ] || break

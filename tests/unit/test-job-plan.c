@@ -25,8 +25,7 @@ static const char *plan(BackupType type, const char *disks, const char *layers, 
                         const char *exclude)
 {
         CLEANUP(json_decrefp)
-        json_t *d = parse(disks),
-               *l = parse(layers), *s = parse(sources), *e = parse(exclude);
+        json_t *d = parse(disks), *l = parse(layers), *s = parse(sources), *e = parse(exclude);
         const PlanRequest request = { type, d, l, s, e };
         static char text[4096];
         char error[256] = "";
