@@ -6,11 +6,10 @@
  */
 #include "store/store-catalog.h"
 
-#include "bus/bus-error.h"
 #include "cleanup.h"
 #include "names.h"
-#include "parse.h"
 #include "store/statement.h"
+#include "store/store-catalog-rows.h"
 #include "store/store-request.h"
 
 #include <errno.h>
@@ -25,8 +24,7 @@ enum {
 };
 
 typedef struct Adoption {
-        MYSQL *database;
-        uint64_t repository_id;
+        CatalogPlace place;
         json_t *problems;
         json_int_t n_added, n_known;
 } Adoption;
@@ -43,211 +41,6 @@ static int problem(Adoption *a, const char *format, ...)
         return json_array_append_new(a->problems, json_string(text)) < 0 ? -ENOMEM : ADOPT_PROBLEM;
 }
 
-/* A context that another VM has would be a lie; the id is made anew from the time of the backup. */
-static int insert_vm(Adoption *a, const json_t *record, uint64_t *ret_id)
-{
-        const char *context_id = object_text(record, "context_id"),
-                   *name = object_text(record, "vm_name") ?: "vm";
-        uint64_t created_usec = object_number(record, "created_usec");
-        char made[CONTEXT_ID_SIZE];
-        int r = -EEXIST;
-
-        for (unsigned n = 0; r == -EEXIST && n < 100; n++) {
-                if (n > 0 || !context_id || !context_id_is_valid(context_id)) {
-                        r = context_id_format(name, (int64_t) (created_usec / USEC_PER_SEC + n),
-                                              made);
-                        if (r < 0)
-                                return r;
-                        context_id = made;
-                }
-                r = statement_run(a->database,
-                                  "INSERT INTO vm_replication_contexts (context_id, instance_uuid,"
-                                  " vm_name, vm_path, created_usec) VALUES (?, ?, ?, ?, ?)",
-                                  SQL_VALUES(sql_text(context_id),
-                                             sql_text(object_text(record, "instance_uuid")),
-                                             sql_text(name),
-                                             sql_text(object_text(record, "vm_path") ?: name),
-                                             SQL_NUMBER(created_usec)),
-                                  NULL, ret_id);
-        }
-        return r;
-}
-
-static int find_vm(Adoption *a, const json_t *record, uint64_t *ret_id)
-{
-        CLEANUP(json_decrefp) json_t *row = NULL;
-        int r;
-
-        r = statement_row(a->database,
-                          "SELECT id AS Id FROM vm_replication_contexts WHERE instance_uuid = ?",
-                          SQL_VALUES(sql_text(object_text(record, "instance_uuid"))), &row);
-        if (r == -ENODATA)
-                return insert_vm(a, record, ret_id);
-        if (r >= 0)
-                *ret_id = object_number(row, "Id");
-        return r;
-}
-
-static int need_disk(Adoption *a, uint64_t vm_id, const json_t *disk)
-{
-        return statement_run(
-                        a->database,
-                        "INSERT INTO vm_disks (vm_context_id, disk_key, unit_number, controller,"
-                        " capacity_bytes, backing_uuid, present) VALUES (?, ?, ?, ?, ?, ?, 0)"
-                        " ON DUPLICATE KEY UPDATE disk_key = disk_key",
-                        SQL_VALUES(SQL_NUMBER(vm_id), SQL_NUMBER(object_number(disk, "disk_key")),
-                                   SQL_NUMBER(object_number(disk, "unit_number")),
-                                   sql_text(object_text(disk, "controller") ?: ""),
-                                   SQL_NUMBER(object_number(disk, "capacity_bytes")),
-                                   sql_text(object_text(disk, "backing_uuid"))),
-                        NULL, NULL);
-}
-
-/* The layer below, 0 for a full. -ENODATA when it is not in the catalog. */
-static int find_parent(Adoption *a, uint64_t vm_id, const json_t *disk, uint64_t *ret_id)
-{
-        const char *parent = object_text(disk, "parent_backup_id");
-        CLEANUP(json_decrefp) json_t *row = NULL;
-        int r;
-
-        *ret_id = 0;
-        if (!parent)
-                return 0;
-        r = statement_row(a->database,
-                          "SELECT b.id AS Id FROM backup_disks b JOIN backup_jobs j ON j.id = "
-                          "b.job_id"
-                          " WHERE j.backup_id = ? AND b.vm_context_id = ? AND b.repository_id = ?"
-                          " AND b.disk_key = ? AND b.state = 'completed'",
-                          SQL_VALUES(sql_text(parent), SQL_NUMBER(vm_id),
-                                     SQL_NUMBER(a->repository_id),
-                                     SQL_NUMBER(object_number(disk, "disk_key"))),
-                          &row);
-        if (r >= 0)
-                *ret_id = object_number(row, "Id");
-        return r;
-}
-
-static int insert_disk(Adoption *a, uint64_t job_id, uint64_t vm_id, const json_t *disk,
-                       const char *state)
-{
-        bool is_excluded = strcmp(state, "excluded") == 0;
-        uint64_t parent_id;
-        int r;
-
-        r = need_disk(a, vm_id, disk);
-        if (r >= 0)
-                r = find_parent(a, vm_id, disk, &parent_id);
-        if (r < 0)
-                return r;
-        return statement_run(
-                        a->database,
-                        "INSERT INTO backup_disks (job_id, vm_context_id, repository_id, disk_key, "
-                        "state,"
-                        " backup_type, reason, capacity_bytes, backing_uuid, change_id, parent_id,"
-                        " file_path, size_bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                        SQL_VALUES(SQL_NUMBER(job_id), SQL_NUMBER(vm_id),
-                                   SQL_NUMBER(a->repository_id),
-                                   SQL_NUMBER(object_number(disk, "disk_key")), sql_text(state),
-                                   sql_text(is_excluded ? "full"
-                                                        : object_text(disk, "backup_type")),
-                                   sql_text(object_text(disk, "reason")),
-                                   SQL_NUMBER(object_number(disk, "capacity_bytes")),
-                                   sql_text(object_text(disk, "backing_uuid")),
-                                   sql_text(object_text(disk, "change_id")),
-                                   sql_number_or_null(parent_id),
-                                   sql_text(is_excluded ? NULL : object_text(disk, "file")),
-                                   sql_number_or_null(object_number(disk, "size_bytes"))),
-                        NULL, NULL);
-}
-
-static int insert_job(Adoption *a, uint64_t vm_id, const json_t *record, uint64_t *ret_id)
-{
-        uint64_t created_usec = object_number(record, "created_usec"),
-                 committed_usec = object_number(record, "committed_usec");
-
-        return statement_run(
-                        a->database,
-                        "INSERT INTO backup_jobs (job_type, vm_context_id, repository_id, "
-                        "backup_id,"
-                        " backup_type, state, principal, created_usec, started_usec, finished_usec)"
-                        " VALUES ('backup', ?, ?, ?, ?, 'completed', ?, ?, ?, ?)",
-                        SQL_VALUES(SQL_NUMBER(vm_id), SQL_NUMBER(a->repository_id),
-                                   sql_text(object_text(record, "backup_id")),
-                                   sql_text(object_text(record, "backup_type")),
-                                   sql_text(object_text(record, "principal") ?: "unknown"),
-                                   SQL_NUMBER(created_usec), SQL_NUMBER(created_usec),
-                                   SQL_NUMBER(committed_usec)),
-                        NULL, ret_id);
-}
-
-static int settle_disk(Adoption *a, uint64_t vm_id, const json_t *disk)
-{
-        return statement_run(a->database,
-                             "UPDATE vm_disks SET present = 1, unit_number = ?, controller = ?,"
-                             " capacity_bytes = ?, backing_uuid = ?, change_id = ?"
-                             " WHERE vm_context_id = ? AND disk_key = ?",
-                             SQL_VALUES(SQL_NUMBER(object_number(disk, "unit_number")),
-                                        sql_text(object_text(disk, "controller") ?: ""),
-                                        SQL_NUMBER(object_number(disk, "capacity_bytes")),
-                                        sql_text(object_text(disk, "backing_uuid")),
-                                        sql_text(object_text(disk, "change_id")), SQL_NUMBER(vm_id),
-                                        SQL_NUMBER(object_number(disk, "disk_key"))),
-                             NULL, NULL);
-}
-
-/* The newest backup of a VM says what the VM is like, unless somebody has said it since: the VM was
- * entered, or a job of it made, after that backup. */
-static int settle_vm(Adoption *a, uint64_t vm_id, const json_t *record)
-{
-        uint64_t created_usec = object_number(record, "created_usec");
-        const char *const lists[] = { "disks", "excluded" };
-        CLEANUP(json_decrefp) json_t *row = NULL;
-        const json_t *disk;
-        int r;
-
-        r = statement_row(a->database,
-                          "SELECT v.id AS Id FROM vm_replication_contexts v"
-                          " WHERE v.id = ? AND v.created_usec <= ? AND NOT EXISTS (SELECT 1"
-                          "  FROM backup_jobs j WHERE j.vm_context_id = v.id"
-                          "  AND j.created_usec > ?)",
-                          SQL_VALUES(SQL_NUMBER(vm_id), SQL_NUMBER(created_usec),
-                                     SQL_NUMBER(created_usec)),
-                          &row);
-        if (r < 0)
-                return r == -ENODATA ? 0 : r;
-        r = statement_run(a->database, "UPDATE vm_disks SET present = 0 WHERE vm_context_id = ?",
-                          SQL_VALUES(SQL_NUMBER(vm_id)), NULL, NULL);
-        for (size_t list = 0; list < ELEMENTSOF(lists); list++) {
-                size_t i;
-
-                json_array_foreach (json_object_get(record, lists[list]), i, disk)
-                        if (r >= 0)
-                                r = settle_disk(a, vm_id, disk);
-        }
-        return r;
-}
-
-static int insert_all(Adoption *a, const json_t *record)
-{
-        uint64_t vm_id = 0, job_id = 0;
-        const json_t *disk;
-        size_t i;
-        int r;
-
-        if (json_array_size(json_object_get(record, "disks")) == 0)
-                return -EINVAL;
-        r = find_vm(a, record, &vm_id);
-        if (r >= 0)
-                r = insert_job(a, vm_id, record, &job_id);
-        json_array_foreach (json_object_get(record, "disks"), i, disk)
-                if (r >= 0)
-                        r = insert_disk(a, job_id, vm_id, disk, "completed");
-        json_array_foreach (json_object_get(record, "excluded"), i, disk)
-                if (r >= 0)
-                        r = insert_disk(a, job_id, vm_id, disk, "excluded");
-        return r < 0 ? r : settle_vm(a, vm_id, record);
-}
-
 /* One that does not fit must not take the others of its transaction with it. */
 static int adopt_new(Adoption *a, const json_t *record)
 {
@@ -255,9 +48,9 @@ static int adopt_new(Adoption *a, const json_t *record)
         char refused_by[STATEMENT_NAME_SIZE];
         int r, undone;
 
-        r = statement_run(a->database, "SAVEPOINT adopt", NULL, 0, NULL, NULL);
+        r = statement_run(a->place.database, "SAVEPOINT adopt", NULL, 0, NULL, NULL);
         if (r >= 0)
-                r = insert_all(a, record);
+                r = catalog_insert(&a->place, record);
         if (r >= 0) {
                 a->n_added++;
                 return 0;
@@ -265,7 +58,8 @@ static int adopt_new(Adoption *a, const json_t *record)
         if (r != -ENODATA && r != -EINVAL && r != -EEXIST)
                 return r;
         (void) snprintf(refused_by, sizeof(refused_by), "%s", statement_refused_by());
-        undone = statement_run(a->database, "ROLLBACK TO SAVEPOINT adopt", NULL, 0, NULL, NULL);
+        undone = statement_run(a->place.database, "ROLLBACK TO SAVEPOINT adopt", NULL, 0, NULL,
+                               NULL);
         if (undone < 0)
                 return undone;
         if (r == -ENODATA)
@@ -311,7 +105,7 @@ static int compare_disks(Adoption *a, const json_t *record, uint64_t job_id)
         size_t i;
         int r;
 
-        r = statement_rows(a->database,
+        r = statement_rows(a->place.database,
                            "SELECT b.disk_key AS `Key`, b.capacity_bytes AS CapacityBytes,"
                            " b.file_path AS File, p.backup_id AS ParentBackupId FROM backup_disks b"
                            " LEFT JOIN backup_disks pb ON pb.id = b.parent_id"
@@ -346,7 +140,7 @@ static int adopt(Adoption *a, const json_t *record)
 
         if (!backup_id || !backup_id_is_valid(backup_id) || !uuid)
                 return problem(a, "A record has no valid backup_id or instance_uuid");
-        r = statement_row(a->database,
+        r = statement_row(a->place.database,
                           "SELECT j.id AS Id, j.state AS State, j.repository_id AS RepositoryId,"
                           " v.instance_uuid AS InstanceUuid FROM backup_jobs j"
                           " JOIN vm_replication_contexts v ON v.id = j.vm_context_id"
@@ -356,7 +150,7 @@ static int adopt(Adoption *a, const json_t *record)
                 return adopt_new(a, record);
         if (r < 0)
                 return r;
-        if (object_number(row, "RepositoryId") != a->repository_id ||
+        if (object_number(row, "RepositoryId") != a->place.repository_id ||
             strcmp(object_text(row, "InstanceUuid"), uuid) != 0)
                 return problem(a,
                                "Backup %s: the catalog has it in another repository or of another "
@@ -408,8 +202,7 @@ int store_catalog_adopt(MYSQL *database, void *userdata)
         StoreRequest *request = userdata;
         CLEANUP(json_decrefp) json_t *problems = json_array();
         Adoption adoption = {
-                .database = database,
-                .repository_id = object_number(request->in, "RepositoryId"),
+                .place = { database, object_number(request->in, "RepositoryId") },
                 .problems = problems,
         };
         json_t *in = json_object_get(request->in, "Records"), *record;
