@@ -33,6 +33,8 @@ for what in "stop dbus.service" "restart systemd-journald.service" "stop sendens
     # shellcheck disable=SC2086 # a verb and a unit
     like "$(manage_as sendense $what)" "$refused" "the rule does not reach as far as: $what"
 done
+ok "the hub's user may start a slice of its own" hub runuser -u sendense -- systemctl start sendense-jobs-1.slice
+ok "and stop it" hub runuser -u sendense -- systemctl stop sendense-jobs-1.slice
 say_export serve 7 2000 10100
 expect '^shaken serve 2000: ok' "an export serves"
 for user in sendense-export sendense-copy nobody; do
