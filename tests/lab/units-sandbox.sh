@@ -38,6 +38,9 @@ looked() {
 }
 
 # An export: a program in a unit with the same prefix and what the hub's call would carry.
+# An empty file in the place of the command line, so that the program is not qemu-nbd.
+hub install -D /dev/null /run/systemd/system/sendense-export-1-.service.d/20-serve.conf
+hub systemctl daemon-reload
 read -r -a kept_from <<<"${never//$'\n'/ }"
 out=$(hub systemd-run --quiet --pipe --wait --unit=sendense-export-1-2000 -p "ReadWritePaths=-$own" -p StandardError=inherit \
     /usr/lib/sendense/sendense-image <<<"look
