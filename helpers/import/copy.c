@@ -95,13 +95,8 @@ static void start_child(Copy *copy, Disk *disk, const char *const argv[], Phase 
 static void start_copy(Copy *copy, Disk *disk)
 {
         static const char progress[] = "--progress=" CHILD_PROGRESS_FD_TEXT;
-        const char *const argv[] = { copy->request->nbdcopy,
-                                     "--flush",
-                                     progress,
-                                     "--",
-                                     disk->spec->source,
-                                     disk->spec->target,
-                                     NULL };
+        const char *const argv[] = { copy->request->nbdcopy, "--flush",          progress, "--",
+                                     disk->spec->source,     disk->spec->target, NULL };
 
         start_child(copy, disk, argv, PHASE_COPYING);
 }

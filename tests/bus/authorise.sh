@@ -121,6 +121,13 @@ ok "16 calls of one user wait for polkit" eventually 5 all_asked
 like "$(nobody_error GetStatus '@a{sv} {}')" 'GDBus.Error:com.sendense.Error.Busy: ' \
     "his next call is refused as Busy"
 like "$(hub_call GetStatus 'a{sv}' 0)" '"State"' "root still has a place"
+# Anybody may send a signal straight to the hub, past all match rules; it must not end the call of another.
+victim=$(busctl --system list --unique --no-legend | awk -v pid="${callers[0]}" '$2 == pid { print $1 }')
+like "$victim" '^:1\.[0-9]+$' "one of them has a name"
+owner=$(busctl --system call org.freedesktop.DBus / org.freedesktop.DBus GetNameOwner s "$hub_name" | cut -d'"' -f2)
+ok "a stranger says that it has left" gdbus emit --system --dest "$owner" --object-path /org/freedesktop/DBus \
+    --signal org.freedesktop.DBus.NameOwnerChanged "'$victim'" "'$victim'" "''"
+like "$(hub_call GetStatus 'a{sv}' 0)" '"State"' "and the hub goes on"
 kill -CONT "$polkit_pid"
 wait "${callers[@]}"
 is "$(grep -c '"State"' "$TEST_TMP/answers")" 16 "all 16 are answered when polkit goes on"

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -241,6 +242,70 @@ static void no_options_known(void **state)
         assert_int_equal(bus_options_none(empty.message, &error), 0);
 }
 
+static int read_texts(sd_bus_message *message, json_t **texts, sd_bus_error *error)
+{
+        uint32_t small = 0;
+        const BusOption table[] = {
+                { "small", BUS_OPTION_UINT32, 10, &small, NULL },
+                { "texts", BUS_OPTION_KEY_TEXTS, 2, texts, NULL },
+        };
+
+        return bus_options_read(message, table, ELEMENTSOF(table), error);
+}
+
+static void key_texts(void **state)
+{
+        CLEANUP(call_done) Call call = call_new();
+        json_t *texts = NULL;
+
+        (void) state;
+        APPEND("a{sv}", 1, "texts", "a{us}", 2, 2000, "a", UINT32_MAX, "");
+        assert_true(sealed_message_end(call.message) >= 0);
+        assert_int_equal(read_texts(call.message, &texts, NULL), 0);
+        assert_int_equal(json_object_size(texts), 2);
+        assert_string_equal(json_string_value(json_object_get(texts, "2000")), "a");
+        assert_string_equal(json_string_value(json_object_get(texts, "4294967295")), "");
+        json_decref(texts);
+}
+
+static void expect_texts_refused(Call *call, const char *want)
+{
+        CLEANUP(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        json_t *texts = NULL;
+
+        assert_true(sealed_message_end(call->message) >= 0);
+        assert_int_equal(read_texts(call->message, &texts, &error), -EINVAL);
+        assert_string_equal(error.message, want);
+        assert_null(texts);
+}
+
+/* What was read of the texts before the fault is freed: the sanitizers look. */
+static void bad_key_texts(void **state)
+{
+        CLEANUP(call_done)
+        Call call = call_new(),
+             twice = call_new(), many = call_new(), other = call_new(), later = call_new();
+        _cleanup_free_ char *text1024 = unit_repeat('t', BUS_OPTION_TEXT_MAX),
+                            *text1025 = unit_repeat('t', BUS_OPTION_TEXT_MAX + 1);
+
+        (void) state;
+        APPEND("a{sv}", 1, "texts", "a{us}", 2, 1, text1024, 2, text1025);
+        expect_texts_refused(&call, "Option texts: the text of 2 must have 1024 bytes at most");
+        assert_true(sd_bus_message_append(twice.message, "a{sv}", 1, "texts", "a{us}", 2, 7, "a", 7,
+                                          "b") >= 0);
+        expect_texts_refused(&twice, "Option texts has the key 7 twice");
+        assert_true(sd_bus_message_append(many.message, "a{sv}", 1, "texts", "a{us}", 3, 1, "a", 2,
+                                          "b", 3, "c") >= 0);
+        expect_texts_refused(&many, "Option texts must have 2 entries at most");
+        assert_true(sd_bus_message_append(other.message, "a{sv}", 1, "texts", "a{ss}", 1, "1",
+                                          "a") >= 0);
+        expect_texts_refused(&other,
+                             "Option texts must be a dictionary of numbers and texts (a{us})");
+        assert_true(sd_bus_message_append(later.message, "a{sv}", 2, "texts", "a{us}", 1, 1, "a",
+                                          "small", "u", 11) >= 0);
+        expect_texts_refused(&later, "Option small must be 10 at most");
+}
+
 static void table_too_long(void **state)
 {
         CLEANUP(call_done) Call call = call_new();
@@ -266,6 +331,7 @@ int main(void)
                 cmocka_unit_test(wrong_types),       cmocka_unit_test(wrong_containers),
                 cmocka_unit_test(missing_container), cmocka_unit_test(too_much),
                 cmocka_unit_test(no_options_known),  cmocka_unit_test(table_too_long),
+                cmocka_unit_test(key_texts),         cmocka_unit_test(bad_key_texts),
         };
 
         return RUN_TESTS(tests);

@@ -137,6 +137,26 @@ static void limits(void **state)
         load_one("Database", "ProbeSec", "61s", -EINVAL);
         load_one("Exports", "Ports", "000010100-10200", -EINVAL);
         load_one("Exports", "Ports", "10100-10200-10300", -EINVAL);
+        load_one("Exports", "ProbeSec", "1s", 0);
+        load_one("Exports", "ProbeSec", "999ms", -EINVAL);
+        load_one("Exports", "AnswerTimeoutSec", "1h", 0);
+        load_one("Exports", "AnswerTimeoutSec", "3601s", -EINVAL);
+        load_one("Exports", "MemoryMax", "64M", 0);
+        load_one("Exports", "MemoryMax", "65535K", -EINVAL);
+        load_one("Exports", "MemoryMax", "64G", 0);
+        load_one("Exports", "MemoryMax", "65G", -EINVAL);
+        load_one("Jobs", "Running", "1", 0);
+        load_one("Jobs", "Running", "0", -EINVAL);
+        load_one("Jobs", "RunningPerRepository", "1000", 0);
+        load_one("Jobs", "RunningPerRepository", "1001", -EINVAL);
+        load_one("Jobs", "Queued", "1000", 0);
+        load_one("Jobs", "Queued", "1001", -EINVAL);
+        load_one("Repositories", "MinFree", "0", 0);
+        load_one("Repositories", "MinFree", "1024T", 0);
+        load_one("Repositories", "MinFree", "1025T", -EINVAL);
+        load_one("Repositories", "MinFree", "1g", -EINVAL);
+        load_one("Backup", "AllowSources", "yes", 0);
+        load_one("Backup", "AllowSources", "true", -EINVAL);
 }
 
 int main(void)

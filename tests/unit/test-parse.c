@@ -122,12 +122,40 @@ static void levels(void **state)
         assert_int_equal(parse_log_level("", &level), -EINVAL);
 }
 
+static void sizes(void **state)
+{
+        uint64_t bytes = 7;
+
+        (void) state;
+        assert_int_equal(parse_size("0", 0, 10, &bytes), 0);
+        assert_int_equal(bytes, 0);
+        assert_int_equal(parse_size("1000", 0, UINT64_MAX, &bytes), 0);
+        assert_int_equal(bytes, 1000);
+        assert_int_equal(parse_size("2K", 0, UINT64_MAX, &bytes), 0);
+        assert_int_equal(bytes, 2048);
+        assert_int_equal(parse_size("3M", 0, UINT64_MAX, &bytes), 0);
+        assert_int_equal(bytes, 3 << 20);
+        assert_int_equal(parse_size("1G", UINT64_C(1) << 30, UINT64_C(1) << 30, &bytes), 0);
+        assert_int_equal(parse_size("16T", 0, UINT64_MAX, &bytes), 0);
+        assert_true(bytes == UINT64_C(16) << 40);
+        assert_int_equal(parse_size("16777215T", 0, UINT64_MAX, &bytes), 0);
+        assert_int_equal(parse_size("16777216T", 0, UINT64_MAX, &bytes), -ERANGE);
+        assert_int_equal(parse_size("11", 0, 10, &bytes), -ERANGE);
+        assert_int_equal(parse_size("9", 10, 20, &bytes), -ERANGE);
+        assert_int_equal(parse_size("1k", 0, UINT64_MAX, &bytes), -EINVAL);
+        assert_int_equal(parse_size("1 M", 0, UINT64_MAX, &bytes), -EINVAL);
+        assert_int_equal(parse_size("M", 0, UINT64_MAX, &bytes), -EINVAL);
+        assert_int_equal(parse_size("", 0, UINT64_MAX, &bytes), -EINVAL);
+        assert_int_equal(parse_size("-1", 0, UINT64_MAX, &bytes), -EINVAL);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(numbers), cmocka_unit_test(numbers_refused),
                 cmocka_unit_test(ports),   cmocka_unit_test(booleans),
                 cmocka_unit_test(spans),   cmocka_unit_test(levels),
+                cmocka_unit_test(sizes),
         };
 
         return RUN_TESTS(tests);

@@ -159,10 +159,13 @@ static int pending_grant(Pending *p)
 static int on_caller_vanished(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         Pending *p = userdata;
-        const char *name, *old_owner, *new_owner;
+        const char *name, *old_owner, *new_owner, *sender = sd_bus_message_get_sender(m);
         int r;
 
         (void) error;
+        /* A signal sent straight to us passes every match rule; only the bus driver has this name. */
+        if (!sender || strcmp(sender, "org.freedesktop.DBus") != 0)
+                return 0;
         r = sd_bus_message_read(m, "sss", &name, &old_owner, &new_owner);
         if (r < 0)
                 return log_warning(r, "Cannot read NameOwnerChanged: %m");

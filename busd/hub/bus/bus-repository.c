@@ -400,15 +400,36 @@ static int check_path(const char *path, sd_bus_error *error)
                        !strstr(path, "//") && !strstr(path, "/./") && !strstr(path, "/../");
 
         for (size_t i = 0; i < n; i++)
-                is_good = is_good && (unsigned char) path[i] >= ' ' && path[i] != 127;
+                is_good = is_good && (unsigned char) path[i] >= ' ' && path[i] != 127 &&
+                          path[i] != '"' && path[i] != '\\';
         if (n >= 2 &&
             (strcmp(path + n - 2, "/.") == 0 || (n >= 3 && strcmp(path + n - 3, "/..") == 0)))
                 is_good = false;
         return is_good ? 0
                        : bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT,
                                         "Argument path must be an absolute path of a folder, of %d "
-                                        "bytes at most, without '..', '//' or a '/' at its end",
+                                        "bytes at most, without '..', '//', quotes, backslashes or "
+                                        "a '/' at its end",
                                         PATH_MAX_BYTES);
+}
+
+/* The sandboxes of our units hide these from everything that would work on the repository. */
+static int check_visible(const char *path, sd_bus_error *error)
+{
+        static const char *const hidden[] = { "/dev", "/home", "/proc", "/root",   "/run/user",
+                                              "/sys", "/tmp",  "/boot", "/var/tmp" };
+
+        for (size_t i = 0; i < ELEMENTSOF(hidden); i++) {
+                size_t n = strlen(hidden[i]);
+
+                if (strncmp(path, hidden[i], n) == 0 && (path[n] == '/' || path[n] == '\0'))
+                        return bus_error_setf(
+                                        error, BUS_ERROR_INVALID_ARGUMENT,
+                                        "Argument path must not be below %s, which the units "
+                                        "that work on images cannot see; /srv is a good place",
+                                        hidden[i]);
+        }
+        return 0;
 }
 
 int method_add_repository(sd_bus_message *call, void *userdata, sd_bus_error *error)
@@ -420,6 +441,8 @@ int method_add_repository(sd_bus_message *call, void *userdata, sd_bus_error *er
                 r = check_name(name, error);
         if (r >= 0)
                 r = check_path(path, error);
+        if (r >= 0)
+                r = check_visible(path, error);
         if (r >= 0)
                 r = bus_options_none(call, error);
         return r < 0 ? r

@@ -16,12 +16,33 @@
 #include <inttypes.h>
 #include <string.h>
 
+enum {
+        RESULT_NAME_SIZE = 64,
+};
+
+static void result_name(const Job *job, const JobDisk *disk, char ret_name[static RESULT_NAME_SIZE])
+{
+        (void) snprintf(ret_name, RESULT_NAME_SIZE, "finished-%" PRIu64 "-%s", job->id, disk->text);
+}
+
+bool job_owns_finish_result(const Job *job, const char *name)
+{
+        for (size_t i = 0; i < job->n_disks; i++) {
+                char own[RESULT_NAME_SIZE];
+
+                result_name(job, job->disks + i, own);
+                if (strcmp(own, name) == 0)
+                        return !job_state_is_final(job->state);
+        }
+        return false;
+}
+
 void job_finish_result_path(const Job *job, const JobDisk *disk,
                             char ret_path[static UNIT_FILE_PATH_SIZE])
 {
-        char name[64];
+        char name[RESULT_NAME_SIZE];
 
-        (void) snprintf(name, sizeof(name), "finished-%" PRIu64 "-%s", job->id, disk->text);
+        result_name(job, disk, name);
         unit_file_path(name, UNIT_FILE_OUT, ret_path);
 }
 

@@ -7,6 +7,7 @@
 
 #include "bus/bus-error.h"
 #include "cleanup.h"
+#include "job/job-record.h"
 #include "job/jobs.h"
 #include "job/run.h"
 #include "log.h"
@@ -60,10 +61,10 @@ static bool keep_file(const char *unit, void *userdata)
 {
         Jobs *jobs = userdata;
         UnitName name;
-        uint64_t id;
 
-        if (sscanf(unit, "finished-%" SCNu64 "-", &id) == 1)
-                return job_is_open(jobs, id);
+        for (size_t i = 0; i < jobs->n_all; i++)
+                if (job_owns_finish_result(jobs->all[i], unit))
+                        return true;
         return unit_name_from_string(unit, &name) >= 0 && name.kind != UNIT_REPOSITORY_SERVICE &&
                job_is_open(jobs, name.job);
 }
