@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+#
+# For tests of jobs on a booted machine: source it after tap.sh, call fault_up, then `vm NAME MIB...` makes a VM whose
+# disks are NBD servers in the machine, `start NAME` a backup of it, and `unharmed` is the check after every fault:
+# nothing is left, and every finished backup of before reads back as what it was made of.
+
+# shellcheck source=tests/lab/hub-lab.bash
+. "$SENDENSE_SRC/tests/lab/hub-lab.bash"
+
+# The folder that every hub has; for the tests.
+# shellcheck disable=SC2034
+fault_repo=/var/lib/sendense/repository
+declare -A fault_keys=() # the disks of each VM
+
+# fault_up [SETTINGS]: boots a hub that takes sources, with more settings of its own, a line each.
+fault_up() {
+    command -v nbdkit >/dev/null || skip_all "nbdkit is missing (package nbdkit)"
+    command -v qemu-nbd >/dev/null || skip_all "qemu-nbd is missing (package qemu-utils)"
+    hub_lab_up
+    fault_sources_up
+    settings "${1:-}"
+    require "nothing is left after the boot" nothing_left_without descriptors
+    fault_baseline
+}
+
+# settings LINES: what this test wants of hub.conf beside what all do; the hub is started anew.
+settings() {
+    hub install -D -m 644 /dev/stdin /etc/sendense/hub.conf.d/50-fault.conf <<X
+[Backup]
+AllowSources=yes
+[Repositories]
+MinFree=1M
+$1
+X
+    require "the hub takes its settings" hub systemctl restart sendense-hub
+    hub_ready
+}
+
+# One NBD server for each disk, started by its first client. It obeys the file RATE beside its image: bits in a second,
+# empty for as many as it can.
+fault_sources_up() {
+    hub install -D -m 644 /dev/stdin /run/systemd/system/source@.socket <<'X'
+[Socket]
+ListenStream=/run/src/%i.sock
+SocketMode=0666
+X
+    hub install -D -m 644 /dev/stdin /run/systemd/system/source@.service <<'X'
+[Service]
+ExecStart=nbdkit --foreground --readonly --filter=rate file /srv/src/%i.raw rate-file=/srv/src/%i.rate burstiness=0.1
+TimeoutStopSec=1s
+X
+    hub install -d /srv/src /srv/kept /run/src
+    hub systemctl daemon-reload
+}
+
+# fault_baseline: what the hub has open from now on is what it may have.
+fault_baseline() {
+    require "a baseline" "$SENDENSE_SRC/tests/lib/nothing-left" --machine hub --without vcenter \
+        --baseline "$TEST_TMP/before"
+}
+
+nothing_left_without() {
+    "$SENDENSE_SRC/tests/lib/nothing-left" --machine hub --without "vcenter,$1" --within 15
+}
+nothing_left() {
+    "$SENDENSE_SRC/tests/lib/nothing-left" --machine hub --without vcenter --since "$TEST_TMP/before" --within 15
+}
+
+# uuid_of NAME: the instance uuid of a VM of that name.
+uuid_of() { md5sum <<<"$1" | sed -E 's/^(.{8})(.{4})(.{4})(.{4})(.{12}).*/\1-\2-\3-\4-\5/'; }
+
+# disk VM KEY MIB: an image that is random for three quarters of it, and its server.
+disk() {
+    # shellcheck disable=SC2016 # expanded in the machine
+    require "a source of disk $2 of $1" in_hub '
+        truncate -s "$2M" "/srv/src/$1.raw" && : >"/srv/src/$1.rate" &&
+        head -c "$(($2 * 3 / 4))M" /dev/urandom | dd of="/srv/src/$1.raw" conv=notrunc status=none &&
+        systemctl start "source@$1.socket"' "$1-$2" "$3"
+}
+
+# vm NAME MIB...: a VM with so many disks, which all say that they are unit 0, as two controllers have it.
+vm() {
+    local name=$1 key=2000 mib list='' describe=''
+    shift
+    for mib in "$@"; do
+        disk "$name" "$key" "$mib"
+        list+="$key "
+        describe+="{\"key\":$key,\"unit_number\":0,\"controller\":\"pvscsi:$((key - 1000))\","
+        describe+="\"capacity_bytes\":$((mib << 20)),\"backing_uuid\":\"$(uuid_of "$name-$key")\"},"
+        key=$((key + 1))
+    done
+    fault_keys[$name]=$list
+    vm_set "$name" "${describe%,}"
+}
+
+# vm_set NAME DISKS: tells the hub of it.
+vm_set() {
+    require "the hub learns the VM $1" hub sendensectl vm set - <<<"{\"instance_uuid\":\"$(uuid_of "$1")\",\"name\":\"$1\",
+        \"path\":\"/DC/vm/$1\",\"disks\":[$2]}"
+}
+
+# uris VM: the options of a backup that name its sources, one a line.
+uris() {
+    local key
+    for key in ${fault_keys[$1]}; do
+        echo "--source=$key=nbd+unix:///?socket=/run/src/$1-$key.sock"
+    done
+}
+
+# start VM [OPTION...]: starts a backup and sets JOB, or to "" and ANSWER to what was said.
+start() {
+    local sources
+    mapfile -t sources < <(uris "$1")
+    ANSWER=$(hub sendensectl backup start "$1" "${sources[@]}" "${@:2}" 2>&1)
+    JOB=$(sed -nE 's/^job ([0-9]+)\..*/\1/p' <<<"$ANSWER")
+    [ -n "$JOB" ]
+}
+
+# wait_job [ID]: follows a job to its end; prints its state. A job that never ends is one that does not do so in time.
+wait_job() {
+    hub timeout "$patience_sec" sendensectl job watch "${1:-$JOB}" >/dev/null 2>&1
+    job_state "${1:-$JOB}"
+}
+
+# wait_state STATE [ID]: until the job has come so far.
+wait_state() {
+    # shellcheck disable=SC2016 # expanded in the machine
+    in_hub 'end=$((${EPOCHREALTIME%[.,]*} + $4))
+        until [ "$(busctl get-property "$1" "$2" "$1.Job" State 2>&1)" = "s \"$3\"" ]; do
+            [ "${EPOCHREALTIME%[.,]*}" -lt "$end" ] || exit 1
+            sleep 0.02
+        done' "$HUB_NAME" "$HUB_PATH/job/${2:-$JOB}" "$1" "$patience_sec"
+}
+
+# job FILTER [ID]: what jq says of a job.
+job() { hub sendensectl job show "${2:-$JOB}" --json | jq -r "$1"; }
+job_state() { job .State "$@"; }
+# job_error [ID]: name and text of what it ended by.
+job_error() { job '"\(.ErrorName | ltrimstr("com.sendense.Error.")): \(.ErrorText)"' "$@"; }
+
+# rate VM BITS: how fast the sources of a VM give from now on; "" is as fast as they can.
+rate() {
+    # shellcheck disable=SC2016 # expanded in the machine
+    in_hub 'for file in /srv/src/"$1"-*.rate; do
+            printf "%s" "$2" >"$file.new" && mv "$file.new" "$file"
+        done' "$1" "$2"
+}
+
+# change VM: its guest writes a little on each disk.
+change() {
+    # shellcheck disable=SC2016 # expanded in the machine
+    in_hub 'for file in /srv/src/"$1"-*.raw; do
+            head -c 64K /dev/urandom | dd of="$file" bs=64K seek=$((RANDOM % 16)) conv=notrunc status=none
+        done' "$1"
+}
+
+# backup VM [OPTION...]: a backup that must complete; what it was made of is kept for backups_intact.
+backup() {
+    start "$@" || fail "a backup of $* starts" "$ANSWER"
+    is "$(wait_job)" completed "a backup of $* completes" || diag "$(job_error)"
+    # shellcheck disable=SC2016 # expanded in the machine
+    in_hub 'for file in /srv/src/"$1"-*.raw; do
+            key=${file##*-}
+            cp --sparse=always "$file" "/srv/kept/$2-$key"
+        done' "$1" "$(job .BackupId)"
+}
+
+# backups_intact: every layer of every finished backup is, through its chain, what it was made of. Says which is not.
+backups_intact() {
+    # shellcheck disable=SC2016 # expanded in the machine
+    in_hub '
+        bad=0 n=0
+        while IFS=$'\''\t'\'' read -r backup key repository file; do
+            n=$((n + 1))
+            kept=/srv/kept/$backup-$key.raw
+            [ -e "$kept" ] || { echo "nobody kept what $backup was made of: $kept"; bad=1; continue; }
+            qemu-img compare -q -f raw -F qcow2 "$kept" "$repository/$file" || {
+                echo "disk $key of $backup is not what it was: $repository/$file"
+                bad=1
+            }
+        done < <(mariadb --skip-column-names --batch sendense -e "
+            SELECT j.backup_id, d.disk_key, r.path, d.file_path
+            FROM backup_jobs j JOIN backup_disks d ON d.job_id = j.id
+                JOIN backup_repositories r ON r.id = j.repository_id
+            WHERE j.state = '\''completed'\'' AND d.state = '\''completed'\''")
+        [ "$n" -gt 0 ] || { echo "there is no finished backup"; bad=1; }
+        exit "$bad"'
+}
+
+# unharmed AFTER: the checks after every fault.
+unharmed() {
+    ok "after $1 nothing is left" nothing_left
+    ok "after $1 the finished backups are what they were" backups_intact
+}
+
+# failed NAME REGEX: the job has failed with that error, in words that match.
+failed() {
+    is "$(wait_job)" failed "$1: the job fails" || diag "$(job_error)"
+    like "$(job_error)" "$2" "$1: its error names the thing and the remedy"
+}
