@@ -283,8 +283,8 @@ static void expect_texts_refused(Call *call, const char *want)
 static void bad_key_texts(void **state)
 {
         CLEANUP(call_done)
-        Call call = call_new(),
-             twice = call_new(), many = call_new(), other = call_new(), later = call_new();
+        Call call = call_new(), twice = call_new(), many = call_new(), other = call_new(),
+             later = call_new();
         _cleanup_free_ char *text1024 = unit_repeat('t', BUS_OPTION_TEXT_MAX),
                             *text1025 = unit_repeat('t', BUS_OPTION_TEXT_MAX + 1);
 
