@@ -369,6 +369,7 @@ Manager *manager_free(Manager *manager)
         /* The worker first: calls that wait for it are answered while the bus is still there. */
         if (manager->jobs)
                 manager->jobs->is_going_down = true;
+        repositories_going_down(manager->repositories);
         store_free(manager->store);
         units_free(manager->units);
         repositories_free(manager->repositories);

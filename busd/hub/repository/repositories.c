@@ -34,6 +34,7 @@ struct Repositories {
         Units *units;
         Store *store;
         sd_event_source *timer;
+        bool is_going_down;
         Health all[REPOSITORIES_MAX];
 };
 
@@ -150,8 +151,9 @@ static void on_health(const json_t *result, const char *unit, const char *name, 
         Health *h = find(check->repositories, row_id(check->row), false);
 
         (void) unit;
-        if (h) {
+        if (h)
                 h->is_checking = false;
+        if (h && !check->repositories->is_going_down) {
                 note_health(h, check->row, result, text);
         }
         if (result && store_uuid(check, result))
@@ -251,6 +253,12 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
                                   on_rows, repositories);
         r = sd_event_source_set_time_relative(source, LOOK_EVERY_USEC);
         return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+void repositories_going_down(Repositories *repositories)
+{
+        if (repositories)
+                repositories->is_going_down = true;
 }
 
 void repositories_look(Repositories *repositories)

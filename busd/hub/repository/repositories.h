@@ -27,6 +27,9 @@ typedef void (*RepositoryAnswer)(const json_t *row, const char *name, const char
 int repositories_new(sd_event *event, Units *units, Store *store, Repositories **ret_repositories);
 Repositories *repositories_free(Repositories *repositories);
 
+/* The hub ends: what is given up from here on says nothing about a repository. */
+void repositories_going_down(Repositories *repositories);
+
 /* The database has come back: all are looked at soon. */
 void repositories_look(Repositories *repositories);
 
