@@ -140,6 +140,7 @@ static void on_advanced(Job *job, int error, const json_t *out)
                 return;
         }
         job->state = advance->to;
+        *job->phase = '\0'; /* that of the state before */
         job->is_recovered = false;
         (void) job_log(job, NULL, LOG_INFO, 0, MESSAGE_JOB_STATE, "Job %llu of %s: %s, was %s",
                        (unsigned long long) job->id, job_text(job, "Vm"),
