@@ -26,7 +26,7 @@
 enum {
         TICK_MSEC = 500, /* progress is told at most so often */
         KEEP_FINAL_SEC = 60, /* a job that ended stays on the bus */
-        PORT_BLOCKED_SEC = 60, /* a stranger's port is not tried again before */
+        PORT_BLOCKED_SEC = 60, /* so long a stranger's port comes after all others */
 };
 
 void jobs_announce(Job *job)
@@ -171,19 +171,27 @@ static bool port_is_used(const Jobs *jobs, uint16_t port)
         return false;
 }
 
+/* A stranger's port is tried when there is no other, the one that was met longest ago first: he may have
+ * gone meanwhile. */
 uint16_t jobs_take_port(Jobs *jobs)
 {
         const PortRange *range = &jobs->config->export_ports;
-        uint64_t now = clock_monotonic_usec();
+        uint64_t now = clock_monotonic_usec(), oldest_usec = UINT64_MAX;
+        uint16_t oldest = 0;
 
         for (unsigned port = range->first; port <= range->last; port++) {
                 unsigned i = port - range->first;
 
-                if (i < JOBS_PORTS_MAX && jobs->port_blocked_usec[i] <= now &&
-                    !port_is_used(jobs, (uint16_t) port))
+                if (i >= JOBS_PORTS_MAX || port_is_used(jobs, (uint16_t) port))
+                        continue;
+                if (jobs->port_blocked_usec[i] <= now)
                         return (uint16_t) port;
+                if (jobs->port_blocked_usec[i] < oldest_usec) {
+                        oldest_usec = jobs->port_blocked_usec[i];
+                        oldest = (uint16_t) port;
+                }
         }
-        return 0;
+        return oldest;
 }
 
 void jobs_block_port(Jobs *jobs, uint16_t port)

@@ -85,6 +85,6 @@ void jobs_announce(Job *job);
 /* For units.h: what happened to a unit of ours. */
 void jobs_on_unit(Jobs *jobs, const char *unit, const UnitState *state);
 
-/* A free port of the range that no job holds and no stranger was seen on; 0 when there is none. */
+/* A port of the range that no job holds; those on which a stranger was seen lately come last. 0 when there is none. */
 uint16_t jobs_take_port(Jobs *jobs);
 void jobs_block_port(Jobs *jobs, uint16_t port);

@@ -25,7 +25,7 @@
 #include <sys/random.h>
 
 enum {
-        PORT_ATTEMPTS_MAX = 16, /* ports that strangers hold, of one disk */
+        PORT_ATTEMPTS_MAX = 16, /* that met a stranger, of one disk */
 };
 
 static void start_export(Job *job, JobDisk *disk);
@@ -77,7 +77,22 @@ static void on_free_of_stranger(Job *job, JobDisk *disk, int error, const char *
         take_leases(job);
 }
 
-/* Somebody else listens there: another port, and this one is left alone for a while. */
+/* The end of trying, when every port that is not ours already is somebody else's. */
+static bool port_attempts_are_over(Job *job, JobDisk *disk)
+{
+        const PortRange *range = &job->jobs->config->export_ports;
+
+        if (++disk->n_port_attempts < PORT_ATTEMPTS_MAX)
+                return false;
+        job_fail(job, BUS_ERROR_PORT_TAKEN,
+                 "Disk %s: %d times a port of %" PRIu16 "-%" PRIu16
+                 " was in use by a program that is not ours. End them (ss -ltnp shows which), or "
+                 "choose another range by [Exports] Ports=",
+                 disk->text, PORT_ATTEMPTS_MAX, range->first, range->last);
+        return true;
+}
+
+/* Somebody else listens there: another port, and this one comes last for a while. */
 static void port_is_taken(Job *job, JobDisk *disk)
 {
         Ticket *ticket;
@@ -88,14 +103,8 @@ static void port_is_taken(Job *job, JobDisk *disk)
                        "(see: ss -ltnp), trying another",
                        disk->port);
         jobs_block_port(job->jobs, disk->port);
-        if (++disk->n_port_attempts >= PORT_ATTEMPTS_MAX) {
-                job_fail(job, BUS_ERROR_PORT_TAKEN,
-                         "Disk %s: %d ports of [Exports] Ports= in a row are in use by programs "
-                         "that "
-                         "are not ours; end them (ss -ltnp shows which) or choose another range",
-                         disk->text, PORT_ATTEMPTS_MAX);
+        if (port_attempts_are_over(job, disk))
                 return;
-        }
         export_unit_name(job, disk, UNIT_EXPORT_SOCKET, unit);
         if (ticket_new(job, disk, on_free_of_stranger, &ticket) < 0)
                 job_fail(job, BUS_ERROR_FAILED, "Out of memory");
@@ -175,11 +184,13 @@ static void on_leased(Job *job, int error, const json_t *out)
         if (job->has_error)
                 return; /* its end is written next */
         if (error == -EEXIST) {
-                /* A row that is not in memory: another port is free for certain. */
+                /* A row that is not in memory: another port is tried. */
                 for (size_t i = 0; i < job->n_disks; i++)
                         if (!job->disks[i].is_exported && job->disks[i].port > 0) {
                                 jobs_block_port(job->jobs, job->disks[i].port);
                                 job->disks[i].port = 0;
+                                if (port_attempts_are_over(job, job->disks + i))
+                                        return;
                         }
                 take_leases(job);
                 return;
