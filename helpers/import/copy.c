@@ -81,9 +81,10 @@ static void start_child(Copy *copy, Disk *disk, const char *const argv[], Phase 
                 copy->n_running++;
                 return;
         }
-        if (r == -ENOENT)
+        if (r == -ENOENT || r == -EACCES || r == -ENOEXEC)
                 (void) failure_set(copy->failure, r, FAILURE_TOOL_MISSING, disk->spec->disk_key,
-                                   "%s is missing: install the package libnbd-bin", argv[0]);
+                                   "%s cannot be started: %s; install the package libnbd-bin",
+                                   argv[0], strerror(-r));
         else
                 (void) failure_set(copy->failure, r, FAILURE_COPY, disk->spec->disk_key,
                                    "disk %" PRIu32 ": cannot start %s: %s", disk->spec->disk_key,
