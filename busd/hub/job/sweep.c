@@ -41,6 +41,8 @@ struct Sweeper {
         size_t next;
         char **strays;
         size_t n_strays, next_stray;
+        bool is_undone; /* the files of this row */
+        char why[512]; /* they are not */
         SweepDone done;
         void *done_userdata;
 };
@@ -186,6 +188,33 @@ static const json_t *this_row(const Sweeper *s)
         return json_array_get(s->rows, s->next - 1);
 }
 
+static void on_slice_stopped(int error, const char *text, void *userdata)
+{
+        Sweeper *s = userdata;
+        const json_t *row = this_row(s);
+
+        if (error < 0)
+                say(s, "The slice of job %" PRIu64 " cannot be stopped: %s", row_number(row, "Job"),
+                    text ?: strerror(-error));
+        if (s->is_undone)
+                mark_done(s, row);
+        else
+                mark_failed(s, row, s->why);
+}
+
+/* The unit that removed the files has begun the job's slice anew, and no slice ends by itself. */
+static void stop_slice(Sweeper *s)
+{
+        const UnitName name = { .kind = UNIT_JOB_SLICE, .job = row_number(this_row(s), "Job") };
+        char unit[UNIT_NAME_SIZE];
+        int r = unit_name_to_string(&name, unit);
+
+        if (r >= 0)
+                r = units_stop(s->jobs->units, unit, on_slice_stopped, s);
+        if (r < 0)
+                on_slice_stopped(r, NULL, s);
+}
+
 static void on_files_undone(const json_t *result, const char *unit, const char *name,
                             const char *text, void *userdata)
 {
@@ -193,11 +222,10 @@ static void on_files_undone(const json_t *result, const char *unit, const char *
         const json_t *row = this_row(s);
 
         (void) unit, (void) name;
-        if (!result) {
-                mark_failed(s, row, text);
-                return;
-        }
-        if (strcmp(row_text(result, "outcome"), "committed") == 0)
+        s->is_undone = result != NULL;
+        if (!result)
+                (void) snprintf(s->why, sizeof(s->why), "%s", text);
+        else if (strcmp(row_text(result, "outcome"), "committed") == 0)
                 say(s,
                     "Backup %s of job %" PRIu64
                     " has its commit record: nothing was removed; sendensectl repository scan "
@@ -206,7 +234,7 @@ static void on_files_undone(const json_t *result, const char *unit, const char *
         else
                 say(s, "Files of %s were removed from %s", row_text(row, "BackupId"),
                     row_text(row, "RepositoryPath"));
-        mark_done(s, row);
+        stop_slice(s);
 }
 
 static void undo_files(Sweeper *s, const json_t *row)
