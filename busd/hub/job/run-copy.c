@@ -83,6 +83,13 @@ static void collect(Job *job, const UnitState *state)
         if (r >= 0 && state->exec_status == 0 && strcmp(state->active, "active") == 0 &&
             strcmp(json_string_value(json_object_get(result, "result")) ?: "", "ok") == 0)
                 copied(job);
+        else if (r >= 0 && name && strcmp(name, BUS_ERROR_REPOSITORY_FULL) == 0)
+                job_fail_unless_going_down(
+                                job, name,
+                                "Repository %s, %s, is full: %s; free space or make the "
+                                "file system larger",
+                                job_text(job, "Repository"), job_text(job, "RepositoryPath"),
+                                json_string_value(json_object_get(result, "error_text")) ?: "");
         else if (r >= 0 && name && strncmp(name, "com.sendense.Error.", 19) == 0)
                 job_fail_unless_going_down(job, name, "The copy failed: %s",
                                            json_string_value(json_object_get(result, "error_text"))
