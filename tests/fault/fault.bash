@@ -19,6 +19,12 @@ fault_up() {
     command -v qemu-nbd >/dev/null || skip_all "qemu-nbd is missing (package qemu-utils)"
     hub_lab_up
     fault_sources_up
+    hub install -D -m 644 /dev/stdin /etc/sendense/hub.conf.d/50-fault.conf <<'X'
+[Backup]
+AllowSources=yes
+[Repositories]
+MinFree=1M
+X
     settings "${1:-}"
     require "nothing is left after the boot" nothing_left_without descriptors
     fault_baseline
@@ -26,19 +32,13 @@ fault_up() {
 
 # settings LINES: what this test wants of hub.conf beside what all do; the hub is started anew.
 settings() {
-    hub install -D -m 644 /dev/stdin /etc/sendense/hub.conf.d/50-fault.conf <<X
-[Backup]
-AllowSources=yes
-[Repositories]
-MinFree=1M
-$1
-X
+    hub install -D -m 644 /dev/stdin /etc/sendense/hub.conf.d/60-test.conf <<<"$1"
     require "the hub takes its settings" hub systemctl restart sendense-hub
     hub_ready
 }
 
-# One NBD server for each disk, started by its first client. It obeys the file RATE beside its image: bits in a second,
-# empty for as many as it can.
+# One NBD server for each disk, started by its first client. It obeys the file beside its image that says how many bits
+# a second it gives; 0 is as many as it can.
 fault_sources_up() {
     hub install -D -m 644 /dev/stdin /run/systemd/system/source@.socket <<'X'
 [Socket]
@@ -63,28 +63,33 @@ fault_baseline() {
 nothing_left_without() {
     "$SENDENSE_SRC/tests/lib/nothing-left" --machine hub --without "vcenter,$1" --within 15
 }
+# nothing_left [KINDS]: looks for all but these.
 nothing_left() {
-    "$SENDENSE_SRC/tests/lib/nothing-left" --machine hub --without vcenter --since "$TEST_TMP/before" --within 15
+    "$SENDENSE_SRC/tests/lib/nothing-left" --machine hub --without "vcenter,${1:-}" --since "$TEST_TMP/before" --within 15
 }
 
 # uuid_of NAME: the instance uuid of a VM of that name.
 uuid_of() { md5sum <<<"$1" | sed -E 's/^(.{8})(.{4})(.{4})(.{4})(.{12}).*/\1-\2-\3-\4-\5/'; }
 
-# disk VM KEY MIB: an image that is random for three quarters of it, and its server.
+# disk VM KEY MIB [RANDOM-MIB]: an image that begins with random data, three quarters of it or so much, and its server.
 disk() {
     # shellcheck disable=SC2016 # expanded in the machine
     require "a source of disk $2 of $1" in_hub '
-        truncate -s "$2M" "/srv/src/$1.raw" && : >"/srv/src/$1.rate" &&
-        head -c "$(($2 * 3 / 4))M" /dev/urandom | dd of="/srv/src/$1.raw" conv=notrunc status=none &&
-        systemctl start "source@$1.socket"' "$1-$2" "$3"
+        truncate -s "$2M" "/srv/src/$1.raw" && echo 0 >"/srv/src/$1.rate" &&
+        head -c "$3M" /dev/urandom | dd of="/srv/src/$1.raw" conv=notrunc status=none &&
+        systemctl start "source@$1.socket"' "$1-$2" "$3" "${4:-$(($3 * 3 / 4))}"
 }
 
-# vm NAME MIB...: a VM with so many disks, which all say that they are unit 0, as two controllers have it.
+# vm NAME MIB[:RANDOM-MIB]...: a VM with these disks, which all say that they are unit 0, each on its controller.
 vm() {
     local name=$1 key=2000 mib list='' describe=''
     shift
     for mib in "$@"; do
-        disk "$name" "$key" "$mib"
+        case $mib in
+        *:*) disk "$name" "$key" "${mib%:*}" "${mib#*:}" ;;
+        *) disk "$name" "$key" "$mib" ;;
+        esac
+        mib=${mib%:*}
         list+="$key "
         describe+="{\"key\":$key,\"unit_number\":0,\"controller\":\"pvscsi:$((key - 1000))\","
         describe+="\"capacity_bytes\":$((mib << 20)),\"backing_uuid\":\"$(uuid_of "$name-$key")\"},"
@@ -117,10 +122,13 @@ start() {
     [ -n "$JOB" ]
 }
 
-# wait_job [ID]: follows a job to its end; prints its state. A job that never ends is one that does not do so in time.
+# wait_job [ID]: follows a job to its end; prints its state. What does not end in time is shown as it is.
 wait_job() {
-    hub timeout "$patience_sec" sendensectl job watch "${1:-$JOB}" >/dev/null 2>&1
-    job_state "${1:-$JOB}"
+    local said state
+    said=$(hub timeout "$patience_sec" sendensectl job watch "${1:-$JOB}" 2>&1)
+    state=$(job_state "${1:-$JOB}")
+    echo "$state"
+    [[ $state =~ ^(completed|failed|cancelled)$ ]] || diag "the watching ended:" "$said" >&2
 }
 
 # wait_state STATE [ID]: until the job has come so far.
@@ -139,12 +147,29 @@ job_state() { job .State "$@"; }
 # job_error [ID]: name and text of what it ended by.
 job_error() { job '"\(.ErrorName | ltrimstr("com.sendense.Error.")): \(.ErrorText)"' "$@"; }
 
-# rate VM BITS: how fast the sources of a VM give from now on; "" is as fast as they can.
+# rate VM BITS: how fast the sources of a VM give from now on, each; 0 is as fast as they can. What they hold back
+# already comes when it would have come.
 rate() {
     # shellcheck disable=SC2016 # expanded in the machine
     in_hub 'for file in /srv/src/"$1"-*.rate; do
             printf "%s" "$2" >"$file.new" && mv "$file.new" "$file"
         done' "$1" "$2"
+}
+
+# hold VM, release VM: its sources live and give nothing; they give again. A copy that begins while they are held gives up
+# after 10 s.
+hold() {
+    local key
+    for key in ${fault_keys[$1]}; do
+        # shellcheck disable=SC2016 # expanded in the machine
+        in_hub 'systemctl start "$1" && systemctl kill -s STOP "$1"' "source@$1-$key.service"
+    done
+}
+release() {
+    local key
+    for key in ${fault_keys[$1]}; do
+        hub systemctl kill -s CONT "source@$1-$key.service"
+    done
 }
 
 # change VM: its guest writes a little on each disk.
@@ -158,11 +183,15 @@ change() {
 # backup VM [OPTION...]: a backup that must complete; what it was made of is kept for backups_intact.
 backup() {
     start "$@" || fail "a backup of $* starts" "$ANSWER"
+    finish_backup "$@"
+}
+
+# finish_backup VM: the end of one that was started.
+finish_backup() {
     is "$(wait_job)" completed "a backup of $* completes" || diag "$(job_error)"
     # shellcheck disable=SC2016 # expanded in the machine
     in_hub 'for file in /srv/src/"$1"-*.raw; do
-            key=${file##*-}
-            cp --sparse=always "$file" "/srv/kept/$2-$key"
+            cp --sparse=always "$file" "/srv/kept/$2-${file##*-}"
         done' "$1" "$(job .BackupId)"
 }
 
@@ -188,9 +217,9 @@ backups_intact() {
         exit "$bad"'
 }
 
-# unharmed AFTER: the checks after every fault.
+# unharmed AFTER [KINDS]: the checks after every fault; these kinds of leftovers are the test's own.
 unharmed() {
-    ok "after $1 nothing is left" nothing_left
+    ok "after $1 nothing is left" nothing_left "${2:-}"
     ok "after $1 the finished backups are what they were" backups_intact
 }
 

@@ -25,4 +25,70 @@ is "$(in_hub 'cd "$1" && for key in 2000 2001; do
     done' "$fault_repo" "$second" "$(uuid_of twins)" | sort -u)" "$first.qcow2" "its layers name those of the first, by a relative link"
 unharmed "two backups"
 
+# What it says of its exports while they run.
+change twins
+rate twins 8000000
+start twins || fail "a third backup starts" "$ANSWER"
+ok "the third backup copies" wait_state copying
+ports=$(hub sendensectl port list --json)
+is "$(jq '[.[].Port] | unique | length' <<<"$ports")" 2 "two ports are leased"
+is "$(jq '[.[].ExportName] | unique | length' <<<"$ports")" 2 "for two exports"
+while IFS=$'\t' read -r key pid name; do
+    # shellcheck disable=SC2016 # expanded in the machine
+    in_hub 'readlink "/proc/$1/exe"; tr "\0" " " <"/proc/$1/cmdline"; echo
+        grep -E "^(NoNewPrivs|Seccomp|CapEff|CapBnd):" "/proc/$1/status" | tr -s "\t" " "
+        sed -n "3,\$s/:.*//p" "/proc/$1/net/dev"
+        ls -l "/proc/$1/fd" | grep -o "$2/.*"
+        nsenter -t "$1" -m setpriv --reuid=sendense-export --regid=sendense-export --init-groups bash -c ": >$2/x; : >/var/lib/sendense/x; : >/etc/x; : >/run/sendense/units/x" 2>&1' \
+        "$pid" "$fault_repo" >"$TEST_TMP/export"
+    image=$fault_repo/$(uuid_of twins)/$key/$(job .BackupId).qcow2
+    like "$(sed -n 1p "$TEST_TMP/export")" '/qemu-nbd$' "disk $key: the process $pid of the API is a living qemu-nbd"
+    like "$(sed -n 2p "$TEST_TMP/export")" " -x $name .*$image\.partial *\$" "of that very image, by that name"
+    like "$(cat "$TEST_TMP/export")" "^$image\.partial\$" "which it has open"
+    is "$(unit "sendense-export-$JOB-$key.service" MainPID)" "$pid" "it is the unit's"
+    is "$(grep -E '^(Cap|NoNew|Sec)' "$TEST_TMP/export" | sort | tr '\n' ',')" \
+        "CapBnd: 0000000000000000,CapEff: 0000000000000000,NoNewPrivs: 1,Seccomp: 2," "without any power"
+    is "$(grep -cE '^ *(lo|host0|eth0)$' "$TEST_TMP/export")" 1 "no network but a loopback of its own"
+    is "$(grep -cE '(Read-only file system|Permission denied)$' "$TEST_TMP/export")" 4 "and nothing else to write to"
+    is "$(unit "sendense-export-$JOB-$key.service" MemoryMax)" $((512 << 20)) "within its memory"
+done < <(jq -r '.[] | [.DiskKey, .ProcessId, .ExportName] | @tsv' <<<"$ports")
+is "$(job '[.Disks[] | "\(.Key) \(.Port) \(.ProcessId)"] | sort | join(",")')" \
+    "$(jq -r '[.[] | "\(.DiskKey) \(.Port) \(.ProcessId)"] | sort | join(",")' <<<"$ports")" "the job says the same of its disks"
+rate twins 0
+finish_backup twins
+is "$(hub sendensectl port list --json | jq length)" 0 "after it no port is leased"
+
+# A disk that is left out.
+fault_keys[twins]=2000
+change twins
+backup twins --exclude='2001=scratch space'
+is "$(job '.Disks[] | select(.Key == 2001) | "\(.State): \(.Reason)"')" "excluded: scratch space" "an excluded disk is one with its reason"
+is "$(hub jq -c '[.disks[].disk_key, (.excluded[] | .disk_key, .reason)]' \
+    "$fault_repo/$(uuid_of twins)/backups/$(job .BackupId).json")" '[2000,2001,"scratch space"]' "in the commit record too"
+unharmed "a backup without a disk"
+fault_keys[twins]="2000 2001"
+
+# Disks and sources that are swapped. The server of one is held until the test has a hand on the images.
+vm pgtest1 104448:1 5120:1
+hold pgtest1
+ANSWER=$(hub sendensectl backup start pgtest1 --source='2000=nbd+unix:///?socket=/run/src/pgtest1-2001.sock' \
+    --source='2001=nbd+unix:///?socket=/run/src/pgtest1-2000.sock' 2>&1)
+JOB=$(sed -nE 's/^job ([0-9]+)\..*/\1/p' <<<"$ANSWER")
+ok "a backup with swapped sources comes as far as the copy" wait_state copying
+# shellcheck disable=SC2016 # expanded in the machine
+ok "the test holds on to its images" in_hub 'for key in 2000 2001; do
+        ln "$1/$key/$2.qcow2.partial" "$1/../../held-$key" || exit 1
+    done' "$fault_repo/$(uuid_of pgtest1)" "$(job .BackupId)"
+release pgtest1
+failed "swapped sources" '^CopyFailed: .*disk 2000 has 109521666048 bytes, but its source 5368709120, as disk 2001 has: are they swapped\?; nothing was written'
+for key in 2000 2001; do
+    is "$(hub qemu-img map --output=json "/var/lib/sendense/held-$key" | jq '[.[] | select(.data)] | length')" 0 \
+        "nothing was written to disk $key"
+done
+hub sh -c 'rm /var/lib/sendense/held-*'
+unharmed "swapped sources"
+backup pgtest1
+is "$(job '[.Disks[].CapacityBytes] | join(" ")')" "109521666048 5368709120" "the right way round both disks are backed up"
+unharmed "a backup of a big disk"
+
 done_testing
