@@ -158,6 +158,9 @@ static int act_cancel(Manager *manager, sd_bus_message *call, const char *princi
                                       "No job %" PRIu64 " is open; sendensectl job show %" PRIu64
                                       " tells what became of it",
                                       id, id);
+        /* A cancellation is a row before anything follows it; kept in memory it would end with the hub. */
+        if (store_status(manager->store)->state != DATABASE_READY)
+                return bus_refuse_store(manager, -ENOTCONN, error);
         if (job_cancel(job, principal) < 0)
                 return bus_error_setf(error, BUS_ERROR_BUSY, "Job %" PRIu64 " is %s already", id,
                                       job->ending != JOB_STATE_INVALID || job->has_error
