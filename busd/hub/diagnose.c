@@ -230,7 +230,7 @@ static void ask(Diagnosis *d)
                                            "/org/freedesktop/PolicyKit1/Authority",
                                            "org.freedesktop.DBus.Peer", "Ping");
         if (r < 0 || sd_bus_call_async(bus, NULL, polkit, on_polkit, d, ASK_TIMEOUT_USEC) < 0)
-                end_question(d);
+                d->n_open--;
         d->n_open++;
         r = sd_bus_message_new_method_call(bus, &template, "org.freedesktop.systemd1",
                                            "/org/freedesktop/systemd1",
@@ -238,7 +238,7 @@ static void ask(Diagnosis *d)
         if (r >= 0)
                 r = sd_bus_message_append(template, "s", "sendense-job@.target");
         if (r < 0 || sd_bus_call_async(bus, NULL, template, on_template, d, ASK_TIMEOUT_USEC) < 0)
-                end_question(d);
+                d->n_open--;
 }
 
 int diagnose(Manager *manager, const json_t *repositories, DiagnoseDone done, void *userdata)

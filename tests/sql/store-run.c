@@ -97,6 +97,7 @@ static int compare_usec(const void *a, const void *b)
 static void measure(MYSQL *mysql, StoreWork work, const json_t *in, unsigned n)
 {
         uint64_t took[ROUNDS_MAX];
+        size_t middle, last;
 
         for (unsigned i = 0; i < n; i++) {
                 StoreRequest request = { .in = (json_t *) in };
@@ -109,8 +110,10 @@ static void measure(MYSQL *mysql, StoreWork work, const json_t *in, unsigned n)
                 json_decref(request.out);
         }
         qsort(took, n, sizeof(took[0]), compare_usec);
-        (void) printf("p50 %.1f ms, p99 %.1f ms\n", (double) took[n / 2] / 1000,
-                      (double) took[n * 99 / 100] / 1000);
+        middle = n / 2;
+        last = n * 99 / 100;
+        (void) printf("p50 %.1f ms, p99 %.1f ms\n", (double) took[middle] / 1000,
+                      (double) took[last] / 1000);
 }
 
 /* Cuts the first word off; NULL when nothing follows it. */

@@ -163,7 +163,7 @@ static void given_up(void **state)
         assert_int_equal(handshake_start(o.event, &request, on_done, &o, &o.handshake), 0);
         o.handshake = handshake_free(o.handshake);
         assert_null(handshake_free(NULL));
-        while (sd_event_run(o.event, 2 * SHORT_USEC) > 0)
+        while (sd_event_run(o.event, UINT64_C(2) * SHORT_USEC) > 0)
                 ;
         assert_int_equal(o.n_told, 0);
         sd_event_unref(o.event);

@@ -106,7 +106,7 @@ static void sizes(void **state)
         Progress progress;
 
         (void) state;
-        memcpy(padded, text, strlen(text));
+        memcpy(padded, text, sizeof(text) - 1);
         assert_int_equal(progress_parse(padded, PROGRESS_SIZE_MAX, &progress), 0);
         assert_true(progress.bytes_total == 2);
         expect_none(padded, PROGRESS_SIZE_MAX + 1, -EMSGSIZE);

@@ -218,7 +218,7 @@ static int act_list_jobs(Manager *manager, sd_bus_message *call, const char *pri
 
 int method_list_jobs(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
-        json_t *request;
+        json_t *request = NULL;
         int r = bus_list_read(call, LIST_BY_STATE | LIST_BY_VM, &request, error);
 
         return r < 0 ? r
@@ -271,7 +271,7 @@ static int act_list_backups(Manager *manager, sd_bus_message *call, const char *
 
 int method_list_backups(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
-        json_t *request;
+        json_t *request = NULL;
         int r = bus_list_read(call, LIST_BY_VM | LIST_BY_REPOSITORY, &request, error);
 
         return r < 0 ? r

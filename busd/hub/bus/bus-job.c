@@ -46,28 +46,34 @@ static int find_object(sd_bus *bus, const char *path, const char *interface, voi
         return job != NULL;
 }
 
+static void free_texts(char **texts)
+{
+        for (size_t i = 0; texts && texts[i]; i++)
+                free(texts[i]);
+        free(texts);
+}
+
 static int enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***ret_nodes,
                      sd_bus_error *error)
 {
         Manager *manager = userdata;
         size_t n = manager->jobs ? manager->jobs->n_all : 0;
         char **nodes = calloc(n + 1, sizeof(char *));
+        int r = nodes ? 0 : -ENOMEM;
 
         (void) bus, (void) prefix, (void) error;
-        for (size_t i = 0; nodes && i < n; i++) {
+        for (size_t i = 0; r >= 0 && i < n; i++) {
                 char path[JOB_OBJECT_PATH_SIZE];
 
                 bus_job_path(manager->jobs->all[i]->id, path);
                 nodes[i] = strdup(path);
-                if (!nodes[i]) {
-                        for (size_t j = 0; j < i; j++)
-                                free(nodes[j]);
-                        free(nodes);
-                        return -ENOMEM;
-                }
+                r = nodes[i] ? 0 : -ENOMEM;
         }
-        *ret_nodes = nodes;
-        return nodes ? 0 : -ENOMEM;
+        if (r < 0)
+                free_texts(nodes);
+        else
+                *ret_nodes = nodes;
+        return r;
 }
 
 static const char *ending_text(const Job *job)

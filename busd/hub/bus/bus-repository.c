@@ -169,7 +169,7 @@ static int read_name(sd_bus_message *call, json_t **ret_request, sd_bus_error *e
 
 int method_check_repository(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
-        json_t *request;
+        json_t *request = NULL;
         int r = read_name(call, &request, error);
 
         return r < 0 ? r
@@ -213,7 +213,7 @@ static int act_scan(Manager *manager, sd_bus_message *call, const char *principa
 
 int method_scan_repository(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
-        json_t *request;
+        json_t *request = NULL;
         int r = read_name(call, &request, error);
 
         return r < 0 ? r : bus_call_check(userdata, call, ACTION_MANAGE, request, act_scan, error);
@@ -244,7 +244,7 @@ static int act_list(Manager *manager, sd_bus_message *call, const char *principa
 
 int method_list_repositories(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
-        json_t *request;
+        json_t *request = NULL;
         int r = bus_list_read(call, 0, &request, error);
 
         return r < 0 ? r : bus_call_check(userdata, call, ACTION_INSPECT, request, act_list, error);
@@ -280,7 +280,7 @@ static int act_remove(Manager *manager, sd_bus_message *call, const char *princi
 
 int method_remove_repository(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
-        json_t *request;
+        json_t *request = NULL;
         int r = read_name(call, &request, error);
 
         return r < 0 ? r

@@ -160,7 +160,7 @@ static int act_list_vms(Manager *manager, sd_bus_message *call, const char *prin
 
 int method_list_vms(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
-        json_t *request;
+        json_t *request = NULL;
         int r = bus_list_read(call, 0, &request, error);
 
         return r < 0 ? r

@@ -169,16 +169,16 @@ static void mark_done(Sweeper *s, const json_t *row)
 
 static void mark_failed(Sweeper *s, const json_t *row, const char *why)
 {
-        uint64_t wait_sec = RETRY_AFTER_MIN_SEC, attempts = row_number(row, "Attempts");
+        uint64_t wait_sec = RETRY_AFTER_MIN_SEC, attempts = row_number(row, "Attempts"), next_usec;
 
         for (uint64_t i = 0; i < attempts && wait_sec < RETRY_AFTER_MAX_SEC; i++)
                 wait_sec *= 2;
+        next_usec = clock_realtime_usec() + wait_sec * USEC_PER_SEC;
         say(s, "Still owed: %s %s of job %" PRIu64 ": %s", row_text(row, "Kind"),
             row_text(row, "Subject"), row_number(row, "Job"), why);
         if (store_call(s->jobs->store, store_obligation_failed,
                        json_pack("{s:I, s:s, s:I}", "Id", (json_int_t) row_number(row, "Id"),
-                                 "ErrorText", why, "NextAttemptUSec",
-                                 (json_int_t) (clock_realtime_usec() + wait_sec * USEC_PER_SEC)),
+                                 "ErrorText", why, "NextAttemptUSec", (json_int_t) next_usec),
                        on_marked, s) < 0)
                 next_row(s);
 }
@@ -345,13 +345,15 @@ static void on_units(int error, const char *const *units, size_t n, void *userda
         s->n_strays = s->next_stray = 0;
         for (size_t i = 0; s->strays && i < n; i++) {
                 UnitName name;
+                char *copy;
 
                 /* Those of repositories have somebody who waits for them. */
                 if (unit_name_from_string(units[i], &name) < 0 ||
                     name.kind == UNIT_REPOSITORY_SERVICE || job_is_open(s, name.job))
                         continue;
-                s->strays[s->n_strays] = strdup(units[i]);
-                s->n_strays += s->strays[s->n_strays] != NULL;
+                copy = strdup(units[i]);
+                if (copy)
+                        s->strays[s->n_strays++] = copy;
         }
         next_stray(s);
 }

@@ -93,7 +93,7 @@ int vm_disks(MYSQL *database, uint64_t vm_id, json_t **ret_disks)
 int store_vm_get(MYSQL *database, void *userdata)
 {
         StoreRequest *request = userdata;
-        json_t *row, *disks;
+        json_t *row = NULL, *disks = NULL;
         int r;
 
         r = vm_find(database, request, object_text(request->in, "Vm"), &row);

@@ -72,7 +72,7 @@ static void on_unit(int error, const char *text, sd_bus_message *reply, unsigned
 {
         CLEANUP(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         UnitQuery *query = userdata;
-        const char *path;
+        const char *path = "";
         int r = error;
 
         (void) n_sent;
