@@ -19,6 +19,9 @@ like "$(hub mariadb -NBe "SELECT JSON_VALUE(Priv, '$.plugin') FROM mysql.global_
 is "$(hub mariadb -NBe "SELECT COUNT(*) FROM mysql.global_priv WHERE User = 'sendense' AND Host != 'localhost'")" 0 \
     "and from this machine only"
 
+# The hub writes once by itself: the marker of the repository that it has looked at.
+ok "the hub has looked at its repository" eventually "$patience_sec" hub bash -c \
+    '[ "$(mariadb -NBe "SELECT COUNT(*) FROM sendense.backup_repositories WHERE repository_uuid IS NOT NULL")" = 1 ]'
 before=$(dump)
 tables=$(dump --no-data)
 ok "a second run" hub systemctl restart sendense-migrate
