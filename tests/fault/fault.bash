@@ -152,7 +152,7 @@ job_error() { job '"\(.ErrorName | ltrimstr("com.sendense.Error.")): \(.ErrorTex
 rate() {
     # shellcheck disable=SC2016 # expanded in the machine
     in_hub 'for file in /srv/src/"$1"-*.rate; do
-            printf "%s" "$2" >"$file.new" && mv "$file.new" "$file"
+            printf "%s" "${2:-0}" >"$file.new" && mv "$file.new" "$file"
         done' "$1" "$2"
 }
 

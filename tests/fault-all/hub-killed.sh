@@ -1,0 +1,17 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# The hub is killed at every hit of every fault point that a completed and a cancelled backup of three disks pass. Its
+# shorter form is in the suite fault-points.
+
+. "$(dirname "$0")/../lib/tap.sh"
+. "$SENDENSE_SRC/tests/fault/machine.bash"
+. "$SENDENSE_SRC/tests/fault-points/rounds.bash"
+
+rounds_up
+for scenario in completed cancelled; do
+    hits_of "$scenario" sendense-hub
+    mapfile -t every <<<"$hits"
+    rounds "$scenario" "${every[@]}"
+done
+done_testing

@@ -1,0 +1,104 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# MariaDB goes away in the middle of a job: stopped, frozen, with the hub killed meanwhile. The copy goes on without it,
+# the job completes when it is back, and what is asked for while it is away is refused clearly or not forgotten.
+
+. "$(dirname "$0")/../lib/tap.sh"
+. "$SENDENSE_SRC/tests/fault/fault.bash"
+. "$SENDENSE_SRC/tests/fault/disturb.bash"
+
+# Shorter than by default, so that a frozen server is noticed soon.
+fault_up $'[Database]\nConnectTimeoutSec=1\nQueryTimeoutSec=2'
+vm web 16 16 16
+vm other 4
+backup web --type=full
+
+away() { ok "$1: the hub notices" wait_prop "$patience_sec" DatabaseState "s \"unreachable\""; }
+back() { ok "$1: the hub has it again" wait_prop "$patience_sec" DatabaseState 's "ready"'; }
+copier_ended() { [ "$(unit "sendense-copy-$JOB.service" SubState)" = exited ]; }
+completes() { # WHAT
+    is "$(wait_job)" completed "$1: the job completes" || diag "$(job_error)"
+    keep web
+    unharmed "$1"
+    change web
+}
+
+# Stopped in mid-copy; the copy ends while it is away, and only then it comes back.
+change web
+start_held web
+hub systemctl stop mariadb
+away "stopped"
+running=$JOB
+start other
+is "$JOB" "" "no backup starts meanwhile"
+like "$ANSWER" 'The database is not there: MariaDB at .*is mariadb.service running\?' "and it is said why, and what to do"
+JOB=$running
+rate web ""
+ok "stopped: the copy ends without it" eventually "$patience_sec" copier_ended
+hub systemctl start mariadb
+back "stopped"
+completes "a stopped MariaDB"
+
+# The same, and the hub is killed while it is away.
+start_held web
+hub systemctl stop mariadb
+away "killed meanwhile"
+old=$(unit sendense-hub MainPID)
+hub /bin/kill -KILL "$old"
+gone() { [ "$(unit sendense-hub MainPID)" != "$old" ] && [ "$(unit sendense-hub ActiveState)" = active ]; }
+ok "another hub runs" eventually "$patience_sec" gone
+copy=$(unit "sendense-copy-$JOB.service" MainPID)
+ok "the copier runs on" hub /bin/kill -0 "$copy"
+rate web ""
+ok "and ends" eventually "$patience_sec" copier_ended
+hub systemctl start mariadb
+back "killed meanwhile"
+completes "a stopped MariaDB and a killed hub"
+
+# Stopped while the job finishes.
+hold image finish
+start web
+ok "the step finish waits" eventually "$patience_sec" held image finish
+hub systemctl stop mariadb
+away "while finishing"
+release
+hub systemctl start mariadb
+back "while finishing"
+completes "a MariaDB stopped while the job finishes"
+
+# Frozen: it takes connections and answers nothing.
+start_held web
+hub systemctl kill -s STOP mariadb
+away "frozen"
+# The bus is answered all the same.
+figure "frozen: the hub answers in" "$(wait_prop 10 State 's "running"')" 1000
+rate web ""
+ok "frozen: the copy ends without it" eventually "$patience_sec" copier_ended
+hub systemctl kill -s CONT mariadb
+back "frozen"
+completes "a frozen MariaDB"
+
+# A cancellation while it is away: refused clearly, or done once it is back.
+start_held web
+hub systemctl stop mariadb
+away "cancelled meanwhile"
+answer=$(hub sendensectl job cancel "$JOB" 2>&1)
+rc=$?
+diag "the answer to the cancellation, status $rc: $answer"
+hub systemctl start mariadb
+back "cancelled meanwhile"
+if [ "$rc" -eq 0 ]; then
+    is "$(wait_job)" cancelled "what was promised is done: the job is cancelled"
+else
+    like "$answer" 'database|MariaDB' "the cancellation is refused, and it is said why"
+    ok "and can be asked for again" hub sendensectl job cancel "$JOB"
+    is "$(wait_job)" cancelled "and is done"
+fi
+rate web ""
+unharmed "a cancellation without MariaDB"
+change web
+backup web
+is "$(job '[.Disks[].BackupType] | unique | join(" ")')" incremental "an incremental follows"
+unharmed "all of it"
+done_testing

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash disable=SC2154 # patience_sec is of hub-lab.bash
+#
+# For tests that take something away in the middle of a job: source it after fault.bash. A copy is held in its middle by
+# its sources, and what a completed job was made of is kept for backups_intact.
+
+# keep VM [ID]: the job's backup was made of what the sources have now; nothing when the job did not complete.
+keep() {
+    [ "$(job_state "${2:-$JOB}")" = completed ] || return 0
+    # shellcheck disable=SC2016 # expanded in the machine
+    in_hub 'for file in /srv/src/"$1"-*.raw; do
+            cp --sparse=always "$file" "/srv/kept/$2-${file##*-}"
+        done' "$1" "$(job .BackupId "${2:-$JOB}")"
+}
+
+# copies: the newest of this test's jobs has copied something, and the hub has heard of it.
+copies() { [ "$(job .BytesDone)" -gt 0 ]; }
+
+# start_held VM [OPTION...]: starts a backup that is in its middle and, with disks of 16 MiB, stays there for half a minute or
+# until `rate VM ""`. Requests that are waiting keep their pace: a disk must have many more than are sent at a time.
+start_held() {
+    rate "$1" 4000000
+    start "$@" || fail "a backup of $1 starts" "$ANSWER"
+    ok "its state is copying" wait_state copying
+    ok "it has copied something" eventually "$patience_sec" copies
+}
+
+# another_hub PID: the hub is another process than that, and has its database.
+another_hub() { [ "$(unit sendense-hub MainPID)" != "$1" ] && [ "$(prop DatabaseState 2>/dev/null)" = 's "ready"' ]; }
+
+# hold KIND [STEP]: each unit of that kind (image, export) and step (finish, commit, …) waits before it begins, until
+# `release`.
+hold() {
+    hub install -D -m 644 /dev/stdin "/run/systemd/system/sendense-$1-.service.d/90-hold.conf" <<X
+[Service]
+ExecStartPre=sh -c 'case %n in *-${2:-}*) while test -e /run/hold; do sleep 0.05; done ;; esac'
+X
+    hub touch /run/hold
+    hub systemctl daemon-reload
+}
+release() { hub rm -rf /run/hold /run/systemd/system/sendense-{image,export}-.service.d; }
+
+# held KIND [STEP]: some unit of that kind and step waits now.
+held() { hub systemctl list-units --plain --no-legend "sendense-$1-*${2:-}*.service" | grep -q start-pre; }

@@ -1,0 +1,88 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# The power of the machine and of the repository's disk, which loses what was not flushed, is cut in each step of a job:
+# what has a commit record reads back as it was made, of what has none nothing is there when the hub has come back. The
+# cuts between the steps inside of a commit are in tests/image/power-cut.sh.
+
+. "$(dirname "$0")/../lib/tap.sh"
+. "$SENDENSE_SRC/tests/fault/fault.bash"
+. "$SENDENSE_SRC/tests/fault/disturb.bash"
+
+for device in /dev/fuse /dev/loop-control; do
+    [ -c "$device" ] || skip_all "there is no $device here"
+done
+[ -e "$SENDENSE_BUILD/tests/lib/lossy.so" ] || skip_all "the plugin was not built (package nbdkit-plugin-dev)"
+
+fault_up
+hub install -d /opt/lossy /srv/lossy
+lab copy-in hub "$SENDENSE_SRC/tests/lib/lossy-disk" /opt/lossy/lossy-disk
+lab copy-in hub "$SENDENSE_BUILD/tests/lib/lossy.so" /opt/lossy/lossy.so
+lossy() { hub env LOSSY_PLUGIN=/opt/lossy/lossy.so /opt/lossy/lossy-disk "$@"; }
+require "a disk that loses things" lossy create /var/lib/lossy 256M
+require "mounted" lossy mount /var/lib/lossy /srv/lossy
+# The kernel looks at its devices on the way out of a killed machine, and waits for those behind FUSE.
+at_end 'lossy destroy /var/lib/lossy'
+repo=/srv/lossy/repository
+hub install -d -o sendense -g sendense-export -m 2750 "$repo"
+hub sync -f "$repo"
+require "a repository on it" hub sendensectl repository add lossy "$repo"
+vm web 16 16 16
+backup web --repository=lossy --type=full
+# The hub waits for its disk, as the machine's fstab would have it.
+hub systemctl disable -q sendense-hub
+
+# cut: disk and machine lose their power and come back.
+cut() {
+    require "the disk's power is cut" lossy power-cut /var/lib/lossy
+    require "and the machine's" lab crash hub
+    require "the disk is there again" lossy mount /var/lib/lossy "${repo%/*}"
+    fault_sources_up
+    hub systemctl start source@web-2000.socket source@web-2001.socket source@web-2002.socket sendense-hub
+    rate web ""
+    hub_ready
+}
+files_of() { hub find "$repo" -name "$1*"; }
+
+# judge WHERE: after a cut.
+judge() {
+    local backup state
+    state=$(wait_job)
+    backup=$(job .BackupId)
+    diag "the power was cut in $1: the job is $state, $(job_error)"
+    if hub test -e "$repo/$(uuid_of web)/backups/$backup.json"; then
+        is "$state" completed "$1: there is a commit record, and the job is completed"
+        keep web
+    else
+        is "$state" failed "$1: there is no commit record, and the job has failed"
+        is "$(files_of "$backup")" "" "$1: and no file of it is there"
+    fi
+    ok "$1: nothing is left" nothing_left_without descriptors
+    ok "$1: every finished backup reads back as it was made" backups_intact
+}
+
+for step in prepare create finish commit; do
+    hold image "$step"
+    change web
+    start web --repository=lossy || fail "a backup of web starts" "$ANSWER"
+    ok "the step $step waits" eventually "$patience_sec" held image "$step"
+    cut
+    judge "$step"
+done
+
+change web
+start_held web --repository=lossy
+cut
+judge "the copy"
+
+# What is called completed has survived every cut that comes after.
+change web
+backup web --repository=lossy
+cut
+is "$(job_state)" completed "what was completed is so after a cut"
+judge "no job"
+change web
+backup web --repository=lossy
+is "$(job '[.Disks[].BackupType] | unique | join(" ")')" incremental "an incremental follows"
+ok "every finished backup reads back as it was made" backups_intact
+done_testing
