@@ -45,7 +45,7 @@ ok "the manifest of an earlier attempt is gone" test ! -e "$(folder_of "$repo" 2
 image create "$(spec_disk "$repo" $full 2000)"
 like "$rc $out" '^0 \{"direct":(true|false),"result":"ok"\}$' "create"
 is "$(qemu-img info --output=json "$partial" | jq -c '[."virtual-size", ."cluster-size", ."format-specific".data."extended-l2", ."backing-filename"]')" \
-    "[$((64 * MIB)),262144,true,null]" "an image of our shape"
+    "[$((64 * MIB)),$MIB,true,null]" "an image of our shape"
 is "$(stat -c '%a %u' "$partial")" "660 $HUB_UID" "owner and mode stay"
 image create "$(spec_disk "$repo" $full 2001)"
 is "$rc" 0 "create the other one"

@@ -214,7 +214,7 @@ void run_export_probe(Job *job)
                 };
                 Question *q;
 
-                if (!job_disk_takes_part(disk) || disk->is_probing ||
+                if (!disk->is_exported || disk->is_probing ||
                     now - disk->answered_usec < config->export_probe_usec)
                         continue;
                 q = malloc(sizeof(Question));

@@ -36,6 +36,7 @@ struct Sweeper {
         /* The one that is under way. */
         bool is_running;
         bool is_eager; /* all, not only what is due */
+        bool has_units_left; /* of jobs that are over: they could not be looked up or stopped */
         json_t *lines;
         json_t *rows;
         size_t next;
@@ -276,7 +277,9 @@ static void next_row(Sweeper *s)
         while ((row = json_array_get(s->rows, s->next++)))
                 if (is_wanted(s, row)) {
                         /* The units of a job that is over have been ended as strays before this. */
-                        if (strcmp(row_text(row, "Kind"), "units") == 0)
+                        if (strcmp(row_text(row, "Kind"), "units") == 0 && s->has_units_left)
+                                mark_failed(s, row, "units of jobs that are over are left");
+                        else if (strcmp(row_text(row, "Kind"), "units") == 0)
                                 mark_done(s, row);
                         else if (strcmp(row_text(row, "Kind"), "files") == 0)
                                 undo_files(s, row);
@@ -317,6 +320,7 @@ static void on_stray_stopped(int error, const char *text, void *userdata)
         Sweeper *s = userdata;
         const char *unit = s->strays[s->next_stray - 1];
 
+        s->has_units_left = s->has_units_left || error < 0;
         if (error < 0)
                 say(s, "%s cannot be stopped: %s", unit, text ?: strerror(-error));
         else
@@ -339,6 +343,7 @@ static void on_units(int error, const char *const *units, size_t n, void *userda
 {
         Sweeper *s = userdata;
 
+        s->has_units_left = error < 0;
         if (error < 0)
                 say(s, "Systemd does not tell about our units: %s", strerror(-error));
         s->strays = error < 0 ? NULL : calloc(n + 1, sizeof(char *));
