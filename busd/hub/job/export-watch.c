@@ -237,7 +237,7 @@ void run_export_on_unit(Job *job, JobDisk *disk, const UnitName *name, const cha
         char what[128];
 
         (void) unit;
-        if (name->kind != UNIT_EXPORT_SERVICE ||
+        if (name->kind != UNIT_EXPORT_SERVICE || job->is_ending_exports ||
             (job->state != JOB_EXPORTING && job->state != JOB_COPYING))
                 return;
         /* Before its first start a service is inactive, and that is no death. */
@@ -278,6 +278,7 @@ static void all_stopped(Job *job)
 {
         void (*then)(Job *) = job->after_stop;
 
+        job->is_ending_exports = false;
         for (size_t i = 0; i < job->n_disks; i++) {
                 JobDisk *disk = job->disks + i;
                 int r = disk->port > 0 ? port_is_free(disk->port) : 0;
@@ -349,6 +350,7 @@ void export_stop_all(Job *job, void (*then)(Job *job))
         job->generation++; /* their deaths are wanted from now on */
         job->after_stop = then;
         job->stop_failed = false;
+        job->is_ending_exports = true;
         job->n_waiting = 1 + 2 * (unsigned) job_n_disks_taking_part(job);
         for (size_t i = 0; i < job->n_disks; i++)
                 job->disks[i].is_exported = job->disks[i].is_probing = false;

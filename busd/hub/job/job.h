@@ -83,6 +83,7 @@ struct Job {
         unsigned n_waiting; /* of the step that is being done */
         void (*after_stop)(Job *job); /* what follows when its exports are gone */
         bool stop_failed;
+        bool is_ending_exports; /* a death of one is wanted, however it looks */
 
         bool has_error; /* decided to end, the decision not written yet */
         bool wants_cancel;
