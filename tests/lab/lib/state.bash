@@ -90,8 +90,19 @@ machine_state() {
 }
 
 # machine_leader_here: sets REPLY to the pid that LEADER has outside the lab. The kernel keeps no list of that, so walk
-# down from the holder: supervisor, keeper, nspawn, leader.
+# down from the holder: supervisor, keeper, nspawn, leader. A list of children may lack some while another one ends; so
+# one that is not found is looked for again.
 machine_leader_here() {
+    local attempt
+    for attempt in 1 2 3 4 5; do
+        find_leader && return 0
+        [ -e "/proc/$LAB_HOLDER" ] || return 1
+        sleep "0.0$attempt"
+    done
+    return 1
+}
+
+find_leader() {
     local pids=$LAB_HOLDER pid next words
     for _ in supervisor keeper nspawn leader; do
         next=
