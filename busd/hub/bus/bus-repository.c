@@ -182,6 +182,8 @@ static void on_scanned(const json_t *answer, const char *name, const char *text,
 {
         BusWait *wait = userdata;
 
+        repositories_end_scan(wait->manager->repositories,
+                              (uint64_t) json_integer_value(json_object_get(wait->request, "Id")));
         if (!answer)
                 bus_wait_fail(wait, name, text);
         else
@@ -190,10 +192,19 @@ static void on_scanned(const json_t *answer, const char *name, const char *text,
 
 static void scan_row(BusWait *wait, json_t *row)
 {
-        int r = repository_scan(wait->manager->units, wait->manager->store, row, on_scanned, wait);
+        uint64_t id = (uint64_t) json_integer_value(json_object_get(row, "Id"));
+        int r;
 
-        if (r < 0)
-                fail_busy(wait, r);
+        if (!repositories_begin_scan(wait->manager->repositories, id)) {
+                bus_wait_fail(wait, BUS_ERROR_BUSY, "The repository is being scanned already");
+                return;
+        }
+        (void) json_object_set(wait->request, "Id", json_object_get(row, "Id"));
+        r = repository_scan(wait->manager->units, wait->manager->store, row, on_scanned, wait);
+        if (r >= 0)
+                return;
+        repositories_end_scan(wait->manager->repositories, id);
+        fail_busy(wait, r);
 }
 
 static void on_list_to_scan(int error, const json_t *out, const char *name, const char *text,

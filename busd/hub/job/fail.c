@@ -121,6 +121,10 @@ static int on_system_state(sd_bus_message *m, void *userdata, sd_bus_error *erro
         const char *state = "";
 
         (void) error;
+        if (job->is_removed) {
+                job_ticket_done(job);
+                return 0;
+        }
         if (sd_bus_message_is_method_error(m, NULL) || sd_bus_message_read(m, "v", "s", &state) < 0)
                 state = "";
         if (strcmp(state, "stopping") == 0) {

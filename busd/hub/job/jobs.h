@@ -45,6 +45,7 @@ struct Jobs {
         size_t n_all; /* open ones, and those that ended a moment ago */
         char boot_id[33];
         bool is_loading, is_loaded;
+        bool wants_load; /* a job could not be read again: the tick looks for it */
         bool is_blind; /* systemd does not tell, said so */
         bool is_going_down; /* nothing is undone any more: the next boot decides */
         bool is_short_of_ports; /* said so */

@@ -153,7 +153,7 @@ static void on_rows(int error, const json_t *out, const char *name, const char *
                         add_row(jobs, row);
         }
         if (jobs->is_loaded) {
-                jobs->is_loading = false;
+                jobs->is_loading = jobs->wants_load = false;
                 jobs_pump(jobs);
                 return;
         }
@@ -172,7 +172,8 @@ void recover_begin(Jobs *jobs)
 
 void recover_tick(Jobs *jobs)
 {
-        if (!jobs->is_loaded && store_status(jobs->store)->state == DATABASE_READY)
+        if ((!jobs->is_loaded || jobs->wants_load) &&
+            store_status(jobs->store)->state == DATABASE_READY)
                 recover_begin(jobs);
 }
 
@@ -211,10 +212,12 @@ void jobs_reload(Job *job)
         Jobs *jobs = job->jobs;
         Reload *reload = malloc(sizeof(Reload));
 
-        if (!reload)
-                return;
-        *reload = (Reload){ .jobs = jobs, .id = job->id };
+        if (reload)
+                *reload = (Reload){ .jobs = jobs, .id = job->id };
         jobs_forget(job);
-        if (store_call(jobs->store, store_job_load_open, json_object(), on_reloaded, reload) < 0)
-                free(reload);
+        if (reload &&
+            store_call(jobs->store, store_job_load_open, json_object(), on_reloaded, reload) >= 0)
+                return;
+        free(reload);
+        jobs->wants_load = true;
 }

@@ -186,7 +186,7 @@ static void on_leased(Job *job, int error, const json_t *out)
         if (error == -EEXIST) {
                 /* A row that is not in memory: another port is tried. */
                 for (size_t i = 0; i < job->n_disks; i++)
-                        if (!job->disks[i].is_exported && job->disks[i].port > 0) {
+                        if (job->disks[i].is_starting) {
                                 jobs_block_port(job->jobs, job->disks[i].port);
                                 job->disks[i].port = 0;
                                 if (port_attempts_are_over(job, job->disks + i))

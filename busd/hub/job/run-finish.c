@@ -122,7 +122,7 @@ static void on_committed(Job *job, JobDisk *disk, const json_t *result, const ch
 {
         (void) disk;
         if (!result) {
-                job_fail(job, name, "The backup cannot be committed: %s", text);
+                job_fail_unless_going_down(job, name, "The backup cannot be committed: %s", text);
                 return;
         }
         run_committed(job);
@@ -172,7 +172,7 @@ static void on_finished(Job *job, JobDisk *disk, const json_t *result, const cha
         int r;
 
         if (!result) {
-                job_fail(job, name, "Disk %s: %s", disk->text, text);
+                job_fail_unless_going_down(job, name, "Disk %s: %s", disk->text, text);
                 return;
         }
         disk->size_bytes = (uint64_t) json_integer_value(json_object_get(result, "size_bytes"));
@@ -245,8 +245,40 @@ static void on_exports_gone(Job *job)
                   HUB_PRINCIPAL, on_leases_gone);
 }
 
+static void on_commit_gone(Job *job, JobDisk *disk, int error, const char *text)
+{
+        (void) disk;
+        if (error < 0)
+                job_fail(job, BUS_ERROR_FAILED, "The commit of the hub before cannot be ended: %s",
+                         text ?: strerror(-error));
+        else
+                export_stop_all(job, on_exports_gone);
+}
+
+/* A commit outlives the hub that asked for it, and renames what would be checked here again. */
+static void stop_old_commit(Job *job)
+{
+        const ImageTask task = { .job = job->id, .step = "commit" };
+        char unit[UNIT_NAME_SIZE];
+        Ticket *ticket;
+        int r = image_task_unit(&task, unit);
+
+        if (r >= 0)
+                r = ticket_new(job, NULL, on_commit_gone, &ticket);
+        if (r >= 0) {
+                r = units_stop(job->jobs->units, unit, ticket_done, ticket);
+                if (r < 0)
+                        ticket_discard(ticket);
+        }
+        if (r < 0)
+                on_commit_gone(job, NULL, r, NULL);
+}
+
 void run_finish(Job *job)
 {
         job_set_phase(job, "ending exports");
-        export_stop_all(job, on_exports_gone);
+        if (job->is_recovered)
+                stop_old_commit(job);
+        else
+                export_stop_all(job, on_exports_gone);
 }

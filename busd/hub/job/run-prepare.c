@@ -63,7 +63,8 @@ static void on_created(Job *job, JobDisk *disk, const json_t *result, const char
                        const char *text)
 {
         if (!result) {
-                job_fail(job, name, "Disk %s: the image cannot be made: %s", disk->text, text);
+                job_fail_unless_going_down(job, name, "Disk %s: the image cannot be made: %s",
+                                           disk->text, text);
                 return;
         }
         disk->is_direct = json_is_true(json_object_get(result, "direct"));
@@ -101,7 +102,8 @@ static void on_prepared(Job *job, JobDisk *disk, const json_t *result, const cha
 {
         (void) disk;
         if (!result) {
-                job_fail(job, name, "Repository %s: %s", job_text(job, "Repository"), text);
+                job_fail_unless_going_down(job, name, "Repository %s: %s",
+                                           job_text(job, "Repository"), text);
                 return;
         }
         /* In a repository that nobody had looked at; it becomes durable with the next state. */

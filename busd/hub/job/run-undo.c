@@ -75,6 +75,7 @@ static void undo_files(Job *job)
                 .job = job->id,
                 .step = "undo",
                 .verb = "undo",
+                .timeout_usec = UNDO_TIMEOUT_USEC,
                 .write_path = job_text(job, "RepositoryPath"),
         };
         json_t *spec = job_place(job), *keys = json_array();

@@ -9,8 +9,12 @@
 #include "job/job-state.h"
 #include "job/job.h"
 #include "job/ticket.h"
+#include "parse.h"
 
 typedef struct ImageTask ImageTask;
+
+/* A repository that hangs must not hold up the end of a job: its files are owed then. */
+#define UNDO_TIMEOUT_USEC (300 * USEC_PER_SEC)
 
 /* Begins what the state of the job asks for. */
 void run_enter(Job *job);

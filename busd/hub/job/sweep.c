@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "image-run.h"
 #include "job/jobs.h"
+#include "job/run.h"
 #include "log.h"
 #include "parse.h"
 #include "store/store-call.h"
@@ -63,13 +64,6 @@ static void say(Sweeper *s, const char *format, ...)
         (void) json_array_append_new(s->lines, json_string(line));
 }
 
-static bool job_is_open(const Sweeper *s, uint64_t id)
-{
-        const Job *job = jobs_find(s->jobs, id);
-
-        return job && !job_state_is_final(job->state);
-}
-
 static uint64_t row_number(const json_t *row, const char *key)
 {
         return (uint64_t) json_integer_value(json_object_get(row, key));
@@ -78,6 +72,22 @@ static uint64_t row_number(const json_t *row, const char *key)
 static const char *row_text(const json_t *row, const char *key)
 {
         return json_string_value(json_object_get(row, key)) ?: "";
+}
+
+/* In memory or in the database: a job that is open in its row alone was refused or is being read again, and
+ * nothing of it may be touched. */
+static bool job_is_open(const Sweeper *s, uint64_t id)
+{
+        const Job *job = jobs_find(s->jobs, id);
+        const json_t *row;
+        size_t i;
+
+        if (job)
+                return !job_state_is_final(job->state);
+        json_array_foreach (s->rows, i, row)
+                if (row_number(row, "Job") == id)
+                        return !job_state_is_final(job_state_from_string(row_text(row, "State")));
+        return false;
 }
 
 static void end(Sweeper *s)
@@ -143,8 +153,10 @@ static void on_leases(int error, const json_t *out, const char *name, const char
 
 static void look_at_leases(Sweeper *s)
 {
-        if (store_call(s->jobs->store, store_lease_list, json_object(), on_leases, s) < 0)
-                end(s);
+        if (store_call(s->jobs->store, store_lease_list, json_object(), on_leases, s) >= 0)
+                return;
+        say(s, "The leases cannot be read: the database is not there");
+        end(s);
 }
 
 static void on_marked(int error, const json_t *out, const char *name, const char *text,
@@ -244,6 +256,7 @@ static void undo_files(Sweeper *s, const json_t *row)
                 .job = row_number(row, "Job"),
                 .step = "undo",
                 .verb = "undo",
+                .timeout_usec = UNDO_TIMEOUT_USEC,
                 .write_path = row_text(row, "RepositoryPath"),
         };
         json_t *spec = json_pack(
@@ -290,29 +303,6 @@ static void next_row(Sweeper *s)
         look_at_leases(s);
 }
 
-static void on_rows(int error, const json_t *out, const char *name, const char *text,
-                    void *userdata)
-{
-        Sweeper *s = userdata;
-
-        (void) name;
-        if (error < 0) {
-                say(s, "The obligations cannot be read: %s", text);
-                end(s);
-                return;
-        }
-        s->rows = json_incref(json_object_get(out, "Obligations"));
-        s->next = 0;
-        set_count(s, json_array_size(s->rows));
-        next_row(s);
-}
-
-static void look_at_obligations(Sweeper *s)
-{
-        if (store_call(s->jobs->store, store_obligation_list, json_object(), on_rows, s) < 0)
-                end(s);
-}
-
 static void next_stray(Sweeper *s);
 
 static void on_stray_stopped(int error, const char *text, void *userdata)
@@ -335,8 +325,9 @@ static void next_stray(Sweeper *s)
 
                 if (units_stop(s->jobs->units, unit, on_stray_stopped, s) >= 0)
                         return;
+                s->has_units_left = true;
         }
-        look_at_obligations(s);
+        next_row(s);
 }
 
 static void on_units(int error, const char *const *units, size_t n, void *userdata)
@@ -363,6 +354,37 @@ static void on_units(int error, const char *const *units, size_t n, void *userda
         next_stray(s);
 }
 
+/* Those of open jobs are their own business. */
+static void count_rows(Sweeper *s)
+{
+        const json_t *row;
+        size_t i, n = 0;
+
+        json_array_foreach (s->rows, i, row)
+                n += !job_is_open(s, row_number(row, "Job"));
+        set_count(s, n);
+}
+
+static void on_rows(int error, const json_t *out, const char *name, const char *text,
+                    void *userdata)
+{
+        Sweeper *s = userdata;
+
+        (void) name;
+        if (error < 0) {
+                say(s, "The obligations cannot be read: %s", text);
+                end(s);
+                return;
+        }
+        s->rows = json_incref(json_object_get(out, "Obligations"));
+        s->next = 0;
+        count_rows(s);
+        if (units_list(s->jobs->units, on_units, s) >= 0)
+                return;
+        say(s, "Systemd cannot be asked about our units");
+        end(s);
+}
+
 static int begin(Sweeper *s, bool is_eager, SweepDone done, void *userdata)
 {
         int r;
@@ -378,7 +400,7 @@ static int begin(Sweeper *s, bool is_eager, SweepDone done, void *userdata)
         s->is_eager = is_eager;
         s->done = done;
         s->done_userdata = userdata;
-        r = units_list(s->jobs->units, on_units, s);
+        r = store_call(s->jobs->store, store_obligation_list, json_object(), on_rows, s);
         if (r < 0) {
                 s->done = NULL;
                 end(s);

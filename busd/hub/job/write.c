@@ -172,6 +172,7 @@ void job_advance_to(Job *job, JobEvent event, const char *reason, json_t *change
                 return;
         }
         *advance = (Advance){ .to = to, .then = then };
+        free(job->advance); /* of a transaction that could not be made */
         job->advance = advance;
         job_write(job, store_job_advance, TAKE(in), HUB_PRINCIPAL, on_advanced);
 }

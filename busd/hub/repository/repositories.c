@@ -24,7 +24,7 @@
 
 typedef struct Health {
         uint64_t id; /* 0: a free place */
-        bool is_checking;
+        bool is_checking, is_scanning;
         bool is_known, is_ok;
         char error[512];
         uint64_t size_bytes, free_bytes, checked_usec;
@@ -209,6 +209,24 @@ int repositories_check(Repositories *repositories, const json_t *row, Repository
                 check_free(check);
         }
         return r;
+}
+
+bool repositories_begin_scan(Repositories *repositories, uint64_t id)
+{
+        Health *h = find(repositories, id, true);
+
+        if (!h || h->is_scanning)
+                return false;
+        h->is_scanning = true;
+        return true;
+}
+
+void repositories_end_scan(Repositories *repositories, uint64_t id)
+{
+        Health *h = find(repositories, id, false);
+
+        if (h)
+                h->is_scanning = false;
 }
 
 void repositories_forget(Repositories *repositories, uint64_t id)

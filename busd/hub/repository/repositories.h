@@ -40,5 +40,9 @@ void repositories_add_health(const Repositories *repositories, json_t *row);
 int repositories_check(Repositories *repositories, const json_t *row, RepositoryAnswer answer,
                        void *userdata);
 
+/* One scan at a time: a second one would end the unit of the first. false while there is one. */
+bool repositories_begin_scan(Repositories *repositories, uint64_t id);
+void repositories_end_scan(Repositories *repositories, uint64_t id);
+
 /* No more of it. */
 void repositories_forget(Repositories *repositories, uint64_t id);

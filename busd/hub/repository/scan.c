@@ -110,8 +110,10 @@ static int read_line(Scan *scan, json_t *records)
         if (n < 0)
                 return -ENODATA;
         if (result_parse(scan->line, (size_t) n, &object) < 0) {
-                (void) json_array_append_new(scan->problems,
-                                             json_string("a line of the scan cannot be read"));
+                if (json_array_size(scan->problems) < TOLD_MAX)
+                        (void) json_array_append_new(
+                                        scan->problems,
+                                        json_string("a line of the scan cannot be read"));
                 return 0;
         }
         add_texts(scan->problems, json_object_get(object, "problems"));
@@ -132,9 +134,13 @@ static void next_batch(Scan *scan)
         CLEANUP(json_decrefp) json_t *records = json_array();
         int r = records ? 0 : -ENOMEM;
 
-        for (unsigned n = 0; r >= 0 && n<RECORDS_EACH_MAX; n += r> 0)
+        for (unsigned n = 0; r >= 0 && n < RECORDS_EACH_MAX; n++)
                 r = read_line(scan, records);
-        if (json_array_size(records) == 0) {
+        if (r < 0 && r != -ENODATA) {
+                fail(scan, BUS_ERROR_FAILED, "Out of memory");
+                return;
+        }
+        if (r == -ENODATA && json_array_size(records) == 0) {
                 finish(scan);
                 return;
         }
