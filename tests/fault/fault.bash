@@ -19,7 +19,7 @@ fault_up() {
     command -v qemu-nbd >/dev/null || skip_all "qemu-nbd is missing (package qemu-utils)"
     hub_lab_up
     fault_sources_up
-    hub install -D -m 644 /dev/stdin /etc/sendense/hub.conf.d/50-fault.conf <<'X'
+    require "its settings are written" hub install -D -m 644 /dev/stdin /etc/sendense/hub.conf.d/50-fault.conf <<'X'
 [Backup]
 AllowSources=yes
 [Repositories]
@@ -51,7 +51,7 @@ ExecStart=nbdkit --foreground --readonly --filter=rate file /srv/src/%i.raw rate
 TimeoutStopSec=1s
 X
     hub install -d /srv/src /srv/kept /run/src
-    hub systemctl daemon-reload
+    require "the servers of the sources are known" hub systemctl daemon-reload
 }
 
 # fault_baseline: what the hub has open from now on is what it may have.
@@ -122,13 +122,21 @@ start() {
     [ -n "$JOB" ]
 }
 
-# wait_job [ID]: follows a job to its end; prints its state. What does not end in time is shown as it is.
+# wait_job [ID]: follows a job to its end; prints its state. A watching that ends before its job is told, and begun anew.
 wait_job() {
-    local said state
-    said=$(hub timeout "$patience_sec" sendensectl job watch "${1:-$JOB}" 2>&1)
-    state=$(job_state "${1:-$JOB}")
+    local id=${1:-$JOB} end=$((${EPOCHREALTIME%[.,]*} + patience_sec)) said status state
+    [ -n "$id" ] || {
+        echo "never started: $ANSWER"
+        return
+    }
+    while :; do
+        said=$(hub timeout "$patience_sec" sendensectl job watch "$id" 2>&1)
+        status=$?
+        state=$(job_state "$id")
+        [[ ! $state =~ ^(completed|failed|cancelled)$ && ${EPOCHREALTIME%[.,]*} -lt $end ]] || break
+        diag "job $id is $state, and the watching ended with status $status:" "$said" >&2
+    done
     echo "$state"
-    [[ $state =~ ^(completed|failed|cancelled)$ ]] || diag "the watching ended:" "$said" >&2
 }
 
 # wait_state STATE [ID]: until the job has come so far.
