@@ -24,6 +24,7 @@ struct Units {
         void *userdata;
         sd_bus_slot *changed, *removed, *job_removed, *reloading;
         LinkCall *subscribe;
+        sd_event_source *look_round;
         Followed *followed;
         UnitJob *jobs;
         UnitAsk *asks;

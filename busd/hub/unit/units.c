@@ -8,9 +8,11 @@
 #include "units-private.h"
 
 #include "cleanup.h"
+#include "parse.h"
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 /* A question of a caller: for one unit, or for the list. */
 struct UnitAsk {
@@ -85,6 +87,20 @@ static int listen_to_systemd(Units *units, sd_bus *bus)
 
 DEFINE_CLEANUP(Units *, units_free)
 
+/* What everything hangs on is a signal of PID 1. Should one be lost, a job of ours would wait for ever, so
+ * what is awaited is looked up now and then. */
+static int on_look_round(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        Units *units = userdata;
+        int r;
+
+        (void) usec;
+        units_follow_again(units);
+        unit_jobs_again(units);
+        r = sd_event_source_set_time_relative(source, UNITS_LOOK_ROUND_SEC * USEC_PER_SEC);
+        return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
 int units_new(sd_bus *bus, UnitsHandler handler, void *userdata, Units **ret_units)
 {
         CLEANUP(units_free_p) Units *units = NULL;
@@ -97,6 +113,10 @@ int units_new(sd_bus *bus, UnitsHandler handler, void *userdata, Units **ret_uni
         r = listen_to_systemd(units, bus);
         if (r >= 0)
                 r = systemd_link_new(bus, on_back, units, &units->link);
+        if (r >= 0)
+                r = sd_event_add_time_relative(sd_bus_get_event(bus), &units->look_round,
+                                               CLOCK_MONOTONIC, UNITS_LOOK_ROUND_SEC * USEC_PER_SEC,
+                                               0, on_look_round, units);
         if (r < 0)
                 return r;
         *ret_units = TAKE(units);
@@ -152,6 +172,7 @@ Units *units_free(Units *units)
         sd_bus_slot_unref(units->removed);
         sd_bus_slot_unref(units->job_removed);
         sd_bus_slot_unref(units->reloading);
+        sd_event_source_disable_unref(units->look_round);
         systemd_link_free(units->link);
         free(units);
         return NULL;
