@@ -244,18 +244,28 @@ static void append_random_body(sd_bus_message *m)
 /* A call that reaches a handler: one in two goes on to the question who asks. */
 static sd_bus_message *new_right_call(sd_bus *bus)
 {
-        static const char *const methods[] = { "GetStatus", "ProbeDatabase", "SetLogLevel" };
-        const char *method = PICK(methods);
+        static const struct {
+                const char *method;
+                const char *arguments; /* before the options */
+        } methods[] = {
+                { "GetStatus", "" },        { "ProbeDatabase", "" },    { "SetLogLevel", "s" },
+                { "AddRepository", "ss" },  { "ListRepositories", "" }, { "RemoveRepository", "s" },
+                { "CheckRepository", "s" }, { "ScanRepository", "s" },  { "SetVm", "sssaa{sv}" },
+                { "ListVms", "" },          { "GetVm", "s" },           { "StartBackup", "s" },
+                { "ListBackups", "" },      { "ListJobs", "" },         { "GetJob", "t" },
+                { "CancelJob", "t" },       { "ListPorts", "" },        { "ListObligations", "" },
+                { "Cleanup", "" },          { "Diagnose", "" },
+        };
+        size_t which = random_below(ELEMENTSOF(methods));
+        const char *arguments = methods[which].arguments;
         sd_bus_message *m = NULL;
 
         must(sd_bus_message_new_method_call(bus, &m, HUB_BUS_NAME, HUB_BUS_PATH,
-                                            HUB_MANAGER_INTERFACE, method));
-        if (strcmp(method, "SetLogLevel") == 0) {
-                if (random_below(2))
-                        must(sd_bus_message_append(m, "s", random_below(2) ? "info" : "debug"));
-                else
-                        append_text(m);
-        }
+                                            HUB_MANAGER_INTERFACE, methods[which].method));
+        if (strcmp(arguments, "s") == 0 && random_below(2))
+                must(sd_bus_message_append(m, "s", random_below(2) ? "info" : "debug"));
+        else
+                append_values(m, arguments, 0);
         if (random_below(2))
                 must(sd_bus_message_append(m, "a{sv}", 0));
         else
