@@ -12,6 +12,6 @@ rounds_up
 for scenario in completed cancelled; do
     hits_of "$scenario" sendense-hub
     mapfile -t every <<<"$hits"
-    rounds "$scenario" "${every[@]}"
+    rounds "$scenario" sendense-hub "${every[@]}"
 done
 done_testing

@@ -15,9 +15,9 @@ hits_of completed sendense-image
 mapfile -t commit < <(sed -n '/^small-file\./,$p' <<<"$hits")
 ok "the commit passes many points" test "${#commit[@]}" -ge 25
 is "$(grep -c '^seal.rename.before:' <<<"$hits")" 3 "it renames three layers"
-rounds any "${commit[@]}"
+rounds any sendense-image "${commit[@]}"
 hits_of cancelled sendense-image
 mapfile -t undo < <(sed -n '/^layers\.unlink\./,$p' <<<"$hits")
 ok "the undoing passes many points" test "${#undo[@]}" -ge 10
-rounds cancelled "${undo[@]}"
+rounds cancelled sendense-image "${undo[@]}"
 done_testing

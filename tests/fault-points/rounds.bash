@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2034 # hits is for the tests
 #
 # Rounds of "a backup in which somebody is killed at one fault point": source it after machine.bash, call rounds_up,
-# `hits_of SCENARIO PROGRAM` and `rounds SCENARIO INSTRUCTION...`. Used by the suites fault-points and fault-all.
+# `hits_of SCENARIO PROGRAM` and `rounds SCENARIO PROGRAM INSTRUCTION...`. Used by the suites fault-points and fault-all.
 
 # rounds_up: a machine with a full backup.
 rounds_up() {
@@ -27,13 +27,13 @@ points_of() {
 # names: of the hits on stdin.
 names() { cut -d: -f1 | LC_ALL=C sort -u; }
 
-# rounds SCENARIO INSTRUCTION...: each in a backup of its own, on one machine. What went wrong is told for each.
+# rounds SCENARIO PROGRAM INSTRUCTION...: each in a backup of its own, on one machine. What went wrong is told for each.
 rounds() {
-    local scenario=$1 hit out bad n_bad=0 n=0 begin=${EPOCHREALTIME/[.,]/}
-    shift
+    local scenario=$1 program=$2 hit out bad n_bad=0 n=0 begin=${EPOCHREALTIME/[.,]/}
+    shift 2
     for hit; do
         bad=
-        out=$(backup round "$hit" "$scenario" 2>&1) || bad+=" $out"
+        out=$(backup round "$hit" "$scenario" "$program" 2>&1) || bad+=" $out"
         out=$(nothing_left 2>&1) || bad+=" $out"
         out=$(backup again 2>&1) || bad+=" $out"
         [ -z "$bad" ] || diag "$hit:$bad"
@@ -42,6 +42,6 @@ rounds() {
         # A chain of a hundred layers is no part of this.
         [ $((n % 10)) -ne 0 ] || backup start --type=full --wait >/dev/null 2>&1
     done
-    is "$n_bad" 0 "$scenario: killed at each of $n places, each job ends, leaves nothing and harms nothing, and the next works"
+    is "$n_bad" 0 "$scenario: $program killed at each of $n places, each job ends, leaves nothing and harms nothing, and the next works"
     diag "$n rounds in $(((${EPOCHREALTIME/[.,]/} - begin) / 1000000)) s"
 }

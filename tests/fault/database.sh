@@ -72,7 +72,7 @@ start_held web
 hub systemctl kill -s STOP mariadb
 away "frozen"
 # The bus is answered all the same.
-figure "frozen: the hub answers in" "$(wait_prop 10 State 's "running"')" 1000
+figure "frozen: the hub answers in" "$(wait_prop "$patience_sec" DatabaseState 's "unreachable"')" 1000
 rate web ""
 ok "frozen: the copy ends without it" eventually "$patience_sec" copier_ended
 hub systemctl kill -s CONT mariadb

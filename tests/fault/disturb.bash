@@ -25,6 +25,14 @@ start_held() {
     ok "it has copied something" eventually "$patience_sec" copies
 }
 
+# wait_job [ID]: as in fault.bash, but through every absence of the hub: one who begins to watch while the hub has only just
+# come back may be sent away.
+wait_job() {
+    eventually "$patience_sec" is_over "${1:-$JOB}"
+    job_state "${1:-$JOB}"
+}
+is_over() { [[ $(job_state "$1" 2>/dev/null) =~ ^(completed|failed|cancelled)$ ]]; }
+
 # another_hub PID: the hub is another process than that, and has its database.
 another_hub() { [ "$(unit sendense-hub MainPID)" != "$1" ] && [ "$(prop DatabaseState 2>/dev/null)" = 's "ready"' ]; }
 

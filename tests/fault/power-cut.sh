@@ -14,12 +14,14 @@ for device in /dev/fuse /dev/loop-control; do
 done
 [ -e "$SENDENSE_BUILD/tests/lib/lossy.so" ] || skip_all "the plugin was not built (package nbdkit-plugin-dev)"
 
+# The disk is slow.
+patience_sec=180
 fault_up
 hub install -d /opt/lossy /srv/lossy
 lab copy-in hub "$SENDENSE_SRC/tests/lib/lossy-disk" /opt/lossy/lossy-disk
 lab copy-in hub "$SENDENSE_BUILD/tests/lib/lossy.so" /opt/lossy/lossy.so
 lossy() { hub env LOSSY_PLUGIN=/opt/lossy/lossy.so /opt/lossy/lossy-disk "$@"; }
-require "a disk that loses things" lossy create /var/lib/lossy 256M
+require "a disk that loses things" lossy create /var/lib/lossy 1G
 require "mounted" lossy mount /var/lib/lossy /srv/lossy
 # The kernel looks at its devices on the way out of a killed machine, and waits for those behind FUSE.
 at_end 'lossy destroy /var/lib/lossy'
