@@ -40,17 +40,17 @@ settings() {
 # One NBD server for each disk, started by its first client. It obeys the file beside its image that says how many bits
 # a second it gives; 0 is as many as it can.
 fault_sources_up() {
-    hub install -D -m 644 /dev/stdin /run/systemd/system/source@.socket <<'X'
+    require "a socket for sources" hub install -D -m 644 /dev/stdin /run/systemd/system/source@.socket <<'X'
 [Socket]
 ListenStream=/run/src/%i.sock
 SocketMode=0666
 X
-    hub install -D -m 644 /dev/stdin /run/systemd/system/source@.service <<'X'
+    require "and its server" hub install -D -m 644 /dev/stdin /run/systemd/system/source@.service <<'X'
 [Service]
 ExecStart=nbdkit --foreground --readonly --filter=rate file /srv/src/%i.raw rate-file=/srv/src/%i.rate burstiness=0.1
 TimeoutStopSec=1s
 X
-    hub install -d /srv/src /srv/kept /run/src
+    require "and its folders" hub install -d /srv/src /srv/kept /run/src
     require "the servers of the sources are known" hub systemctl daemon-reload
 }
 
@@ -235,4 +235,5 @@ unharmed() {
 failed() {
     is "$(wait_job)" failed "$1: the job fails" || diag "$(job_error)"
     like "$(job_error)" "$2" "$1: its error names the thing and the remedy"
+    diag "$(job_error)"
 }
