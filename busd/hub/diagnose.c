@@ -8,19 +8,17 @@
 #include "bus/bus-json.h"
 #include "cleanup.h"
 #include "hub-config.h"
+#include "job/export-watch.h"
 #include "job/jobs.h"
 #include "job/sweep.h"
 #include "manager.h"
 #include "parse.h"
 #include "store/store.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <netinet/in.h>
 #include <stdarg.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/timex.h>
 #include <time.h>
 
@@ -71,22 +69,6 @@ static void check_database(Diagnosis *d)
                     "%s: %s", database_state_to_string(status->state), status->error);
 }
 
-/* 0, or the errno of the bind. */
-static int try_port(uint16_t port)
-{
-        const struct sockaddr_in address = {
-                .sin_family = AF_INET,
-                .sin_port = htons(port),
-                .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-        };
-        _cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        int one = 1;
-
-        if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0)
-                return -errno;
-        return bind(fd, (const struct sockaddr *) &address, sizeof(address)) < 0 ? -errno : 0;
-}
-
 static bool is_leased(const Jobs *jobs, uint16_t port)
 {
         for (size_t i = 0; i < jobs->n_all; i++)
@@ -105,7 +87,7 @@ static void check_ports(Diagnosis *d)
         for (unsigned port = range->first; port <= range->last; port++) {
                 if (is_leased(d->manager->jobs, (uint16_t) port))
                         n_leased++;
-                else if (try_port((uint16_t) port) < 0 && n_taken++ == 0)
+                else if (export_port_is_free((uint16_t) port) < 0 && n_taken++ == 0)
                         first_taken = port;
         }
         if (n_taken == 0)

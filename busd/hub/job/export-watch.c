@@ -258,8 +258,7 @@ void run_export_on_unit(Job *job, JobDisk *disk, const UnitName *name, const cha
         }
 }
 
-/* The bind itself proves that nobody holds the port. */
-static int port_is_free(uint16_t port)
+int export_port_is_free(uint16_t port)
 {
         const struct sockaddr_in address = {
                 .sin_family = AF_INET,
@@ -281,7 +280,7 @@ static void all_stopped(Job *job)
         job->is_ending_exports = false;
         for (size_t i = 0; i < job->n_disks; i++) {
                 JobDisk *disk = job->disks + i;
-                int r = disk->port > 0 ? port_is_free(disk->port) : 0;
+                int r = disk->port > 0 ? export_port_is_free(disk->port) : 0;
 
                 if (r < 0) {
                         /* Not ours any more: the unit is gone. The next job tries another port. */

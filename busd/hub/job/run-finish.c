@@ -191,9 +191,7 @@ static void on_finished(Job *job, JobDisk *disk, const json_t *result, const cha
 
 static void finish_image(Job *job, JobDisk *disk)
 {
-        const char *parent = disk_text(disk, "ParentBackupId");
         char step[UNIT_STEP_MAX + 1], path[JOB_PATH_SIZE];
-        char backing[BACKUP_ID_SIZE + 8];
         const ImageTask task = {
                 .job = job->id,
                 .step = step,
@@ -201,18 +199,9 @@ static void finish_image(Job *job, JobDisk *disk)
                 .write_path = path,
                 .as_export_user = true,
         };
-        json_t *spec;
-
         finish_step(disk, step);
         job_image_path(job, disk, path);
-        spec = json_pack("{s:s, s:I}", "path", path, "capacity_bytes",
-                         (json_int_t) disk->capacity_bytes);
-        (void) snprintf(backing, sizeof(backing), "%s.qcow2", parent);
-        if (spec && *parent && json_object_set_new(spec, "backing", json_string(backing)) < 0) {
-                json_decref(spec);
-                spec = NULL;
-        }
-        job_image(job, disk, &task, spec, on_finished);
+        job_image(job, disk, &task, job_image_spec(disk, path), on_finished);
 }
 
 static void finish_images(Job *job)

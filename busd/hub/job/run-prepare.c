@@ -74,8 +74,7 @@ static void on_created(Job *job, JobDisk *disk, const json_t *result, const char
 
 static void create_image(Job *job, JobDisk *disk)
 {
-        const char *parent = disk_text(disk, "ParentBackupId");
-        char step[32], path[JOB_PATH_SIZE], backing[BACKUP_ID_SIZE + 8];
+        char step[32], path[JOB_PATH_SIZE];
         const ImageTask task = {
                 .job = job->id,
                 .step = step,
@@ -83,18 +82,9 @@ static void create_image(Job *job, JobDisk *disk)
                 .write_path = path,
                 .as_export_user = true,
         };
-        json_t *spec;
-
         (void) snprintf(step, sizeof(step), "create-%s", disk->text);
         job_image_path(job, disk, path);
-        spec = json_pack("{s:s, s:I}", "path", path, "capacity_bytes",
-                         (json_int_t) disk->capacity_bytes);
-        (void) snprintf(backing, sizeof(backing), "%s.qcow2", parent);
-        if (spec && *parent && json_object_set_new(spec, "backing", json_string(backing)) < 0) {
-                json_decref(spec);
-                spec = NULL;
-        }
-        job_image(job, disk, &task, spec, on_created);
+        job_image(job, disk, &task, job_image_spec(disk, path), on_created);
 }
 
 static void on_prepared(Job *job, JobDisk *disk, const json_t *result, const char *name,

@@ -75,6 +75,16 @@ void job_image_path(const Job *job, const JobDisk *disk, char ret_path[static JO
                         disk->file);
 }
 
+json_t *job_image_spec(const JobDisk *disk, const char *path)
+{
+        const char *parent = disk_text(disk, "ParentBackupId");
+        char backing[BACKUP_ID_SIZE + sizeof(".qcow2")];
+
+        (void) snprintf(backing, sizeof(backing), "%s.qcow2", parent);
+        return json_pack("{s:s, s:I, s:s*}", "path", path, "capacity_bytes",
+                         (json_int_t) disk->capacity_bytes, "backing", *parent ? backing : NULL);
+}
+
 void job_image(Job *job, JobDisk *disk, const ImageTask *task, json_t *spec, JobResult then)
 {
         CLEANUP(json_decrefp) json_t *owned = spec;

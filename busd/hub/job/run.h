@@ -69,6 +69,9 @@ void job_advance_to(Job *job, JobEvent event, const char *reason, json_t *change
  * asked for. spec is taken, and gets what every verb wants. */
 void job_image(Job *job, JobDisk *disk, const ImageTask *task, json_t *spec, JobResult then);
 
+/* What create and finish are told about one image. NULL: no memory. */
+json_t *job_image_spec(const JobDisk *disk, const char *path);
+
 /* The answer of one of n_waiting; true with the last one. */
 bool job_last_of_waiting(Job *job);
 
