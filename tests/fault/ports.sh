@@ -44,7 +44,7 @@ unharmed "a range that was used up"
 stranger 10100
 stranger 10101 0.0.0.0
 change small
-rate small 8000000
+rate small 1000000
 start small
 ok "beside strangers a backup copies" wait_state copying
 is "$(hub sendensectl port list --json | jq -c '[.[].Port]')" "[10102]" "on the port that nobody has"
