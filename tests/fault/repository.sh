@@ -44,7 +44,7 @@ looks() {
 fault_up
 vm small 8 4
 backup small
-disk_of second 48
+disk_of second 128
 require "a second repository is added" hub sendensectl repository add second /srv/second
 backup small --repository=second
 
@@ -68,7 +68,7 @@ start small --repository=second
 failed "full before the backup" '^RepositoryFull: Repository second: /srv/second has 0 MiB free and the backup needs up to 1 MiB; free space'
 hub rm /srv/second/filler
 unharmed "full before the backup"
-leave 6000
+leave 12000
 start small --type=full --repository=second
 failed "full in the middle of the copy" '^RepositoryFull: Repository second, /srv/second, is full: disk 200[01]: .*; free space'
 hub rm /srv/second/filler

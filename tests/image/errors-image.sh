@@ -58,9 +58,10 @@ number() { echo $((0x$(od -An -v -tx1 -j "$1" -N 8 "$partial" | tr -d ' '))); }
 poke() { printf '%b' "$2" | dd of="$partial" bs=1 seek="$1" conv=notrunc status=none; }
 l2=$(($(number "$(number 40)") & 0x00fffffffffffe00))
 blocks=$(($(number "$(number 48)") & 0x00fffffffffffe00))
-data=$(($(number $((l2 + 4 * 16))) & 0x00fffffffffffe00))
-cluster=$((data / 262144))
-poke $((l2 + 4 * 16)) '\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0'
+# The second entry: of the cluster of 1 MiB that holds what was written at 1 MiB.
+data=$(($(number $((l2 + 16))) & 0x00fffffffffffe00))
+cluster=$((data / MIB))
+poke $((l2 + 16)) '\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0'
 image finish "$create"
 is "$rc $(field .leaks_repaired)" "0 1" "a leaked cluster is repaired"
 is "$(qemu-img check -q "$partial" && echo sound)" sound "and then there is none"

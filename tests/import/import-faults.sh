@@ -176,7 +176,7 @@ not_ok "though it differs" qemu-img compare -q -f raw -F qcow2 "$TEST_TMP/2001.r
 target_nbd 2001 "$TEST_TMP/2001.qcow2"
 alone
 import "--nbdcopy=$TEST_TMP/none"
-failed "no nbdcopy" ToolMissing 'nbdcopy cannot be started: No such file or directory; install the package libnbd-bin$'
+failed "no nbdcopy" ToolMissing 'none cannot be started: No such file or directory; install the package libnbd-bin$'
 cat >"$TEST_TMP/mute" <<'SH'
 #!/bin/sh
 exit 3
