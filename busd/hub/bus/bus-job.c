@@ -13,6 +13,7 @@
 #include "manager.h"
 #include "names.h"
 #include "parse.h"
+#include "text.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -63,10 +64,7 @@ static int enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***re
 
         (void) bus, (void) prefix, (void) error;
         for (size_t i = 0; r >= 0 && i < n; i++) {
-                char path[JOB_OBJECT_PATH_SIZE];
-
-                bus_job_path(manager->jobs->all[i]->id, path);
-                nodes[i] = strdup(path);
+                nodes[i] = text_format(JOB_PREFIX "/%" PRIu64, manager->jobs->all[i]->id);
                 r = nodes[i] ? 0 : -ENOMEM;
         }
         if (r < 0)

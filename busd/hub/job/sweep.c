@@ -320,7 +320,7 @@ static void on_stray_stopped(int error, const char *text, void *userdata)
 
 static void next_stray(Sweeper *s)
 {
-        while (s->next_stray < s->n_strays && !s->jobs->is_going_down) {
+        while (s->strays && s->next_stray < s->n_strays && !s->jobs->is_going_down) {
                 const char *unit = s->strays[s->next_stray++];
 
                 if (units_stop(s->jobs->units, unit, on_stray_stopped, s) >= 0)

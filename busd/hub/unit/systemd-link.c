@@ -305,8 +305,10 @@ SystemdLink *systemd_link_free(SystemdLink *link)
 {
         if (!link)
                 return NULL;
-        while (link->calls)
-                call_free(link->calls);
+        for (LinkCall *call = link->calls, *next; call; call = next) {
+                next = call->next;
+                call_free(call);
+        }
         sd_bus_slot_unref(link->changed);
         sd_bus_slot_unref(link->asked);
         sd_event_source_disable_unref(link->kick);
