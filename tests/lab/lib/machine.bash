@@ -54,16 +54,16 @@ machine_find_nspawn() {
 
 # machine_find_leader: sets leader to the machine's PID 1: the child of nspawn that is 1 in its own namespace.
 machine_find_leader() {
-    local nspawn child field rest
+    local nspawn child status
     leader=
     machine_find_nspawn || return 1
     for child in $(<"/proc/$nspawn/task/$nspawn/children"); do
-        while read -r field rest; do
-            if [ "$field" = NSpid: ] && [ "${rest##*[[:space:]]}" = 1 ]; then
-                leader=$child
-                return 0
-            fi
-        done <"/proc/$child/status"
+        # In one read: the kernel makes the file anew for each.
+        status=$(<"/proc/$child/status") || continue
+        if [[ $status =~ $'\n'NSpid:[^$'\n']*$'\t'1$'\n' ]]; then
+            leader=$child
+            return 0
+        fi
     done 2>/dev/null
     return 1
 }

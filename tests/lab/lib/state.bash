@@ -103,7 +103,7 @@ machine_leader_here() {
 }
 
 find_leader() {
-    local pids=$LAB_HOLDER pid next words
+    local pids=$LAB_HOLDER pid next words status
     for _ in supervisor keeper nspawn leader; do
         next=
         for pid in $pids; do
@@ -112,10 +112,10 @@ find_leader() {
         done 2>/dev/null
         pids=$next
     done
+    # The kernel makes this file anew for each read: line by line it shifts under the reader when the state changes.
     for REPLY in $pids; do
-        while read -ra words; do
-            [ "${words[0]}" != NSpid: ] || [ "${words[*]: -2}" != "$LEADER 1" ] || return 0
-        done <"/proc/$REPLY/status"
+        status=$(<"/proc/$REPLY/status") || continue
+        [[ ! $status =~ $'\n'NSpid:[^$'\n']*$'\t'"$LEADER"$'\t'1$'\n' ]] || return 0
     done 2>/dev/null
     return 1
 }
