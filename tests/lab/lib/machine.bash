@@ -54,13 +54,13 @@ machine_find_nspawn() {
 
 # machine_find_leader: sets leader to the machine's PID 1: the child of nspawn that is 1 in its own namespace.
 machine_find_leader() {
-    local nspawn child status
+    local nspawn child status line=$'\nNSpid:[^\n]*\t1\n'
     leader=
     machine_find_nspawn || return 1
     for child in $(<"/proc/$nspawn/task/$nspawn/children"); do
         # In one read: the kernel makes the file anew for each.
         status=$(<"/proc/$child/status") || continue
-        if [[ $status =~ $'\n'NSpid:[^$'\n']*$'\t'1$'\n' ]]; then
+        if [[ $status =~ $line ]]; then
             leader=$child
             return 0
         fi

@@ -103,7 +103,7 @@ machine_leader_here() {
 }
 
 find_leader() {
-    local pids=$LAB_HOLDER pid next words status
+    local pids=$LAB_HOLDER pid next words status line=$'\nNSpid:[^\n]*\t'$LEADER$'\t1\n'
     for _ in supervisor keeper nspawn leader; do
         next=
         for pid in $pids; do
@@ -115,7 +115,7 @@ find_leader() {
     # The kernel makes this file anew for each read: line by line it shifts under the reader when the state changes.
     for REPLY in $pids; do
         status=$(<"/proc/$REPLY/status") || continue
-        [[ ! $status =~ $'\n'NSpid:[^$'\n']*$'\t'"$LEADER"$'\t'1$'\n' ]] || return 0
+        [[ ! $status =~ $line ]] || return 0
     done 2>/dev/null
     return 1
 }
