@@ -72,7 +72,7 @@ run_test() {
     start=$(run_now)
     (
         cd "$tmp" || exit 125
-        export TEST_TMP="$tmp" CMOCKA_MESSAGE_OUTPUT=TAP "$mark=1"
+        export TEST_TMP="$tmp" TEST_ACCIDENT="$result/accident" CMOCKA_MESSAGE_OUTPUT=TAP "$mark=1"
         export ASAN_OPTIONS="detect_leaks=1:detect_stack_use_after_return=1:log_path=$result/sanitizer:log_exe_name=1"
         export UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1:log_path=$result/sanitizer:log_exe_name=1"
         exec setsid --wait timeout --kill-after="$run_grace_sec" "$limit" "$command"
@@ -97,4 +97,20 @@ run_test() {
     done
     printf '%s\n' "$status" >"$result/status"
     printf '%s\n' "$trouble" >"$result/trouble"
+}
+
+# run_test_or_again RESULT-FOLDER TEMP-FOLDER MARK LIMIT COMMAND: run_test, and once more when a program that is not ours
+# had an accident, which the test writes to $TEST_ACCIDENT: what such a run says about our code is worth nothing. The
+# second run counts whatever happens in it; the first is told about as a comment.
+run_test_or_again() {
+    local result=$1 tmp=$2 accident
+    run_test "$@"
+    [ -s "$result/accident" ] || return 0
+    accident=$(<"$result/accident")
+    rm -rf --one-file-system "$tmp" "$result"
+    run_test "$result" "$tmp" "$3_again" "$4" "$5"
+    {
+        printf '# this is its second run; in the first:\n'
+        printf '#   %s\n' "${accident//$'\n'/$'\n#   '}"
+    } >>"$result/out"
 }
