@@ -64,23 +64,31 @@ not_ok() {
     shift
     out=$("$@" 2>&1)
     rc=$?
-    tap_result $((rc == 0 || rc >= 126)) "$name" || diag "command: $*" "status: $rc" "output: $out"
+    tap_result $((rc == 0 || rc >= 126)) "$name" && return
+    diag "command: $*" "status: $rc" "output: $out"
+    return 1
 }
 
 # is GOT WANT NAME
 is() {
     [ "$1" = "$2" ]
-    tap_result $? "$3" || diag "got:  $1" "want: $2"
+    tap_result $? "$3" && return
+    diag "got:  $1" "want: $2"
+    return 1
 }
 
 # like TEXT EXTENDED-REGEX NAME; unlike is its opposite. The text may have many lines.
 like() {
     grep -Eq -e "$2" <<<"$1"
-    tap_result $? "$3" || diag "no match for: $2" "in: $1"
+    tap_result $? "$3" && return
+    diag "no match for: $2" "in: $1"
+    return 1
 }
 unlike() {
     ! grep -Eq -e "$2" <<<"$1"
-    tap_result $? "$3" || diag "unwanted match for: $2" "in: $1"
+    tap_result $? "$3" && return
+    diag "unwanted match for: $2" "in: $1"
+    return 1
 }
 
 pass() { tap_result 0 "$1"; }
