@@ -6,8 +6,8 @@
 #include "hub-client.h"
 
 #include "bus/bus-error.h"
+#include "bus/bus-value.h"
 #include "cleanup.h"
-#include "hub-value.h"
 #include "names.h"
 #include "parse.h"
 
@@ -201,7 +201,7 @@ ExitStatus hub_read_answer(sd_bus_message *reply, const char *signature, json_t 
                                 "'%s'. "
                                 "Compare: sendensectl version",
                                 sd_bus_message_get_signature(reply, true), signature);
-        r = hub_value_read(reply, ret_answer);
+        r = bus_value_read(reply, ret_answer);
         if (r < 0)
                 return complain(CTL_FAILED,
                                 "the hub's answer cannot be read: %s. Compare: sendensectl version",

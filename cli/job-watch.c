@@ -7,10 +7,10 @@
 #include "job-watch.h"
 
 #include "bus/bus-error.h"
+#include "bus/bus-value.h"
 #include "cleanup.h"
 #include "columns.h"
 #include "hub-client.h"
-#include "hub-value.h"
 #include "job-report.h"
 #include "job-types.h"
 #include "json-cleanup.h"
@@ -198,7 +198,7 @@ static json_t *read_changed(sd_bus_message *signal, const char *interface)
 
         if (!sd_bus_message_has_signature(signal, "sa{sv}as") ||
             sd_bus_message_read(signal, "s", &name) <= 0 || strcmp(name, interface) != 0 ||
-            hub_value_read(signal, &changed) < 0)
+            bus_value_read(signal, &changed) < 0)
                 return NULL;
         return changed;
 }

@@ -3,12 +3,12 @@
  * sendensectl status: what the hub says of itself, its jobs and its repositories, for people or as the
  * JSON of what it answered. GetStatus must be answered; of the rest, what is not known is said to be so.
  */
+#include "bus/bus-value.h"
 #include "cleanup.h"
 #include "columns.h"
 #include "ctl.h"
 #include "format.h"
 #include "hub-client.h"
-#include "hub-value.h"
 #include "job-types.h"
 #include "job-words.h"
 #include "json-cleanup.h"
@@ -168,7 +168,7 @@ static int ask_part(sd_bus *bus, const char *method, json_t **ret_list, char **r
         if (r >= 0)
                 r = sd_bus_message_has_signature(reply, "aa{sv}") ? 0 : -EBADMSG;
         if (r >= 0)
-                r = hub_value_read(reply, ret_list);
+                r = bus_value_read(reply, ret_list);
         if (r < 0)
                 *ret_reason = strdup(error.message ?: strerror(-r));
         return r;

@@ -10,4 +10,4 @@
 
 /* What comes next in message. 0, or -EOPNOTSUPP: a type, or a depth, that no answer of ours has;
  * -ERANGE: a number that JSON cannot hold; -ENOMEM and what sd-bus says. */
-int hub_value_read(sd_bus_message *message, json_t **ret_value);
+int bus_value_read(sd_bus_message *message, json_t **ret_value);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The generic reader of the hub's answers (see hub-value.h).
+ * The generic reader of answers on the bus (see bus/bus-value.h).
  */
-#include "hub-value.h"
+#include "bus/bus-value.h"
 
 #include "cleanup.h"
 #include "json-cleanup.h"
@@ -148,7 +148,7 @@ static int read_value(sd_bus_message *message, unsigned depth, json_t **ret_valu
         return read_basic(message, type, ret_value);
 }
 
-int hub_value_read(sd_bus_message *message, json_t **ret_value)
+int bus_value_read(sd_bus_message *message, json_t **ret_value)
 {
         return read_value(message, 0, ret_value);
 }
