@@ -1,0 +1,110 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# The server asked by curl: answers now and later, refusals, limits, event streams, peers that vanish, and its end.
+
+. "$(dirname "$0")/../lib/tap.sh"
+
+socket=$TEST_TMP/api.sock
+url=http://localhost
+peer_answers() { curl -s --unix-socket "$socket" -o /dev/null "$url/open"; }
+peer_start() { # [IDLE-MSEC]; not in a subshell
+    rm -f "$socket"
+    "$SENDENSE_BUILD/tests/http/http-peer" "$socket" "$@" &
+    peer_pid=$!
+    eventually 20 peer_answers
+}
+# ask CURL-ARGUMENT...: with a good token; "STATUS body".
+ask() { ask_as good "$@"; }
+ask_as() {
+    curl -s --max-time 20 --unix-socket "$socket" -H "Authorization: Bearer $1" -w '%{stderr}%{http_code}' "${@:2}" 2>"$TEST_TMP/code" >"$TEST_TMP/body"
+    printf '%s %s' "$(<"$TEST_TMP/code")" "$(<"$TEST_TMP/body")"
+}
+
+peer_start
+require "it serves" peer_answers
+at_end 'kill "$peer_pid" 2>/dev/null || :'
+
+is "$(ask "$url/echo/web")" '200 {"name":"web","body":"","size":0}' "an answer"
+is "$(ask "$url/echo/a%20%C3%BC%26?q=%2Fx%2Fy")" '200 {"name":"a ü&","body":"","size":0}' "a slash in a value is refused, in a name it never is one of the path"
+is "$(ask "$url/echo/web?q=a%26b")" '200 {"name":"web","q":"a&b","body":"","size":0}' "the query"
+is "$(ask "$url/later")" '202 {"later":true}' "an answer that takes a while"
+is "$(ask -d '{"a":1}' "$url/echo/web")" '200 {"name":"web","body":"{\"a\":1}","size":7}' "a body"
+is "$(ask_as bad "$url/open")" '204 ' "an open route needs no token"
+like "$(ask_as bad "$url/echo/web")" '^401 .*Unauthorized' "a wrong token"
+like "$(curl -s --unix-socket "$socket" -i "$url/echo/web")" '^WWW-Authenticate: Bearer' "no token"
+like "$(ask "$url/nothing")" '^404 .*NotFound' "an unknown path"
+like "$(ask -i -X DELETE "$url/echo/web")" '^Allow: GET, HEAD, POST' "an unknown method is told what there is"
+like "$(ask -X DELETE "$url/echo/web")" '^405 ' "and refused"
+is "$(ask -I "$url/open")" "204 $(<"$TEST_TMP/body")" "HEAD is GET without a body"
+is "$(head -c 0 "$TEST_TMP/body")" "" "which has none"
+
+# Limits.
+head -c 1048576 /dev/zero | tr '\0' a >"$TEST_TMP/full"
+{ cat "$TEST_TMP/full" && echo; } >"$TEST_TMP/more"
+like "$(ask --data-binary "@$TEST_TMP/full" "$url/echo/web")" '"size":1048576' "a body of the largest size"
+like "$(ask --data-binary "@$TEST_TMP/more" "$url/echo/web")" '^413 ' "one byte more"
+like "$(ask -H 'Transfer-Encoding: chunked' --data-binary "@$TEST_TMP/more" "$url/echo/web")" '^413 ' "one byte more of unknown length"
+ok "an endless body is cut off" bash -c '! curl -s --max-time 15 --unix-socket "$1" -H "Authorization: Bearer good" -H "Expect:" -T - -X POST http://localhost/echo/web </dev/zero >/dev/null' _ "$socket"
+like "$(ask -H "X: $(head -c 40000 /dev/zero | tr '\0' b)" "$url/echo/web")" '^(431|413|000) ' "a head that is too long"
+is "$(ask "$url/open")" '204 ' "it lives on"
+mapfile -t many < <(for i in {1..63}; do echo "$url/later"; done)
+is "$(curl -s --max-time 20 --unix-socket "$socket" -H 'Authorization: Bearer good' -Z --parallel-max 63 "${many[@]}" | grep -c later)" 63 "63 answers at once"
+
+# A peer that leaves before its answer.
+curl -s --max-time 0.2 --unix-socket "$socket" -H 'Authorization: Bearer good' "$url/never" >/dev/null
+is "$(ask "$url/open")" '204 ' "a peer that did not wait"
+
+# Streams.
+stream() {
+    curl -sN --unix-socket "$socket" -H 'Authorization: Bearer good' "$@" "$url/stream" >"$TEST_TMP/events" &
+    stream_pid=$!
+}
+events() { grep -c '^data:' "$TEST_TMP/events"; }
+sees() { [ "$(events)" -eq "$1" ]; }
+begins() { [[ "$(ask -X POST "$url/event")" == *'"r":0'* ]] && sees_some; }
+sees_some() { [ "$(events)" -gt 0 ]; }
+stream
+ok "a stream begins" eventually 10 begins
+n=$(events)
+ask -X POST "$url/event?n=3" >/dev/null
+ok "events arrive" eventually 10 sees $((n + 3))
+is "$(tail -n 4 "$TEST_TMP/events" | head -n 2)" "id: $((n + 3))
+event: state" "with id and name"
+ask -X POST "$url/end" >/dev/null
+wait "$stream_pid"
+is "$?" 0 "and the stream ends"
+: >"$TEST_TMP/events"
+stream
+ok "another begins" eventually 10 begins
+kill "$stream_pid"
+wait "$stream_pid" 2>/dev/null
+gone() { [[ "$(ask -X POST "$url/event")" == *'"gone":1'* ]]; }
+ok "a peer that left is noticed by what is sent to it" eventually 10 gone
+
+# One that does not read is dropped, and costs a bounded queue.
+mkfifo "$TEST_TMP/stuck"
+exec 9<>"$TEST_TMP/stuck"
+curl -sN --unix-socket "$socket" -H 'Authorization: Bearer good' "$url/stream" >"$TEST_TMP/stuck" &
+stream_pid=$!
+full() { [[ "$(ask -X POST "$url/event?n=20000")" == *'"r":-105'* ]]; }
+ok "a peer that does not read is given up" eventually 20 full
+kill "$stream_pid"
+wait "$stream_pid" 2>/dev/null
+
+# The end: what waits is answered.
+curl -s --max-time 20 --unix-socket "$socket" -H 'Authorization: Bearer good' "$url/never" >"$TEST_TMP/waiting" &
+waiting=$!
+is "$(ask "$url/open")" '204 ' "one waits"
+kill "$peer_pid"
+wait "$peer_pid"
+is "$?" 0 "it ends by SIGTERM"
+wait "$waiting"
+like "$(<"$TEST_TMP/waiting")" 'The server ends' "and what waited is told"
+
+# Idle.
+peer_start 300
+is "$(ask "$url/later")" '202 {"later":true}' "a server that may be idle"
+wait "$peer_pid"
+is "$?" 7 "ends when nobody wants it"
+done_testing
