@@ -158,6 +158,27 @@ int secret_read_memfd(int fd, size_t max_size, Secret **ret_secret)
         return read_whole(fd, (uint64_t) st.st_size, max_size, ret_secret);
 }
 
+int secret_make_memfd(const void *data, size_t size, int *ret_fd)
+{
+        _cleanup_close_ int fd = memfd_create("sendense", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+        if (fd < 0)
+                return -errno;
+        for (size_t done = 0; done < size;) {
+                ssize_t n = pwrite(fd, (const char *) data + done, size - done, (off_t) done);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n <= 0)
+                        return n < 0 ? -errno : -EIO;
+                done += (size_t) n;
+        }
+        if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+                return -errno;
+        *ret_fd = take_fd(&fd);
+        return 0;
+}
+
 int secret_read_file(const char *path, size_t max_size, Secret **ret_secret)
 {
         _cleanup_close_ int fd = -1;

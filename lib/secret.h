@@ -44,6 +44,9 @@ int secret_read_credential(const char *name, size_t max_size, Secret **ret_secre
  * -EINVAL: no memfd; -EPERM: not sealed against writing, shrinking, growing and further seals. */
 int secret_read_memfd(int fd, size_t max_size, Secret **ret_secret);
 
+/* The other way: a memfd of these bytes that nobody can change any more, at its beginning. */
+int secret_make_memfd(const void *data, size_t size, int *ret_fd);
+
 /* From a file that belongs to us or root and that group and others cannot touch, else -EPERM. -EISDIR
  * and -EINVAL for what is no regular file. */
 int secret_read_file(const char *path, size_t max_size, Secret **ret_secret);

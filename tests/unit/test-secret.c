@@ -105,6 +105,19 @@ static void from_memfd(void **state)
         }
 }
 
+static void to_memfd(void **state)
+{
+        CLEANUP(secret_free_p) Secret *secret = NULL;
+        _cleanup_close_ int fd = -1;
+
+        (void) state;
+        assert_int_equal(secret_make_memfd("geheim\0x", 8, &fd), 0);
+        assert_int_equal(secret_read_memfd(fd, 8, &secret), 0);
+        assert_memory_equal(secret_data(secret), "geheim\0x", 8);
+        assert_int_equal(write(fd, "x", 1), -1);
+        assert_int_equal(errno, EPERM);
+}
+
 static void from_other_descriptors(void **state)
 {
         const int all = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
@@ -190,13 +203,10 @@ static void from_file(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(kept_and_compared),
-                cmocka_unit_test(sizes),
-                cmocka_unit_test(gone_when_freed),
-                cmocka_unit_test(from_memfd),
-                cmocka_unit_test(from_other_descriptors),
-                cmocka_unit_test(from_credential),
-                cmocka_unit_test(from_file),
+                cmocka_unit_test(kept_and_compared), cmocka_unit_test(sizes),
+                cmocka_unit_test(gone_when_freed),   cmocka_unit_test(from_memfd),
+                cmocka_unit_test(to_memfd),          cmocka_unit_test(from_other_descriptors),
+                cmocka_unit_test(from_credential),   cmocka_unit_test(from_file),
         };
 
         return RUN_TESTS(tests);
