@@ -98,17 +98,30 @@ static void allow_method(char allow[static HTTP_ALLOW_MAX], const char *method)
                         strcmp(method, "GET") == 0 ? ", HEAD" : "");
 }
 
+/* A path that a route spells out is never a value in another's braces. */
+static bool path_is_literal(const HttpRoute *routes, size_t n_routes, const char *path)
+{
+        HttpPathParams params;
+
+        for (size_t i = 0; i < n_routes; i++)
+                if (path_matches(routes[i].path, path, &params) && params.n == 0)
+                        return true;
+        return false;
+}
+
 HttpMatch http_route_find(const HttpRoute *routes, size_t n_routes, const char *method,
                           const char *path, const HttpRoute **ret_route, HttpPathParams *ret_params,
                           char ret_allow[static HTTP_ALLOW_MAX])
 {
         HttpPathParams params;
+        bool is_literal;
 
         ret_allow[0] = '\0';
         if (strlen(path) > HTTP_PATH_MAX)
                 return HTTP_MATCH_NO_PATH;
+        is_literal = path_is_literal(routes, n_routes, path);
         for (size_t i = 0; i < n_routes; i++) {
-                if (!path_matches(routes[i].path, path, &params))
+                if (!path_matches(routes[i].path, path, &params) || (is_literal && params.n > 0))
                         continue;
                 if (method_matches(routes[i].method, method)) {
                         *ret_route = &routes[i];

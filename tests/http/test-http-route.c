@@ -95,6 +95,9 @@ static void methods(void **state)
         assert_int_equal(find("POST", "/api/v1/backup/7", &route, &params, allow),
                          HTTP_MATCH_NO_METHOD);
         assert_string_equal(allow, "GET, HEAD, DELETE");
+        assert_int_equal(find("GET", "/api/v1/backup/start", &route, &params, allow),
+                         HTTP_MATCH_NO_METHOD);
+        assert_string_equal(allow, "POST");
         assert_int_equal(find("get", "/api/v1/backup/7", &route, &params, allow),
                          HTTP_MATCH_NO_METHOD);
 }

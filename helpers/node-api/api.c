@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Routes and their calls (see api.h). A body goes on as it came, in a sealed memfd: it may hold a password, and the
+ * node is the one that reads it.
+ */
+#include "api.h"
+
+#include "bus/bus-error.h"
+#include "cleanup.h"
+#include "json-cleanup.h"
+#include "node-call.h"
+#include "parse.h"
+#include "secret.h"
+
+#include <string.h>
+
+uint64_t api_job(HttpRequest *request)
+{
+        const char *text = http_request_param(request, "id");
+        uint64_t job = 0;
+
+        if (!text || parse_uint64(text, 1, INT64_MAX, &job) < 0) {
+                http_request_refuse(request, 404, BUS_ERROR_NOT_FOUND,
+                                    "A backup's id is the number of its job.");
+                return 0;
+        }
+        return job;
+}
+
+/* {"job_id", "unit", "pid", "status", "state"}: what was asked for is under way. */
+static json_t *shape_started(sd_bus_message *reply)
+{
+        const char *state, *unit;
+        uint64_t job;
+        uint32_t pid;
+
+        if (sd_bus_message_read(reply, "tssu", &job, &state, &unit, &pid) <= 0)
+                return NULL;
+        return json_pack("{s:s, s:I, s:s, s:s, s:I}", "status", "started", "job_id",
+                         (json_int_t) job, "state", state, "unit", unit, "pid", (json_int_t) pid);
+}
+
+static json_t *shape_state(sd_bus_message *reply)
+{
+        const char *state;
+
+        if (sd_bus_message_read(reply, "s", &state) <= 0)
+                return NULL;
+        return json_pack("{s:s}", "state", state);
+}
+
+static json_t *shape_none(sd_bus_message *reply)
+{
+        (void) reply;
+        return json_object();
+}
+
+static json_t *shape_backups(sd_bus_message *reply)
+{
+        return json_pack("{s:o*}", "backups", node_read(reply));
+}
+
+/* a(ts) as [{"job_id", "outcome"}]. */
+static json_t *shape_cleaned(sd_bus_message *reply)
+{
+        CLEANUP(json_decref_p) json_t *list = json_array();
+        const char *outcome;
+        uint64_t job;
+        int r;
+
+        r = list ? sd_bus_message_enter_container(reply, 'a', "(ts)") : -1;
+        while (r > 0 && (r = sd_bus_message_read(reply, "(ts)", &job, &outcome)) > 0)
+                if (json_array_append_new(list, json_pack("{s:I, s:s}", "job_id", (json_int_t) job,
+                                                          "outcome", outcome)) < 0)
+                        return NULL;
+        return r < 0 ? NULL : json_pack("{s:O}", "snapshots", list);
+}
+
+/* The body as a sealed memfd. */
+static int body_seal(const HttpRequest *request, int *ret_fd)
+{
+        size_t size;
+        const char *body = http_request_body(request, &size);
+
+        return secret_make_memfd(body, size, ret_fd);
+}
+
+/* A call with the body and no options. */
+static void send_body(HttpRequest *request, const Api *api, const char *method, unsigned status,
+                      NodeShape shape)
+{
+        sd_bus_message *call = NULL;
+        _cleanup_close_ int fd = -1;
+        int r;
+
+        r = body_seal(request, &fd);
+        if (r >= 0)
+                r = node_call_new(api->bus, method, &call);
+        if (r >= 0)
+                r = sd_bus_message_append(call, "ha{sv}", fd, 0);
+        node_call_send(request, api->bus, call, r, status, shape);
+}
+
+static void start(HttpRequest *request, void *userdata)
+{
+        send_body(request, userdata, "StartBackup", 202, shape_started);
+}
+
+static void clean_up(HttpRequest *request, void *userdata)
+{
+        send_body(request, userdata, "CleanupSnapshots", 200, shape_cleaned);
+}
+
+static void list(HttpRequest *request, void *userdata)
+{
+        const Api *api = userdata;
+        sd_bus_message *call = NULL;
+        int r;
+
+        r = node_call_new(api->bus, "ListTasks", &call);
+        if (r >= 0)
+                r = sd_bus_message_append(call, "a{sv}", 0);
+        node_call_send(request, api->bus, call, r, 200, shape_backups);
+}
+
+static void call_with_job(HttpRequest *request, const Api *api, const char *method, unsigned status,
+                          NodeShape shape)
+{
+        uint64_t job = api_job(request);
+        sd_bus_message *call = NULL;
+        int r;
+
+        if (job == 0)
+                return;
+        r = node_call_new(api->bus, method, &call);
+        if (r >= 0)
+                r = sd_bus_message_append(call, "ta{sv}", job, 0);
+        node_call_send(request, api->bus, call, r, status, shape);
+}
+
+static void show(HttpRequest *request, void *userdata)
+{
+        call_with_job(request, userdata, "GetTask", 200, node_read);
+}
+
+static void cancel(HttpRequest *request, void *userdata)
+{
+        call_with_job(request, userdata, "Cancel", 202, shape_none);
+}
+
+/* The outcome stands in the body, beside what the node needs to log in again. */
+static bool read_outcome(HttpRequest *request, char ret_outcome[static 16])
+{
+        size_t size;
+        const char *body = http_request_body(request, &size);
+        CLEANUP(json_decref_p)
+        json_t *object = json_loadb(body, size, JSON_REJECT_DUPLICATES, NULL);
+        const char *outcome = json_string_value(json_object_get(object, "outcome"));
+
+        if (!outcome || strlen(outcome) >= 16) {
+                http_request_refuse(request, 400, BUS_ERROR_INVALID_ARGUMENT,
+                                    "The body must be an object with \"outcome\": \"committed\" or "
+                                    "\"abandoned\".");
+                return false;
+        }
+        memcpy(ret_outcome, outcome, strlen(outcome) + 1);
+        return true;
+}
+
+static void release(HttpRequest *request, void *userdata)
+{
+        const Api *api = userdata;
+        uint64_t job = api_job(request);
+        sd_bus_message *call = NULL;
+        _cleanup_close_ int fd = -1;
+        char outcome[16];
+        int r;
+
+        if (job == 0 || !read_outcome(request, outcome))
+                return;
+        r = body_seal(request, &fd);
+        if (r >= 0)
+                r = node_call_new(api->bus, "Release", &call);
+        if (r >= 0)
+                r = sd_bus_message_append(call, "tsa{sv}", job, outcome, 1, "request", "h", fd);
+        node_call_send(request, api->bus, call, r, 200, shape_state);
+}
+
+static void health(HttpRequest *request, void *userdata)
+{
+        const Api *api = userdata;
+        sd_bus_message *call = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_call(api->bus, &call, NODE_BUS_NAME, NODE_OBJECT_PATH,
+                                           "org.freedesktop.DBus.Properties", "GetAll");
+        if (r >= 0)
+                r = sd_bus_message_append(call, "s", NODE_MANAGER_INTERFACE);
+        node_call_send(request, api->bus, call, r, 200, node_read);
+}
+
+const HttpRoute api_routes[] = {
+        { "GET", "/api/v1/health", health, false },
+        { "GET", "/api/v1/backups", list, false },
+        { "POST", "/api/v1/backup/start", start, false },
+        { "GET", "/api/v1/backup/{id}", show, false },
+        { "DELETE", "/api/v1/backup/{id}", cancel, false },
+        { "GET", "/api/v1/backup/{id}/events", api_events, false },
+        { "POST", "/api/v1/backup/{id}/release", release, false },
+        { "POST", "/api/v1/snapshots/cleanup", clean_up, false },
+};
+const size_t api_n_routes = ELEMENTSOF(api_routes);

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Calls of the node for requests (see node-call.h).
+ */
+#include "node-call.h"
+
+#include "bus/bus-error.h"
+#include "bus/bus-snake.h"
+#include "bus/bus-value.h"
+#include "cleanup.h"
+#include "json-cleanup.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum {
+        CALL_TIMEOUT_SEC = 25,
+};
+
+typedef struct NodeCall {
+        HttpRequest *request;
+        unsigned status;
+        NodeShape shape;
+} NodeCall;
+
+/* First match counts; a name that ends in '.' stands for all that begin with it. */
+static const struct {
+        const char *name;
+        unsigned status;
+} statuses[] = {
+        { BUS_ERROR_INVALID_ARGUMENT, 400 },
+        { BUS_ERROR_UNKNOWN_OPTION, 400 },
+        { SD_BUS_ERROR_INVALID_ARGS, 400 },
+        { BUS_ERROR_ACCESS_DENIED, 403 },
+        { SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED, 403 },
+        { BUS_ERROR_NOT_ALLOWED, 403 },
+        { BUS_ERROR_NOT_FOUND, 404 },
+        { BUS_ERROR_EXISTS, 409 },
+        { BUS_ERROR_VM_BUSY, 409 },
+        { BUS_ERROR_BUSY, 503 },
+        { SD_BUS_ERROR_SERVICE_UNKNOWN, 503 },
+        { SD_BUS_ERROR_NAME_HAS_NO_OWNER, 503 },
+        { SD_BUS_ERROR_DISCONNECTED, 503 },
+        { SD_BUS_ERROR_LIMITS_EXCEEDED, 503 },
+        { SD_BUS_ERROR_NO_REPLY, 504 },
+        { SD_BUS_ERROR_TIMEOUT, 504 },
+};
+
+static unsigned status_of(const char *name)
+{
+        for (size_t i = 0; i < ELEMENTSOF(statuses); i++)
+                if (strcmp(statuses[i].name, name) == 0)
+                        return statuses[i].status;
+        return 500;
+}
+
+void node_call_refuse(HttpRequest *request, const sd_bus_error *error)
+{
+        const char *text = error->message ?: bus_error_sentence(error->name);
+        unsigned status = status_of(error->name);
+
+        if (strcmp(error->name, SD_BUS_ERROR_SERVICE_UNKNOWN) == 0 ||
+            strcmp(error->name, SD_BUS_ERROR_NAME_HAS_NO_OWNER) == 0)
+                text = "The node does not run. Start it: systemctl start sendense-node.service";
+        http_request_refuse(request, status, error->name, "%s",
+                            text ?: "It failed without a reason.");
+}
+
+static void refuse_errno(HttpRequest *request, int r)
+{
+        CLEANUP(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+
+        (void) sd_bus_error_set_errno(&error, r);
+        node_call_refuse(request, &error);
+}
+
+json_t *node_read(sd_bus_message *reply)
+{
+        CLEANUP(json_decref_p) json_t *value = NULL;
+
+        if (bus_value_read(reply, &value) < 0 || bus_snake_names(value) < 0)
+                return NULL;
+        return TAKE(value);
+}
+
+int node_call_new(sd_bus *bus, const char *method, sd_bus_message **ret_call)
+{
+        return sd_bus_message_new_method_call(bus, ret_call, NODE_BUS_NAME, NODE_OBJECT_PATH,
+                                              NODE_MANAGER_INTERFACE, method);
+}
+
+static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
+{
+        const NodeCall *call = userdata;
+        const sd_bus_error *error = sd_bus_message_get_error(reply);
+        json_t *body;
+
+        (void) ret_error;
+        if (error) {
+                node_call_refuse(call->request, error);
+                return 0;
+        }
+        body = call->shape(reply);
+        if (body)
+                http_request_answer(call->request, call->status, body);
+        else
+                http_request_refuse(call->request, 502, BUS_ERROR_FAILED,
+                                    "The node answered what this program does not understand. "
+                                    "Compare their versions.");
+        return 0;
+}
+
+void node_call_send(HttpRequest *request, sd_bus *bus, sd_bus_message *call, int r, unsigned status,
+                    NodeShape shape)
+{
+        CLEANUP(sd_bus_message_unrefp) sd_bus_message *owned = call;
+        sd_bus_slot *slot = NULL;
+        NodeCall *waiting = NULL;
+
+        if (r >= 0) {
+                waiting = malloc(sizeof(*waiting));
+                r = waiting ? 0 : -ENOMEM;
+        }
+        if (r >= 0) {
+                *waiting = (NodeCall){ .request = request, .status = status, .shape = shape };
+                r = sd_bus_call_async(bus, &slot, owned, on_reply, waiting,
+                                      CALL_TIMEOUT_SEC * UINT64_C(1000000));
+        }
+        if (r < 0) {
+                free(waiting);
+                refuse_errno(request, r);
+                return;
+        }
+        /* The slot lives as long as the bus waits, and takes what belongs to it along. */
+        (void) sd_bus_slot_set_destroy_callback(slot, free);
+        (void) sd_bus_slot_set_floating(slot, true);
+        sd_bus_slot_unref(slot);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A request of HTTP as a call of the node on the bus, and its answer as JSON. Holds no logic of its own: one table
+ * turns errors of the bus into status codes.
+ */
+#pragma once
+
+#include "http/http-server.h"
+
+#include <jansson.h>
+#include <systemd/sd-bus.h>
+
+#define NODE_BUS_NAME          "com.sendense.Node1"
+#define NODE_OBJECT_PATH       "/com/sendense/Node1"
+#define NODE_MANAGER_INTERFACE "com.sendense.Node1.Manager"
+#define NODE_TASK_INTERFACE    "com.sendense.Node1.Task"
+
+/* A call of the node's manager to be filled. */
+int node_call_new(sd_bus *bus, const char *method, sd_bus_message **ret_call);
+
+/* What becomes of a good answer: JSON for the body (taken), or NULL when there is no memory. */
+typedef json_t *(*NodeShape)(sd_bus_message *reply);
+
+/* Sends call (taken), in which r is what filling it came to; answers the request in the end. */
+void node_call_send(HttpRequest *request, sd_bus *bus, sd_bus_message *call, int r, unsigned status,
+                    NodeShape shape);
+
+/* Answers with the error. */
+void node_call_refuse(HttpRequest *request, const sd_bus_error *error);
+
+/* The next value of the reply, with the names of JSON. */
+json_t *node_read(sd_bus_message *reply);
