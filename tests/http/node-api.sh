@@ -1,0 +1,61 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# sendense-node-api on a socket and a bus of its own: tokens, paths and methods, and a node that is not there.
+
+. "$(dirname "$0")/../lib/tap.sh"
+
+program=$SENDENSE_BUILD/helpers/node-api/sendense-node-api
+socket=$TEST_TMP/api.sock
+token=$(openssl rand -hex 32)
+mkdir "$TEST_TMP/credentials"
+printf '# one\nhub %s\n' "$("$program" --hash-token <<<"$token")" >"$TEST_TMP/credentials/tokens"
+
+dbus-daemon --session --nofork --address="unix:path=$TEST_TMP/bus" --print-address=1 >"$TEST_TMP/address" 2>/dev/null &
+bus_pid=$!
+at_end "kill $bus_pid"
+ok "a bus" eventually 20 test -s "$TEST_TMP/address"
+
+env DBUS_SYSTEM_BUS_ADDRESS="unix:path=$TEST_TMP/bus" systemd-socket-activate --listen="$socket" \
+    -E CREDENTIALS_DIRECTORY="$TEST_TMP/credentials" -E DBUS_SYSTEM_BUS_ADDRESS "$program" >"$TEST_TMP/log" 2>&1 &
+api_pid=$!
+at_end 'kill "$api_pid" 2>/dev/null || :'
+ok "a socket" eventually 20 test -S "$socket"
+
+ask() { # CURL-ARGUMENT... PATH: "STATUS body"
+    curl -s --max-time 20 --unix-socket "$socket" -H "Authorization: Bearer $token" -w '\n%{http_code}' "${@:1:$#-1}" "http://localhost${*: -1}" |
+        tac | paste -sd' '
+}
+like "$(ask /api/v1/health)" '^503 .*systemctl start sendense-node.service' "the node does not run, and how to start it"
+for path in health backups backup/7 backup/start backup/7/events; do
+    is "$(curl -s --unix-socket "$socket" -o /dev/null -w '%{http_code}' "http://localhost/api/v1/$path")" \
+        "$([ $path = backup/start ] && echo 405 || echo 401)" "$path needs a token"
+done
+like "$(curl -s -i --unix-socket "$socket" http://localhost/api/v1/backup/start)" '^Allow: POST' "GET of start: 405 and what there is"
+like "$(ask -d '{}' /api/v1/backup/start)" '^503 ' "start"
+like "$(ask -X DELETE /api/v1/backup/7)" '^503 ' "cancel"
+like "$(ask /api/v1/backup/7/events)" '^503 ' "events"
+like "$(ask -d '{"outcome":"committed"}' /api/v1/backup/7/release)" '^503 ' "release"
+for body in '' '{' '[]' '{"outcome":7}' '{"outcome":"something-that-is-too-long"}' '{"outcome":"a","outcome":"b"}'; do
+    like "$(ask -d "$body" /api/v1/backup/7/release)" '^400 .*outcome' "release with ${body:-nothing}"
+done
+for id in 0 -1 x 9223372036854775808 %20; do
+    like "$(ask /api/v1/backup/$id)" '^404 ' "no job is called $id"
+done
+unlike "$(<"$TEST_TMP/log")" "$token" "the token is in no line of the log"
+
+# Another file of tokens.
+kill "$api_pid"
+wait "$api_pid" 2>/dev/null
+starts() { # TEXT: the program with these tokens, on no socket at all
+    printf '%s' "$1" >"$TEST_TMP/credentials/tokens"
+    CREDENTIALS_DIRECTORY=$TEST_TMP/credentials "$program" 2>&1
+}
+out=$(starts $'# fine\nhub nonsense')
+is "$?" 78 "a line that is none: the program does not start"
+like "$out" 'node-api.tokens, line 2' "and names it"
+like "$(starts '')" 'no token in /etc/sendense/node-api.tokens' "no token is told"
+out=$("$program" --hash-token <<<short 2>&1)
+is "$?" 65 "what is too short is no token"
+like "$out" 'openssl rand' "and how to make one is told"
+done_testing
