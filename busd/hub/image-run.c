@@ -9,8 +9,8 @@
 #include "bus/bus-error.h"
 #include "cleanup.h"
 #include "fault-point.h"
-#include "unit-files.h"
 #include "unit/image-unit.h"
+#include "unit/unit-files.h"
 #include "unit/units.h"
 
 #include <errno.h>

@@ -10,7 +10,7 @@
 
 #include "hub-config.h"
 #include "hub-state.h"
-#include "loop-stats.h"
+#include "loop/loop-stats.h"
 
 typedef struct Authority Authority;
 typedef struct Jobs Jobs;

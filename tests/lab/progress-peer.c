@@ -4,7 +4,7 @@
  * that was told and for each that was dropped, until SIGTERM. hub-progress.sh runs it in the hub's sandbox.
  */
 #include "cleanup.h"
-#include "progress-socket.h"
+#include "unit/progress-socket.h"
 
 #include <inttypes.h>
 #include <signal.h>

@@ -11,7 +11,7 @@
 #include "image-unit.h"
 #include "names.h"
 #include "parse.h"
-#include "units.h"
+#include "unit/units.h"
 
 #include <errno.h>
 #include <inttypes.h>

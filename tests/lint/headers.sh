@@ -7,14 +7,15 @@
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/lint.sh"
 
-# flags_of HEADER DATABASE: the -I, -D, -std and -W flags of a compilation in the nearest folder.
+# flags_of HEADER DATABASE: the -I, -D, -std and -W flags of the compilations in the nearest folder: one program may take
+# a file of it that another's rooms lie beside.
 flags_of() {
     local folder=$1
     while [ "$folder" != "${folder%/*}" ]; do
         folder=${folder%/*}
-        jq -r --arg folder "/$folder/" 'first(.[] | select(("/" + .file) | contains($folder))) | .command' "$2" |
+        jq -r --arg folder "/$folder/" '.[] | select(("/" + .file) | contains($folder)) | .command' "$2" |
             grep . && return
-    done | tr ' ' '\n' | grep -E '^(-I|-D|-std=|-isystem)' | tr '\n' ' '
+    done | tr ' ' '\n' | grep -E '^(-I|-D|-std=|-isystem)' | awk '!seen[$0]++' | tr '\n' ' '
 }
 
 compile() { # ROOT BUILD HEADER

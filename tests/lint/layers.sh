@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# The arrows: lib <- {busd/X, helpers/X} <- cli. A room includes its own headers, lib's and what the
-# build makes; two daemons, two helpers and cli reach each other over the bus only. Checked in the
+# The arrows: lib <- {busd <- busd/{hub,node}, helpers/X} <- cli. A room includes its own headers, lib's and what the
+# build makes, and a daemon those that both daemons share (the rest of busd); two daemons, two helpers and cli reach each other over the bus only. Checked in the
 # #include lines and in the include folders that meson really gives the compiler. sql and units
 # depend on nothing; what the build makes of sql (its version, its text) may be included.
 
@@ -19,6 +19,7 @@ check_includes() {
     ) | awk '
         function room(path,  p) {
             split(path, p, "/")
+            if (p[1] == "busd" && p[2] !~ /^(hub|node)$/) return "busd"
             return (p[1] == "busd" || p[1] == "helpers") ? p[1] "/" p[2] : p[1]
         }
         function clean(path) {
@@ -30,11 +31,11 @@ check_includes() {
         {
             split($0, part, ":")
             own = room(part[1])
-            if (own !~ /^(lib$|busd\/|helpers\/|cli$|bench$)/) next
+            if (own !~ /^(lib$|busd($|\/)|helpers\/|cli$|bench$)/) next
             file = $0; sub(/^[^"]*"/, "", file); sub(/".*/, "", file)
             folder = part[1]; sub(/[^\/]*$/, "", folder)
             found = ""
-            n = split(clean(folder file) " " clean(own "/" file) " " clean("lib/" file) " " clean(file), way, " ")
+            n = split(clean(folder file) " " clean(own "/" file) " " clean("busd/" file) " " clean("lib/" file) " " clean(file), way, " ")
             for (i = 1; i <= n && found == ""; i++)
                 if (way[i] in tree) found = way[i]
             if (found == "") {
@@ -42,7 +43,7 @@ check_includes() {
                 split(by_name[base], other, " ")
                 found = other[1]
             }
-            if (found == "" || room(found) == own || room(found) == "lib") next
+            if (found == "" || room(found) == own || room(found) == "lib" || (room(found) == "busd" && own ~ /^busd\//)) next
             print part[1] ":" part[2] ": layers: " own " must not include " found
         }' "$TEST_TMP/files" -
 }
@@ -59,6 +60,7 @@ check_meson() {
         }
         function room(path,  p) {
             split(path, p, "/")
+            if (p[1] == "busd" && p[2] !~ /^(hub|node)$/) return "busd"
             return (p[1] == "busd" || p[1] == "helpers") ? p[1] "/" p[2] : p[1]
         }
         {
@@ -68,7 +70,7 @@ check_meson() {
             if (index(file, source "/") != 1) next
             file = substr(file, length(source) + 2)
             own = room(file)
-            if (own !~ /^(lib$|busd\/|helpers\/|cli$|bench$)/) next
+            if (own !~ /^(lib$|busd($|\/)|helpers\/|cli$|bench$)/) next
             n = split($3, word, " ")
             for (i = 1; i <= n; i++) {
                 if (word[i] !~ /^-I./) continue
@@ -76,7 +78,7 @@ check_meson() {
                 if (index(folder, build "/") == 1) folder = substr(folder, length(build) + 2)
                 else if (index(folder, source "/") == 1) folder = substr(folder, length(source) + 2)
                 else continue
-                if (folder ~ /\.p\/$/ || folder ~ /^(|sql\/|lib\/.*)$/ || room(folder) == own) continue
+                if (folder ~ /\.p\/$/ || folder ~ /^(|sql\/|lib\/.*)$/ || room(folder) == own || (room(folder) == "busd" && own ~ /^busd\//)) continue
                 print file ":0: layers: meson gives " own " the include folder " folder
             }
         }' | LC_ALL=C sort -u
@@ -103,6 +105,12 @@ plant lib/bus/b.h <<<''
 plant busd/hub/hub.h <<<''
 plant busd/hub/store/store.h <<<''
 plant busd/node/node.h <<<''
+plant busd/unit/units.h <<<''
+plant busd/unit/units.c <<'EOF'
+#include "unit/units.h"
+#include "a.h"
+#include "store/store.h"
+EOF
 plant helpers/tunnel/tunnel.h <<<''
 plant cli/cli.h <<<''
 plant lib/a.c <<'EOF'
@@ -120,6 +128,7 @@ plant busd/hub/bus/x.c <<'EOF'
 #include "node.h"
 #include "../../node/node.h"
 #include "tunnel.h"
+#include "unit/units.h"
 EOF
 plant cli/c.c <<'EOF'
 #include "cli.h"
@@ -141,7 +150,7 @@ cat >"$lint_plants/build/compile_commands.json" <<EOF
  {"directory": "$lint_plants/build", "file": "../helpers/api/d.c", "output": "tests/unit/t.p/d.c.o", "command": "cc -I../busd/hub -c"},
  {"directory": "$lint_plants/build", "file": "../tests/unit/t.c", "command": "cc -I../busd/hub -c"}]
 EOF
-lint_planted lib/a.c:{4,5} busd/hub/bus/x.c:{4,5,6} cli/c.c:2 helpers/api/c.c:{0,1} sql/meson.build:2
+lint_planted lib/a.c:{4,5} busd/unit/units.c:3 busd/hub/bus/x.c:{4,5,6} cli/c.c:2 helpers/api/c.c:{0,1} sql/meson.build:2
 [ "$LINT_ROOT" != "$SENDENSE_SRC" ] ||
     ok "meson's own list of compilations is there to be checked" test -s "$SENDENSE_BUILD/compile_commands.json"
 check_build() { check_meson "$SENDENSE_BUILD/compile_commands.json" "$SENDENSE_SRC" "$(cd "$SENDENSE_BUILD" && pwd -P)"; }

@@ -2,7 +2,7 @@
 /*
  * The histogram of the hub's dispatches: bounds of its buckets, percentiles on both sides of a line.
  */
-#include "loop-stats.h"
+#include "loop/loop-stats.h"
 #include "unit.h"
 
 static void nothing_counted(void **state)

@@ -7,9 +7,9 @@
 
 #include "cleanup.h"
 #include "names.h"
-#include "progress-sender.h"
-#include "progress-socket.h"
 #include "progress.h"
+#include "unit/progress-sender.h"
+#include "unit/progress-socket.h"
 
 #include <dirent.h>
 #include <errno.h>

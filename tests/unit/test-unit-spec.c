@@ -7,9 +7,9 @@
 
 #include "cleanup.h"
 #include "names.h"
-#include "unit-message.h"
 #include "unit-spec.h"
-#include "unit-state.h"
+#include "unit/unit-message.h"
+#include "unit/unit-state.h"
 
 #include <errno.h>
 #include <signal.h>

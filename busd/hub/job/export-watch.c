@@ -14,8 +14,8 @@
 #include "job/run.h"
 #include "log.h"
 #include "parse.h"
-#include "unit-files.h"
 #include "unit/handshake.h"
+#include "unit/unit-files.h"
 #include "unit/units.h"
 
 #include <arpa/inet.h>

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "unit-files.h"
+#include "unit/unit-files.h"
 
 #include <stdbool.h>
 

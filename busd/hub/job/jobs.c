@@ -14,8 +14,8 @@
 #include "job/run.h"
 #include "log.h"
 #include "parse.h"
-#include "progress-socket.h"
-#include "unit-files.h"
+#include "unit/progress-socket.h"
+#include "unit/unit-files.h"
 #include "unit/units.h"
 
 #include <errno.h>

@@ -13,7 +13,7 @@
 #include "log.h"
 #include "store/store-call.h"
 #include "store/store-job.h"
-#include "unit-files.h"
+#include "unit/unit-files.h"
 #include "unit/units.h"
 
 #include <errno.h>

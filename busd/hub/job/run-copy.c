@@ -14,9 +14,9 @@
 #include "job/export-watch.h"
 #include "job/jobs.h"
 #include "log.h"
-#include "progress-socket.h"
-#include "unit-files.h"
 #include "unit/copy-unit.h"
+#include "unit/progress-socket.h"
+#include "unit/unit-files.h"
 #include "unit/units.h"
 
 #include <errno.h>

@@ -15,8 +15,8 @@
 #include "log.h"
 #include "store/store-job.h"
 #include "store/store-lease.h"
-#include "unit-files.h"
 #include "unit/export-unit.h"
+#include "unit/unit-files.h"
 #include "unit/units.h"
 
 #include <errno.h>

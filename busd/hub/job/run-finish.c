@@ -18,7 +18,7 @@
 #include "log.h"
 #include "store/store-job.h"
 #include "store/store-lease.h"
-#include "unit-files.h"
+#include "unit/unit-files.h"
 #include "unit/units.h"
 
 #include <errno.h>

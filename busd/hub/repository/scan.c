@@ -11,7 +11,7 @@
 #include "result-file.h"
 #include "store/store-call.h"
 #include "store/store-catalog.h"
-#include "unit-files.h"
+#include "unit/unit-files.h"
 
 #include <errno.h>
 #include <string.h>

@@ -4,8 +4,8 @@
  */
 #include "copy-unit.h"
 
-#include "unit-job.h"
 #include "unit-spec.h"
+#include "unit/unit-job.h"
 
 #include "parse.h"
 

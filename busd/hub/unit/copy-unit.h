@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "units.h"
+#include "unit/units.h"
 
 /* Strings are borrowed for the call. */
 typedef struct CopyUnit {

@@ -5,8 +5,8 @@
  */
 #include "export-unit.h"
 
-#include "unit-job.h"
 #include "unit-spec.h"
+#include "unit/unit-job.h"
 
 #include "cleanup.h"
 #include "names.h"

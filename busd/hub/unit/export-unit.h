@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "units.h"
+#include "unit/units.h"
 
 #define EXPORT_MEMORY_DEFAULT (UINT64_C(512) << 20)
 

@@ -4,8 +4,8 @@
  */
 #include "image-unit.h"
 
-#include "unit-job.h"
 #include "unit-spec.h"
+#include "unit/unit-job.h"
 
 #include "build-config.h"
 #include "cleanup.h"

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "units.h"
+#include "unit/units.h"
 
 /* Strings are borrowed for the call. */
 typedef struct ImageUnit {

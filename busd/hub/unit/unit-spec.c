@@ -4,130 +4,38 @@
  */
 #include "unit-spec.h"
 
+#include "unit/unit-property.h"
+
 #include "build-config.h"
 #include "cleanup.h"
+#include "json-cleanup.h"
 #include "names.h"
 #include "parse.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
-#include <stdarg.h>
 #include <string.h>
 
 #define COPY_PROGRAM SENDENSE_LIBEXEC_DIR "/sendense-import"
 
 enum { EXPORT_NAME_MAX = 255 };
 
-static void json_decref_p(json_t **value)
-{
-        json_decref(*value);
-}
-
-/* Appends [name, signature, value]; takes value. NULL is what cannot be said: no path, no UTF-8. */
-static int add(json_t *spec, const char *name, const char *signature, json_t *value)
-{
-        if (!value)
-                return -EINVAL;
-        return json_array_append_new(json_object_get(spec, "properties"),
-                                     json_pack("[s,s,o]", name, signature, value)) < 0
-                               ? -ENOMEM
-                               : 0;
-}
-
-static int spec_new(const UnitName *name, json_t **ret_spec)
-{
-        char unit[UNIT_NAME_SIZE];
-        int r = unit_name_to_string(name, unit);
-
-        if (r < 0)
-                return r;
-        *ret_spec = json_pack("{s:s,s:[]}", "unit", unit, "properties");
-        return *ret_spec ? 0 : -ENOMEM;
-}
-
-/* Absolute, and without what systemd 252 does not bring back from the file it writes of a call: quotes,
- * backslashes and control characters, of which a newline would even begin another setting. */
-static bool path_is_sound(const char *path)
-{
-        size_t n = path ? strnlen(path, PATH_MAX) : 0;
-
-        if (n <= 1 || n >= PATH_MAX || path[0] != '/')
-                return false;
-        for (const char *p = path; *p; p++)
-                if ((unsigned char) *p < ' ' || *p == 0x7f || *p == '"' || *p == '\\')
-                        return false;
-        return true;
-}
-
-static json_t *json_path(const char *path)
-{
-        return path_is_sound(path) ? json_string(path) : NULL;
-}
-
-/* ExecStart: a program, and its one argument or NULL. A '$' would not come back either. */
-static int add_command(json_t *spec, const char *program, const char *argument)
-{
-        const char *name = strrchr(program, '/');
-
-        if (!path_is_sound(program) || strpbrk(program, "$`"))
-                return -EINVAL;
-        return add(spec, "ExecStart", "a(sasb)",
-                   json_pack("[[s,[s,s*],b]]", program, name + 1, argument, false));
-}
-
-/* What ties a unit to its job, and its journal lines; a disk_key of 0 is none. */
-static int add_job(json_t *spec, uint64_t job, uint32_t disk_key, bool is_service)
-{
-        const UnitName target_name = { .kind = UNIT_JOB_TARGET, .job = job };
-        const UnitName slice_name = { .kind = UNIT_JOB_SLICE, .job = job };
-        char target[UNIT_NAME_SIZE], slice[UNIT_NAME_SIZE];
-        char job_field[64], disk_field[64];
-        int r;
-
-        r = unit_name_to_string(&target_name, target);
-        if (r >= 0)
-                r = unit_name_to_string(&slice_name, slice);
-        if (r >= 0)
-                r = add(spec, "PartOf", "as", json_pack("[s]", target));
-        if (r >= 0)
-                r = add(spec, "Slice", "s", json_string(slice));
-        if (r < 0 || !is_service)
-                return r;
-        (void) snprintf(job_field, sizeof(job_field), "SENDENSE_JOB=%" PRIu64, job);
-        (void) snprintf(disk_field, sizeof(disk_field), "SENDENSE_DISK=%" PRIu32, disk_key);
-        return add(spec, "LogExtraFields", "aay",
-                   json_pack("[s,s*]", job_field, disk_key ? disk_field : NULL));
-}
-
-static int add_description(json_t *spec, const char *format, ...)
-                __attribute__((format(printf, 2, 3)));
-static int add_description(json_t *spec, const char *format, ...)
-{
-        char text[256];
-        va_list args;
-
-        va_start(args, format);
-        (void) vsnprintf(text, sizeof(text), format, args);
-        va_end(args);
-        return add(spec, "Description", "s", json_string(text));
-}
-
 /* What 20-serve.conf makes arguments of. */
 static int add_export(json_t *spec, const ExportUnit *export)
 {
-        return add(spec, "Environment", "as",
-                   json_pack("[s+,s+,s]", "SENDENSE_EXPORT_NAME=", export->export_name,
-                             "SENDENSE_IMAGE=", export->image_path,
-                             export->direct ? "SENDENSE_CACHE=none" : "SENDENSE_CACHE=writeback"));
+        return unit_property(spec, "Environment", "as",
+                             json_pack("[s+,s+,s]", "SENDENSE_EXPORT_NAME=", export->export_name,
+                                       "SENDENSE_IMAGE=", export->image_path,
+                                       export->direct ? "SENDENSE_CACHE=none"
+                                                      : "SENDENSE_CACHE=writeback"));
 }
 
 /* '-': that the image is missing is for qemu-nbd to say, which does it in words. */
 static int add_image_path(json_t *spec, const char *path)
 {
-        if (!path_is_sound(path))
+        if (!unit_path_is_sound(path))
                 return -EINVAL;
-        return add(spec, "ReadWritePaths", "as", json_pack("[s+]", "-", path));
+        return unit_property(spec, "ReadWritePaths", "as", json_pack("[s+]", "-", path));
 }
 
 static int spec_export_service(const ExportUnit *export, const char *socket, json_t **ret_spec)
@@ -137,20 +45,22 @@ static int spec_export_service(const ExportUnit *export, const char *socket, jso
         CLEANUP(json_decref_p) json_t *spec = NULL;
         int r;
 
-        r = spec_new(&name, &spec);
+        r = unit_spec_new(&name, &spec);
         if (r >= 0)
-                r = add_description(spec, "Sendense Export of Disk %" PRIu32 ", Job %" PRIu64,
-                                    export->disk_key, export->job);
+                r = unit_property_description(spec,
+                                              "Sendense Export of Disk %" PRIu32 ", Job %" PRIu64,
+                                              export->disk_key, export->job);
         if (r >= 0)
-                r = add_job(spec, export->job, export->disk_key, true);
+                r = unit_property_job(spec, export->job, export->disk_key, true);
         if (r >= 0)
-                r = add(spec, "BindsTo", "as", json_pack("[s]", socket));
+                r = unit_property(spec, "BindsTo", "as", json_pack("[s]", socket));
         if (r >= 0)
                 r = add_image_path(spec, export->image_path);
         if (r >= 0)
-                r = add(spec, "StandardErrorFileToAppend", "s", json_path(export->error_path));
+                r = unit_property(spec, "StandardErrorFileToAppend", "s",
+                                  unit_property_path(export->error_path));
         if (r >= 0)
-                r = add(spec, "MemoryMax", "t", json_integer((json_int_t) memory_max));
+                r = unit_property(spec, "MemoryMax", "t", json_integer((json_int_t) memory_max));
         if (r >= 0)
                 r = add_export(spec, export);
         if (r >= 0)
@@ -180,16 +90,17 @@ int unit_spec_export(const ExportUnit *export, json_t **ret_spec)
                 return -EINVAL;
         (void) snprintf(address, sizeof(address), "127.0.0.1:%u", export->port);
 
-        r = spec_new(&name, &spec);
+        r = unit_spec_new(&name, &spec);
         if (r >= 0)
                 r = unit_name_to_string(&name, unit);
         if (r >= 0)
-                r = add_description(spec, "Sendense Socket of Disk %" PRIu32 ", Job %" PRIu64,
-                                    export->disk_key, export->job);
+                r = unit_property_description(spec,
+                                              "Sendense Socket of Disk %" PRIu32 ", Job %" PRIu64,
+                                              export->disk_key, export->job);
         if (r >= 0)
-                r = add_job(spec, export->job, 0, false);
+                r = unit_property_job(spec, export->job, 0, false);
         if (r >= 0)
-                r = add(spec, "Listen", "a(ss)", json_pack("[[s,s]]", "Stream", address));
+                r = unit_property(spec, "Listen", "a(ss)", json_pack("[[s,s]]", "Stream", address));
         if (r >= 0)
                 r = spec_export_service(export, unit, &service);
         if (r >= 0 && json_object_set_new(spec, "aux", json_pack("[O]", service)) < 0)
@@ -217,22 +128,12 @@ static int add_write_paths(json_t *spec, const ImageUnit *image)
 
         for (size_t i = 0; r >= 0 && i < image->n_write_paths; i++)
                 /* '-': a folder that is missing is for the program to name. */
-                if (!path_is_sound(image->write_paths[i]) ||
+                if (!unit_path_is_sound(image->write_paths[i]) ||
                     json_array_append_new(paths, json_pack("s+", "-", image->write_paths[i])) < 0)
                         r = -EINVAL;
         if (r >= 0)
-                return add(spec, "ReadWritePaths", "as", paths);
+                return unit_property(spec, "ReadWritePaths", "as", paths);
         json_decref(paths);
-        return r;
-}
-
-static int add_files(json_t *spec, const char *in_path, const char *out_path)
-{
-        int r;
-
-        r = add(spec, "StandardInputFile", "s", json_path(in_path));
-        if (r >= 0)
-                r = add(spec, "StandardOutputFileToTruncate", "s", json_path(out_path));
         return r;
 }
 
@@ -242,17 +143,20 @@ static int add_image_owner(json_t *spec, const ImageUnit *image)
         int r;
 
         if (image->job == 0) {
-                r = add_description(spec, "Sendense Repository %" PRIu64 ", %s",
-                                    image->repository_id, image->step);
-                return r < 0 ? r : add(spec, "Slice", "s", json_string("sendense-jobs.slice"));
+                r = unit_property_description(spec, "Sendense Repository %" PRIu64 ", %s",
+                                              image->repository_id, image->step);
+                return r < 0 ? r
+                             : unit_property(spec, "Slice", "s",
+                                             json_string("sendense-jobs.slice"));
         }
-        r = add_description(spec, "Sendense Image Work of Job %" PRIu64 ", %s", image->job,
-                            image->step);
+        r = unit_property_description(spec, "Sendense Image Work of Job %" PRIu64 ", %s",
+                                      image->job, image->step);
         if (r >= 0)
-                r = add_job(spec, image->job, step_disk_key(image->step), true);
+                r = unit_property_job(spec, image->job, step_disk_key(image->step), true);
         if (r >= 0)
-                r = add(spec, "User", "s",
-                        json_string(image->as_export_user ? "sendense-export" : "sendense"));
+                r = unit_property(spec, "User", "s",
+                                  json_string(image->as_export_user ? "sendense-export"
+                                                                    : "sendense"));
         return r;
 }
 
@@ -276,17 +180,17 @@ int unit_spec_image(const ImageUnit *image, const char *program, json_t **ret_sp
                 return -EINVAL;
         (void) snprintf(name.step, sizeof(name.step), "%s", image->step);
 
-        r = spec_new(&name, &spec);
+        r = unit_spec_new(&name, &spec);
         if (r >= 0)
                 r = add_image_owner(spec, image);
         if (r >= 0)
                 r = add_write_paths(spec, image);
         if (r >= 0)
-                r = add_files(spec, image->in_path, image->out_path);
+                r = unit_property_files(spec, image->in_path, image->out_path);
         if (r >= 0)
-                r = add(spec, "TimeoutStartUSec", "t", json_integer(timeout_usec));
+                r = unit_property(spec, "TimeoutStartUSec", "t", json_integer(timeout_usec));
         if (r >= 0)
-                r = add_command(spec, program, image->verb);
+                r = unit_property_command(spec, program, image->verb);
         if (r >= 0)
                 *ret_spec = TAKE(spec);
         return r;
@@ -299,15 +203,15 @@ int unit_spec_copy(const CopyUnit *copy, json_t **ret_spec)
         CLEANUP(json_decref_p) json_t *spec = NULL;
         int r;
 
-        r = spec_new(&name, &spec);
+        r = unit_spec_new(&name, &spec);
         if (r >= 0)
-                r = add_description(spec, "Sendense Copy of Job %" PRIu64, copy->job);
+                r = unit_property_description(spec, "Sendense Copy of Job %" PRIu64, copy->job);
         if (r >= 0)
-                r = add_job(spec, copy->job, 0, true);
+                r = unit_property_job(spec, copy->job, 0, true);
         if (r >= 0)
-                r = add_files(spec, copy->in_path, copy->out_path);
+                r = unit_property_files(spec, copy->in_path, copy->out_path);
         if (r >= 0)
-                r = add_command(spec, program, NULL);
+                r = unit_property_command(spec, program, NULL);
         if (r >= 0)
                 *ret_spec = TAKE(spec);
         return r;

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "units.h"
+#include "unit/units.h"
 
 enum {
         UNIT_WHY_SIZE = 192,

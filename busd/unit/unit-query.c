@@ -3,8 +3,8 @@
  * Asks PID 1 for one unit (see units-private.h): GetUnit first, because reading the properties of a unit
  * that is not loaded would load it, as a unit without a file, and make noise on the bus.
  */
-#include "unit-state.h"
-#include "units-private.h"
+#include "unit/unit-state.h"
+#include "unit/units-private.h"
 
 #include "cleanup.h"
 

@@ -3,7 +3,7 @@
  * The sender of a progress datagram (see progress-sender.h). Names of groups are derived from the job's
  * number and never from what the sender says.
  */
-#include "progress-sender.h"
+#include "unit/progress-sender.h"
 
 #include "cleanup.h"
 #include "names.h"

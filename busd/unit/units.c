@@ -2,10 +2,10 @@
 /*
  * The object behind units.h: what is listened to, and the questions.
  */
-#include "units.h"
+#include "unit/units.h"
 
-#include "unit-state.h"
-#include "units-private.h"
+#include "unit/unit-state.h"
+#include "unit/units-private.h"
 
 #include "cleanup.h"
 #include "parse.h"

@@ -6,8 +6,8 @@
 #pragma once
 
 #include "names.h"
-#include "systemd-link.h"
-#include "units.h"
+#include "unit/systemd-link.h"
+#include "unit/units.h"
 
 #include <stdio.h>
 

@@ -6,8 +6,8 @@
  * it says of every unit that it is removed, and a service that it is about to start again is failed or
  * inactive for a moment. After PID 1 was away everything known is looked up and what differs is told.
  */
-#include "unit-state.h"
-#include "units-private.h"
+#include "unit/unit-state.h"
+#include "unit/units-private.h"
 
 #include "cleanup.h"
 

@@ -2,7 +2,7 @@
 /*
  * States of units (see unit-state.h).
  */
-#include "unit-state.h"
+#include "unit/unit-state.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -2,7 +2,7 @@
 /*
  * The histogram of loop-stats.h.
  */
-#include "loop-stats.h"
+#include "loop/loop-stats.h"
 
 void loop_stats_add(LoopStats *stats, uint64_t usec)
 {

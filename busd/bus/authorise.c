@@ -5,7 +5,7 @@
  * is root, whether he may (polkit-question.c). Must not block, and must not look up user names: NSS
  * may.
  */
-#include "authorise.h"
+#include "bus/authorise.h"
 
 #include "bus/bus-error.h"
 #include "bus/polkit-question.h"

@@ -3,11 +3,11 @@
  * The hub's progress socket (see progress-socket.h). The kernel vouches for the sender's process
  * (SO_PASSCRED), its control group for the unit.
  */
-#include "progress-socket.h"
+#include "unit/progress-socket.h"
 
 #include "parse.h"
-#include "progress-sender.h"
 #include "progress.h"
+#include "unit/progress-sender.h"
 
 #include <errno.h>
 #include <stdbool.h>

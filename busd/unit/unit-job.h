@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "units.h"
+#include "unit/units.h"
 
 #include <jansson.h>
 

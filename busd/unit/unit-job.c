@@ -3,11 +3,11 @@
  * Jobs of PID 1 (see unit-job.h). A JobRemoved that comes before the reply is kept until the reply says
  * whether it was ours.
  */
-#include "unit-job.h"
+#include "unit/unit-job.h"
 
-#include "unit-message.h"
-#include "unit-state.h"
-#include "units-private.h"
+#include "unit/unit-message.h"
+#include "unit/unit-state.h"
+#include "unit/units-private.h"
 
 #include "cleanup.h"
 #include "parse.h"

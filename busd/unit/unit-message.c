@@ -2,7 +2,7 @@
 /*
  * Values to messages (see unit-message.h).
  */
-#include "unit-message.h"
+#include "unit/unit-message.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -2,7 +2,7 @@
 /*
  * The way to PID 1 (see systemd-link.h).
  */
-#include "systemd-link.h"
+#include "unit/systemd-link.h"
 
 #include "cleanup.h"
 #include "parse.h"

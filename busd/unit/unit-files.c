@@ -2,7 +2,7 @@
 /*
  * Task and result files of units (see unit-files.h).
  */
-#include "unit-files.h"
+#include "unit/unit-files.h"
 
 #include "build-config.h"
 #include "cleanup.h"
