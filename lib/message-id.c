@@ -36,6 +36,7 @@ static const struct {
         [MESSAGE_OBLIGATION_OPEN] = { "obligation-open", "ab733e53c73f417eaca6d1790a5e4ce1" },
         [MESSAGE_REPOSITORY_FAILED] = { "repository-failed", "379ffd45316045d0b9873b9c455cccb1" },
         [MESSAGE_REPOSITORY_OK] = { "repository-ok", "c221c0d27b3a4e02907ef0e0ef791c89" },
+        [MESSAGE_NODE_READY] = { "node-ready", "1c16f2104f4c4049a206fb7739dcbd53" },
 };
 
 const char *message_id_to_string(MessageId id)

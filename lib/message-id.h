@@ -30,6 +30,7 @@ typedef enum MessageId {
         MESSAGE_OBLIGATION_OPEN,
         MESSAGE_REPOSITORY_FAILED,
         MESSAGE_REPOSITORY_OK,
+        MESSAGE_NODE_READY,
         MESSAGE_ID_MAX,
 } MessageId;
 

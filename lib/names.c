@@ -28,6 +28,7 @@ static const struct UnitPattern {
         [UNIT_COPY_SERVICE] = { "sendense-copy-", ".service", false, false },
         [UNIT_IMAGE_SERVICE] = { "sendense-image-", ".service", false, true },
         [UNIT_REPOSITORY_SERVICE] = { "sendense-repository-", ".service", false, true },
+        [UNIT_VSPHERE_SERVICE] = { "sendense-vsphere-", ".service", false, true },
         [UNIT_JOB_TARGET] = { "sendense-job@", ".target", false, false },
         [UNIT_JOB_SLICE] = { "sendense-jobs-", ".slice", false, false },
 };

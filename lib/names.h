@@ -13,11 +13,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HUB_BUS_NAME          "com.sendense.Hub1"
-#define HUB_BUS_PATH          "/com/sendense/Hub1"
-#define HUB_MANAGER_INTERFACE "com.sendense.Hub1.Manager"
-#define NODE_BUS_NAME         "com.sendense.Node1"
-#define NODE_BUS_PATH         "/com/sendense/Node1"
+#define HUB_BUS_NAME           "com.sendense.Hub1"
+#define HUB_BUS_PATH           "/com/sendense/Hub1"
+#define HUB_MANAGER_INTERFACE  "com.sendense.Hub1.Manager"
+#define NODE_BUS_NAME          "com.sendense.Node1"
+#define NODE_BUS_PATH          "/com/sendense/Node1"
+#define NODE_MANAGER_INTERFACE "com.sendense.Node1.Manager"
 
 enum {
         UNIT_NAME_SIZE = 128, /* of any unit name of ours, with its NUL */
@@ -37,6 +38,7 @@ typedef enum UnitKind {
         UNIT_COPY_SERVICE, /* sendense-copy-<job>.service */
         UNIT_IMAGE_SERVICE, /* sendense-image-<job>-<step>.service */
         UNIT_REPOSITORY_SERVICE, /* sendense-repository-<repository>-<step>.service */
+        UNIT_VSPHERE_SERVICE, /* sendense-vsphere-<job>-<step>.service */
         UNIT_JOB_TARGET, /* sendense-job@<job>.target */
         UNIT_JOB_SLICE, /* sendense-jobs-<job>.slice */
         UNIT_KIND_MAX,
@@ -47,7 +49,8 @@ typedef struct UnitName {
         UnitKind kind;
         uint64_t job; /* 1..JOB_NUMBER_MAX; the repository's number where no job is behind it */
         uint32_t disk_key; /* exports only: 1..DISK_KEY_MAX */
-        char step[UNIT_STEP_MAX + 1]; /* images and repositories: words of a-z, 0-9 joined by '-' */
+        char step[UNIT_STEP_MAX +
+                  1]; /* images, repositories and vsphere: words of a-z, 0-9 joined by '-' */
 } UnitName;
 
 /* The text of a name. -EINVAL when a member is out of its bounds, or set though the kind has none. */

@@ -16,7 +16,7 @@
 #include "cleanup.h"
 
 enum {
-        SECRET_SIZE_MAX = 16 * 1024, /* a private key with its certificate */
+        SECRET_SIZE_MAX = 256 * 1024, /* a request that holds a password among much else */
         CREDENTIAL_NAME_MAX = 255,
 };
 

@@ -92,14 +92,15 @@ int unit_files_make(const char *unit, const json_t *task)
 int unit_files_read_result(const char *unit, json_t **ret_result)
 {
         char path[UNIT_FILE_PATH_SIZE];
-        struct stat st;
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+        int r;
 
         unit_file_path(unit, UNIT_FILE_OUT, path);
-        if (stat(path, &st) < 0)
-                return -errno;
-        if (st.st_size == 0)
-                return -ENODATA;
-        return result_file_read(path, ret_result);
+        r = small_file_read(path, UNIT_RESULT_MAX, &text, &size);
+        if (r < 0)
+                return r;
+        return size == 0 ? -ENODATA : result_parse_within(text, size, UNIT_RESULT_MAX, ret_result);
 }
 
 /* The end of a file as text. */

@@ -16,6 +16,7 @@
 enum {
         UNIT_FILE_PATH_SIZE = 256,
         UNIT_ERROR_LINE_SIZE = 512,
+        UNIT_RESULT_MAX = 16 * 1024 * 1024, /* digests of 60 disks */
 };
 
 typedef enum UnitFile {
@@ -38,7 +39,7 @@ void unit_file_path(const char *unit, UnitFile file, char ret_path[static UNIT_F
 /* Makes all three anew: in holds task (may be NULL), the others are empty. */
 int unit_files_make(const char *unit, const json_t *task);
 
-/* Reads the result. As result_file_read(); -ENODATA for an empty one: the unit has said nothing. */
+/* Reads the result. As result_parse_within(), up to UNIT_RESULT_MAX; -ENODATA for an empty one: the unit has said nothing. */
 int unit_files_read_result(const char *unit, json_t **ret_result);
 
 /* The last line that is not empty of what unit wrote to stderr, control characters removed; "" when

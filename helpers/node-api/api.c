@@ -192,7 +192,7 @@ static void health(HttpRequest *request, void *userdata)
         sd_bus_message *call = NULL;
         int r;
 
-        r = sd_bus_message_new_method_call(api->bus, &call, NODE_BUS_NAME, NODE_OBJECT_PATH,
+        r = sd_bus_message_new_method_call(api->bus, &call, NODE_BUS_NAME, NODE_BUS_PATH,
                                            "org.freedesktop.DBus.Properties", "GetAll");
         if (r >= 0)
                 r = sd_bus_message_append(call, "s", NODE_MANAGER_INTERFACE);

@@ -147,7 +147,7 @@ static int on_signal(sd_bus_message *signal, void *userdata, sd_bus_error *ret_e
 
 static int events_follow(Events *events)
 {
-        _cleanup_free_ char *path = text_format(NODE_OBJECT_PATH "/task/%" PRIu64, events->job);
+        _cleanup_free_ char *path = text_format(NODE_BUS_PATH "/task/%" PRIu64, events->job);
         int r;
 
         if (!path)

@@ -85,7 +85,7 @@ json_t *node_read(sd_bus_message *reply)
 
 int node_call_new(sd_bus *bus, const char *method, sd_bus_message **ret_call)
 {
-        return sd_bus_message_new_method_call(bus, ret_call, NODE_BUS_NAME, NODE_OBJECT_PATH,
+        return sd_bus_message_new_method_call(bus, ret_call, NODE_BUS_NAME, NODE_BUS_PATH,
                                               NODE_MANAGER_INTERFACE, method);
 }
 

@@ -6,14 +6,10 @@
 #pragma once
 
 #include "http/http-server.h"
+#include "names.h"
 
 #include <jansson.h>
 #include <systemd/sd-bus.h>
-
-#define NODE_BUS_NAME          "com.sendense.Node1"
-#define NODE_OBJECT_PATH       "/com/sendense/Node1"
-#define NODE_MANAGER_INTERFACE "com.sendense.Node1.Manager"
-#define NODE_TASK_INTERFACE    "com.sendense.Node1.Task"
 
 /* A call of the node's manager to be filled. */
 int node_call_new(sd_bus *bus, const char *method, sd_bus_message **ret_call);

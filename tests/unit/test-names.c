@@ -34,6 +34,8 @@ static void units_both_ways(void **state)
         expect_unit((UnitName){ UNIT_COPY_SERVICE, 5, 0, "" }, "sendense-copy-5.service");
         expect_unit((UnitName){ UNIT_IMAGE_SERVICE, 5, 0, "check-2000" },
                     "sendense-image-5-check-2000.service");
+        expect_unit((UnitName){ UNIT_VSPHERE_SERVICE, 7, 0, "snapshot" },
+                    "sendense-vsphere-7-snapshot.service");
         expect_unit((UnitName){ UNIT_REPOSITORY_SERVICE, 1, 0, "health" },
                     "sendense-repository-1-health.service");
         expect_unit((UnitName){ UNIT_JOB_TARGET, 5, 0, "" }, "sendense-job@5.target");

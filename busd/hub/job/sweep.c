@@ -343,9 +343,10 @@ static void on_units(int error, const char *const *units, size_t n, void *userda
                 UnitName name;
                 char *copy;
 
-                /* Those of repositories have somebody who waits for them. */
+                /* Those of repositories have somebody who waits for them; a node on this machine looks after its own. */
                 if (unit_name_from_string(units[i], &name) < 0 ||
-                    name.kind == UNIT_REPOSITORY_SERVICE || job_is_open(s, name.job))
+                    name.kind == UNIT_REPOSITORY_SERVICE || name.kind == UNIT_VSPHERE_SERVICE ||
+                    job_is_open(s, name.job))
                         continue;
                 copy = strdup(units[i]);
                 if (copy)

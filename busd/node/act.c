@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Acts (see act.h).
+ */
+#include "act.h"
+
+#include "bus-node.h"
+#include "bus/bus-error.h"
+#include "cleanup.h"
+#include "clock.h"
+#include "inhibitor.h"
+#include "json-cleanup.h"
+#include "ledger.h"
+#include "log.h"
+#include "request.h"
+#include "task-run.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <systemd/sd-id128.h>
+
+/* What is in the sealed memory behind fd. */
+static int read_memory(int fd, Secret **ret_secret, sd_bus_error *error)
+{
+        int r = secret_read_memfd(fd, REQUEST_SIZE_MAX, ret_secret);
+
+        return r < 0 ? bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT,
+                                      "The request must be a memfd of at most %d bytes, sealed "
+                                      "against every change",
+                                      REQUEST_SIZE_MAX)
+                     : 0;
+}
+
+/* A login that is good for one task is good for all that wait for one of the same user at the same vCenter. */
+static void offer(Node *node, const char *host, const char *user, const Secret *password)
+{
+        for (size_t i = 0; i < node->n_tasks; i++) {
+                Task *task = node->tasks[i];
+                Secret *copy;
+
+                if (!task_owes(task) || strcmp(task_request(task, "vcenter_host"), host) != 0 ||
+                    strcmp(task_request(task, "vcenter_user"), user) != 0)
+                        continue;
+                if (secret_new(secret_data(password), secret_size(password), &copy) >= 0)
+                        task_login(task, copy);
+        }
+}
+
+static json_t *row_new(const Node *node, const Request *request, const char *principal)
+{
+        char name[80];
+
+        (void) snprintf(name, sizeof(name), "sendense-%s-%" PRIu64 "-%" PRIu64, node->installation,
+                        request->job, request->attempt);
+        return json_pack("{s:i, s:I, s:I, s:s, s:O, s:s, s:s, s:b, s:s, s:s, s:I}", "Format", 1,
+                         "Job", (json_int_t) request->job, "Attempt", (json_int_t) request->attempt,
+                         "State", task_state_to_string(TASK_ACCEPTED), "Request", request->public,
+                         "Digest", request->digest, "SnapshotName", name, "OwesSnapshot", 0,
+                         "BootId", node->boot_id, "Principal", principal, "CreatedUSec",
+                         (json_int_t) clock_realtime_usec());
+}
+
+/* The job is known. 1: this is the same request; 0: it is a new attempt, and the old one is over. */
+static int compare(const Task *task, const Request *request, sd_bus_error *error)
+{
+        if (task->attempt == request->attempt &&
+            strcmp(task_text(task, "Digest"), request->digest) == 0)
+                return 1;
+        if (request->attempt <= task->attempt)
+                return bus_error_setf(error, BUS_ERROR_EXISTS,
+                                      "Job %" PRIu64 " has been at attempt %" PRIu64
+                                      " already, with another request",
+                                      task->job, task->attempt);
+        if (!task_state_is_final(task->state))
+                return bus_error_setf(error, BUS_ERROR_EXISTS,
+                                      "Attempt %" PRIu64 " of job %" PRIu64
+                                      " is %s; it must end first",
+                                      task->attempt, task->job, task_state_to_string(task->state));
+        return 0;
+}
+
+/* Written before anything is begun: what the ledger does not hold is not done. */
+static int accept(Node *node, Request *request, const char *principal, Task **ret_task,
+                  sd_bus_error *error)
+{
+        CLEANUP(json_decref_p) json_t *row = row_new(node, request, principal);
+        Task *task;
+        int r;
+
+        r = row ? ledger_write(node->ledger, row) : -ENOMEM;
+        if (r < 0)
+                return bus_error_setf(error, BUS_ERROR_FAILED, "The ledger cannot be written: %s",
+                                      strerror(-r));
+        task = task_new(node, TAKE(row));
+        r = task ? node_add(node, task) : -ENOMEM;
+        if (r < 0) {
+                (void) ledger_remove(node->ledger, request->job);
+                task_free(task);
+                return bus_error_setf(error, BUS_ERROR_BUSY, "The node has too many tasks");
+        }
+        task->password = TAKE(request->password);
+        *ret_task = task;
+        return 0;
+}
+
+static int start(Node *node, Request *request, const char *principal, const Task **ret_task,
+                 sd_bus_error *error)
+{
+        const char *uuid = json_string_value(json_object_get(request->public, "instance_uuid"));
+        Task *task = node_find(node, request->job), *other;
+        LogContext context;
+        int r;
+
+        if (!node->credentials)
+                return bus_error_setf(error, BUS_ERROR_NOT_ALLOWED,
+                                      "The node has no socket to give passwords through. Start it: "
+                                      "systemctl enable "
+                                      "--now sendense-node-credentials.socket, then restart "
+                                      "sendense-node");
+        if (task) {
+                r = compare(task, request, error);
+                if (r != 0) {
+                        *ret_task = task;
+                        return r < 0 ? r : 0;
+                }
+        }
+        other = node_find_vm(node, uuid);
+        if (other)
+                return bus_error_setf(error, BUS_ERROR_VM_BUSY,
+                                      "Job %" PRIu64 " is at work on this VM", other->job);
+        if (task)
+                node_drop(node, task);
+        r = accept(node, request, principal, &task, error);
+        if (r < 0)
+                return r;
+        context = (LogContext){ .job = task->job,
+                                .vm = task_request(task, "vm_name"),
+                                .principal = principal };
+        (void) log_event(LOG_INFO, 0, &context, MESSAGE_JOB_CREATED,
+                         "Job %" PRIu64 ", attempt %" PRIu64 ": backup of %s for %s", task->job,
+                         task->attempt, context.vm, principal);
+        bus_task_added(task);
+        task_enter(task);
+        *ret_task = task;
+        return 0;
+}
+
+int act_start(Node *node, int fd, const char *principal, const Task **ret_task, sd_bus_error *error)
+{
+        CLEANUP(secret_free_p) Secret *memory = NULL;
+        CLEANUP(request_done) Request request = {};
+        char why[REQUEST_ERROR_SIZE];
+        int r;
+
+        r = read_memory(fd, &memory, error);
+        if (r < 0)
+                return r;
+        r = request_read(secret_data(memory), secret_size(memory), &request, why);
+        if (r == -EBADMSG)
+                return bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT, "%s", why);
+        if (r < 0)
+                return r;
+        offer(node, json_string_value(json_object_get(request.public, "vcenter_host")),
+              json_string_value(json_object_get(request.public, "vcenter_user")), request.password);
+        return start(node, &request, principal, ret_task, error);
+}
+
+int act_cancel(Task *task, const char *principal, sd_bus_error *error)
+{
+        if (task_cancel(task, principal) == -EALREADY)
+                return bus_error_setf(error, BUS_ERROR_EXISTS, "Job %" PRIu64 " is %s already",
+                                      task->job, task_state_to_string(task->state));
+        return 0;
+}
+
+/* A login in a body that is about something else may be missing. */
+static int read_login(int fd, bool must, Login *ret_login, sd_bus_error *error)
+{
+        CLEANUP(secret_free_p) Secret *memory = NULL;
+        char why[REQUEST_ERROR_SIZE];
+        int r;
+
+        r = read_memory(fd, &memory, error);
+        if (r < 0)
+                return r;
+        r = login_read(secret_data(memory), secret_size(memory), ret_login, why);
+        if (r == -EBADMSG)
+                return must ? bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT, "%s", why) : 0;
+        return r;
+}
+
+int act_release(Task *task, const char *outcome, int fd, const char *principal, sd_bus_error *error)
+{
+        CLEANUP(login_done) Login login = {};
+        int r = 0;
+
+        if (fd >= 0)
+                r = read_login(fd, false, &login, error);
+        if (r < 0)
+                return r;
+        if (login.password)
+                offer(task->node, login.host, login.user, login.password);
+        r = task_release(task, outcome, principal);
+        if (r == -EINVAL)
+                return bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT,
+                                      "The outcome must be committed or abandoned");
+        if (r == -EBUSY)
+                return bus_error_setf(error, BUS_ERROR_EXISTS,
+                                      "Job %" PRIu64 " is %s; only what is copied can be committed",
+                                      task->job, task_state_to_string(task->state));
+        return 0;
+}
+
+static bool is_meant(const Login *login, uint64_t job)
+{
+        for (size_t i = 0; i < login->n_jobs; i++)
+                if (login->jobs[i] == job)
+                        return true;
+        return login->n_jobs == 0;
+}
+
+/* A job that is copied is held for the hub; naming it here is no release. */
+static const char *outcome_of(const Task *task)
+{
+        return !task_owes(task)                   ? "removed"
+               : task->state == TASK_RELEASING    ? "removing"
+               : task_state_is_final(task->state) ? "owed"
+                                                  : "in use";
+}
+
+int act_clean_up(Node *node, int fd, const char *principal, sd_bus_message *reply,
+                 sd_bus_error *error)
+{
+        CLEANUP(login_done) Login login = {};
+        const LogContext context = { .principal = principal };
+        int r;
+
+        r = read_login(fd, true, &login, error);
+        if (r < 0)
+                return r;
+        (void) log_event(LOG_INFO, 0, &context, MESSAGE_NONE,
+                         "A login for the snapshots of older jobs at %s came from %s", login.host,
+                         principal);
+        offer(node, login.host, login.user, login.password);
+        r = sd_bus_message_open_container(reply, 'a', "(ts)");
+        for (size_t i = 0; r >= 0 && i < node->n_tasks; i++)
+                if (is_meant(&login, node->tasks[i]->job) &&
+                    strcmp(task_request(node->tasks[i], "vcenter_host"), login.host) == 0)
+                        r = sd_bus_message_append(reply, "(ts)", node->tasks[i]->job,
+                                                  outcome_of(node->tasks[i]));
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}

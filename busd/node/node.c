@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The life of the node (see node.h): the ledger first, then objects, then the name, then what the ledger says is open. A
+ * lost bus ends the program with a failure, so that systemd starts it afresh; a signal ends it with success. Units go on
+ * meanwhile, and are taken up by the next start.
+ */
+#include "node.h"
+
+#include "build-id.h"
+#include "bus-node.h"
+#include "bus/authorise.h"
+#include "bus/bus-error.h"
+#include "cleanup.h"
+#include "clock.h"
+#include "credentials.h"
+#include "inhibitor.h"
+#include "ledger.h"
+#include "log.h"
+#include "names.h"
+#include "task-run.h"
+#include "unit/progress-socket.h"
+#include "unit/unit-files.h"
+#include "unit/units.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-id128.h>
+
+#define SYSTEM_BUS_ADDRESS "unix:path=/run/dbus/system_bus_socket"
+#define LEDGER_FOLDER      "ledger"
+#define STATE_FOLDER       "/var/lib/sendense-node"
+
+/* Makes this machine's id into one that only our snapshots have. */
+#define INSTALLATION_ID \
+        SD_ID128_MAKE(5c, 1f, 0d, 31, 7a, 3e, 4b, 0c, 9b, 27, 8e, 64, 10, a8, d2, 93)
+
+enum {
+        REQUEST_NAME_PRIMARY_OWNER = 1, /* of the D-Bus specification */
+        FINISHED_TASKS_MAX = 200, /* kept for those who ask later */
+};
+
+/* ── Tasks ── */
+
+Task *node_find(const Node *node, uint64_t job)
+{
+        for (size_t i = 0; i < node->n_tasks; i++)
+                if (node->tasks[i]->job == job)
+                        return node->tasks[i];
+        return NULL;
+}
+
+/* One that only waits for its snapshot to go is no obstacle: the next one of that VM takes it along. */
+Task *node_find_vm(const Node *node, const char *instance_uuid)
+{
+        for (size_t i = 0; i < node->n_tasks; i++)
+                if (!task_state_is_final(node->tasks[i]->state) &&
+                    node->tasks[i]->state != TASK_RELEASING &&
+                    strcmp(task_request(node->tasks[i], "instance_uuid"), instance_uuid) == 0)
+                        return node->tasks[i];
+        return NULL;
+}
+
+unsigned node_n_owed(const Node *node)
+{
+        unsigned n = 0;
+
+        for (size_t i = 0; i < node->n_tasks; i++)
+                n += task_owes(node->tasks[i]);
+        return n;
+}
+
+/* The oldest of the finished ones makes room. */
+static void make_room(Node *node)
+{
+        Task *oldest = NULL;
+        size_t n = 0;
+
+        for (size_t i = 0; i < node->n_tasks; i++) {
+                Task *task = node->tasks[i];
+
+                if (!task_state_is_final(task->state) || task_owes(task) || task->n_calls > 0)
+                        continue;
+                n++;
+                if (!oldest ||
+                    task_number(task, "CreatedUSec") < task_number(oldest, "CreatedUSec"))
+                        oldest = task;
+        }
+        if (oldest && (n > FINISHED_TASKS_MAX || node->n_tasks == NODE_TASKS_MAX))
+                node_drop(node, oldest);
+}
+
+int node_add(Node *node, Task *task)
+{
+        make_room(node);
+        if (node->n_tasks == NODE_TASKS_MAX)
+                return -ENOBUFS;
+        node->tasks[node->n_tasks++] = task;
+        return 0;
+}
+
+void node_drop(Node *node, Task *task)
+{
+        int r = ledger_remove(node->ledger, task->job);
+
+        if (r < 0)
+                (void) log_warning(r, "Cannot remove an old job from the ledger, ignoring: %m");
+        for (size_t i = 0; i < node->n_tasks; i++)
+                if (node->tasks[i] == task)
+                        node->tasks[i] = node->tasks[--node->n_tasks];
+        task_free(task);
+}
+
+static void take_row(const json_t *row, void *userdata)
+{
+        Node *node = userdata;
+        Task *task = task_new(node, json_deep_copy(row));
+
+        if (!task || node_add(node, task) < 0) {
+                task_free(task);
+                (void) log_error(-ENOBUFS,
+                                 "There are more jobs in the ledger than the node can hold");
+        }
+}
+
+static void bad_row(const char *name, int error, void *userdata)
+{
+        (void) userdata;
+        (void) log_error(error,
+                         "The ledger's file %s cannot be read (%m); a snapshot that it speaks of "
+                         "may be left over. Look at "
+                         "it, and at the snapshots called 'sendense-…' of its VM",
+                         name);
+}
+
+/* ── Units ── */
+
+static void on_unit(const char *unit, const UnitState *state, void *userdata)
+{
+        const Node *node = userdata;
+        UnitName name;
+        Task *task;
+
+        if (unit_name_from_string(unit, &name) < 0)
+                return;
+        task = node_find(node, name.job);
+        if (task)
+                task_on_unit(task, unit, state);
+}
+
+static void on_stray_stopped(int error, const char *text, void *userdata)
+{
+        _cleanup_free_ char *unit = userdata;
+
+        if (error < 0 && error != -ECANCELED)
+                (void) log_warning(error, "A leftover unit %s cannot be stopped: %s", unit,
+                                   text ?: "");
+        unit_files_remove(unit);
+}
+
+/* Those of a step that is over: the daemon died between storing its result and stopping it. */
+static void on_units(int error, const char *const *units, size_t n, void *userdata)
+{
+        const Node *node = userdata;
+
+        if (error < 0)
+                (void) log_warning(error, "Systemd does not tell about our units: %m");
+        for (size_t i = 0; error >= 0 && i < n; i++) {
+                const Task *task;
+                UnitName name;
+                char *copy;
+
+                if (unit_name_from_string(units[i], &name) < 0 ||
+                    (name.kind != UNIT_VSPHERE_SERVICE && name.kind != UNIT_COPY_SERVICE))
+                        continue;
+                task = node_find(node, name.job);
+                /* A copy that the node knows nothing of is a hub's on the same machine. */
+                if (!task || strcmp(task->unit, units[i]) == 0)
+                        continue;
+                copy = strdup(units[i]);
+                if (copy && units_stop(node->units, copy, on_stray_stopped, copy) < 0)
+                        free(copy);
+        }
+}
+
+static const Secret *find_credential(const char *unit, const char *credential, void *userdata)
+{
+        const Node *node = userdata;
+
+        if (strcmp(credential, CREDENTIAL_VCENTER) != 0)
+                return NULL;
+        for (size_t i = 0; i < node->n_tasks; i++)
+                if (strcmp(node->tasks[i]->unit, unit) == 0 &&
+                    !task_state_is_final(node->tasks[i]->state))
+                        return node->tasks[i]->password;
+        return NULL;
+}
+
+static void on_progress(uint64_t job, uint32_t disk_key, uint64_t bytes_done, uint64_t bytes_total,
+                        void *userdata)
+{
+        Task *task = node_find(userdata, job);
+
+        if (task && task->state == TASK_COPYING &&
+            task_progress(task, disk_key, bytes_done, bytes_total))
+                bus_task_moved(task);
+}
+
+/* ── Life ── */
+
+static void take_up(Node *node)
+{
+        for (size_t i = 0; i < node->n_tasks; i++)
+                task_recover(node->tasks[i],
+                             strcmp(task_text(node->tasks[i], "BootId"), node->boot_id) == 0);
+        inhibitor_set(node->inhibitor, node_n_owed(node) > 0);
+        (void) units_list(node->units, on_units, node);
+}
+
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+        Node *node = userdata;
+
+        (void) source;
+        (void) log_event(LOG_INFO, 0, NULL, MESSAGE_NONE, "Stopping after SIG%s",
+                         sigabbrev_np((int) info->ssi_signo) ?: "?");
+        node->is_stopping = true;
+        (void) sd_notify(false, "STOPPING=1");
+        return sd_event_exit(node->event, EXIT_SUCCESS);
+}
+
+static int on_bus_lost(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        Node *node = userdata;
+
+        (void) m, (void) error;
+        (void) log_error(0, "Lost the connection to the message bus, ending to be started again");
+        return sd_event_exit(node->event, EXIT_FAILURE);
+}
+
+static int on_name_answer(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
+{
+        const sd_bus_error *error = sd_bus_message_get_error(m);
+        Node *node = userdata;
+        uint32_t answer = 0;
+
+        (void) ret_error;
+        if (error || sd_bus_message_read(m, "u", &answer) < 0 ||
+            answer != REQUEST_NAME_PRIMARY_OWNER) {
+                (void) log_error(0,
+                                 "Cannot have the bus name %s: %s. Is com.sendense.Node1.conf "
+                                 "installed, and does no "
+                                 "other sendense-node run?",
+                                 NODE_BUS_NAME,
+                                 error ? error->message ?: error->name : "it is taken");
+                return sd_event_exit(node->event, EXIT_FAILURE);
+        }
+        node->has_name = true;
+        (void) sd_notifyf(false, "READY=1\nSTATUS=%zu jobs in the ledger", node->n_tasks);
+        (void) log_event(LOG_INFO, 0, NULL, MESSAGE_NODE_READY,
+                         "Ready on the bus as %s, version %s", NODE_BUS_NAME, build_version());
+        take_up(node);
+        return 0;
+}
+
+static int start_loop(Node *node)
+{
+        static const int signals[] = { SIGTERM, SIGINT };
+        sigset_t mask;
+        int r;
+
+        (void) sigemptyset(&mask);
+        for (size_t i = 0; i < ELEMENTSOF(signals); i++)
+                (void) sigaddset(&mask, signals[i]);
+        r = sigprocmask(SIG_BLOCK, &mask, NULL) < 0 ? -errno : sd_event_default(&node->event);
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(signals); i++)
+                r = sd_event_add_signal(node->event, NULL, signals[i], on_signal, node);
+        if (r >= 0)
+                r = sd_event_set_watchdog(node->event, true);
+        return r < 0 ? log_error(r, "Cannot set up the event loop: %m") : 0;
+}
+
+static int start_ledger(Node *node)
+{
+        const char *state = getenv("STATE_DIRECTORY");
+        char folder[256];
+        int r;
+
+        (void) snprintf(folder, sizeof(folder), "%s/" LEDGER_FOLDER,
+                        state && *state == '/' ? state : STATE_FOLDER);
+        r = ledger_open(folder, &node->ledger);
+        if (r >= 0)
+                r = ledger_read(node->ledger, take_row, bad_row, node);
+        return r < 0 ? log_error(r, "Cannot read the ledger in %s: %m", folder) : 0;
+}
+
+static int start_identity(Node *node)
+{
+        const char *boot = getenv("SENDENSE_BOOT_ID");
+        char text[SD_ID128_STRING_MAX];
+        sd_id128_t id;
+        int r;
+
+        r = sd_id128_get_machine_app_specific(INSTALLATION_ID, &id);
+        if (r < 0)
+                return log_error(r, "This machine has no id in /etc/machine-id: %m");
+        (void) sd_id128_to_string(id, text);
+        (void) snprintf(node->installation, sizeof(node->installation), "%.8s", text);
+        if (boot && strlen(boot) == 32) {
+                (void) snprintf(node->boot_id, sizeof(node->boot_id), "%s", boot);
+                return 0;
+        }
+        r = sd_id128_get_boot(&id);
+        if (r < 0)
+                return log_error(r, "Cannot read the id of this boot: %m");
+        (void) snprintf(node->boot_id, sizeof(node->boot_id), "%s", sd_id128_to_string(id, text));
+        return 0;
+}
+
+static int open_bus(sd_bus **ret_bus)
+{
+        const char *address = secure_getenv("DBUS_SYSTEM_BUS_ADDRESS") ?: SYSTEM_BUS_ADDRESS;
+        CLEANUP(sd_bus_unrefp) sd_bus *bus = NULL;
+        int r;
+
+        r = sd_bus_new(&bus);
+        if (r >= 0)
+                r = sd_bus_set_description(bus, "node");
+        if (r >= 0)
+                r = sd_bus_set_address(bus, address);
+        if (r >= 0)
+                r = sd_bus_set_bus_client(bus, true);
+        if (r >= 0)
+                r = sd_bus_start(bus);
+        if (r >= 0)
+                r = sd_bus_set_close_on_exit(bus, false);
+        if (r >= 0)
+                *ret_bus = TAKE(bus);
+        return r;
+}
+
+static int start_bus(Node *node)
+{
+        int r;
+
+        r = bus_error_register();
+        if (r >= 0)
+                r = open_bus(&node->bus);
+        if (r < 0)
+                return log_error(r, "Cannot connect to the message bus: %m");
+        r = sd_bus_match_signal(node->bus, NULL, "org.freedesktop.DBus.Local",
+                                "/org/freedesktop/DBus/Local", "org.freedesktop.DBus.Local",
+                                "Disconnected", on_bus_lost, node);
+        if (r >= 0)
+                r = authority_new(node->bus, &node->authority);
+        if (r >= 0)
+                r = inhibitor_new(node->bus, &node->inhibitor);
+        if (r >= 0)
+                r = bus_node_register(node);
+        if (r >= 0)
+                r = bus_task_register(node);
+        if (r >= 0)
+                r = sd_bus_attach_event(node->bus, node->event, SD_EVENT_PRIORITY_NORMAL);
+        if (r >= 0)
+                r = units_new(node->bus, on_unit, node, &node->units);
+        if (r >= 0)
+                r = sd_bus_request_name_async(node->bus, NULL, NODE_BUS_NAME, 0, on_name_answer,
+                                              node);
+        return r < 0 ? log_error(r, "Cannot set up the bus objects: %m") : 0;
+}
+
+static int start_sockets(Node *node)
+{
+        char path[UNIT_FILE_PATH_SIZE];
+        int r;
+
+        r = unit_files_init();
+        if (r < 0)
+                return log_error(r, "Cannot make the folder for files of units below "
+                                    "/run/sendense-node: %m");
+        runtime_path(PROGRESS_SOCKET, path);
+        r = progress_socket_new(node->event, path, on_progress, node, &node->progress);
+        if (r < 0)
+                return log_error(r, "Cannot listen on %s: %m", path);
+        r = sd_listen_fds(true);
+        if (r == 0) {
+                (void) log_warning(0, "There is no socket to give passwords through, so no backup "
+                                      "can be started; "
+                                      "start sendense-node-credentials.socket before the node");
+                return 0;
+        }
+        if (r != 1)
+                return log_error(r < 0 ? r : -EINVAL, "Expected one socket from systemd, got %d",
+                                 r);
+        r = credentials_new(node->event, SD_LISTEN_FDS_START, find_credential, node,
+                            &node->credentials);
+        return r < 0 ? log_error(r, "Cannot serve credentials: %m") : 0;
+}
+
+DEFINE_CLEANUP(Node *, node_free)
+
+int node_new(const NodeConfig *config, Node **ret_node)
+{
+        CLEANUP(node_free_p) Node *node = calloc(1, sizeof(*node));
+        int r;
+
+        if (!node)
+                return log_oom();
+        node->config = config;
+        r = start_identity(node);
+        if (r >= 0)
+                r = start_loop(node);
+        if (r >= 0)
+                r = start_ledger(node);
+        if (r >= 0)
+                r = start_sockets(node);
+        if (r >= 0)
+                r = start_bus(node);
+        if (r < 0)
+                return r;
+        *ret_node = TAKE(node);
+        return 0;
+}
+
+Node *node_free(Node *node)
+{
+        if (!node)
+                return NULL;
+        node->is_stopping = true;
+        units_free(node->units);
+        credentials_free(node->credentials);
+        progress_socket_free(node->progress);
+        for (size_t i = 0; i < node->n_tasks; i++)
+                task_free(node->tasks[i]);
+        inhibitor_free(node->inhibitor);
+        authority_free(node->authority);
+        ledger_close(node->ledger);
+        if (node->bus && sd_bus_is_ready(node->bus) > 0)
+                (void) sd_bus_flush(node->bus);
+        sd_bus_close_unref(node->bus);
+        sd_event_unref(node->event);
+        free(node);
+        return NULL;
+}
+
+int node_run(Node *node)
+{
+        int r = sd_event_loop(node->event);
+
+        if (r < 0)
+                (void) log_error(r, "The event loop failed: %m");
+        return r < 0 ? EXIT_FAILURE : r;
+}

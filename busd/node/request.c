@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Strict reading of requests (see request.h): tables of fields, and what must fit together. The password leaves the
+ * JSON before anything else is done with it.
+ */
+#include "request.h"
+
+#include "json-cleanup.h"
+#include "json-fields.h"
+#include "names.h"
+#include "parse.h"
+#include "result-file.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <string.h>
+
+enum {
+        JOBS_MAX = 1000,
+        TARGET_MAX = 512,
+};
+
+static bool is_type(const char *text)
+{
+        return strcmp(text, "full") == 0 || strcmp(text, "incremental") == 0;
+}
+
+static bool is_quiesce(const char *text)
+{
+        return strcmp(text, "auto") == 0 || strcmp(text, "required") == 0 ||
+               strcmp(text, "no") == 0;
+}
+
+static bool is_uuid(const char *text)
+{
+        for (size_t i = 0; i < 36; i++)
+                if (i == 8 || i == 13 || i == 18 || i == 23
+                                    ? text[i] != '-'
+                                    : !strchr("0123456789abcdef", text[i]) || !text[i])
+                        return false;
+        return text[36] == '\0';
+}
+
+static const JsonField request_fields[] = {
+        { "job_id", JSON_FIELD_NUMBER, false, 1, INT64_MAX, NULL, NULL },
+        { "attempt", JSON_FIELD_NUMBER, false, 1, INT32_MAX, NULL, NULL },
+        { "vm_name", JSON_FIELD_TEXT, false, 1, 255, NULL, NULL },
+        { "vm_path", JSON_FIELD_TEXT, false, 1, 1024, NULL, NULL },
+        { "instance_uuid", JSON_FIELD_TEXT, false, 36, 36, is_uuid, "a UUID in lower case" },
+        { "vcenter_host", JSON_FIELD_TEXT, false, 1, 255, NULL, NULL },
+        { "vcenter_port", JSON_FIELD_NUMBER, true, 1, 65535, NULL, NULL },
+        { "vcenter_user", JSON_FIELD_TEXT, false, 1, 255, NULL, NULL },
+        { "ca_file", JSON_FIELD_TEXT, true, 1, 1024, NULL, NULL },
+        { "pin_sha256", JSON_FIELD_TEXT, true, 64, 95, NULL, NULL },
+        { "backup_type", JSON_FIELD_TEXT, false, 4, 11, is_type, "full or incremental" },
+        { "quiesce", JSON_FIELD_TEXT, true, 2, 8, is_quiesce, "auto, required or no" },
+        { "nbd_targets", JSON_FIELD_OBJECT, false, 0, 0, NULL, NULL },
+        { "disks", JSON_FIELD_ARRAY, true, 0, REQUEST_DISKS_MAX, NULL, NULL },
+};
+
+static const JsonField disk_fields[] = {
+        { "key", JSON_FIELD_NUMBER, false, 1, INT32_MAX, NULL, NULL },
+        { "backing_uuid", JSON_FIELD_TEXT, true, 0, 64, NULL, NULL },
+        { "capacity_bytes", JSON_FIELD_NUMBER, false, 1, INT64_MAX, NULL, NULL },
+        { "change_id", JSON_FIELD_TEXT, true, 0, 255, NULL, NULL },
+};
+
+/* "nbd://host:port/export" without what could hide something else; the copier reads it as a whole. */
+static bool is_target(const char *text)
+{
+        return (strncmp(text, "nbd://", 6) == 0 || strncmp(text, "nbd+unix:///", 12) == 0) &&
+               strlen(text) <= TARGET_MAX && !strpbrk(text, " \t\r\n\"\\");
+}
+
+static int check_targets(const json_t *targets, char ret_error[static REQUEST_ERROR_SIZE])
+{
+        const char *key;
+        json_t *value;
+
+        if (json_object_size(targets) == 0)
+                return json_fields_refuse(ret_error,
+                                          "nbd_targets is empty, must name a target for each disk");
+        if (json_object_size(targets) > REQUEST_DISKS_MAX)
+                return json_fields_refuse(ret_error, "nbd_targets has more than %d disks",
+                                          REQUEST_DISKS_MAX);
+        json_object_foreach ((json_t *) targets, key, value) {
+                uint64_t number;
+
+                if (parse_uint64(key, 1, DISK_KEY_MAX, &number) < 0)
+                        return json_fields_refuse(
+                                        ret_error,
+                                        "nbd_targets: a key must be a disk's number such as 2000");
+                if (!json_is_string(value) || !is_target(json_string_value(value)))
+                        return json_fields_refuse(ret_error,
+                                                  "nbd_targets: the target of disk %s must be an "
+                                                  "nbd:// address",
+                                                  key);
+        }
+        return 0;
+}
+
+/* Two disks on one target would be each other's ruin. */
+static int check_distinct(const json_t *targets, char ret_error[static REQUEST_ERROR_SIZE])
+{
+        const char *key, *other_key;
+        json_t *value, *other;
+
+        json_object_foreach ((json_t *) targets, key, value)
+                json_object_foreach ((json_t *) targets, other_key, other)
+                        if (value != other && json_equal(value, other))
+                                return json_fields_refuse(
+                                                ret_error,
+                                                "nbd_targets: disks %s and %s have the same target",
+                                                key, other_key);
+        return 0;
+}
+
+static int check_disks(const json_t *disks, char ret_error[static REQUEST_ERROR_SIZE])
+{
+        json_t *disk;
+        size_t i;
+
+        json_array_foreach (disks, i, disk) {
+                int r = json_fields_check(disk, disk_fields, ELEMENTSOF(disk_fields), "a disk",
+                                          ret_error);
+
+                if (r < 0)
+                        return r;
+                for (size_t j = 0; j < i; j++)
+                        if (json_field_number(disk, "key") ==
+                            json_field_number(json_array_get(disks, j), "key"))
+                                return json_fields_refuse(ret_error, "disks: the same key twice");
+        }
+        return 0;
+}
+
+/* Moves the password out of object. */
+static int take_password(json_t *object, Secret **ret_password,
+                         char ret_error[static REQUEST_ERROR_SIZE])
+{
+        const json_t *text = json_object_get(object, "vcenter_password");
+        int r;
+
+        if (!json_is_string(text) || json_string_length(text) == 0)
+                return json_fields_refuse(ret_error, "vcenter_password is missing");
+        r = secret_new(json_string_value(text), json_string_length(text), ret_password);
+        if (r == -EFBIG)
+                return json_fields_refuse(ret_error, "vcenter_password is too long");
+        if (r >= 0)
+                (void) json_object_del(object, "vcenter_password");
+        return r;
+}
+
+static int parse(const char *text, size_t size, json_t **ret_object,
+                 char ret_error[static REQUEST_ERROR_SIZE])
+{
+        int r = result_parse_within(text, size, REQUEST_SIZE_MAX, ret_object);
+
+        if (r == -EBADMSG || r == -EFBIG || r == -ELOOP)
+                return json_fields_refuse(ret_error,
+                                          "The request must be one JSON object of at most %d bytes "
+                                          "without repeated keys",
+                                          REQUEST_SIZE_MAX);
+        return r;
+}
+
+static int set_digest(Request *request)
+{
+        unsigned char digest[crypto_hash_sha256_BYTES];
+        _cleanup_free_ char *text = json_dumps(request->public, JSON_COMPACT | JSON_SORT_KEYS);
+
+        if (!text)
+                return -ENOMEM;
+        (void) crypto_hash_sha256(digest, (const unsigned char *) text, strlen(text));
+        (void) sodium_bin2hex(request->digest, sizeof(request->digest), digest, sizeof(digest));
+        return 0;
+}
+
+int request_read(const char *text, size_t size, Request *ret_request,
+                 char ret_error[static REQUEST_ERROR_SIZE])
+{
+        CLEANUP(request_done) Request request = {};
+        int r;
+
+        r = parse(text, size, &request.public, ret_error);
+        if (r >= 0)
+                r = take_password(request.public, &request.password, ret_error);
+        if (r >= 0)
+                r = json_fields_check(request.public, request_fields, ELEMENTSOF(request_fields),
+                                      "the request", ret_error);
+        if (r >= 0)
+                r = check_targets(json_object_get(request.public, "nbd_targets"), ret_error);
+        if (r >= 0)
+                r = check_distinct(json_object_get(request.public, "nbd_targets"), ret_error);
+        if (r >= 0)
+                r = check_disks(json_object_get(request.public, "disks"), ret_error);
+        if (r >= 0)
+                r = set_digest(&request);
+        if (r < 0)
+                return r;
+        request.job = json_field_number(request.public, "job_id");
+        request.attempt = json_field_number(request.public, "attempt");
+        *ret_request = request;
+        request = (Request){};
+        return 0;
+}
+
+void request_done(Request *request)
+{
+        json_decref(request->public);
+        secret_free(request->password);
+        *request = (Request){};
+}
+
+static int read_jobs(const json_t *list, Login *login, char ret_error[static REQUEST_ERROR_SIZE])
+{
+        size_t n = json_array_size(list);
+
+        if (!list)
+                return 0;
+        if (!json_is_array(list) || n > JOBS_MAX)
+                return json_fields_refuse(ret_error, "job_ids must be a list of at most %d numbers",
+                                          JOBS_MAX);
+        login->jobs = calloc(n + 1, sizeof(uint64_t));
+        if (!login->jobs)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i++) {
+                json_int_t job = json_integer_value(json_array_get(list, i));
+
+                if (job < 1)
+                        return json_fields_refuse(ret_error,
+                                                  "job_ids must be a list of numbers of jobs");
+                login->jobs[login->n_jobs++] = (uint64_t) job;
+        }
+        return 0;
+}
+
+int login_read(const char *text, size_t size, Login *ret_login,
+               char ret_error[static REQUEST_ERROR_SIZE])
+{
+        CLEANUP(login_done) Login login = {};
+        CLEANUP(json_decref_p) json_t *object = NULL;
+        const char *host, *user;
+        int r;
+
+        r = parse(text, size, &object, ret_error);
+        if (r < 0)
+                return r;
+        host = json_string_value(json_object_get(object, "vcenter_host"));
+        user = json_string_value(json_object_get(object, "vcenter_user"));
+        if (!host || !*host || !user || !*user)
+                return json_fields_refuse(ret_error, "vcenter_host and vcenter_user must be there");
+        login.host = strdup(host);
+        login.user = strdup(user);
+        if (!login.host || !login.user)
+                return -ENOMEM;
+        r = take_password(object, &login.password, ret_error);
+        if (r >= 0)
+                r = read_jobs(json_object_get(object, "job_ids"), &login, ret_error);
+        if (r < 0)
+                return r;
+        *ret_login = login;
+        login = (Login){};
+        return 0;
+}
+
+void login_done(Login *login)
+{
+        free(login->host);
+        free(login->user);
+        free(login->jobs);
+        secret_free(login->password);
+        *login = (Login){};
+}

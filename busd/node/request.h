@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the hub asks a node for, read strictly: the JSON of POST /api/v1/backup/start. Pure.
+ */
+#pragma once
+
+#include "secret.h"
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+        REQUEST_SIZE_MAX = 256 * 1024,
+        REQUEST_DISKS_MAX = 60,
+        REQUEST_ERROR_SIZE = 256,
+        REQUEST_DIGEST_SIZE = 65,
+};
+
+/* Members are borrowed from public. */
+typedef struct Request {
+        json_t *public; /* everything but the password */
+        Secret *password;
+        uint64_t job, attempt;
+        char digest[REQUEST_DIGEST_SIZE]; /* of public: two requests with the same one ask for the same */
+} Request;
+
+/* 0, or -EBADMSG with one line that says what is wrong; -ENOMEM. */
+int request_read(const char *text, size_t size, Request *ret_request,
+                 char ret_error[static REQUEST_ERROR_SIZE]);
+void request_done(Request *request);
+
+/* A login alone, and which jobs it is for (none: all of that vCenter):
+ * {"vcenter_host", "vcenter_user", "vcenter_password", "job_ids"?}. More members are not looked at. */
+typedef struct Login {
+        char *host, *user;
+        Secret *password;
+        uint64_t *jobs;
+        size_t n_jobs;
+} Login;
+
+int login_read(const char *text, size_t size, Login *ret_login,
+               char ret_error[static REQUEST_ERROR_SIZE]);
+void login_done(Login *login);

@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The runner of tasks (see task-run.h): what follows what, what a result means, and what is still owed when something fails.
+ */
+#include "task-run.h"
+
+#include "bus-node.h"
+#include "bus/bus-error.h"
+#include "cleanup.h"
+#include "clock.h"
+#include "inhibitor.h"
+#include "json-cleanup.h"
+#include "ledger.h"
+#include "log.h"
+#include "node.h"
+#include "parse.h"
+#include "task-step.h"
+#include "task-unit.h"
+#include "unit/units.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+enum {
+        RELEASE_RETRY_SEC = 5,
+        RELEASE_RETRY_MAX_SEC = 600,
+};
+
+LogContext task_context(const Task *task)
+{
+        return (LogContext){ .job = task->job,
+                             .vm = task_request(task, "vm_name"),
+                             .phase = task_state_to_string(task->state) };
+}
+
+/* Writes the row. A ledger that cannot be written stops nothing: what is owed stands in it already. */
+static void store(Task *task)
+{
+        const LogContext context = task_context(task);
+        int r = ledger_write(task->node->ledger, task->row);
+
+        if (r < 0)
+                (void) log_event(LOG_ERR, r, &context, MESSAGE_NONE,
+                                 "The ledger of job %" PRIu64
+                                 " cannot be written: %m; a restart now would take "
+                                 "it up in an earlier state",
+                                 task->job);
+}
+
+static void move_to(Task *task, TaskEvent event)
+{
+        TaskState before = task->state, after = task_state_after(before, event);
+        LogContext context;
+
+        if (after < 0) {
+                context = task_context(task);
+                (void) log_event(LOG_ERR, 0, &context, MESSAGE_NONE,
+                                 "Job %" PRIu64 " cannot be %s when it is %s", task->job,
+                                 task_event_to_string(event), task_state_to_string(before));
+                return;
+        }
+        task->state = after;
+        task_set(task, "State", json_string(task_state_to_string(after)));
+        store(task);
+        context = task_context(task);
+        (void) log_event(LOG_INFO, 0, &context, MESSAGE_JOB_STATE,
+                         "Job %" PRIu64 " of %s: %s, was %s", task->job, context.vm,
+                         task_state_to_string(after), task_state_to_string(before));
+        bus_task_changed(task);
+        inhibitor_set(task->node->inhibitor, node_n_owed(task->node) > 0);
+}
+
+static void timer_off(Task *task)
+{
+        task->timer = sd_event_source_disable_unref(task->timer);
+}
+
+static void task_timer(Task *task, uint64_t usec, sd_event_time_handler_t handler)
+{
+        int r;
+
+        timer_off(task);
+        r = sd_event_add_time_relative(task->node->event, &task->timer, CLOCK_MONOTONIC, usec, 0,
+                                       handler, task);
+        if (r < 0)
+                (void) log_error(r, "Cannot set a timer of job %" PRIu64 ": %m", task->job);
+}
+
+/* Whatever it did is undone: the snapshot goes, if there may be one. */
+static void undo(Task *task)
+{
+        timer_off(task);
+        move_to(task, TASK_EVENT_UNDO);
+        if (task->unit[0])
+                task_step_close(task);
+        else
+                task_enter(task);
+}
+
+static void fail(Task *task, const char *name, const char *text)
+{
+        LogContext context = task_context(task);
+
+        if (*task_text(task, "Ending"))
+                return;
+        task_set(task, "Ending", json_string("failed"));
+        task_set(task, "ErrorName", json_string(name));
+        task_set(task, "ErrorText", json_string(text));
+        (void) log_event(LOG_ERR, 0, &context, MESSAGE_JOB_FAILED,
+                         "Job %" PRIu64 " of %s failed: %s", task->job, context.vm, text);
+        undo(task);
+}
+
+static int on_retry(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        Task *task = userdata;
+
+        (void) source;
+        (void) usec;
+        timer_off(task);
+        task_enter(task);
+        return 0;
+}
+
+void task_retry(Task *task, uint64_t delay_sec)
+{
+        task_timer(task, delay_sec * USEC_PER_SEC, on_retry);
+}
+
+/* ── The release, which is tried until it is done ── */
+
+static void release_failed(Task *task, const char *text)
+{
+        const LogContext context = task_context(task);
+        uint64_t delay_sec = RELEASE_RETRY_SEC;
+
+        for (unsigned i = 0; i < task->n_tries && delay_sec < RELEASE_RETRY_MAX_SEC; i++)
+                delay_sec *= 2;
+        if (delay_sec > RELEASE_RETRY_MAX_SEC)
+                delay_sec = RELEASE_RETRY_MAX_SEC;
+        task->n_tries++;
+        task_set(task, "ReleaseError", json_string(text));
+        (void) log_event(LOG_ERR, 0, &context, MESSAGE_OBLIGATION_OPEN,
+                         "The snapshot '%s' of %s cannot be removed: %s. Next try in %" PRIu64 " s",
+                         task_text(task, "SnapshotName"), context.vm, text, delay_sec);
+        store(task);
+        task_retry(task, delay_sec);
+        task_step_close(task);
+}
+
+/* ── Results ── */
+
+/* The disk of the snapshot with this key. */
+static const json_t *find_disk(const Task *task, json_int_t key)
+{
+        const json_t *disk;
+        size_t i;
+
+        json_array_foreach (json_object_get(json_object_get(task->row, "Snapshot"), "disks"), i,
+                            disk)
+                if (json_integer_value(json_object_get(disk, "disk_key")) == key)
+                        return disk;
+        return NULL;
+}
+
+/* What the row keeps of a copy. Digests of many disks are too much for it; they stay in a file beside it. Why a disk was
+ * read whole is told by whoever decided it: the copier, or this node before it. */
+static json_t *summary_of(const Task *task, const json_t *result)
+{
+        json_t *copy = json_deep_copy(result), *disk;
+        size_t i;
+
+        json_array_foreach (json_object_get(copy, "disks"), i, disk) {
+                const json_t *from = find_disk(
+                                task, json_integer_value(json_object_get(disk, "disk_key")));
+                const char *reason = NULL;
+
+                (void) json_object_del(disk, "digest");
+                if (from && !task_disk_is_incremental(task, from, &reason) && reason &&
+                    !json_object_get(disk, "reason"))
+                        (void) json_object_set_new(disk, "reason", json_string(reason));
+        }
+        return copy;
+}
+
+void task_step_ok(Task *task, const json_t *result)
+{
+        int r;
+
+        switch (task->state) {
+        case TASK_SNAPSHOTTING:
+                task_set(task, "Snapshot", json_deep_copy(result));
+                move_to(task, TASK_EVENT_SNAPSHOT_TAKEN);
+                break;
+        case TASK_COPYING:
+                r = ledger_write_result(task->node->ledger, task->job, result);
+                if (r < 0) {
+                        fail(task, BUS_ERROR_FAILED,
+                             "The result of the copy cannot be kept: no space or a broken disk "
+                             "below /var/lib/sendense-node");
+                        return;
+                }
+                task_set(task, "Copy", summary_of(task, result));
+                task_set(task, "CopiedUSec", json_integer((json_int_t) clock_realtime_usec()));
+                move_to(task, TASK_EVENT_COPIED);
+                break;
+        case TASK_RELEASING:
+                task_set(task, "OwesSnapshot", json_false());
+                task_set(task, "ReleaseError", json_null());
+                store(task);
+                break;
+        case TASK_ACCEPTED:
+        case TASK_COPIED:
+        case TASK_RELEASED:
+        case TASK_FAILED:
+        case TASK_CANCELLED:
+        case TASK_STATE_MAX:
+        case TASK_STATE_INVALID:
+                break;
+        }
+        task_step_close(task);
+}
+
+void task_step_failed(Task *task, const char *name, const char *text)
+{
+        if (task->state == TASK_RELEASING)
+                release_failed(task, text);
+        else
+                fail(task, name, text);
+}
+
+/* ── States ── */
+
+static int on_held_too_long(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        Task *task = userdata;
+        const LogContext context = task_context(task);
+
+        (void) source;
+        (void) usec;
+        (void) log_event(LOG_WARNING, 0, &context, MESSAGE_NONE,
+                         "No hub has asked for the snapshot of job %" PRIu64
+                         " for too long, removing it. The hub may "
+                         "still commit what was copied",
+                         task->job);
+        task_set(task, "Outcome", json_string("expired"));
+        timer_off(task);
+        move_to(task, TASK_EVENT_RELEASE);
+        task_enter(task);
+        return 0;
+}
+
+static void hold(Task *task)
+{
+        uint64_t now = clock_realtime_usec(), since = task_number(task, "CopiedUSec");
+        uint64_t max = task->node->config->snapshot_hold_usec;
+        uint64_t held = now > since ? now - since : 0;
+
+        task_timer(task, held < max ? max - held : 0, on_held_too_long);
+}
+
+static void begin(Task *task)
+{
+        task_set(task, "OwesSnapshot", json_true());
+        move_to(task, TASK_EVENT_BEGIN);
+        task_enter(task);
+}
+
+static void on_slice_stopped(int error, const char *text, void *userdata)
+{
+        Task *task = userdata;
+
+        task->n_calls--;
+        if (error < 0 && error != -ECANCELED)
+                (void) log_warning(error,
+                                   "The slice of job %" PRIu64 " cannot be stopped, ignoring: %s",
+                                   task->job, text ?: strerror(-error));
+}
+
+/* The slice of a job is a hub's too, when hub and node share a machine: it stays while anything of the job is in it. */
+static void on_units_of_slice(int error, const char *const *units, size_t n, void *userdata)
+{
+        Task *task = userdata;
+        const UnitName slice = { .kind = UNIT_JOB_SLICE, .job = task->job };
+        char text[UNIT_NAME_SIZE];
+        bool is_used = error < 0 || task->node->is_stopping;
+
+        task->n_calls--;
+        for (size_t i = 0; !is_used && i < n; i++) {
+                UnitName name;
+
+                is_used = unit_name_from_string(units[i], &name) >= 0 && name.job == task->job &&
+                          name.kind != UNIT_JOB_SLICE && name.kind != UNIT_REPOSITORY_SERVICE;
+        }
+        if (is_used || unit_name_to_string(&slice, text) < 0)
+                return;
+        task->n_calls++;
+        if (units_stop(task->node->units, text, on_slice_stopped, task) < 0)
+                task->n_calls--;
+}
+
+static void stop_slice(Task *task)
+{
+        task->n_calls++;
+        if (units_list(task->node->units, on_units_of_slice, task) < 0)
+                task->n_calls--;
+}
+
+static void finish(Task *task)
+{
+        const char *ending = task_text(task, "Ending");
+        LogContext context;
+
+        move_to(task, strcmp(ending, "failed") == 0      ? TASK_EVENT_DONE_FAILED
+                      : strcmp(ending, "cancelled") == 0 ? TASK_EVENT_DONE_CANCELLED
+                                                         : TASK_EVENT_DONE);
+        task->password = secret_free(task->password);
+        context = task_context(task);
+        (void) log_event(LOG_INFO, 0, &context, MESSAGE_JOB_ENDED, "Job %" PRIu64 " of %s is %s",
+                         task->job, context.vm, task_state_to_string(task->state));
+        bus_task_removed(task);
+        stop_slice(task);
+}
+
+static void release(Task *task)
+{
+        const LogContext context = task_context(task);
+
+        if (!task_owes(task))
+                finish(task);
+        else if (task->password || task->is_recovered)
+                task_step_begin(task);
+        else
+                (void) log_event(LOG_WARNING, 0, &context, MESSAGE_OBLIGATION_OPEN,
+                                 "The snapshot '%s' of %s is still to be removed, and no login for "
+                                 "%s is known; "
+                                 "it is done when the hub offers one",
+                                 task_text(task, "SnapshotName"), context.vm,
+                                 task_request(task, "vcenter_host"));
+}
+
+void task_enter(Task *task)
+{
+        if (task->timer || task->unit[0] || task->node->is_stopping)
+                return;
+        switch (task->state) {
+        case TASK_ACCEPTED:
+                begin(task);
+                break;
+        case TASK_SNAPSHOTTING:
+        case TASK_COPYING:
+                task_step_begin(task);
+                break;
+        case TASK_COPIED:
+                hold(task);
+                break;
+        case TASK_RELEASING:
+                release(task);
+                break;
+        case TASK_RELEASED:
+        case TASK_FAILED:
+        case TASK_CANCELLED:
+        case TASK_STATE_MAX:
+        case TASK_STATE_INVALID:
+                break;
+        }
+}
+
+void task_recover(Task *task, bool is_same_boot)
+{
+        if (task_state_is_final(task->state))
+                return;
+        if (task->state == TASK_ACCEPTED)
+                fail(task, BUS_ERROR_FAILED,
+                     "The node was restarted before anything was begun; start it again");
+        else if (!is_same_boot && (task->state == TASK_SNAPSHOTTING || task->state == TASK_COPYING))
+                fail(task, BUS_ERROR_REBOOTED, "The node was rebooted in the middle of it");
+        else {
+                task->is_recovered = is_same_boot;
+                task_enter(task);
+        }
+}
+
+int task_cancel(Task *task, const char *principal)
+{
+        const LogContext context = { .job = task->job,
+                                     .vm = task_request(task, "vm_name"),
+                                     .principal = principal };
+
+        if (task_state_is_final(task->state) || task->state == TASK_RELEASING)
+                return -EALREADY;
+        task_set(task, "Ending", json_string("cancelled"));
+        task_set(task, "ErrorName", json_string(BUS_ERROR_CANCELLED));
+        task_set(task, "ErrorText", json_string("Cancelled"));
+        (void) log_event(LOG_NOTICE, 0, &context, MESSAGE_JOB_CANCELLED,
+                         "Job %" PRIu64 " of %s was cancelled by %s", task->job, context.vm,
+                         principal);
+        undo(task);
+        return 0;
+}
+
+int task_release(Task *task, const char *outcome, const char *principal)
+{
+        bool is_abandoned = strcmp(outcome, "abandoned") == 0;
+
+        if (!is_abandoned && strcmp(outcome, "committed") != 0)
+                return -EINVAL;
+        if (task->state == TASK_RELEASING || task_state_is_final(task->state))
+                return 0;
+        if (task->state != TASK_COPIED)
+                return is_abandoned ? task_cancel(task, principal) : -EBUSY;
+        task_set(task, "Outcome", json_string(outcome));
+        timer_off(task);
+        move_to(task, TASK_EVENT_RELEASE);
+        task_enter(task);
+        return 0;
+}
+
+void task_login(Task *task, Secret *password)
+{
+        if (task_state_is_final(task->state)) {
+                secret_free(password);
+                return;
+        }
+        secret_free(task->password);
+        task->password = password;
+        if (task->state != TASK_RELEASING || task->unit[0])
+                return;
+        timer_off(task);
+        task->n_tries = 0;
+        task_enter(task);
+}

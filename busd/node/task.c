@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A task as data (see task.h).
+ */
+#include "task.h"
+
+#include "cleanup.h"
+#include "json-cleanup.h"
+
+#include <string.h>
+
+Task *task_new(Node *node, json_t *row)
+{
+        CLEANUP(json_decref_p) json_t *owned = row;
+        Task *task = malloc(sizeof(*task));
+
+        if (!task)
+                return NULL;
+        *task = (Task){
+                .node = node,
+                .row = TAKE(owned),
+        };
+        task->job = task_number(task, "Job");
+        task->attempt = task_number(task, "Attempt");
+        task->state = task_state_from_string(task_text(task, "State"));
+        return task;
+}
+
+Task *task_free(Task *task)
+{
+        if (!task)
+                return NULL;
+        sd_event_source_disable_unref(task->timer);
+        json_decref(task->row);
+        secret_free(task->password);
+        free(task);
+        return NULL;
+}
+
+const char *task_text(const Task *task, const char *key)
+{
+        return json_string_value(json_object_get(task->row, key)) ?: "";
+}
+
+uint64_t task_number(const Task *task, const char *key)
+{
+        return (uint64_t) json_integer_value(json_object_get(task->row, key));
+}
+
+const char *task_request(const Task *task, const char *key)
+{
+        return json_string_value(json_object_get(json_object_get(task->row, "Request"), key)) ?: "";
+}
+
+bool task_owes(const Task *task)
+{
+        return json_is_true(json_object_get(task->row, "OwesSnapshot"));
+}
+
+void task_set(Task *task, const char *key, json_t *value)
+{
+        /* Without memory the old value stays, and the next step writes the row again. */
+        (void) json_object_set_new(task->row, key, value);
+}
+
+uint64_t task_bytes_done(const Task *task)
+{
+        uint64_t sum = 0;
+
+        for (unsigned i = 0; i < task->n_disks; i++)
+                sum += task->disks[i].bytes_done;
+        return sum;
+}
+
+uint64_t task_bytes_total(const Task *task)
+{
+        uint64_t sum = 0;
+
+        for (unsigned i = 0; i < task->n_disks; i++)
+                sum += task->disks[i].bytes_total;
+        return sum;
+}
+
+bool task_progress(Task *task, uint32_t disk_key, uint64_t bytes_done, uint64_t bytes_total)
+{
+        unsigned i = 0;
+
+        while (i < task->n_disks && task->disks[i].key != disk_key)
+                i++;
+        if (i == TASK_DISKS_MAX)
+                return false;
+        if (i == task->n_disks)
+                task->n_disks++;
+        task->disks[i] = (TaskDisk){ disk_key, bytes_done, bytes_total };
+        return true;
+}
+
+static uint64_t bytes_done_of(const Task *task, json_int_t key)
+{
+        for (unsigned i = 0; i < task->n_disks; i++)
+                if (task->disks[i].key == (uint64_t) key)
+                        return task->disks[i].bytes_done;
+        return 0;
+}
+
+/* Adds what the copy's result says of the disk. */
+static void add_copied(const Task *task, json_int_t key, json_t *row)
+{
+        static const char *const texts[][2] = {
+                { "backup_type", "BackupType" },
+                { "reason", "Reason" },
+                { "change_id", "ChangeId" },
+        };
+        const json_t *disk;
+        size_t i;
+
+        json_array_foreach (json_object_get(json_object_get(task->row, "Copy"), "disks"), i, disk) {
+                if (json_integer_value(json_object_get(disk, "disk_key")) != key)
+                        continue;
+                for (size_t j = 0; j < ELEMENTSOF(texts); j++)
+                        if (json_object_get(disk, texts[j][0]))
+                                (void) json_object_set(row, texts[j][1],
+                                                       json_object_get(disk, texts[j][0]));
+        }
+}
+
+/* The disks of the snapshot, how far they are, and what became of them. */
+static json_t *show_disks(const Task *task)
+{
+        json_t *list = json_array(), *disk;
+        size_t i;
+
+        json_array_foreach (json_object_get(json_object_get(task->row, "Snapshot"), "disks"), i,
+                            disk) {
+                json_int_t key = json_integer_value(json_object_get(disk, "disk_key"));
+                json_t *row;
+
+                row = json_pack("{s:I, s:I, s:I}", "Key", key, "CapacityBytes",
+                                json_integer_value(json_object_get(disk, "capacity_bytes")),
+                                "BytesDone", (json_int_t) bytes_done_of(task, key));
+                if (!row)
+                        continue;
+                add_copied(task, key, row);
+                (void) json_array_append_new(list, row);
+        }
+        return list;
+}
+
+json_t *task_show(const Task *task)
+{
+        json_t *show = json_pack(
+                        "{s:I, s:I, s:s, s:s, s:s, s:I, s:b, s:s, s:s, s:s, s:s, s:I, s:I, s:I, "
+                        "s:o*}",
+                        "Id", (json_int_t) task->job, "Attempt", (json_int_t) task->attempt, "Vm",
+                        task_request(task, "vm_name"), "State", task_state_to_string(task->state),
+                        "OwesSnapshot", task_owes(task), "SnapshotName",
+                        task_text(task, "SnapshotName"), "Outcome", task_text(task, "Outcome"),
+                        "ErrorName", task_text(task, "ErrorName"), "Error",
+                        task_text(task, "ErrorText"), "BytesDone",
+                        (json_int_t) task_bytes_done(task), "BytesTotal",
+                        (json_int_t) task_bytes_total(task), "CreatedUSec",
+                        (json_int_t) task_number(task, "CreatedUSec"), "Disks", show_disks(task));
+
+        return show;
+}

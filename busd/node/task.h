@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One backup at the node: its row of the ledger, what memory knows beside it, and the questions the other rooms ask.
+ * task-run.c moves it.
+ */
+#pragma once
+
+#include "names.h"
+#include "secret.h"
+#include "task-state.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+typedef struct Node Node;
+
+enum {
+        TASK_DISKS_MAX = 60,
+};
+
+typedef struct TaskDisk {
+        uint32_t key;
+        uint64_t bytes_done, bytes_total;
+} TaskDisk;
+
+/* The row: Job, Attempt, State, Request (without a password), Digest (of it), SnapshotName, OwesSnapshot, Snapshot and
+ * Copy (results of the units), Outcome, Ending, ErrorName, ErrorText, Warnings, BootId, CreatedUSec, CopiedUSec. */
+typedef struct Task {
+        Node *node;
+        json_t *row;
+        uint64_t job, attempt;
+        TaskState state;
+        Secret *password; /* NULL after a restart, until somebody offers it again */
+        char unit[UNIT_NAME_SIZE]; /* of the step that is open; "" when none is */
+        uint32_t process_id; /* of that unit's program; 0 when it is not known */
+        unsigned n_calls; /* to systemd about it, not yet answered */
+        bool is_closing; /* the unit is being stopped: nothing it does counts any more */
+        bool is_closed; /* it is gone; the task goes on when no call is open */
+        bool is_recovered; /* its step may be under way already */
+        unsigned n_tries; /* of the release */
+        sd_event_source *timer; /* end of the hold, or the next try */
+        TaskDisk disks[TASK_DISKS_MAX];
+        unsigned n_disks;
+        uint64_t told_usec; /* when progress was last told */
+} Task;
+
+/* Takes the reference of row. */
+Task *task_new(Node *node, json_t *row);
+Task *task_free(Task *task);
+
+/* Members of the row, and of the request in it; "" and 0 when they are not there. */
+const char *task_text(const Task *task, const char *key);
+uint64_t task_number(const Task *task, const char *key);
+const char *task_request(const Task *task, const char *key);
+bool task_owes(const Task *task);
+
+/* Sets a member; value is taken. */
+void task_set(Task *task, const char *key, json_t *value);
+
+/* What the bus shows of it (a new reference): Id, Attempt, Vm, State, … */
+json_t *task_show(const Task *task);
+
+uint64_t task_bytes_done(const Task *task);
+uint64_t task_bytes_total(const Task *task);
+
+/* Of a datagram. false: not a disk of this task. */
+bool task_progress(Task *task, uint32_t disk_key, uint64_t bytes_done, uint64_t bytes_total);

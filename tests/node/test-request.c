@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * busd/node/request: what a request must hold, that the password leaves the JSON, and which requests are the same.
+ */
+#include "unit.h"
+
+#include "json-cleanup.h"
+#include "request.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define UUID "11111111-2222-3333-4444-555555555555"
+
+static json_t *good(void)
+{
+        json_t *object = json_pack("{s:i, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:{s:s, s:s}, "
+                                   "s:[{s:i, s:s, s:i, s:s}]}",
+                                   "job_id", 7, "attempt", 1, "vm_name", "web", "vm_path",
+                                   "DC0/vm/web", "instance_uuid", UUID, "vcenter_host", "vc",
+                                   "vcenter_user", "u", "vcenter_password", "geheim", "backup_type",
+                                   "full", "nbd_targets", "2000", "nbd://127.0.0.1:10100/a", "2001",
+                                   "nbd://127.0.0.1:10101/b", "disks", "key", 2000, "backing_uuid",
+                                   "x", "capacity_bytes", 512, "change_id", "a/1");
+
+        assert_non_null(object);
+        return object;
+}
+
+static int read_object(const json_t *object, Request *ret_request,
+                       char error[static REQUEST_ERROR_SIZE])
+{
+        char *text = json_dumps(object, 0);
+        int r = request_read(text, strlen(text), ret_request, error);
+
+        free(text);
+        return r;
+}
+
+static void complete(void **state)
+{
+        CLEANUP(json_decref_p) json_t *object = good();
+        CLEANUP(request_done) Request request = {}, again = {};
+        char error[REQUEST_ERROR_SIZE], *text;
+
+        (void) state;
+        assert_int_equal(read_object(object, &request, error), 0);
+        assert_int_equal(request.job, 7);
+        assert_int_equal(request.attempt, 1);
+        assert_string_equal(secret_data(request.password), "geheim");
+        text = json_dumps(request.public, 0);
+        assert_null(strstr(text, "geheim"));
+        free(text);
+
+        /* Another password asks for the same; anything else does not. */
+        assert_int_equal(json_object_set_new(object, "vcenter_password", json_string("other")), 0);
+        assert_int_equal(read_object(object, &again, error), 0);
+        assert_string_equal(again.digest, request.digest);
+        request_done(&again);
+        assert_int_equal(json_object_set_new(object, "backup_type", json_string("incremental")), 0);
+        assert_int_equal(read_object(object, &again, error), 0);
+        assert_string_not_equal(again.digest, request.digest);
+}
+
+static void refused(json_t *object, const char *word)
+{
+        CLEANUP(json_decref_p) json_t *owned = object;
+        Request request = {};
+        char error[REQUEST_ERROR_SIZE] = "";
+
+        assert_int_equal(read_object(owned, &request, error), -EBADMSG);
+        assert_null(request.public);
+        assert_null(request.password);
+        if (!strstr(error, word))
+                fail_msg("'%s' does not name %s", error, word);
+        assert_null(strstr(error, "geheim"));
+}
+
+static json_t *with(const char *key, json_t *value)
+{
+        json_t *object = good();
+
+        assert_int_equal(json_object_set_new(object, key, value), 0);
+        return object;
+}
+
+static json_t *without(const char *key)
+{
+        json_t *object = good();
+
+        assert_int_equal(json_object_del(object, key), 0);
+        return object;
+}
+
+static void members(void **state)
+{
+        static const char *const needed[] = { "job_id",          "attempt",       "vm_name",
+                                              "vm_path",         "instance_uuid", "vcenter_host",
+                                              "vcenter_user",    "backup_type",   "nbd_targets",
+                                              "vcenter_password" };
+
+        (void) state;
+        for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
+                refused(without(needed[i]), needed[i]);
+        refused(with("job_id", json_integer(0)), "job_id");
+        refused(with("job_id", json_string("7")), "job_id");
+        refused(with("vcenter_password", json_string("")), "vcenter_password");
+        refused(with("backup_type", json_string("differential")), "backup_type");
+        refused(with("instance_uuid", json_string("11111111-2222-3333-4444-55555555555Z")),
+                "instance_uuid");
+        refused(with("surprise", json_true()), "surprise");
+}
+
+static void targets(void **state)
+{
+        (void) state;
+        refused(with("nbd_targets", json_object()), "nbd_targets");
+        refused(with("nbd_targets", json_pack("{s:s}", "scsi0", "nbd://h:1/a")), "number");
+        refused(with("nbd_targets", json_pack("{s:s}", "2000", "http://h:1/a")), "2000");
+        refused(with("nbd_targets", json_pack("{s:s}", "2000", "nbd://h:1/a b")), "2000");
+        refused(with("nbd_targets", json_pack("{s:i}", "2000", 1)), "2000");
+        refused(with("nbd_targets",
+                     json_pack("{s:s, s:s}", "2000", "nbd://h:1/a", "2001", "nbd://h:1/a")),
+                "same target");
+}
+
+static void disks(void **state)
+{
+        json_t *twice = json_pack("[{s:i, s:i}, {s:i, s:i}]", "key", 2000, "capacity_bytes", 512,
+                                  "key", 2000, "capacity_bytes", 512);
+
+        (void) state;
+        refused(with("disks", twice), "twice");
+        refused(with("disks", json_pack("[{s:i}]", "key", 2000)), "capacity_bytes");
+        refused(with("disks", json_pack("[i]", 1)), "disk");
+}
+
+static void no_object(void **state)
+{
+        static const char *const texts[] = { "", "[]", "{", "7", "{\"job_id\":1,\"job_id\":2}" };
+        char error[REQUEST_ERROR_SIZE];
+        Request request = {};
+
+        (void) state;
+        for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+                assert_int_equal(request_read(texts[i], strlen(texts[i]), &request, error),
+                                 -EBADMSG);
+}
+
+static void logins(void **state)
+{
+        static const char text[] = "{\"vcenter_host\":\"vc\",\"vcenter_user\":\"u\",\"vcenter_"
+                                   "password\":\"p\","
+                                   "\"job_ids\":[7,9],\"outcome\":\"committed\"}";
+        static const char *const bad[] = {
+                "{\"vcenter_host\":\"vc\",\"vcenter_user\":\"u\"}",
+                "{\"vcenter_user\":\"u\",\"vcenter_password\":\"p\"}",
+                "{\"vcenter_host\":\"vc\",\"vcenter_user\":\"u\",\"vcenter_password\":\"p\",\"job_"
+                "ids\":7}",
+                "{\"vcenter_host\":\"vc\",\"vcenter_user\":\"u\",\"vcenter_password\":\"p\",\"job_"
+                "ids\":[\"a\"]}",
+        };
+        char error[REQUEST_ERROR_SIZE];
+        Login login = {};
+
+        (void) state;
+        assert_int_equal(login_read(text, strlen(text), &login, error), 0);
+        assert_string_equal(login.host, "vc");
+        assert_string_equal(secret_data(login.password), "p");
+        assert_int_equal(login.n_jobs, 2);
+        assert_int_equal(login.jobs[1], 9);
+        login_done(&login);
+        for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+                assert_int_equal(login_read(bad[i], strlen(bad[i]), &login, error), -EBADMSG);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(complete), cmocka_unit_test(members),   cmocka_unit_test(targets),
+                cmocka_unit_test(disks),    cmocka_unit_test(no_object), cmocka_unit_test(logins),
+        };
+
+        return RUN_TESTS(tests);
+}
