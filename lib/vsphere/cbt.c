@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * QueryChangedDiskAreas, every page of it (see cbt.h). A page says which part of the disk it describes; it may
+ * name no area in it, and the next question is asked where it ends, never at the end of the disk.
+ */
+#include "vsphere/cbt.h"
+
+#include "bus/bus-error.h"
+#include "cleanup.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+
+static int doubt(VSphereAreas *areas, const char *format, ...)
+                __attribute__((format(printf, 2, 3)));
+
+static int doubt(VSphereAreas *areas, const char *format, ...)
+{
+        va_list ap;
+
+        areas_done(areas);
+        va_start(ap, format);
+        (void) vsnprintf(areas->reason, sizeof(areas->reason), format, ap);
+        va_end(ap);
+        vsphere_text_clean(areas->reason);
+        return AREAS_WHOLE_DISK;
+}
+
+void areas_done(VSphereAreas *areas)
+{
+        free(areas->areas);
+        *areas = (VSphereAreas){};
+}
+
+static size_t uuid_length(const char *change_id)
+{
+        size_t length = strspn(change_id, "0123456789abcdefABCDEF -");
+
+        return change_id[length] == '/' ? length : 0;
+}
+
+bool change_id_is_valid(const char *change_id)
+{
+        size_t length = uuid_length(change_id);
+        const char *sequence = change_id + length + 1;
+
+        return length > 0 && strlen(change_id) <= CHANGE_ID_MAX && *sequence &&
+               sequence[strspn(sequence, "0123456789")] == '\0';
+}
+
+bool change_id_is_comparable(const char *a, const char *b)
+{
+        return change_id_is_valid(a) && change_id_is_valid(b) && uuid_length(a) == uuid_length(b) &&
+               strncasecmp(a, b, uuid_length(a)) == 0;
+}
+
+/* Areas come in order, so one that touches the last becomes part of it. */
+static int add_area(VSphereAreas *areas, uint64_t offset, uint64_t length)
+{
+        VSphereArea *last = areas->n_areas > 0 ? &areas->areas[areas->n_areas - 1] : NULL;
+
+        areas->bytes += length;
+        if (last && last->offset + last->length == offset) {
+                last->length += length;
+                return 0;
+        }
+        if (areas->n_areas == AREAS_MAX)
+                return doubt(areas, "more than %u areas have changed", (unsigned) AREAS_MAX);
+        if (areas->n_areas == 0 ||
+            (areas->n_areas >= 16 && (areas->n_areas & (areas->n_areas - 1)) == 0)) {
+                size_t n = areas->n_areas == 0 ? 16 : areas->n_areas * 2;
+                VSphereArea *larger = reallocarray(areas->areas, n, sizeof(VSphereArea));
+
+                if (!larger)
+                        return -ENOMEM;
+                areas->areas = larger;
+        }
+        areas->areas[areas->n_areas++] = (VSphereArea){ offset, length };
+        return 0;
+}
+
+int areas_add_page(VSphereAreas *areas, const XmlNode *page, uint64_t asked, uint64_t capacity,
+                   uint64_t *ret_next)
+{
+        uint64_t start, length, at = asked;
+
+        if (xml_uint64_at(page, "startOffset", INT64_MAX, &start) < 0 ||
+            xml_uint64_at(page, "length", INT64_MAX, &length) < 0)
+                return doubt(areas,
+                             "vCenter's answer about %" PRIu64 " is no page of changed areas",
+                             asked);
+        if (start != asked)
+                return doubt(areas, "asked about %" PRIu64 ", vCenter answers about %" PRIu64,
+                             asked, start);
+        if (length == 0 || length > capacity - start)
+                return doubt(areas,
+                             "vCenter describes %" PRIu64 " bytes from %" PRIu64
+                             " on, of a disk of %" PRIu64,
+                             length, start, capacity);
+        for (const XmlNode *area = xml_child(page, "changedArea"); area;
+             area = xml_next(area, "changedArea")) {
+                uint64_t offset, size;
+                int r;
+
+                if (xml_uint64_at(area, "start", INT64_MAX, &offset) < 0 ||
+                    xml_uint64_at(area, "length", INT64_MAX, &size) < 0 || size == 0)
+                        return doubt(areas, "vCenter names an area without an offset or a length");
+                if (offset < at || offset >= start + length || size > start + length - offset)
+                        return doubt(areas,
+                                     "vCenter names an area of %" PRIu64 " bytes at %" PRIu64
+                                     ", where %" PRIu64 " to %" PRIu64 " is possible",
+                                     size, offset, at, start + length);
+                r = add_area(areas, offset, size);
+                if (r != 0)
+                        return r;
+                at = offset + size;
+        }
+        *ret_next = start + length;
+        return 0;
+}
+
+static int ask_page(VSphere *v, const VSphereAreasRequest *request, uint64_t offset,
+                    XmlDocument **ret_document, const XmlNode **ret_answer, VSphereError *error)
+{
+        _cleanup_free_ char *arguments = NULL;
+        size_t size = 0;
+        FILE *f = open_memstream(&arguments, &size);
+
+        if (!f)
+                return vsphere_error_errno(error, -errno, "Cannot ask for changed areas");
+        (void) fputs("<snapshot type=\"VirtualMachineSnapshot\">", f);
+        xml_put(f, request->snapshot->value);
+        (void) fprintf(f,
+                       "</snapshot><deviceKey>%" PRIu32 "</deviceKey><startOffset>%" PRIu64
+                       "</startOffset><changeId>",
+                       request->disk_key, offset);
+        xml_put(f, request->change_id);
+        (void) fputs("</changeId>", f);
+        if (fclose(f) != 0)
+                return vsphere_error_errno(error, -ENOMEM, "Cannot ask for changed areas");
+        return vsphere_call(v,
+                            &(VSphereCall){ .method = "QueryChangedDiskAreas",
+                                            .self = request->vm,
+                                            .arguments = arguments },
+                            ret_document, ret_answer, error);
+}
+
+/* A fault is about the tracking of this disk, unless it says that the object is not there at all. */
+static bool is_doubt(const VSphereError *error)
+{
+        return error->fault[0] != '\0' && !vsphere_error_is_fault(error, "ManagedObjectNotFound") &&
+               !vsphere_error_is_fault(error, "NotAuthenticated") &&
+               !vsphere_error_is_fault(error, "InvalidLogin");
+}
+
+static int check_change_id(const VSphereAreasRequest *request, VSphereAreas *areas)
+{
+        if (strcmp(request->change_id, "*") == 0)
+                return 0;
+        if (*request->change_id == '\0')
+                return doubt(areas, "the last backup knows no change id of this disk");
+        if (!change_id_is_valid(request->change_id))
+                return doubt(areas, "the change id of the last backup is none");
+        if (!request->change_id_now)
+                return 0;
+        if (*request->change_id_now == '\0')
+                return doubt(areas, "the changes of this disk are not tracked");
+        if (!change_id_is_comparable(request->change_id, request->change_id_now))
+                return doubt(areas, "tracking of this disk began anew since the last backup");
+        return 0;
+}
+
+int vsphere_changed_areas(VSphere *v, const VSphereAreasRequest *request, VSphereAreas *ret,
+                          VSphereError *error)
+{
+        CLEANUP(areas_done) VSphereAreas areas = {};
+        unsigned n_pages = 0;
+        int r;
+
+        r = check_change_id(request, &areas);
+        for (uint64_t offset = 0; r == 0 && offset < request->capacity;) {
+                CLEANUP(xml_free_p) XmlDocument *document = NULL;
+                const XmlNode *answer = NULL;
+
+                r = ask_page(v, request, offset, &document, &answer, error);
+                if (r < 0 && is_doubt(error))
+                        r = doubt(&areas, "%s", error->text);
+                else if (r < 0)
+                        return error->name ? vsphere_error_prefix(error, error->name,
+                                                                  "changed areas of disk %" PRIu32,
+                                                                  request->disk_key)
+                                           : r;
+                else
+                        r = areas_add_page(&areas, xml_child(answer, "returnval"), offset,
+                                           request->capacity, &offset);
+                if (r == 0 && ++n_pages == AREAS_PAGES_MAX)
+                        r = doubt(&areas, "vCenter answers in more than %u pages",
+                                  (unsigned) AREAS_PAGES_MAX);
+        }
+        if (r < 0)
+                return vsphere_error_errno(error, r, "Cannot keep the changed areas");
+        areas.n_pages = n_pages;
+        *ret = areas;
+        areas = (VSphereAreas){};
+        return r;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One POST to /sdk and its answer, as bytes, over one kept connection. Limits of time only for connecting and
+ * for a transfer that stands still; a descriptor that becomes readable ends any of them.
+ */
+#pragma once
+
+#include "vsphere/error.h"
+#include "vsphere/tls.h"
+
+#include <curl/curl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+        TRANSPORT_CONNECT_SEC = 30,
+        TRANSPORT_STALL_SEC = 600, /* a vCenter may think for long over a big disk */
+        TRANSPORT_SIZE_MAX = 32 * 1024 * 1024,
+};
+
+typedef struct Transport {
+        CURL *curl;
+        struct curl_slist *headers;
+        char *host; /* as for people */
+        int cancel_fd; /* > 0: readable means stop */
+        VSphereTls tls;
+        char message[CURL_ERROR_SIZE];
+} Transport;
+
+typedef struct TransportAnswer {
+        long status; /* of HTTP */
+        char *data;
+        size_t size;
+} TransportAnswer;
+
+/* To be closed in any case. host is a name or an address, without brackets. */
+int transport_open(Transport *transport, const char *host, uint16_t port, unsigned stall_sec,
+                   int cancel_fd, VSphereError *error);
+void transport_close(Transport *transport);
+
+/* A number for the people of the other side: sessions of one transport have the same user agent. */
+int transport_name(Transport *transport, const char *user_agent);
+
+/* once: the request must not be sent twice, not even by libcurl when a kept connection turns out to be dead.
+ * ret_may_have_arrived is set in any case: whether the peer may have acted on it. -ECANCELED, or an error with
+ * is_transient. */
+int transport_post(Transport *transport, const char *body, size_t size, bool once,
+                   bool *ret_may_have_arrived, TransportAnswer *ret_answer, VSphereError *error);
+void transport_answer_done(TransportAnswer *answer);
+
+/* Waits, unless it is cancelled: -ECANCELED. */
+int transport_wait(const Transport *transport, unsigned msec, VSphereError *error);
+
+/* The session's cookie as NAME=VALUE, verbatim, or -ENOENT; and its end. */
+int transport_cookie(const Transport *transport, char **ret_cookie);
+void transport_forget_cookies(Transport *transport);
