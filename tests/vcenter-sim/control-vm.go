@@ -24,6 +24,8 @@ func (s *sim) vmVerbs() map[string]verb {
 		"/vm/template":      s.ctlVMTemplate,
 		"/vm/power":         s.ctlVMPower,
 		"/vm/cbt":           s.ctlVMTracking,
+		"/vm/same-uuid":     s.ctlVMSameUUID,
+		"/vm/suspended":     s.onVM(s.suspend),
 		"/vm/user-snapshot": s.onVM(s.plantUserSnapshot),
 	}
 }

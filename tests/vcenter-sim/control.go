@@ -328,8 +328,9 @@ func (s *sim) ctlReset(a args) (interface{}, error) {
 }
 
 // vmOf finds the machine that vm= names: by name, or by reference.
-func (s *sim) vmOf(a args) (*vmState, error) {
-	want := a.need("vm")
+func (s *sim) vmOf(a args) (*vmState, error) { return s.vmNamed(a.need("vm")) }
+
+func (s *sim) vmNamed(want string) (*vmState, error) {
 	var found []*vmState
 	for ref, vm := range s.vms {
 		if ref.Value == want {

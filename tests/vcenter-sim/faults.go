@@ -82,6 +82,10 @@ func (r *rule) check() error {
 		if r.MS == 0 {
 			return fmt.Errorf("delay needs ms=N")
 		}
+	case "bad-xml":
+		if _, ok := badXML(r.Mode); !ok {
+			return fmt.Errorf("bad-xml needs mode=%s", badXMLNames())
+		}
 	case "wrong-sums":
 		for _, m := range wrongSumModes {
 			if m == r.Mode {

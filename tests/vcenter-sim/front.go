@@ -44,6 +44,7 @@ type call struct {
 func (s *sim) handlers() map[string]func(*call) soap.HasFault {
 	return map[string]func(*call) soap.HasFault{
 		"QueryChangedDiskAreas":        s.queryChangedDiskAreas,
+		"FindAllByUuid":                s.findAllByUUID,
 		"CreateSnapshot_Task":          s.createSnapshot,
 		"CreateSnapshotEx_Task":        s.createSnapshotEx,
 		"RemoveSnapshot_Task":          s.removeSnapshot,
@@ -272,6 +273,9 @@ func (s *sim) send(w http.ResponseWriter, c *call) {
 		w.Header().Set("Set-Cookie", cookieValue.ReplaceAllString(cookie, format))
 	}
 	w.Header().Set("Content-Type", "text/xml; charset=utf-8")
+	if bad := pick(c.rules, "bad-xml"); bad != nil {
+		c.answer, _ = badXML(bad.Mode) // the rule's check knows the mode
+	}
 	w.Header().Set("Content-Length", strconv.Itoa(len(c.answer)))
 	cut := pick(c.rules, "cut-answer")
 	if cut != nil && cut.Bytes < 0 {

@@ -41,6 +41,7 @@ var switches = map[string]switchInfo{
 	"empty-500":            {kind: asFault, method: "*", help: "HTTP 500 without a body, no effect"},
 	"http-503":             {kind: asFault, method: "*", help: "HTTP 503 with an HTML page, no effect"},
 	"delay":                {kind: asFault, method: "*", help: "the call waits ms=N first"},
+	"bad-xml":              {kind: asFault, method: "*", help: "the call takes effect, the answer is no SOAP that one may read (mode=NAME)"},
 	"wrong-sums":           {kind: asFault, method: "QueryChangedDiskAreas", help: "changed areas whose sums are wrong (mode=NAME)"},
 
 	"idle-expiry":     {kind: asSetting, help: "milliseconds without a call after which a session is over (0 = never)"},
@@ -55,6 +56,8 @@ var switches = map[string]switchInfo{
 
 	"session-list":    {kind: asCommand, help: "SessionManager.sessionList, and sessions of the control interface"},
 	"uuid-change":     {kind: asCommand, help: "cbt reset: tracking starts again under another UUID"},
+	"same-uuid":       {kind: asCommand, help: "two machines with one instance UUID"},
+	"suspended":       {kind: asCommand, help: "a machine that is suspended"},
 	"template":        {kind: asCommand, help: "a machine that is a template"},
 	"rdm":             {kind: asCommand, help: "a disk shown as a physical raw device mapping"},
 	"independent":     {kind: asCommand, help: "an independent_persistent disk, outside of snapshots"},

@@ -1,0 +1,51 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Machines that are hard to tell apart or that do not run, and answers that no
+# vCenter gives.
+# Switches: bad-xml same-uuid suspended
+
+# shellcheck source=tests/lib/tap.sh
+. "$(dirname "$0")/../lib/tap.sh"
+# shellcheck source=tests/vcenter-sim/soap.bash
+. "$(dirname "$0")/soap.bash"
+sim_start -zoo
+login >/dev/null
+
+by_uuid() { method FindAllByUuid SearchIndex SearchIndex "<uuid>$1</uuid><vmSearch>true</vmSearch><instanceUuid>true</instanceUuid>" | xall returnval; }
+vm=$(by_path DC0/vm/Prod/pgtest1)
+uuid=$(props VirtualMachine "$vm" config.instanceUuid | xget val)
+is "$(by_uuid "$uuid")" "$vm" 'FindAllByUuid finds a machine'
+is "$(by_uuid "${uuid^^}")" "$vm" 'in capitals, too'
+is "$(by_uuid 00000000-0000-0000-0000-000000000000)" '' 'and nothing is no fault'
+simctl vm same-uuid vm=mixed as=pgtest1 >/dev/null
+is "$(by_uuid "$uuid" | wc -l)" 2 'same-uuid: it finds both'
+
+other=$(by_path DC0/vm/mixed)
+simctl vm suspended vm=mixed >/dev/null
+is "$(props VirtualMachine "$other" runtime.powerState | xget val)" suspended 'suspended: it says so'
+is "$(props VirtualMachine "$vm" runtime.powerState | xget val)" poweredOn 'and no other does'
+
+bad() { # MODE
+    simctl fault bad-xml method=CurrentTime mode="$1" >/dev/null
+    method CurrentTime ServiceInstance ServiceInstance >"$TEST_TMP/answer"
+}
+bad bomb
+like "$(cat "$TEST_TMP/answer")" '<!ENTITY' 'bad-xml bomb: entities'
+bad doctype
+like "$(cat "$TEST_TMP/answer")" 'SYSTEM' 'doctype: a file of this machine'
+bad deep
+ok 'deep: deeper than libxml2 goes by itself' test "$(grep -o '<x>' "$TEST_TMP/answer" | wc -l)" -gt 1000
+bad many
+ok 'many: two million elements' test "$(wc -c <"$TEST_TMP/answer")" -gt 8000000
+bad huge
+ok 'huge: 80 MiB of text' test "$(wc -c <"$TEST_TMP/answer")" -gt 80000000
+bad text
+is "$(xget x <"$TEST_TMP/answer")" '' 'text: no XML at all'
+bad control
+like "$(cat "$TEST_TMP/answer")" '&#x9b;' 'control: a fault with what controls a terminal'
+bad empty-envelope
+is "$(xget Body <"$TEST_TMP/answer")" '' 'empty-envelope: nothing in it'
+like "$(simctl fault bad-xml method=Login mode=nonsense 2>&1)" 'needs mode=' 'another mode is refused'
+like "$(method CurrentTime ServiceInstance ServiceInstance)" '<returnval>20' 'then it answers as before'
+done_testing
