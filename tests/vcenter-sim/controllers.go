@@ -38,6 +38,23 @@ var controllerKinds = map[string]controllerKind{
 	}},
 }
 
+// A second, third and fourth bus of each kind: pvscsi1 has the keys 2016…, sata1 16030…, nvme1 32015….
+func init() {
+	for _, kind := range []string{"pvscsi", "sata", "nvme"} {
+		for bus := int32(1); bus < 4; bus++ {
+			k, bus := controllerKinds[kind], bus
+			first := k.make
+			k.key, k.firstDisk = k.key+bus, k.firstDisk+bus*k.places
+			k.make = func(key int32) types.BaseVirtualDevice {
+				c := first(key)
+				c.(types.BaseVirtualController).GetVirtualController().BusNumber = bus
+				return c
+			}
+			controllerKinds[fmt.Sprint(kind, bus)] = k
+		}
+	}
+}
+
 func addController(kind string) types.BaseVirtualDeviceConfigSpec {
 	k := controllerKinds[kind]
 	return &types.VirtualDeviceConfigSpec{Operation: types.VirtualDeviceConfigSpecOperationAdd, Device: k.make(k.key)}
