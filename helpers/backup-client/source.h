@@ -27,7 +27,6 @@ typedef struct CopySpec CopySpec;
 
 enum {
         SOURCE_FDS_MAX = 16, /* what poll() gives at most */
-        SOURCE_READS_MAX = 256, /* reads that the engine has under way at most */
         SOURCE_READ_BYTES_MAX = 1024 * 1024, /* of one read */
         SOURCE_ERROR_SIZE = 256,
 };
@@ -82,7 +81,8 @@ struct Source {
         const SourceOps *ops;
         uint64_t size_bytes; /* after open(); the engine compares it with the spec each time */
         bool knows_extents; /* after open() */
-        unsigned n_reads; /* how many reads at once are of use, 1 to SOURCE_READS_MAX; set by the constructor */
+        unsigned n_reads; /* how many at once are of use, set by the constructor. The engine keeps near it, but a
+                           * leaf of many small pieces may be more: a kind that cannot do that queues. */
         char error[SOURCE_ERROR_SIZE]; /* why the last answer was an error */
 };
 

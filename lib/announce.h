@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * How far the import is, told to who looks: numbers of each disk by datagrams to the daemon (lib/progress),
+ * How far a copy is, told to who looks: numbers of each disk by datagrams to the daemon (lib/progress),
  * one line for `systemctl status`. Nobody needs to listen, and nothing waits for them.
  */
 #pragma once

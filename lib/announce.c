@@ -7,6 +7,7 @@
 
 #include "cleanup.h"
 #include "clock.h"
+#include "parse.h"
 #include "progress.h"
 
 #include <stdio.h>
@@ -40,7 +41,7 @@ void announce_disk(const Announcer *announcer, Announced *announced, uint32_t di
         const Progress progress = { announcer->job, disk_key, bytes_done, bytes_total };
         struct sockaddr_un address = { .sun_family = AF_UNIX };
         char text[PROGRESS_TEXT_SIZE];
-        uint64_t now = clock_now_usec(), age = now - announced->at_usec;
+        uint64_t now = clock_monotonic_usec(), age = now - announced->at_usec;
 
         if (announcer->fd < 0 || progress_make(&progress, text) < 0)
                 return;
@@ -55,7 +56,7 @@ void announce_disk(const Announcer *announcer, Announced *announced, uint32_t di
 
 void announce_status(Announcer *announcer, const char *line)
 {
-        uint64_t now = clock_now_usec();
+        uint64_t now = clock_monotonic_usec();
 
         if (announcer->status_usec > 0 && now - announcer->status_usec < STATUS_INTERVAL_USEC)
                 return;

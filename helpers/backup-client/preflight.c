@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The look before the copy (see preflight.h). Sizes are judged when all are known, so that a text can say
+ * which other disk one fits.
+ */
+#include "preflight.h"
+
+#include "clock.h"
+#include "parse.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#define OPEN_MAX_USEC (120 * USEC_PER_SEC)
+
+typedef struct Sizes {
+        uint64_t source, target;
+} Sizes;
+
+/* One poll of what is in fds, and of the signals behind it. */
+static int wait_for(struct pollfd *fds, size_t n, int signal_fd, uint64_t deadline_usec)
+{
+        uint64_t now = clock_monotonic_usec();
+        int timeout = deadline_usec <= now ? 0 : (int) ((deadline_usec - now) / USEC_PER_MSEC) + 1;
+
+        fds[n] = (struct pollfd){ .fd = signal_fd, .events = POLLIN };
+        if (poll(fds, n + 1, timeout) < 0 && errno != EINTR)
+                return -errno;
+        return fds[n].revents ? -ECANCELED : 0;
+}
+
+static void on_opened(void *userdata, int error)
+{
+        int *result = userdata;
+
+        *result = error;
+}
+
+static int open_source(Source *source, int signal_fd)
+{
+        uint64_t end = clock_monotonic_usec() + OPEN_MAX_USEC;
+        int result = 1, r;
+
+        r = source->ops->open(source, on_opened, &result);
+        while (r >= 0 && result > 0) {
+                struct pollfd fds[SOURCE_FDS_MAX + 1];
+                uint64_t deadline = end;
+                size_t n = source->ops->poll(source, fds, &deadline);
+
+                if (clock_monotonic_usec() >= end)
+                        return source_fail(source, -ETIMEDOUT, "it cannot be opened");
+                r = wait_for(fds, n, signal_fd, deadline);
+                if (r >= 0)
+                        source->ops->dispatch(source, fds, n);
+        }
+        return r < 0 ? r : result;
+}
+
+static int complain(const Disk *disk, int error, const char *name, const char *role,
+                    const char *text)
+{
+        if (error == -ECANCELED)
+                return failure_set(disk->failure, error, FAILURE_CANCELLED, 0, "cancelled");
+        return failure_set(disk->failure, error, name, disk->disk->disk_key,
+                           "disk %" PRIu32 ": cannot open its %s: %s; nothing was written",
+                           disk->disk->disk_key, role, text);
+}
+
+static int look_at_source(Disk *disk, int signal_fd, uint64_t *ret_size)
+{
+        int r;
+
+        r = open_source(disk->source, signal_fd);
+        if (r >= 0)
+                *ret_size = disk->source->size_bytes;
+        disk->source->ops->close(disk->source);
+        return r < 0 ? complain(disk, r, FAILURE_SOURCE, "source", disk->source->error) : 0;
+}
+
+static int look_at_target(Disk *disk, int signal_fd, uint64_t *ret_size)
+{
+        Target *target = &disk->target;
+        int r = 0;
+
+        target_init(target, &disk->disk->target_uri, disk->disk->capacity_bytes, 1);
+        target_open(target);
+        while (r >= 0 && target->state == TARGET_OPENING) {
+                struct pollfd fds[TARGET_CONNECTIONS_MAX + 1];
+                uint64_t deadline = UINT64_MAX;
+                size_t n = target_poll(target, fds, &deadline);
+
+                r = wait_for(fds, n, signal_fd, deadline);
+                if (r >= 0)
+                        target_dispatch(target, fds, n);
+        }
+        if (r >= 0 && target->state == TARGET_LOST)
+                r = target->errnum;
+        *ret_size = target->has_size ? target->found_bytes : 0;
+        if (r == -EMSGSIZE)
+                r = 0; /* judged with the others */
+        if (r < 0)
+                (void) complain(disk, r, FAILURE_TARGET, "target", target->error);
+        target_close(target);
+        return r;
+}
+
+/* The disk that a size belongs to, if it is another one. */
+static const DiskSpec *find_other(const Disk *disks, size_t n, const Disk *disk, uint64_t size)
+{
+        for (size_t i = 0; i < n; i++)
+                if (disks + i != disk && disks[i].disk->capacity_bytes == size)
+                        return disks[i].disk;
+        return NULL;
+}
+
+static int judge_size(const Disk *disks, size_t n, const Disk *disk, const char *role,
+                      uint64_t size)
+{
+        const DiskSpec *what = disk->disk, *other;
+        char hint[80] = "";
+
+        if (size == what->capacity_bytes)
+                return 0;
+        other = find_other(disks, n, disk, size);
+        if (other)
+                (void) snprintf(hint, sizeof(hint), ", as disk %" PRIu32 " has: are they swapped?",
+                                other->disk_key);
+        return failure_set(disk->failure, -EINVAL,
+                           strcmp(role, "target") == 0 ? FAILURE_TARGET : FAILURE_SOURCE,
+                           what->disk_key,
+                           "disk %" PRIu32 " has %" PRIu64 " bytes, but its %s %" PRIu64
+                           "%s; nothing was written",
+                           what->disk_key, what->capacity_bytes, role, size, hint);
+}
+
+int preflight_check(Disk *disks, size_t n_disks, int signal_fd, Failure *failure)
+{
+        _cleanup_free_ Sizes *sizes = calloc(n_disks, sizeof(*sizes));
+        int r = 0;
+
+        if (!sizes)
+                return failure_set(failure, -ENOMEM, FAILURE_OTHER, 0, "out of memory");
+        for (size_t i = 0; i < n_disks && r >= 0; i++) {
+                r = look_at_source(&disks[i], signal_fd, &sizes[i].source);
+                if (r >= 0)
+                        r = look_at_target(&disks[i], signal_fd, &sizes[i].target);
+        }
+        for (size_t i = 0; i < n_disks && r >= 0; i++) {
+                r = judge_size(disks, n_disks, &disks[i], "target", sizes[i].target);
+                if (r >= 0)
+                        r = judge_size(disks, n_disks, &disks[i], "source", sizes[i].source);
+        }
+        return r;
+}

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The tree of digests (see block-digest.h). Only the block that is being filled is in memory: its leaves come in
+ * order, so their sums go straight into the block's.
+ */
+#include "block-digest.h"
+
+#include "cleanup.h"
+#include "manifest.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include <openssl/evp.h>
+
+/* Sums of pieces, added as numbers of 256 bits, most significant byte first. */
+typedef struct Parts {
+        uint64_t count;
+        uint8_t sum[LEAF_SUM_BYTES];
+} Parts;
+
+struct BlockDigest {
+        uint64_t capacity_bytes, block_bytes;
+        EVP_MD *sha256;
+        EVP_MD_CTX *hash; /* of a leaf or piece */
+        json_t *blocks, *parts;
+        uint64_t end; /* of what was added last */
+
+        /* The block that is being filled. */
+        EVP_MD_CTX *block_hash;
+        uint64_t block; /* UINT64_MAX: none yet */
+        uint64_t known_end; /* up to where all its leaves are known */
+        Parts block_parts;
+
+        uint8_t zero_leaf[LEAF_SUM_BYTES], zero_last[LEAF_SUM_BYTES];
+        char zero_block[LEAF_HEX_SIZE]; /* of a whole block of zeroes; empty: not known yet */
+};
+
+static int fail_crypto(int done)
+{
+        return done ? 0 : -ENOTRECOVERABLE;
+}
+
+uint64_t block_digest_leaf_length(const BlockDigest *digest, uint64_t offset)
+{
+        uint64_t left = digest->capacity_bytes - offset;
+
+        return left < LEAF_BYTES ? left : LEAF_BYTES;
+}
+
+static uint64_t block_end(const BlockDigest *digest, uint64_t block)
+{
+        uint64_t start = block * digest->block_bytes;
+
+        return digest->capacity_bytes - start < digest->block_bytes ? digest->capacity_bytes
+                                                                    : start + digest->block_bytes;
+}
+
+int block_digest_hash_leaf(BlockDigest *digest, const void *data, size_t length,
+                           uint8_t ret_sum[static LEAF_SUM_BYTES])
+{
+        return fail_crypto(EVP_DigestInit_ex2(digest->hash, digest->sha256, NULL) &&
+                           EVP_DigestUpdate(digest->hash, data, length) &&
+                           EVP_DigestFinal_ex(digest->hash, ret_sum, NULL));
+}
+
+/* What stands for length bytes at offset: themselves, or the sum of a whole leaf. */
+static int hash_piece(BlockDigest *digest, uint64_t offset, uint64_t length, const void *data,
+                      size_t size, uint8_t ret_sum[static LEAF_SUM_BYTES])
+{
+        const uint64_t head[] = { htole64(offset), htole64(length) };
+
+        return fail_crypto(EVP_DigestInit_ex2(digest->hash, digest->sha256, NULL) &&
+                           EVP_DigestUpdate(digest->hash, head, sizeof(head)) &&
+                           EVP_DigestUpdate(digest->hash, data, size) &&
+                           EVP_DigestFinal_ex(digest->hash, ret_sum, NULL));
+}
+
+int block_digest_hash_part(BlockDigest *digest, uint64_t offset, const void *data, size_t length,
+                           uint8_t ret_sum[static LEAF_SUM_BYTES])
+{
+        return hash_piece(digest, offset, length, data, length, ret_sum);
+}
+
+static int hash_zero_leaves(BlockDigest *digest)
+{
+        _cleanup_free_ void *zeroes = calloc(1, LEAF_BYTES);
+        int r;
+
+        if (!zeroes)
+                return -ENOMEM;
+        r = block_digest_hash_leaf(digest, zeroes, LEAF_BYTES, digest->zero_leaf);
+        return r < 0 ? r
+                     : block_digest_hash_leaf(digest, zeroes, digest->capacity_bytes % LEAF_BYTES,
+                                              digest->zero_last);
+}
+
+int block_digest_new(uint64_t capacity_bytes, BlockDigest **ret_digest)
+{
+        BlockDigest *digest = malloc(sizeof(*digest));
+        int r = -ENOMEM;
+
+        if (!digest)
+                return r;
+        *digest = (BlockDigest){
+                .capacity_bytes = capacity_bytes,
+                .block_bytes = manifest_block_bytes(capacity_bytes),
+                .sha256 = EVP_MD_fetch(NULL, "SHA2-256", NULL),
+                .hash = EVP_MD_CTX_new(),
+                .block_hash = EVP_MD_CTX_new(),
+                .blocks = json_object(),
+                .parts = json_object(),
+                .block = UINT64_MAX,
+        };
+        if (digest->sha256 && digest->hash && digest->block_hash && digest->blocks && digest->parts)
+                r = hash_zero_leaves(digest);
+        if (r < 0) {
+                (void) block_digest_free(digest);
+                return r;
+        }
+        *ret_digest = digest;
+        return 0;
+}
+
+BlockDigest *block_digest_free(BlockDigest *digest)
+{
+        if (!digest)
+                return NULL;
+        EVP_MD_CTX_free(digest->hash);
+        EVP_MD_CTX_free(digest->block_hash);
+        EVP_MD_free(digest->sha256);
+        json_decref(digest->blocks);
+        json_decref(digest->parts);
+        free(digest);
+        return NULL;
+}
+
+static void parts_add(Parts *parts, const uint8_t sum[static LEAF_SUM_BYTES])
+{
+        unsigned carry = 0;
+
+        for (size_t i = LEAF_SUM_BYTES; i-- > 0;) {
+                carry += (unsigned) parts->sum[i] + sum[i];
+                parts->sum[i] = (uint8_t) carry;
+                carry >>= 8;
+        }
+        parts->count++;
+}
+
+static void to_hex(const uint8_t sum[static LEAF_SUM_BYTES], char ret_hex[static LEAF_HEX_SIZE])
+{
+        for (size_t i = 0; i < LEAF_SUM_BYTES; i++)
+                (void) snprintf(ret_hex + 2 * i, 3, "%02x", sum[i]);
+}
+
+static int set(json_t *object, uint64_t block, json_t *value)
+{
+        char key[24];
+
+        (void) snprintf(key, sizeof(key), "%" PRIu64, block);
+        return json_object_set_new(object, key, value) < 0 ? -ENOMEM : 0;
+}
+
+/* A block of which not every leaf is known keeps what was added of it as parts. */
+static int leave_block(BlockDigest *digest)
+{
+        char hex[LEAF_HEX_SIZE];
+
+        if (digest->block_parts.count == 0)
+                return 0;
+        to_hex(digest->block_parts.sum, hex);
+        return set(digest->parts, digest->block,
+                   json_pack("{s:I, s:s}", "count", (json_int_t) digest->block_parts.count, "sum",
+                             hex));
+}
+
+/* Goes to the block of a piece, and remembers where the piece ends. */
+static int enter(BlockDigest *digest, uint64_t offset, uint64_t length)
+{
+        uint64_t block = offset / digest->block_bytes;
+        int r;
+
+        if (offset < digest->end || offset >= digest->capacity_bytes ||
+            length > digest->capacity_bytes - offset)
+                return -EINVAL;
+        digest->end = offset + length;
+        if (block == digest->block)
+                return 0;
+        r = leave_block(digest);
+        digest->block = block;
+        digest->known_end = block * digest->block_bytes;
+        digest->block_parts = (Parts){};
+        return r < 0 ? r
+                     : fail_crypto(EVP_DigestInit_ex2(digest->block_hash, digest->sha256, NULL));
+}
+
+static int finish_block(BlockDigest *digest)
+{
+        uint8_t sum[EVP_MAX_MD_SIZE];
+        char hex[LEAF_HEX_SIZE];
+
+        if (!EVP_DigestFinal_ex(digest->block_hash, sum, NULL))
+                return -ENOTRECOVERABLE;
+        to_hex(sum, hex);
+        digest->block_parts = (Parts){};
+        return set(digest->blocks, digest->block, json_string(hex));
+}
+
+/* A whole block of zeroes is hashed once for all of them. */
+static int add_zero_block(BlockDigest *digest, uint64_t offset)
+{
+        uint64_t n = digest->block_bytes / LEAF_BYTES;
+        uint8_t sum[EVP_MAX_MD_SIZE];
+        int r;
+
+        r = enter(digest, offset, digest->block_bytes);
+        if (r < 0)
+                return r;
+        digest->known_end = digest->end;
+        if (!*digest->zero_block) {
+                for (uint64_t i = 0; i < n; i++)
+                        if (!EVP_DigestUpdate(digest->block_hash, digest->zero_leaf,
+                                              LEAF_SUM_BYTES))
+                                return -ENOTRECOVERABLE;
+                if (!EVP_DigestFinal_ex(digest->block_hash, sum, NULL))
+                        return -ENOTRECOVERABLE;
+                to_hex(sum, digest->zero_block);
+        }
+        return set(digest->blocks, digest->block, json_string(digest->zero_block));
+}
+
+int block_digest_add_leaf(BlockDigest *digest, uint64_t offset,
+                          const uint8_t sum[static LEAF_SUM_BYTES])
+{
+        uint8_t part[LEAF_SUM_BYTES];
+        uint64_t length;
+        int r;
+
+        if (offset % LEAF_BYTES != 0 || offset >= digest->capacity_bytes)
+                return -EINVAL;
+        length = block_digest_leaf_length(digest, offset);
+        r = enter(digest, offset, length);
+        if (r >= 0)
+                r = hash_piece(digest, offset, length, sum, LEAF_SUM_BYTES, part);
+        if (r < 0)
+                return r;
+        parts_add(&digest->block_parts, part);
+        if (digest->known_end != offset)
+                return 0; /* something before it is missing */
+        digest->known_end += length;
+        if (!EVP_DigestUpdate(digest->block_hash, sum, LEAF_SUM_BYTES))
+                return -ENOTRECOVERABLE;
+        return digest->known_end == block_end(digest, digest->block) ? finish_block(digest) : 0;
+}
+
+int block_digest_add_zeroes(BlockDigest *digest, uint64_t offset, uint64_t length)
+{
+        int r = 0;
+
+        if (offset > digest->capacity_bytes || length > digest->capacity_bytes - offset)
+                return -EINVAL;
+        for (uint64_t end = offset + length; offset < end && r >= 0;) {
+                uint64_t leaf = block_digest_leaf_length(digest, offset);
+
+                if (offset % digest->block_bytes == 0 && end - offset >= digest->block_bytes) {
+                        r = add_zero_block(digest, offset);
+                        offset += digest->block_bytes;
+                        continue;
+                }
+                if (leaf > end - offset)
+                        return -EINVAL;
+                r = block_digest_add_leaf(digest, offset,
+                                          leaf == LEAF_BYTES ? digest->zero_leaf
+                                                             : digest->zero_last);
+                offset += leaf;
+        }
+        return r;
+}
+
+int block_digest_add_part(BlockDigest *digest, uint64_t offset, uint64_t length,
+                          const uint8_t sum[static LEAF_SUM_BYTES])
+{
+        int r;
+
+        if (length == 0 || length > LEAF_BYTES - offset % LEAF_BYTES)
+                return -EINVAL;
+        r = enter(digest, offset, length);
+        if (r >= 0)
+                parts_add(&digest->block_parts, sum);
+        return r;
+}
+
+int block_digest_finish(BlockDigest *digest, json_t **ret_object)
+{
+        json_t *object;
+        int r;
+
+        r = leave_block(digest);
+        if (r < 0)
+                return r;
+        digest->block_parts = (Parts){};
+        object = json_pack("{s:s, s:i, s:I, s:O}", "algorithm", BLOCK_DIGEST_ALGORITHM,
+                           "leaf_bytes", LEAF_BYTES, "block_bytes",
+                           (json_int_t) digest->block_bytes, "blocks", digest->blocks);
+        if (object && json_object_size(digest->parts) > 0 &&
+            json_object_set(object, "parts", digest->parts) < 0) {
+                json_decref(object);
+                object = NULL;
+        }
+        if (!object)
+                return -ENOMEM;
+        *ret_object = object;
+        return 0;
+}

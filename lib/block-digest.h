@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The digests of a disk or of a layer of it, as a tree: SHA-256 of each leaf of 1 MiB, and for each block the
+ * SHA-256 of its leaves' digests. Leaves may so be hashed by whoever has them in memory, in any order, and
+ * zeroes are never hashed twice. Used by the copy engine, which hashes what it sends, and by sendense-image,
+ * which hashes what it finds. docs/REPOSITORY.md has the definition for everybody else.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define BLOCK_DIGEST_ALGORITHM "sha256-tree"
+
+enum {
+        LEAF_BYTES = 1024 * 1024,
+        LEAF_SUM_BYTES = 32,
+        LEAF_HEX_SIZE = 2 * LEAF_SUM_BYTES + 1,
+};
+
+typedef struct BlockDigest BlockDigest;
+
+/* For a disk of that size. -ENOMEM; -ENOTRECOVERABLE, also of the functions below: the library refuses. */
+int block_digest_new(uint64_t capacity_bytes, BlockDigest **ret_digest);
+BlockDigest *block_digest_free(BlockDigest *digest);
+
+/* How long the leaf is that begins at offset. */
+uint64_t block_digest_leaf_length(const BlockDigest *digest, uint64_t offset);
+
+/* The sum of a whole leaf, or of a piece that does not cover its leaf. offset is the disk's. */
+int block_digest_hash_leaf(BlockDigest *digest, const void *data, size_t length,
+                           uint8_t ret_sum[static LEAF_SUM_BYTES]);
+int block_digest_hash_part(BlockDigest *digest, uint64_t offset, const void *data, size_t length,
+                           uint8_t ret_sum[static LEAF_SUM_BYTES]);
+
+/* What is known of the disk, from its beginning to its end; what is left out is not known. -EINVAL: it lies
+ * before what was added last. A leaf; any number of whole leaves of zeroes; a piece of one. */
+int block_digest_add_leaf(BlockDigest *digest, uint64_t offset,
+                          const uint8_t sum[static LEAF_SUM_BYTES]);
+int block_digest_add_zeroes(BlockDigest *digest, uint64_t offset, uint64_t length);
+int block_digest_add_part(BlockDigest *digest, uint64_t offset, uint64_t length,
+                          const uint8_t sum[static LEAF_SUM_BYTES]);
+
+/* At the end, once: the object {"algorithm", "leaf_bytes", "block_bytes", "blocks", "parts"?}; the caller's
+ * reference. */
+int block_digest_finish(BlockDigest *digest, json_t **ret_object);
