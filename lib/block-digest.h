@@ -14,7 +14,7 @@
 #define BLOCK_DIGEST_ALGORITHM "sha256-tree"
 
 enum {
-        LEAF_BYTES = 1024 * 1024,
+        LEAF_BYTES = 1024 * 1024, /* MANIFEST_LEAF_BYTES */
         LEAF_SUM_BYTES = 32,
         LEAF_HEX_SIZE = 2 * LEAF_SUM_BYTES + 1,
 };

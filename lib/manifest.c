@@ -23,7 +23,7 @@ static bool backup_type_is_valid(const char *text)
 
 static bool algorithm_is_valid(const char *text)
 {
-        return strcmp(text, "sha256") == 0;
+        return strcmp(text, "sha256-tree") == 0;
 }
 
 #define FIELD_NUMBER(name, from, to)                                                 \
@@ -124,7 +124,8 @@ static const JsonField record_excluded_fields[] = {
 };
 
 static const JsonField digest_fields[] = {
-        FIELD_CHECKED("algorithm", algorithm_is_valid, "sha256"),
+        FIELD_CHECKED("algorithm", algorithm_is_valid, "sha256-tree"),
+        FIELD_NUMBER("leaf_bytes", MANIFEST_LEAF_BYTES, MANIFEST_LEAF_BYTES),
         FIELD_NUMBER("block_bytes", MANIFEST_BLOCK_BYTES_MIN, MANIFEST_CAPACITY_MAX),
         { .key = "blocks", .kind = JSON_FIELD_OBJECT },
 };

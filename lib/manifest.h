@@ -21,6 +21,7 @@ enum {
         MANIFEST_SIZE_MAX = 1024 * 1024, /* of a file */
         MANIFEST_DISKS_MAX = 256, /* of a VM; VMware's end at 4 controllers of 64 */
         MANIFEST_BLOCKS_MAX = 2048, /* digests of a layer */
+        MANIFEST_LEAF_BYTES = 1024 * 1024, /* of a tree of digests */
         MANIFEST_BLOCK_BYTES_MIN = 4 * 1024 * 1024,
         MANIFEST_FILE_SIZE = 192, /* a layer's path in the repository, with its NUL */
 };
@@ -44,7 +45,7 @@ int manifest_check(ManifestKind kind, const json_t *object,
 int manifest_format(ManifestKind kind, const json_t *object, char **ret_text,
                     char ret_error[static JSON_FIELDS_ERROR_SIZE]);
 
-/* The object {"algorithm", "block_bytes", "blocks"} of a disk of that capacity. */
+/* The object {"algorithm", "leaf_bytes", "block_bytes", "blocks"} of a disk of that capacity. */
 int manifest_check_digest(const json_t *digest, uint64_t capacity_bytes,
                           char ret_error[static JSON_FIELDS_ERROR_SIZE]);
 

@@ -23,6 +23,17 @@ static uint64_t min64(uint64_t a, uint64_t b)
         return a < b ? a : b;
 }
 
+/* After position went back. */
+static void go_back(Plan *plan)
+{
+        while (plan->area > 0 &&
+               plan->areas->list[plan->area - 1].offset + plan->areas->list[plan->area - 1].length >
+                               plan->position)
+                plan->area--;
+        while (plan->extent > 0 && plan->extents.list[plan->extent - 1].end > plan->position)
+                plan->extent--;
+}
+
 static Run run_of_areas(Plan *plan, uint64_t position)
 {
         const Area *area;
@@ -141,17 +152,6 @@ static PlanOutcome take_leaf(Plan *plan, PlanChunk *chunk)
         return PLAN_CHUNK;
 }
 
-/* After position went back. */
-static void go_back_to_areas(Plan *plan)
-{
-        while (plan->area > 0 &&
-               plan->areas->list[plan->area - 1].offset + plan->areas->list[plan->area - 1].length >
-                               plan->position)
-                plan->area--;
-        while (plan->extent > 0 && plan->extents.list[plan->extent - 1].end > plan->position)
-                plan->extent--;
-}
-
 PlanOutcome plan_next(Plan *plan, PlanChunk *ret_chunk)
 {
         while (plan->position < plan->capacity_bytes) {
@@ -167,7 +167,7 @@ PlanOutcome plan_next(Plan *plan, PlanChunk *ret_chunk)
                         return PLAN_CHUNK;
                 /* A leaf is seen from its beginning, also after what was left alone in it. */
                 plan->position -= plan->position % LEAF_BYTES;
-                go_back_to_areas(plan);
+                go_back(plan);
                 return take_leaf(plan, ret_chunk);
         }
         return PLAN_END;
@@ -182,6 +182,7 @@ void plan_window(Plan *plan, uint64_t *ret_offset, uint64_t *ret_length)
                 plan->extent = 0;
         }
         /* What is behind is forgotten, so that there is room. */
+        go_back(plan);
         while (plan->extent < extents->n && extents->list[plan->extent].end <= plan->position)
                 plan->extent++;
         extents->n -= plan->extent;
@@ -214,7 +215,7 @@ int plan_answered(Plan *plan, bool known)
 void plan_rewind(Plan *plan, uint64_t position)
 {
         plan->position = position;
-        go_back_to_areas(plan);
+        go_back(plan);
         extents_begin(&plan->extents, position);
         plan->extent = 0;
 }

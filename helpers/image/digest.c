@@ -5,12 +5,12 @@
  */
 #include "digest.h"
 
+#include "block-digest.h"
 #include "bus/bus-error.h"
 #include "cleanup.h"
 #include "extents.h"
 #include "manifest.h"
 #include "server.h"
-#include "sha256.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -26,10 +26,10 @@ enum {
         PIECES = 32, /* in flight, and being hashed */
 };
 
-/* A run of bytes within one block. */
+/* A run of bytes within one leaf, or a run of whole leaves of zeroes. */
 typedef struct Piece {
-        uint64_t block, length;
-        bool zero, last; /* of its block */
+        uint64_t offset, length;
+        bool zero;
         bool answered;
         int error;
         uint8_t *data;
@@ -38,9 +38,9 @@ typedef struct Piece {
 typedef struct Digest {
         struct nbd_handle *nbd;
         EVP_MD *sha256;
-        EVP_MD_CTX *hash;
+        EVP_MD_CTX *hash; /* of a leaf */
+        BlockDigest *tree;
         uint64_t capacity_bytes, block_bytes;
-        json_t *blocks;
 
         /* What is asked for next. */
         uint64_t block;
@@ -52,7 +52,6 @@ typedef struct Digest {
         size_t first, n_pieces;
         uint8_t *data; /* of all of them */
         uint8_t *zeroes;
-        char zero_hex[SHA256_HEX_SIZE]; /* of a whole block of zeroes; empty: not known yet */
 } Digest;
 
 static uint64_t block_length(const Digest *digest, uint64_t block)
@@ -92,12 +91,32 @@ static int next_block(Digest *digest)
         return 0;
 }
 
+static uint64_t leaf_end(const Digest *digest, uint64_t offset)
+{
+        uint64_t leaf = offset - offset % LEAF_BYTES;
+
+        return leaf + block_digest_leaf_length(digest->tree, leaf);
+}
+
+/* How much of an extent is one piece. */
+static uint64_t piece_length(const Digest *digest, const Extent *extent, uint64_t offset)
+{
+        uint64_t length = extent->offset + extent->length - offset;
+        uint64_t to_end = leaf_end(digest, offset) - offset;
+
+        if (extent->zero && offset % LEAF_BYTES == 0 && length >= to_end)
+                return offset + length == digest->capacity_bytes ? length
+                                                                 : length - length % LEAF_BYTES;
+        if (length > to_end)
+                length = to_end;
+        return extent->zero || length < PIECE_BYTES ? length : PIECE_BYTES;
+}
+
 /* Asks for one more piece. 0: there is none. */
 static int ask(Digest *digest)
 {
         Piece *piece = digest->pieces + (digest->first + digest->n_pieces) % PIECES;
         const Extent *extent;
-        uint64_t offset, length;
         int r;
 
         if (digest->extent >= digest->extents.n) {
@@ -106,29 +125,22 @@ static int ask(Digest *digest)
                         return r;
         }
         extent = digest->extents.list + digest->extent;
-        offset = extent->offset + digest->done;
-        length = extent->length - digest->done;
-        if (!extent->zero && length > PIECE_BYTES)
-                length = PIECE_BYTES;
-
-        *piece = (Piece){ .block = digest->block,
-                          .length = length,
+        *piece = (Piece){ .offset = extent->offset + digest->done,
                           .zero = extent->zero,
                           .answered = extent->zero,
                           .data = piece->data };
-        digest->done += length;
+        piece->length = piece_length(digest, extent, piece->offset);
+        digest->done += piece->length;
         if (digest->done == extent->length) {
                 digest->extent++;
                 digest->done = 0;
         }
-        if (digest->extent == digest->extents.n) {
-                piece->last = true;
+        if (digest->extent == digest->extents.n)
                 digest->block++;
-        }
         digest->n_pieces++;
         if (piece->zero)
                 return 1;
-        return nbd_aio_pread(digest->nbd, piece->data, length, offset,
+        return nbd_aio_pread(digest->nbd, piece->data, (size_t) piece->length, piece->offset,
                              (nbd_completion_callback){ .callback = on_answer, .user_data = piece },
                              0) < 0
                                ? -EIO
@@ -147,44 +159,21 @@ static int hash_zeroes(Digest *digest, uint64_t length)
         return 0;
 }
 
-static int finish_block(Digest *digest, uint64_t block, char ret_hex[static SHA256_HEX_SIZE])
+static int finish_leaf(Digest *digest, uint64_t offset)
 {
         unsigned char sum[EVP_MAX_MD_SIZE];
-        char key[24];
 
         if (!EVP_DigestFinal_ex(digest->hash, sum, NULL) ||
             !EVP_DigestInit_ex2(digest->hash, NULL, NULL))
                 return -ENOTRECOVERABLE;
-        sha256_to_hex(sum, ret_hex);
-        (void) snprintf(key, sizeof(key), "%" PRIu64, block);
-        return json_object_set_new(digest->blocks, key, json_string(ret_hex)) < 0 ? -ENOMEM : 0;
-}
-
-/* A block that is one run of zeroes is hashed once for all of them, save a shorter one at the end. */
-static int hash_zero_block(Digest *digest, const Piece *piece)
-{
-        char hex[SHA256_HEX_SIZE], key[24];
-        bool whole = piece->length == digest->block_bytes;
-        int r;
-
-        (void) snprintf(key, sizeof(key), "%" PRIu64, piece->block);
-        if (whole && *digest->zero_hex)
-                return json_object_set_new(digest->blocks, key, json_string(digest->zero_hex)) < 0
-                                       ? -ENOMEM
-                                       : 0;
-        r = hash_zeroes(digest, piece->length);
-        if (r >= 0)
-                r = finish_block(digest, piece->block, hex);
-        if (r >= 0 && whole)
-                memcpy(digest->zero_hex, hex, sizeof(hex));
-        return r;
+        return block_digest_add_leaf(digest->tree, offset - offset % LEAF_BYTES, sum);
 }
 
 /* Waits for the oldest piece and hashes it. */
 static int hash_first(Digest *digest)
 {
         Piece *piece = digest->pieces + digest->first;
-        char hex[SHA256_HEX_SIZE];
+        uint64_t end = piece->offset + piece->length;
         int r;
 
         while (!piece->answered)
@@ -195,15 +184,17 @@ static int hash_first(Digest *digest)
         digest->first = (digest->first + 1) % PIECES;
         digest->n_pieces--;
 
-        if (piece->zero && piece->length == block_length(digest, piece->block))
-                return hash_zero_block(digest, piece);
+        if (piece->zero && piece->offset % LEAF_BYTES == 0 &&
+            end >= leaf_end(digest, piece->offset))
+                return block_digest_add_zeroes(digest->tree, piece->offset, piece->length);
         if (piece->zero)
                 r = hash_zeroes(digest, piece->length);
         else
                 r = EVP_DigestUpdate(digest->hash, piece->data, (size_t) piece->length)
                                     ? 0
                                     : -ENOTRECOVERABLE;
-        return r < 0 || !piece->last ? r : finish_block(digest, piece->block, hex);
+        return r < 0 || end < leaf_end(digest, piece->offset) ? r
+                                                              : finish_leaf(digest, piece->offset);
 }
 
 static int hash_all(Digest *digest)
@@ -231,16 +222,17 @@ static int prepare(Digest *digest, uint64_t capacity_bytes)
 {
         digest->capacity_bytes = capacity_bytes;
         digest->block_bytes = manifest_block_bytes(capacity_bytes);
-        digest->blocks = json_object();
         digest->data = malloc((size_t) PIECES * PIECE_BYTES);
         digest->zeroes = calloc(1, PIECE_BYTES);
         digest->sha256 = EVP_MD_fetch(NULL, "SHA2-256", NULL);
         digest->hash = EVP_MD_CTX_new();
-        if (!digest->blocks || !digest->data || !digest->zeroes || !digest->sha256 || !digest->hash)
+        if (!digest->data || !digest->zeroes || !digest->sha256 || !digest->hash)
                 return -ENOMEM;
         for (size_t i = 0; i < PIECES; i++)
                 digest->pieces[i].data = digest->data + i * PIECE_BYTES;
-        return EVP_DigestInit_ex2(digest->hash, digest->sha256, NULL) ? 0 : -ENOTRECOVERABLE;
+        if (!EVP_DigestInit_ex2(digest->hash, digest->sha256, NULL))
+                return -ENOTRECOVERABLE;
+        return block_digest_new(capacity_bytes, &digest->tree);
 }
 
 static void digest_done(Digest *digest)
@@ -252,7 +244,7 @@ static void digest_done(Digest *digest)
         extents_done(&digest->extents);
         free(digest->data);
         free(digest->zeroes);
-        json_decref(digest->blocks);
+        digest->tree = block_digest_free(digest->tree);
 }
 
 static int connect_to(Digest *digest, Server *server, Failure *failure)
@@ -283,7 +275,6 @@ int digest_image(const Image *image, uint64_t capacity_bytes, json_t **ret_diges
 {
         CLEANUP(server_done) Server server = { .child = { .out = -1, .err = -1 } };
         CLEANUP(digest_done) Digest digest = {};
-        json_t *result;
         int r;
 
         r = prepare(&digest, capacity_bytes);
@@ -303,10 +294,6 @@ int digest_image(const Image *image, uint64_t capacity_bytes, json_t **ret_diges
                 return failure_errno(failure, r, "Cannot make the digests of %s", image->path);
         (void) nbd_shutdown(digest.nbd, 0);
 
-        result = json_pack("{s:s, s:I, s:O}", "algorithm", "sha256", "block_bytes",
-                           (json_int_t) digest.block_bytes, "blocks", digest.blocks);
-        if (!result)
-                return failure_errno(failure, -ENOMEM, "%s", image->path);
-        *ret_digest = result;
-        return 0;
+        r = block_digest_finish(digest.tree, ret_digest);
+        return r < 0 ? failure_errno(failure, r, "Cannot keep the digests of %s", image->path) : 0;
 }

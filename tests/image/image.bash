@@ -110,13 +110,18 @@ backup_written() {
 
 backup() { backup_written "$@" && image commit "$(spec_commit "$1" "$2" "$3")"; }
 
+# tree_digest: of a block on standard input: the sum of the sums of its leaves of 1 MiB.
+tree_digest() {
+    split -b 1M --filter=sha256sum | cut -d' ' -f1 | xxd -r -p | sha256sum | cut -d' ' -f1
+}
+
 # block_digest FILE KEY BLOCK: of the content that a guest sees, made by other means.
 block_digest() {
     local block=$((4 * MIB)) length
     length=$((capacity[$2] - $3 * block))
     [ $length -le $block ] || length=$block
     qemu-img convert -f qcow2 -O raw "$1" "$TEST_TMP/raw" || return
-    dd if="$TEST_TMP/raw" bs=$block skip="$3" count=1 status=none | head -c $length | sha256sum | cut -d' ' -f1
+    dd if="$TEST_TMP/raw" bs=$block skip="$3" count=1 status=none | head -c $length | tree_digest
 }
 
 # tree FOLDER: modes, owners and names of all that is in it.

@@ -53,7 +53,7 @@ is "$rc" 0 "create the other one"
 # finish
 write_disk "$repo" $full 2000 'write -P 5 0 1M' 'write -P 6 9M 300k' 'write -z 20M 9M'
 require "finish" finish_disk "$repo" $full 2000
-is "$(field '.digest | "\(.algorithm) \(.block_bytes) \(.blocks | keys | join(" "))"')" "sha256 $((4 * MIB)) 0 2 5 6 7" \
+is "$(field '.digest | "\(.algorithm) \(.block_bytes) \(.blocks | keys | join(" "))"')" "sha256-tree $((4 * MIB)) 0 2 5 6 7" \
     "digests of the blocks that the layer holds, and of no others"
 is "$(field '[.virtual_bytes, .leaks_repaired, .size_bytes] | join(" ")')" "$((64 * MIB)) 0 $(stat -c %s "$partial")" "sizes"
 for block in 0 2 5 6 7; do

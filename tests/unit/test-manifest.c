@@ -26,14 +26,14 @@ static json_t *disk(void)
 {
         return json_pack(
                         "{s:i, s:s, s:s, s:i, s:s, s:s, s:I, s:s, s:s, s:s, s:i, s:i, s:{s:s, s:i, "
-                        "s:{s:s, s:s}}}",
+                        "s:i, s:{s:s, s:s}}}",
                         "format", 1, "backup_id", "backup-web-1700000000", "instance_uuid", UUID,
                         "disk_key", 2000, "backup_type", "incremental", "parent_backup_id",
                         "backup-web-1600000000", "capacity_bytes", (json_int_t) 8 * GIB,
                         "backing_uuid", "6000C29-x", "change_id", "52 3c/7", "reason",
                         "its first one\nfailed", "size_bytes", 4711, "created_usec", 1, "digest",
-                        "algorithm", "sha256", "block_bytes", 4 << 20, "blocks", "0", HASH, "2047",
-                        HASH);
+                        "algorithm", "sha256-tree", "leaf_bytes", 1 << 20, "block_bytes", 4 << 20,
+                        "blocks", "0", HASH, "2047", HASH);
 }
 
 static json_t *record(void)
@@ -158,7 +158,8 @@ static void bounds(void **state)
             "own parent");
         set(MANIFEST_DISK, disk, NULL, "parent_backup_id", json_string("../x"), "parent_backup_id");
         set(MANIFEST_DISK, disk, "digest", "block_bytes", json_integer(8 << 20), "block_bytes");
-        set(MANIFEST_DISK, disk, "digest", "algorithm", json_string("md5"), "algorithm");
+        set(MANIFEST_DISK, disk, "digest", "algorithm", json_string("sha256"), "algorithm");
+        set(MANIFEST_DISK, disk, "digest", "leaf_bytes", json_integer(2 << 20), "leaf_bytes");
         set(MANIFEST_DISK, disk, "digest", "blocks", json_pack("{s:s}", "2048", HASH), "2048");
         set(MANIFEST_DISK, disk, "digest", "blocks", json_pack("{s:s}", "01", HASH), "01");
         set(MANIFEST_DISK, disk, "digest", "blocks", json_pack("{s:s}", "1", "00"), "block 1");

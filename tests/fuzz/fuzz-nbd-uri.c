@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Targets of any spelling: one that keeps every bound, or -EINVAL.
+ */
+#include "fuzz.h"
+
+#include "nbd-uri.h"
+#include "utf8.h"
+
+#include <errno.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+        char *text = strndup((const char *) data, size);
+        NbdUri uri;
+        int r;
+
+        MUST(text);
+        r = nbd_uri_parse(text, &uri);
+        MUST(r == 0 || r == -EINVAL);
+        if (r == 0) {
+                MUST((*uri.host != '\0') != (*uri.socket != '\0'));
+                MUST(strlen(text) < NBD_URI_SIZE);
+                MUST(utf8_is_valid(uri.export_name) && utf8_is_valid(uri.socket));
+                MUST(!strpbrk(uri.export_name, "\n\r\t") && !strpbrk(uri.socket, "\n\r\t"));
+                MUST(!*uri.socket || *uri.socket == '/');
+                MUST(!*uri.host || atoi(uri.port) > 0);
+        }
+        free(text);
+        return 0;
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * lib/block-digest: the tree compared with sums made by hand, blocks that are not whole, the short leaf at the
+ * end of a disk, and pieces, whose sum does not depend on anything but them.
+ */
+#include "unit.h"
+
+#include "block-digest.h"
+#include "cleanup.h"
+#include "manifest.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <openssl/evp.h>
+
+#define MIB (UINT64_C(1) << 20)
+
+/* Of four leaves of zeroes: sha256(4 times sha256(1 MiB of zeroes)). */
+#define ZERO_BLOCK "98515a346c0286694cc36f5fcc0b3f2f828bbed96b13a198a004552886242318"
+
+static uint8_t leaf[LEAF_BYTES];
+
+static void hash(const void *data, size_t size, uint8_t ret_sum[static LEAF_SUM_BYTES])
+{
+        assert_true(EVP_Digest(data, size, ret_sum, NULL, EVP_sha256(), NULL));
+}
+
+static BlockDigest *new_digest(uint64_t capacity)
+{
+        BlockDigest *digest = NULL;
+
+        assert_int_equal(block_digest_new(capacity, &digest), 0);
+        return digest;
+}
+
+static void add_leaf(BlockDigest *digest, uint64_t offset, int byte)
+{
+        size_t length = (size_t) block_digest_leaf_length(digest, offset);
+        uint8_t sum[LEAF_SUM_BYTES];
+
+        memset(leaf, byte, length);
+        assert_int_equal(block_digest_hash_leaf(digest, leaf, length, sum), 0);
+        assert_int_equal(block_digest_add_leaf(digest, offset, sum), 0);
+}
+
+/* Consumes the digest. */
+static json_t *finish(BlockDigest *digest, uint64_t capacity)
+{
+        char error[JSON_FIELDS_ERROR_SIZE];
+        json_t *object = NULL;
+
+        assert_int_equal(block_digest_finish(digest, &object), 0);
+        (void) block_digest_free(digest);
+        if (!json_object_get(object, "parts"))
+                assert_int_equal(manifest_check_digest(object, capacity, error), 0);
+        return object;
+}
+
+static const char *block(const json_t *object, const char *key)
+{
+        return json_string_value(json_object_get(json_object_get(object, "blocks"), key));
+}
+
+static void trees(void **state)
+{
+        uint64_t capacity = 9 * MIB + 512;
+        BlockDigest *digest = new_digest(capacity);
+        uint8_t sums[4 * LEAF_SUM_BYTES], sum[LEAF_SUM_BYTES];
+        char hex[LEAF_HEX_SIZE];
+        json_t *object;
+
+        (void) state;
+        assert_int_equal(block_digest_add_zeroes(digest, 0, 4 * MIB), 0);
+        for (size_t i = 0; i < 4; i++) {
+                add_leaf(digest, (4 + i) * MIB, (int) i + 1);
+                hash(leaf, LEAF_BYTES, sums + i * LEAF_SUM_BYTES);
+        }
+        hash(sums, sizeof(sums), sum);
+        for (size_t i = 0; i < LEAF_SUM_BYTES; i++)
+                (void) snprintf(hex + 2 * i, 3, "%02x", sum[i]);
+        assert_int_equal(block_digest_add_zeroes(digest, 8 * MIB, MIB + 512), 0);
+        object = finish(digest, capacity);
+        assert_int_equal(json_object_size(json_object_get(object, "blocks")), 3);
+        assert_string_equal(block(object, "0"), ZERO_BLOCK);
+        assert_string_equal(block(object, "1"), hex);
+        assert_null(json_object_get(object, "parts"));
+        json_decref(object);
+}
+
+/* Zeroes by one run, by leaves, or hashed: the same. */
+static void zeroes(void **state)
+{
+        uint64_t capacity = 5 * MIB + 1024;
+        BlockDigest *a = new_digest(capacity), *b = new_digest(capacity);
+        json_t *x, *y;
+
+        (void) state;
+        assert_int_equal(block_digest_add_zeroes(a, 0, capacity), 0);
+        for (uint64_t offset = 0; offset < capacity; offset += MIB)
+                add_leaf(b, offset, 0);
+        x = finish(a, capacity);
+        y = finish(b, capacity);
+        assert_true(json_equal(x, y));
+        assert_string_equal(block(x, "0"), ZERO_BLOCK);
+        json_decref(x);
+        json_decref(y);
+}
+
+static json_t *with_parts(uint64_t from, bool skip)
+{
+        BlockDigest *digest = new_digest(16 * MIB);
+        uint8_t sum[LEAF_SUM_BYTES];
+
+        add_leaf(digest, 4 * MIB, 7);
+        if (!skip) {
+                memset(leaf, 9, 4096);
+                assert_int_equal(block_digest_hash_part(digest, from, leaf, 4096, sum), 0);
+                assert_int_equal(block_digest_add_part(digest, from, 4096, sum), 0);
+        }
+        add_leaf(digest, 7 * MIB, 8);
+        return finish(digest, 16 * MIB);
+}
+
+/* A block with a hole has no digest, but the sum of what is known; it changes with a piece's place. */
+static void parts(void **state)
+{
+        json_t *a = with_parts(5 * MIB, false), *b = with_parts(5 * MIB + 4096, false);
+        json_t *c = with_parts(0, true), *again = with_parts(5 * MIB, false), *part;
+
+        (void) state;
+        assert_null(block(a, "1"));
+        part = json_object_get(json_object_get(a, "parts"), "1");
+        assert_int_equal(json_integer_value(json_object_get(part, "count")), 3);
+        part = json_object_get(json_object_get(c, "parts"), "1");
+        assert_int_equal(json_integer_value(json_object_get(part, "count")), 2);
+        assert_true(json_equal(a, again));
+        assert_false(json_equal(a, b));
+        json_decref(a);
+        json_decref(b);
+        json_decref(c);
+        json_decref(again);
+}
+
+static void refused(void **state)
+{
+        BlockDigest *digest = new_digest(4 * MIB + 512);
+        const uint8_t sum[LEAF_SUM_BYTES] = {};
+
+        (void) state;
+        assert_int_equal(block_digest_add_leaf(digest, MIB, sum), 0);
+        assert_int_equal(block_digest_add_leaf(digest, 0, sum), -EINVAL);
+        assert_int_equal(block_digest_add_leaf(digest, MIB, sum), -EINVAL);
+        assert_int_equal(block_digest_add_leaf(digest, 2 * MIB + 1, sum), -EINVAL);
+        assert_int_equal(block_digest_add_leaf(digest, 5 * MIB, sum), -EINVAL);
+        assert_int_equal(block_digest_add_part(digest, 3 * MIB - 512, 1024, sum), -EINVAL);
+        assert_int_equal(block_digest_add_part(digest, 3 * MIB, 0, sum), -EINVAL);
+        assert_int_equal(block_digest_add_zeroes(digest, 3 * MIB, 512), -EINVAL);
+        assert_int_equal(block_digest_add_zeroes(digest, 4 * MIB, 1024), -EINVAL);
+        assert_int_equal(block_digest_add_zeroes(digest, 4 * MIB, 512), 0);
+        (void) block_digest_free(digest);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(trees),
+                cmocka_unit_test(zeroes),
+                cmocka_unit_test(parts),
+                cmocka_unit_test(refused),
+        };
+
+        return RUN_TESTS(tests);
+}
