@@ -66,3 +66,32 @@ void utf8_make_valid(char *text)
                 p += n;
         }
 }
+
+/* C0, DEL and C1; the separators of lines and paragraphs; what turns the direction of writing. */
+static bool is_control(const uint8_t *p, size_t n)
+{
+        if (n == 1)
+                return p[0] < ' ' || p[0] == 0x7f;
+        if (n == 2)
+                return p[0] == 0xc2 && p[1] < 0xa0;
+        return n == 3 && p[0] == 0xe2 &&
+               ((p[1] == 0x80 &&
+                 (p[2] == 0x8e || p[2] == 0x8f || (p[2] >= 0xa8 && p[2] <= 0xae))) ||
+                (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9));
+}
+
+void utf8_make_line(char *text)
+{
+        uint8_t *p = (uint8_t *) text;
+
+        utf8_make_valid(text);
+        while (*p) {
+                size_t n = sequence_length(p);
+
+                if (n == 0)
+                        return; /* cannot be: it was made valid */
+                for (size_t i = 0, control = is_control(p, n); i < n; i++, p++)
+                        if (control)
+                                *p = ' ';
+        }
+}

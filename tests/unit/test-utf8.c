@@ -84,12 +84,41 @@ static void made_valid(void **state)
         }
 }
 
+static void made_line(void **state)
+{
+        static const struct {
+                const char *from, *to;
+        } texts[] = {
+                { "", "" },
+                { "gr\xc3\xbc\xc3\x9f \xe2\x82\xac", "gr\xc3\xbc\xc3\x9f \xe2\x82\xac" },
+                { "a\nb\r\tc\x1f\x7f", "a b  c  " },
+                { "\x1b[2J", " [2J" },
+                { "\xc2\x80\xc2\x9b\xc2\xa0", "    \xc2\xa0" },
+                { "\xe2\x80\xa7\xe2\x80\xa8\xe2\x80\xae\xe2\x80\xaf",
+                  "\xe2\x80\xa7      \xe2\x80\xaf" },
+                { "\xe2\x80\x8d\xe2\x80\x8e", "\xe2\x80\x8d   " },
+                { "\xe2\x81\xa5\xe2\x81\xa6\xe2\x81\xa9\xe2\x81\xaa",
+                  "\xe2\x81\xa5      \xe2\x81\xaa" },
+                { "\xe2\x80", "??" },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+                char text[32];
+
+                (void) snprintf(text, sizeof(text), "%s", texts[i].from);
+                utf8_make_line(text);
+                assert_string_equal(text, texts[i].to);
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(text),
                 cmocka_unit_test(no_text),
                 cmocka_unit_test(made_valid),
+                cmocka_unit_test(made_line),
         };
 
         return RUN_TESTS(tests);
