@@ -91,7 +91,7 @@ static int close_source(Disk *disk)
         disk->asking = disk->ask_pending = false;
         if (retry_later(&disk->source_retry, disk->now_usec, disk->spec->source_away_sec) ||
             (is_final(error) && !disk->source_opened))
-                return disk_fail(disk, error, FAILURE_SOURCE,
+                return disk_fail(disk, error, disk->source->error_name ?: FAILURE_SOURCE,
                                  "cannot read the source at offset %" PRIu64 " or behind it: %s",
                                  disk->epoch.committed, disk->source->error);
         return 0;

@@ -213,7 +213,7 @@ static int take_read(Disk *disk, Slot *slot)
                 slot->state = SLOT_PLANNED;
                 slot->error = 0;
                 if (!is_loss(error) && ++slot->n_faults >= DISK_FAULTS_MAX)
-                        return disk_fail(disk, error, FAILURE_SOURCE,
+                        return disk_fail(disk, error, disk->source->error_name ?: FAILURE_SOURCE,
                                          "cannot read the source at offset %" PRIu64 ": %s",
                                          slot->chunk.offset + slot->chunk.segments[0].start,
                                          disk->source->error);

@@ -75,7 +75,9 @@ static int look_at_source(Disk *disk, int signal_fd, uint64_t *ret_size)
         if (r >= 0)
                 *ret_size = disk->source->size_bytes;
         disk->source->ops->close(disk->source);
-        return r < 0 ? complain(disk, r, FAILURE_SOURCE, "source", disk->source->error) : 0;
+        return r < 0 ? complain(disk, r, disk->source->error_name ?: FAILURE_SOURCE, "source",
+                                disk->source->error)
+                     : 0;
 }
 
 static int look_at_target(Disk *disk, int signal_fd, uint64_t *ret_size)

@@ -4,6 +4,7 @@
  */
 #include "source.h"
 
+#include "source-vsphere.h"
 #include "spec.h"
 #include "utf8.h"
 
@@ -15,17 +16,42 @@
 
 enum {
         NBD_CONNECTIONS = 2, /* one is busy with what the other brings */
+        HTTPS_CONNECTIONS_MIN = 2, /* of a disk */
+        HTTPS_CONNECTIONS_MAX = 8,
 };
 
-static int make(const DiskSpec *disk, Source **ret_source)
+/* All disks are read at once, and share what the targets share, too. */
+static unsigned https_connections(const CopySpec *spec)
 {
+        size_t n = spec->connections / spec->n_disks;
+
+        return n < HTTPS_CONNECTIONS_MIN   ? HTTPS_CONNECTIONS_MIN
+               : n > HTTPS_CONNECTIONS_MAX ? HTTPS_CONNECTIONS_MAX
+                                           : (unsigned) n;
+}
+
+static int make(const CopySpec *spec, const DiskSpec *disk, Source **ret_source, Failure *failure)
+{
+        SourceVsphereSpec vsphere = {
+                .vcenter = spec->vcenter,
+                .vm = spec->vm,
+                .vddk = spec->vddk,
+                .datastore_path = disk->source.datastore_path,
+                .datacenter = disk->source.datacenter,
+                .capacity_bytes = disk->capacity_bytes,
+                .disk_key = disk->disk_key,
+                .n_connections = https_connections(spec),
+        };
+
         switch (disk->source.kind) {
         case SOURCE_FILE:
                 return source_file_new(disk->source.path, ret_source);
         case SOURCE_NBD:
                 return source_nbd_new(disk->source.uri, NBD_CONNECTIONS, ret_source);
         case SOURCE_HTTPS:
+                return source_https_new(&vsphere, ret_source, failure);
         case SOURCE_VDDK:
+                return source_vddk_new(&vsphere, ret_source, failure);
         case SOURCE_KIND_MAX:
         case SOURCE_KIND_INVALID:
         default:
@@ -37,8 +63,7 @@ int source_make(const CopySpec *spec, const DiskSpec *disk, Source **ret_source,
 {
         int r;
 
-        (void) spec;
-        r = make(disk, ret_source);
+        r = make(spec, disk, ret_source, failure);
         if (r < 0)
                 return failure_set(failure, r, FAILURE_SOURCE, disk->disk_key,
                                    "disk %" PRIu32
@@ -64,6 +89,7 @@ int source_fail(Source *source, int error, const char *format, ...)
         va_start(ap, format);
         (void) vsnprintf(source->error, sizeof(source->error), format, ap);
         va_end(ap);
-        utf8_make_valid(source->error);
+        utf8_make_line(source->error);
+        source->error_name = NULL;
         return error;
 }

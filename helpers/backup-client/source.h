@@ -28,7 +28,7 @@ typedef struct CopySpec CopySpec;
 enum {
         SOURCE_FDS_MAX = 16, /* what poll() gives at most */
         SOURCE_READ_BYTES_MAX = 1024 * 1024, /* of one read */
-        SOURCE_ERROR_SIZE = 256,
+        SOURCE_ERROR_SIZE = 448,
 };
 
 /* The answer of what was begun: 0 or a negative errno, then with source->error set to one line for people (no
@@ -84,6 +84,7 @@ struct Source {
         unsigned n_reads; /* how many at once are of use, set by the constructor. The engine keeps near it, but a
                            * leaf of many small pieces may be more: a kind that cannot do that queues. */
         char error[SOURCE_ERROR_SIZE]; /* why the last answer was an error */
+        const char *error_name; /* a word for it that says more than SourceFailed, or NULL */
 };
 
 /* Makes the source of a disk, closed; what cannot be made at all (an unknown kind, a disk that this kind
@@ -94,7 +95,7 @@ int source_make(const CopySpec *spec, const DiskSpec *disk, Source **ret_source,
 /* Closes and frees; NULL is fine. */
 Source *source_free(Source *source);
 
-/* Keeps a line in source->error, and returns error. */
+/* Keeps a line in source->error, takes back error_name, and returns error. */
 int source_fail(Source *source, int error, const char *format, ...)
                 __attribute__((format(printf, 3, 4)));
 

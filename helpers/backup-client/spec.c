@@ -261,11 +261,18 @@ static int read_disks(CopySpec *spec, Failure *failure)
 
 static int read_top(CopySpec *spec, Failure *failure)
 {
-        static const char *const keys[] = {
-                "job",          "attempt",         "progress",        "digests", "connections",
-                "memory_bytes", "target_away_sec", "source_away_sec", "vcenter", "vm",
-                "disks"
-        };
+        static const char *const keys[] = { "job",
+                                            "attempt",
+                                            "progress",
+                                            "digests",
+                                            "connections",
+                                            "memory_bytes",
+                                            "target_away_sec",
+                                            "source_away_sec",
+                                            "vcenter",
+                                            "vm",
+                                            "vddk",
+                                            "disks" };
         const Place place = { .object = spec->json, .text = "the spec", .failure = failure };
         uint64_t connections = SPEC_CONNECTIONS;
         int r;
@@ -296,7 +303,9 @@ static int read_top(CopySpec *spec, Failure *failure)
                                  &spec->source_away_sec);
         if (r >= 0)
                 r = place_object(&place, "vcenter", &spec->vcenter);
-        return r >= 0 ? place_object(&place, "vm", &spec->vm) : r;
+        if (r >= 0)
+                r = place_object(&place, "vm", &spec->vm);
+        return r >= 0 ? place_object(&place, "vddk", &spec->vddk) : r;
 }
 
 int spec_parse(const char *text, size_t size, CopySpec *ret_spec, Failure *failure)

@@ -2,7 +2,7 @@
 /*
  * What the verb copy is told to do, as one JSON object. Strict: a key nobody knows, a wrong type, a
  * repeated disk or target is refused by name, because a copy onto the wrong target cannot be undone.
- * What is below "vcenter" and "vm" is read by the rooms that speak to it. Pure.
+ * What is below "vcenter", "vm" and "vddk" is read by the rooms that speak to it. Pure.
  */
 #pragma once
 
@@ -82,7 +82,7 @@ typedef struct CopySpec {
         unsigned connections; /* to targets, of all disks together */
         uint64_t memory_bytes; /* of all buffers together; 0: as many as are of use */
         uint64_t target_away_sec, source_away_sec; /* how long one may be gone */
-        const json_t *vcenter, *vm; /* objects, or NULL */
+        const json_t *vcenter, *vm, *vddk; /* objects, or NULL */
         DiskSpec *disks;
         size_t n_disks;
 } CopySpec;

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+#
+# For tests of the sources of sendense-backup-client: a vCenter peer with a machine, its snapshot, and the
+# reader that drives one source. Source tests/lib/tap.sh and tests/vcenter-sim/soap.bash first.
+
+reader=$SENDENSE_BUILD/tests/sources/read-source
+[ -x "$reader" ] || skip_all "no build in $SENDENSE_BUILD"
+
+# sources_start [OPTION…]: the peer, and its password as a unit would get it.
+# shellcheck disable=SC2120,SC2154 # its callers are other files, and so is who sets $password
+sources_start() {
+    sim_start "$@"
+    export CREDENTIALS_DIRECTORY=$TEST_TMP/credentials
+    mkdir -m 0700 "$CREDENTIALS_DIRECTORY"
+    (umask 077 && printf '%s\n' "$password" >"$CREDENTIALS_DIRECTORY/vcenter")
+    login >/dev/null
+}
+
+# spec DATASTORE-PATH DATACENTER [JSON]: $TEST_TMP/spec.json; the JSON is merged into it.
+# shellcheck disable=SC2154 # soap.bash sets $user and $ca
+spec() {
+    local address
+    address=$(simctl ready address)
+    jq -n --arg host "${address%:*}" --argjson port "${address##*:}" --arg user "$user" --arg ca "$ca" \
+        --arg path "$1" --arg dc "$2" --argjson more "${3:-"{}"}" '
+        {vcenter: {host: $host, port: $port, user: $user, password_credential: "vcenter", ca_file: $ca},
+         datastore_path: $path, datacenter: $dc} * $more' >"$TEST_TMP/spec.json"
+}
+
+# read_disk KIND CAPACITY [OPTION…]: $TEST_TMP/disk and $TEST_TMP/answer; prints the result.
+read_disk() {
+    local kind=$1 capacity=$2
+    shift 2
+    timeout 100 "$reader" "$kind" "$TEST_TMP/spec.json" "$capacity" "$TEST_TMP/disk" "$@" \
+        >"$TEST_TMP/answer" 2>"$TEST_TMP/stderr"
+    jq -r .result "$TEST_TMP/answer"
+}
+answer() { jq -r ".$1" "$TEST_TMP/answer"; }
+
+# frozen SNAPSHOT KEY: the hash of a disk at the snapshot's moment, as the peer kept it.
+frozen() {
+    simctl snapshots all=1 | jq -r --arg s "$1" --argjson k "$2" '.[] | select(.snapshot == $s).disks[] | select(.key == $k).hash'
+}
+
+# is_frozen SNAPSHOT KEY NAME: what was read is that disk.
+is_frozen() { is "$(simctl hash "$TEST_TMP/disk")" "$(frozen "$1" "$2")" "$3"; }
+
+# others: sessions beside that of the test itself.
+others() { simctl sessions | jq length; }
