@@ -7,6 +7,9 @@
 #include "ctl.h"
 #include "hub-client.h"
 #include "json-cleanup.h"
+#include "output.h"
+
+#include <string.h>
 
 ExitStatus verb_port_list(int argc, char *argv[])
 {
@@ -28,6 +31,24 @@ ExitStatus verb_port_list(int argc, char *argv[])
                            : s;
 }
 
+/* What jobs owe that are over. Those that run undo their own at their end. Fills ret_n_running with those. */
+static json_t *owed_of(const json_t *list, size_t *ret_n_running)
+{
+        json_t *owed = json_array(), *row;
+        size_t i, n = 0;
+
+        json_array_foreach (list, i, row) {
+                if (strcmp(text_of(row, "State"), "running") == 0)
+                        n++;
+                else if (json_array_append(owed, row) < 0) {
+                        json_decref(owed);
+                        return NULL;
+                }
+        }
+        *ret_n_running = n;
+        return owed;
+}
+
 ExitStatus verb_obligation_list(int argc, char *argv[])
 {
         static const Column columns[] = {
@@ -40,12 +61,20 @@ ExitStatus verb_obligation_list(int argc, char *argv[])
                 { "SUBJECT", "Subject", cell_text, false },
                 { "ERROR", "Error", cell_text, false },
         };
-        CLEANUP(json_decref_p) json_t *list = NULL;
+        CLEANUP(json_decref_p) json_t *list = NULL, *owed = NULL;
+        size_t n_running = 0;
         ExitStatus s;
 
         (void) argc, (void) argv;
         s = hub_ask("ListObligations", false, "aa{sv}", &list, "a{sv}", 0);
-        return s == CTL_OK ? show_list(list, columns, ELEMENTSOF(columns),
-                                       "Nothing is to be undone.")
-                           : s;
+        if (s != CTL_OK || arg_json)
+                return s == CTL_OK ? show_list(list, columns, ELEMENTSOF(columns), "") : s;
+        owed = owed_of(list, &n_running);
+        if (!owed)
+                return complain(CTL_FAILED, "Out of memory");
+        s = show_list(owed, columns, ELEMENTSOF(columns), "Nothing is to be undone.");
+        if (s == CTL_OK && n_running > 0)
+                output_line("Jobs that run will undo %zu more at their end: --json has them.",
+                            n_running);
+        return s;
 }

@@ -128,6 +128,17 @@ static void print_repositories(const json_t *repositories)
         }
 }
 
+/* Without what jobs that run will undo themselves. */
+static size_t count_owed(const json_t *obligations)
+{
+        const json_t *row;
+        size_t i, n = 0;
+
+        json_array_foreach (obligations, i, row)
+                n += strcmp(text_of(row, "State"), "running") != 0;
+        return n;
+}
+
 static void print_status(const json_t *status)
 {
         const json_t *ports = json_object_get(status, "ExportPorts");
@@ -145,7 +156,7 @@ static void print_status(const json_t *status)
         }
         print_jobs(json_object_get(status, "OpenJobs"));
         output_line("   Leases: %zu in use", json_array_size(json_object_get(status, "Leases")));
-        output_line("  To undo: %zu", json_array_size(json_object_get(status, "OpenObligations")));
+        output_line("  To undo: %zu", count_owed(json_object_get(status, "OpenObligations")));
         print_repositories(json_object_get(status, "Repositories"));
 }
 

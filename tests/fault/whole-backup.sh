@@ -54,6 +54,8 @@ while IFS=$'\t' read -r key pid name; do
 done < <(jq -r '.[] | [.DiskKey, .ProcessId, .ExportName] | @tsv' <<<"$ports")
 is "$(job '[.Disks[] | "\(.Key) \(.Port) \(.ProcessId)"] | sort | join(",")')" \
     "$(jq -r '[.[] | "\(.DiskKey) \(.Port) \(.ProcessId)"] | sort | join(",")' <<<"$ports")" "the job says the same of its disks"
+is "$(hub sendensectl obligation list --json | jq -r '[.[].State] | join(" ")')" "running running" "what it will undo at its end is marked so"
+is "$(hub sendensectl obligation list | head -n 1)" "Nothing is to be undone." "and nobody has to care"
 rate twins 0
 finish_backup twins
 is "$(hub sendensectl port list --json | jq length)" 0 "after it no port is leased"

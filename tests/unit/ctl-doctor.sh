@@ -81,7 +81,7 @@ answer ListJobs 'aa{sv}' '[{"Id": 9, "Type": "backup", "Vm": "db", "State": "que
   {"Id": 8, "Type": "backup", "Vm": "web", "State": "copying", "BytesDone": 1, "BytesTotal": 2},
   {"Id": 7, "Type": "backup", "Vm": "web", "State": "completed"}]'
 answer ListPorts 'aa{sv}' '[{"Port": 10100, "Job": 8}]'
-answer ListObligations 'aa{sv}' '[{"Id": 1}, {"Id": 2}]'
+answer ListObligations 'aa{sv}' '[{"Id": 1}, {"Id": 2, "State": "owed"}, {"Id": 3, "State": "running"}]'
 answer ListRepositories 'aa{sv}' '[{"Name": "default", "State": "ok", "FreeBytes": 5368709120, "SizeBytes": 10737418240}, {"Name": "nas", "State": "unknown"}]'
 run "status" 0 status
 is "$(tail -n +4 <<<"$out")" "  Exports: ports 10100-10200
@@ -95,7 +95,7 @@ Log level: info
            nas, unknown" "open jobs, leases, obligations, repositories"
 run "status as JSON" 0 status --json
 is "$(jq -c '[.State, (.OpenJobs | map(.Id)), .Leases, .OpenObligations, (.Repositories | map(.FreeBytes))]' <<<"$out")" \
-    '["running",[9,8],[{"Port":10100,"Job":8}],[{"Id":1},{"Id":2}],[5368709120,null]]' "as the bus has it"
+    '["running",[9,8],[{"Port":10100,"Job":8}],[{"Id":1},{"Id":2,"State":"owed"},{"Id":3,"State":"running"}],[5368709120,null]]' "as the bus has it"
 answer ListRepositories 'aa{sv}' '[{"Name": "nas", "State": "failed", "Error": "not mounted"}]'
 run "status with a failed repository" 3 status
 like "$out" "^    Repos: nas, failed: not mounted\$" "which, and why"

@@ -118,6 +118,15 @@ answer ListObligations 'aa{sv}' '[{"Id": 3, "Kind": "files", "Subject": "backup-
 run "obligation list" 0 obligation list
 like "$out" "^ 3    7  files  2025-11-21 06:17:56      4  2025-11-21 06:18:56  backup-web-1  busy\$" "a line for each"
 json_is ListObligations "obligation list" obligation list
+answer ListObligations 'aa{sv}' '[{"Id": 3, "Kind": "files", "Job": 7, "State": "owed"}, {"Id": 4, "Kind": "units", "Job": 8, "State": "running"},
+  {"Id": 5, "Kind": "files", "Job": 8, "State": "running"}]'
+run "obligation list beside a job that runs" 0 obligation list
+is "$(awk 'NR > 1' <<<"$out" | sed 's/  .*//; s/^ //')" $'3\nJobs that run will undo 2 more at their end: --json has them.' \
+    "only what is owed is a line" || diag "$out"
+json_is ListObligations "both kinds" obligation list
+answer ListObligations 'aa{sv}' '[{"Id": 4, "Kind": "units", "Job": 8, "State": "running"}]'
+run "obligation list of nothing but that" 0 obligation list
+is "$out" $'Nothing is to be undone.\nJobs that run will undo 1 more at their end: --json has them.' "it says so"
 
 # Numbers at their ends, and types that none of these keys has.
 answer ListPorts 'aa{sv}' '[{"Port": {"@s": "x"}, "Job": {"@t": 9223372036854775807}, "DiskKey": {"@u": 4294967295},

@@ -9,6 +9,7 @@
 #include "bus/bus-methods.h"
 #include "cleanup.h"
 #include "diagnose.h"
+#include "job-types.h"
 #include "job/jobs.h"
 #include "job/sweep.h"
 #include "log.h"
@@ -65,20 +66,32 @@ int method_list_ports(sd_bus_message *call, void *userdata, sd_bus_error *error)
                                       error);
 }
 
+/* What an open job must undo at its end is no concern of anybody's yet; what is owed is. */
+static int tell_concern(json_t *row)
+{
+        const char *state = json_string_value(json_object_get(row, "State"));
+        bool is_owed = job_state_is_final(job_state_from_string(state ?: ""));
+
+        return json_object_set_new(row, "State", json_string(is_owed ? "owed" : "running"));
+}
+
 /* Only what the reference lists: the rows hold more, for the sweep. */
 static int answer_obligations(Manager *manager, sd_bus_message *call, const json_t *out)
 {
-        static const char *const inner[] = { "InstanceUuid", "BackupId",    "RepositoryPath",
-                                             "DiskKeys",     "State",       "RepositoryUuid",
-                                             "Ending",       "RepositoryId" };
+        static const char *const inner[] = { "InstanceUuid", "BackupId", "RepositoryPath",
+                                             "DiskKeys",     "Ending",   "RepositoryUuid",
+                                             "RepositoryId" };
         CLEANUP(json_decrefp) json_t *rows = json_deep_copy(json_object_get(out, "Obligations"));
         json_t *row;
         size_t i;
 
         (void) manager;
-        json_array_foreach (rows, i, row)
+        json_array_foreach (rows, i, row) {
+                if (tell_concern(row) < 0)
+                        return -ENOMEM;
                 for (size_t j = 0; j < ELEMENTSOF(inner); j++)
                         (void) json_object_del(row, inner[j]);
+        }
         return rows ? bus_reply_dicts(call, rows) : -ENOMEM;
 }
 
