@@ -9,6 +9,7 @@
 #include "bus/bus-error.h"
 #include "bus/bus-value.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "columns.h"
 #include "hub-client.h"
 #include "job-report.h"
@@ -36,6 +37,7 @@ typedef struct Watch {
         json_t *job; /* what is known of it, NULL before the first answer */
         bool ask_again; /* something happened while a call was under way */
         bool is_away; /* the hub, or its database */
+        uint64_t begun_usec; /* CLOCK_MONOTONIC */
         JobReport report;
         ExitStatus status;
 } Watch;
@@ -103,33 +105,39 @@ static int ask_later(Watch *watch)
                                           on_retry, watch);
 }
 
-/* Once the job was seen, what ends with a restart of the hub or of its database does not end the
- * watching: each announces its return. One that lives and does not answer announces nothing. */
+/* What ends with a restart of the hub or of its database, and how long it is waited for in vain before
+ * the job was seen: a hub that does not run may be about to, one that runs says what it lacks. */
+static const struct Passing {
+        const char *name, *note;
+        bool ask_later;
+        unsigned first_sec;
+} passing[] = {
+        { SD_BUS_ERROR_SERVICE_UNKNOWN, GONE, false, 5 },
+        { SD_BUS_ERROR_NAME_HAS_NO_OWNER, GONE, false, 5 },
+        { SD_BUS_ERROR_NO_REPLY, "the hub did not answer; asking again. " CTRL_C, true, 30 },
+        { BUS_ERROR_DATABASE_UNAVAILABLE,
+          "the hub is without its database; waiting for both. " CTRL_C, false, 30 },
+        { BUS_ERROR_BUSY, NULL, true, 30 },
+};
+
+/* Once the job was seen, nothing of that ends the watching: each announces its return. One that lives and
+ * does not answer announces nothing, and before the job was seen nobody knows what to listen for. */
 static void on_error(Watch *watch, const sd_bus_error *error)
 {
-        static const struct {
-                const char *name, *note;
-                bool ask_later;
-        } passing[] = {
-                { SD_BUS_ERROR_SERVICE_UNKNOWN, GONE, false },
-                { SD_BUS_ERROR_NAME_HAS_NO_OWNER, GONE, false },
-                { SD_BUS_ERROR_NO_REPLY, "the hub did not answer; asking again. " CTRL_C, true },
-                { BUS_ERROR_DATABASE_UNAVAILABLE,
-                  "the hub is without its database; waiting for both. " CTRL_C, false },
-                { BUS_ERROR_BUSY, NULL, true },
-        };
-        size_t i;
+        const struct Passing *p = NULL;
+        bool is_patient;
 
-        for (i = 0; i < ELEMENTSOF(passing); i++)
+        for (size_t i = 0; i < ELEMENTSOF(passing) && !p; i++)
                 if (sd_bus_error_has_name(error, passing[i].name))
-                        break;
-        if (!watch->job || i == ELEMENTSOF(passing) ||
-            (passing[i].ask_later && ask_later(watch) < 0)) {
+                        p = passing + i;
+        is_patient = p && (watch->job || clock_monotonic_usec() - watch->begun_usec <
+                                                         p->first_sec * USEC_PER_SEC);
+        if (!is_patient || ((!watch->job || p->ask_later) && ask_later(watch) < 0)) {
                 finish(watch, hub_explain(error, "GetJob"));
                 return;
         }
-        if (passing[i].note)
-                go_away(watch, passing[i].note);
+        if (p->note)
+                go_away(watch, p->note);
 }
 
 static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *unused)
@@ -337,7 +345,8 @@ static int prepare(Watch *watch)
 
 ExitStatus job_watch(uint64_t id)
 {
-        CLEANUP(watch_done) Watch watch = { .id = id, .report = { .id = id } };
+        CLEANUP(watch_done)
+        Watch watch = { .id = id, .report = { .id = id }, .begun_usec = clock_monotonic_usec() };
         ExitStatus s;
         int r;
 

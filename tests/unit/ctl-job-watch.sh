@@ -160,11 +160,29 @@ refuse GetJob com.sendense.Error.NotFound "There is no job 7."
 peer_does '{"removed": 7, "result": "completed"}'
 watch_ends "a hub that forgets the job" 1
 is "$err" "sendensectl: the hub refuses: There is no job 7. List the jobs: sendensectl job list" "in words"
+
+# One who begins to watch while the hub is being started anew.
 echo '{"silent": true}' | answer_file GetJob
 watch job watch 7
 peer_stop
-watch_ends "a hub that dies at the first question" 69
-like "$err" "^sendensectl: the hub did not answer: .*Its journal says why: journalctl -xeu sendense-hub\.service\$" "in words"
+refuse GetJob com.sendense.Error.DatabaseUnavailable "Not yet."
+peer_with_answers
+peer_says "asked GetJob"
+job completed "$times"
+watch_ends "a hub that dies at the first question" 0
+is "$(grep -c 'the hub did not answer; asking again' <<<"$err")" 1 "the next one is asked" || diag "$err"
+peer_stop
+"$ctl" job watch 7 >"$TEST_TMP/out" 2>"$TEST_TMP/err" 7>&- 8<&- &
+watch_pid=$!
+waits() { grep -q 'waiting for the next one' "$TEST_TMP/err"; }
+ok "before there is a hub" eventually 20 waits
+peer_with_answers
+watch_ends "one that begins before there is a hub" 0
+peer_stop
+"$ctl" job watch 7 >"$TEST_TMP/out" 2>"$TEST_TMP/err" 7>&- 8<&- &
+watch_pid=$!
+watch_ends "one for whom no hub comes" 69
+like "$err" "^sendensectl: the hub does not run\. Start it: systemctl start sendense-hub\.service" "ends in words" || diag "$err"
 peer_with_answers
 job copying
 watch job watch 7
