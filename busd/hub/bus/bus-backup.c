@@ -147,11 +147,42 @@ int method_start_backup(sd_bus_message *call, void *userdata, sd_bus_error *erro
 
 /* Cancel. */
 
+/* "Yes" is said of what is written: from then on no death of the hub forgets it. */
+static void on_cancelled(int error, void *userdata)
+{
+        BusWait *wait = userdata;
+        int r;
+
+        switch (error) {
+        case 0:
+                r = sd_bus_reply_method_return(wait->call, "");
+                if (r < 0)
+                        (void) log_warning(r, "Cannot answer a cancellation: %m");
+                bus_wait_free(wait);
+                break;
+        case -ENOTCONN:
+                bus_wait_fail(wait, BUS_ERROR_DATABASE_UNAVAILABLE,
+                              "The database was lost before the cancellation was written; it is "
+                              "done when the database is back, unless the hub ends before");
+                break;
+        case -EALREADY:
+                bus_wait_fail(wait, BUS_ERROR_BUSY, "The job has ended in the meantime");
+                break;
+        case -ECANCELED:
+                bus_wait_fail(wait, BUS_ERROR_BUSY,
+                              "The job is about to be read anew, or the hub to stop; try again");
+                break;
+        default:
+                bus_wait_fail(wait, BUS_ERROR_FAILED, "The cancellation cannot be written down");
+        }
+}
+
 static int act_cancel(Manager *manager, sd_bus_message *call, const char *principal,
                       json_t *request, sd_bus_error *error)
 {
         uint64_t id = (uint64_t) json_integer_value(json_object_get(request, "Id"));
         Job *job = jobs_find(manager->jobs, id);
+        BusWait *wait;
 
         if (!job)
                 return bus_error_setf(error, BUS_ERROR_NOT_FOUND,
@@ -161,12 +192,16 @@ static int act_cancel(Manager *manager, sd_bus_message *call, const char *princi
         /* A cancellation is a row before anything follows it; kept in memory it would end with the hub. */
         if (store_status(manager->store)->state != DATABASE_READY)
                 return bus_refuse_store(manager, -ENOTCONN, error);
-        if (job_cancel(job, principal) < 0)
-                return bus_error_setf(error, BUS_ERROR_BUSY, "Job %" PRIu64 " is %s already", id,
-                                      job->ending != JOB_STATE_INVALID || job->has_error
-                                                      ? "ending"
-                                                      : job_state_to_string(job->state));
-        return sd_bus_reply_method_return(call, "");
+        wait = bus_wait_new(manager, call, request);
+        if (!wait)
+                return -ENOMEM;
+        if (job_cancel(job, principal, on_cancelled, wait) >= 0)
+                return 0;
+        bus_wait_free(wait);
+        return bus_error_setf(error, BUS_ERROR_BUSY, "Job %" PRIu64 " is %s already", id,
+                              job->ending != JOB_STATE_INVALID || job->has_error
+                                              ? "ending"
+                                              : job_state_to_string(job->state));
 }
 
 int bus_job_cancel(Manager *manager, sd_bus_message *call, uint64_t id, sd_bus_error *error)

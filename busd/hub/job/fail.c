@@ -17,10 +17,20 @@
 #include <stdarg.h>
 #include <string.h>
 
+void job_answer_cancel(Job *job, int error)
+{
+        JobCancelled cancelled = job->cancelled;
+
+        job->cancelled = NULL;
+        if (cancelled)
+                cancelled(error, job->cancelled_userdata);
+}
+
 static void on_decided(Job *job, int error, const json_t *out)
 {
         (void) out;
         if (error == -ESTALE) {
+                job_answer_cancel(job, -EALREADY);
                 jobs_reload(job);
                 return;
         }
@@ -30,11 +40,13 @@ static void on_decided(Job *job, int error, const json_t *out)
                 (void) job_log(job, NULL, LOG_ERR, error, MESSAGE_NONE,
                                "The end of the job cannot be written down: %m; nothing is undone "
                                "until the hub starts anew");
+                job_answer_cancel(job, error);
                 return;
         }
         job->ending = job->wants_cancel ? JOB_CANCELLED : JOB_FAILED;
         jobs_announce(job);
         fault_point("job.decide.after");
+        job_answer_cancel(job, 0);
         run_undo(job);
 }
 
@@ -92,7 +104,7 @@ void job_fail(Job *job, const char *name, const char *format, ...)
         fail_with(job, name, text);
 }
 
-int job_cancel(Job *job, const char *principal)
+int job_cancel(Job *job, const char *principal, JobCancelled done, void *userdata)
 {
         char text[128];
 
@@ -103,6 +115,8 @@ int job_cancel(Job *job, const char *principal)
         (void) job_log(job, NULL, LOG_NOTICE, 0, MESSAGE_JOB_CANCELLED,
                        "Job %llu of %s is cancelled in %s by %s", (unsigned long long) job->id,
                        job_text(job, "Vm"), job_state_to_string(job->state), principal);
+        job->cancelled = done;
+        job->cancelled_userdata = userdata;
         end(job, true, BUS_ERROR_CANCELLED, text);
         return 0;
 }

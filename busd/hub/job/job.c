@@ -6,6 +6,7 @@
 
 #include "cleanup.h"
 #include "job/jobs.h"
+#include "job/run.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -123,6 +124,7 @@ int job_new(Jobs *jobs, json_t *row, Job **ret_job)
 void job_remove(Job *job)
 {
         job->is_removed = true;
+        job_answer_cancel(job, -ECANCELED);
         job->generation++;
         if (job->n_tickets == 0)
                 job_free(job);

@@ -52,6 +52,9 @@ typedef struct JobDisk {
         uint64_t size_bytes; /* of the image, when finished */
 } JobDisk;
 
+/* Told once whether a cancellation is written down: 0, or why not (yet). */
+typedef void (*JobCancelled)(int error, void *userdata);
+
 typedef void (*JobWritten)(Job *job, int error, const json_t *out);
 
 /* The one transaction that is under way, kept until the database has it. */
@@ -91,6 +94,8 @@ struct Job {
         char error_name[JOB_ERROR_NAME_SIZE];
         char error_text[JOB_ERROR_TEXT_SIZE];
         char principal[64]; /* who cancels */
+        JobCancelled cancelled; /* and waits for that to be written; NULL: nobody */
+        void *cancelled_userdata;
 
         JobWrite write;
         void *advance; /* what follows the change of state that is under way */

@@ -52,6 +52,9 @@ void job_fail(Job *job, const char *name, const char *format, ...)
 void job_fail_unless_going_down(Job *job, const char *name, const char *format, ...)
                 __attribute__((format(printf, 3, 4)));
 
+/* Whoever cancels it is told; nothing when nobody waits. */
+void job_answer_cancel(Job *job, int error);
+
 /* Writes down that the job ends, and how; then undoes it. */
 void job_decide(Job *job);
 

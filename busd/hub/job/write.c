@@ -35,6 +35,8 @@ static void decide_if_wanted(Job *job)
         if (job->has_error && job->ending == JOB_STATE_INVALID && !job->is_undecidable &&
             !job->is_removed && !job->write.is_open && !job_state_is_final(job->state))
                 job_decide(job);
+        if (job_state_is_final(job->state))
+                job_answer_cancel(job, -EALREADY);
 }
 
 static void on_written(int error, const json_t *out, const char *name, const char *text,
@@ -51,6 +53,7 @@ static void on_written(int error, const json_t *out, const char *name, const cha
         }
         if (is_lost_connection(error)) {
                 /* jobs_database_ready() or the next tick sends it again. */
+                job_answer_cancel(job, -ENOTCONN);
                 job_ticket_done(job);
                 return;
         }
@@ -79,6 +82,7 @@ static void submit(Job *job)
                 return;
         job->write.is_submitted = false;
         job->n_tickets--;
+        job_answer_cancel(job, -ENOTCONN);
         if (!is_lost_connection(r))
                 (void) job_log(job, NULL, LOG_ERR, r, MESSAGE_NONE,
                                "Cannot hand a transaction to the database worker: %m, trying "
@@ -108,6 +112,7 @@ void job_write(Job *job, StoreWork work, json_t *in, const char *principal, JobW
                 (void) job_log(job, NULL, LOG_ERR, r, MESSAGE_NONE,
                                "Cannot make a transaction: %m; the job waits for the hub's next "
                                "start");
+                job_answer_cancel(job, r);
                 return;
         }
         job->write = (JobWrite){
