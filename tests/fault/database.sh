@@ -10,7 +10,7 @@
 
 # Shorter than by default, so that a frozen server is noticed soon.
 fault_up $'[Database]\nConnectTimeoutSec=1\nQueryTimeoutSec=2'
-vm web 16 16 16
+vm web $held_disk $held_disk $held_disk
 vm other 4
 backup web --type=full
 
@@ -97,6 +97,25 @@ else
 fi
 rate web ""
 unharmed "a cancellation without MariaDB"
+
+# One that comes while the hub does not know yet that it is away: "yes" is said only of what is written.
+start_held web
+hub systemctl kill -s STOP mariadb
+ok "the hub has not noticed yet" wait_prop "$patience_sec" DatabaseState 's "ready"'
+answer=$(hub sendensectl job cancel "$JOB" 2>&1)
+is "$?" 1 "a cancellation that cannot be written is not promised"
+like "$answer" 'The database was lost before the cancellation was written; it is done when the database is back' \
+    "and it is said what becomes of it"
+hub systemctl kill -s CONT mariadb
+back "cancelled at its loss"
+is "$(wait_job)" cancelled "the hub lives on, and does it"
+rate web ""
+unharmed "a cancellation at the loss of MariaDB"
+start_held web
+ok "one that is answered" hub sendensectl job cancel "$JOB"
+is "$(hub mariadb --skip-column-names --batch sendense -e "SELECT ending FROM backup_jobs WHERE id = $JOB")" cancelled "is written"
+is "$(wait_job)" cancelled "and done"
+rate web ""
 change web
 backup web
 is "$(job '[.Disks[].BackupType] | unique | join(" ")')" incremental "an incremental follows"

@@ -16,8 +16,12 @@ keep() {
 # copies: the newest of this test's jobs has copied something, and the hub has heard of it.
 copies() { [ "$(job .BytesDone)" -gt 0 ]; }
 
-# start_held VM [OPTION...]: starts a backup that is in its middle and, with disks of 16 MiB, stays there for half a minute or
-# until `rate VM ""`. Requests that are waiting keep their pace: a disk must have many more than are sent at a time.
+# What a disk of a VM for start_held is: nbdcopy tells how far it is whenever it takes another 128 MiB, so one that is smaller is
+# in the middle of nothing that can be seen until it is copied.
+held_disk=400:16
+
+# start_held VM [OPTION...]: starts a backup that is in the middle of its copy and stays there for half a minute or until
+# `rate VM ""`.
 start_held() {
     rate "$1" 4000000
     start "$@" || fail "a backup of $1 starts" "$ANSWER"

@@ -42,7 +42,8 @@ noticed() {
 fault_up '[Exports]
 ProbeSec=1s
 AnswerTimeoutSec=2s'
-vm small 12 8
+# Big enough that nbdcopy tells how far it is before it is done: it does so every 128 MiB.
+vm small 400:12 400:8
 backup small
 export_of() { echo "sendense-export-$JOB-$1.service"; }
 

@@ -38,7 +38,8 @@ settings() {
 }
 
 # One NBD server for each disk, started by its first client. It obeys the file beside its image that says how many bits
-# a second it gives; 0 is as many as it can.
+# a second it gives; 0 is as many as it can. One thread for each connection: many would share the bits among all that is asked
+# for, so that nothing would be given for a long time, and hold all of that back when they may give again.
 fault_sources_up() {
     require "a socket for sources" hub install -D -m 644 /dev/stdin /run/systemd/system/source@.socket <<'X'
 [Socket]
@@ -47,7 +48,7 @@ SocketMode=0666
 X
     require "and its server" hub install -D -m 644 /dev/stdin /run/systemd/system/source@.service <<'X'
 [Service]
-ExecStart=nbdkit --foreground --readonly --filter=rate file /srv/src/%i.raw rate-file=/srv/src/%i.rate burstiness=0.1
+ExecStart=nbdkit --foreground --readonly --threads=1 --filter=rate file /srv/src/%i.raw rate-file=/srv/src/%i.rate burstiness=0.1
 TimeoutStopSec=1s
 X
     require "and its folders" hub install -d /srv/src /srv/kept /run/src

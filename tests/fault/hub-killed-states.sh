@@ -9,7 +9,7 @@
 . "$SENDENSE_SRC/tests/fault/disturb.bash"
 
 fault_up
-vm web 16 16 16
+vm web $held_disk $held_disk $held_disk
 backup web --type=full
 
 # disturb ACTION: returns when another hub works.

@@ -9,7 +9,7 @@
 . "$SENDENSE_SRC/tests/fault/disturb.bash"
 
 fault_up
-vm web 16 16 16
+vm web $held_disk $held_disk $held_disk
 backup web --type=full
 
 # boot VERB: the machine goes and comes; what lives in /run only is made again.
