@@ -54,6 +54,18 @@ while IFS=$'\t' read -r key pid name; do
 done < <(jq -r '.[] | [.DiskKey, .ProcessId, .ExportName] | @tsv' <<<"$ports")
 is "$(job '[.Disks[] | "\(.Key) \(.Port) \(.ProcessId)"] | sort | join(",")')" \
     "$(jq -r '[.[] | "\(.DiskKey) \(.Port) \(.ProcessId)"] | sort | join(",")' <<<"$ports")" "the job says the same of its disks"
+# What its object says of itself. To accept a change: SENDENSE_GOLDEN_UPDATE=1 tests/run fault/whole-backup, and review the diff.
+golden=$SENDENSE_SRC/tests/bus/golden/com.sendense.Hub1.Job.xml
+hub busctl --xml-interface introspect "$HUB_NAME" "$HUB_PATH/job/$JOB" >"$TEST_TMP/job.xml"
+ours=$(xmllint --xpath '//interface[starts-with(@name,"com.sendense.")]' "$TEST_TMP/job.xml")
+[ -z "${SENDENSE_GOLDEN_UPDATE:-}" ] || printf '%s\n' "$ours" >"$golden"
+is "$(diff "$golden" <(printf '%s\n' "$ours") 2>&1)" '' "the interface of a job is the golden one"
+is "$(sed -n '/^### com.sendense.Hub1.Job/,/^### Errors/s/^| \([A-Z][A-Za-z]*\) | `\([^`]*\)` | \([a-z-]*\) .*/\1 \2 \3/p' \
+    "$SENDENSE_SRC/docs/API_REFERENCE.md" | sort)" \
+    "$(awk -F'"' '/<property / { property = $2 " " $4 }
+        /EmitsChangedSignal/ { property = property " " $4; said = 1 }
+        /<\/property>|<property .*\/>/ { print property (said ? "" : " emits-change"); said = 0 }' <<<"$ours" | sort)" \
+    "and the API reference has its properties"
 is "$(hub sendensectl obligation list --json | jq -r '[.[].State] | join(" ")')" "running running" "what it will undo at its end is marked so"
 is "$(hub sendensectl obligation list | head -n 1)" "Nothing is to be undone." "and nobody has to care"
 rate twins 0
