@@ -52,6 +52,8 @@ const ConfigKey hub_config_keys[] = {
 
         { "Repositories", "MinFree", config_parse_size, FIELD(repository_reserve_bytes), 0,
           UINT64_C(1) << 50, "1G", "a size from 0 to 1024T, such as 500M" },
+        { "Repositories", "StepTimeoutSec", config_parse_span, FIELD(repository_step_usec),
+          5 * USEC_PER_SEC, 86400 * USEC_PER_SEC, "5min", "a time from 5s to 24h" },
 
         { "Backup", "AllowSources", config_parse_bool, FIELD(backup_allow_sources), 0, 0, "no",
           "yes or no" },

@@ -31,6 +31,7 @@ typedef struct HubConfig {
         uint64_t jobs_queued; /* open ones in all */
 
         uint64_t repository_reserve_bytes;
+        uint64_t repository_step_usec;
         bool backup_allow_sources;
 
         uint16_t ssh_port;

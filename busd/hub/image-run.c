@@ -9,11 +9,14 @@
 #include "bus/bus-error.h"
 #include "cleanup.h"
 #include "fault-point.h"
+#include "log.h"
+#include "parse.h"
 #include "unit/image-unit.h"
 #include "unit/unit-files.h"
 #include "unit/units.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 typedef struct ImageRun {
@@ -23,6 +26,8 @@ typedef struct ImageRun {
         ImageTask task; /* its strings are the ones above */
         json_t *spec;
         json_t *result;
+        unsigned n_runs; /* begun */
+        bool is_dead; /* ended without a word */
         char error_name[96];
         char error_text[512];
         ImageRunDone done;
@@ -61,6 +66,8 @@ static void set_error(ImageRun *run, const char *name, const char *text)
         (void) snprintf(run->error_text, sizeof(run->error_text), "%s", text);
 }
 
+static void on_old_gone(int error, const char *text, void *userdata);
+
 /* The last step, with the unit gone. */
 static void finish(ImageRun *run)
 {
@@ -74,11 +81,41 @@ static void on_stopped(int error, const char *text, void *userdata)
 {
         ImageRun *run = userdata;
 
+        if (run->is_dead && error >= 0 && run->n_runs < run->task.n_runs) {
+                log_notice("%s ended without a word (%s), running it again", run->unit,
+                           run->error_text);
+                on_old_gone(0, NULL, run);
+                return;
+        }
         /* The result is stored; a unit that would not go is found by the sweep of the job's end. */
         (void) error, (void) text;
         fault_point("image-run.stop.after");
         finish(run);
         fault_point("image-run.files-removed.after");
+}
+
+/* It was ended at its time limit, or one of before could not be: then its processes wait in the kernel,
+ * and systemd keeps the unit. */
+static bool is_hang(const ImageRun *run, int error)
+{
+        return run->write_path && (error == -ETIMEDOUT || error == -EEXIST);
+}
+
+static void set_hang(ImageRun *run, int error)
+{
+        static const char remedy[] = "see to the disk or the server below it (mount, dmesg)";
+
+        (void) snprintf(run->error_name, sizeof(run->error_name), "%s", BUS_ERROR_REPOSITORY_HANGS);
+        if (error == -ETIMEDOUT)
+                (void) snprintf(run->error_text, sizeof(run->error_text),
+                                "%s does not answer: the step %s did not end within %" PRIu64
+                                " s; %s",
+                                run->write_path, run->step, run->task.timeout_usec / USEC_PER_SEC,
+                                remedy);
+        else
+                (void) snprintf(run->error_text, sizeof(run->error_text),
+                                "%s does not answer: the step %s of before cannot be ended; %s",
+                                run->write_path, run->step, remedy);
 }
 
 /* What the program said, or what must be said in its place. */
@@ -103,9 +140,12 @@ static void take_result(ImageRun *run, int error, const char *text)
                 set_error(run, name,
                           json_string_value(json_object_get(result, "error_text"))
                                           ?: "it does not say why");
-        else if (error < 0)
+        else if (is_hang(run, error))
+                set_hang(run, error);
+        else if (error < 0) {
+                run->is_dead = error == -EIO;
                 set_error(run, bus_error_from_errno(error) ?: BUS_ERROR_FAILED, text);
-        else
+        } else
                 set_error(run, BUS_ERROR_FAILED, "its result cannot be read");
 }
 
@@ -115,6 +155,7 @@ static void on_ended(int error, const char *text, void *userdata)
         int r;
 
         fault_point("image-run.result.before");
+        run->is_dead = false;
         take_result(run, error, text ?: "");
         fault_point("image-run.stop.before");
         r = units_stop(run->units, run->unit, on_stopped, run);
@@ -142,7 +183,14 @@ static void on_old_gone(int error, const char *text, void *userdata)
 
         unit_file_path(run->unit, UNIT_FILE_IN, in);
         unit_file_path(run->unit, UNIT_FILE_OUT, out);
+        /* Whoever decides that a job ends stops its steps; one that began after that would work beside
+         * the undoing. */
+        if (r >= 0 && run->task.is_wanted && !run->task.is_wanted(run->userdata)) {
+                r = -ECANCELED;
+                text = "nobody waits for it any more";
+        }
         if (r >= 0) {
+                run->n_runs++;
                 r = unit_files_make(run->unit, run->spec);
                 text = "its files in /run/sendense/units cannot be made";
         }

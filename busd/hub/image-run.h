@@ -14,6 +14,10 @@
 
 typedef struct Units Units;
 
+enum {
+        IMAGE_RUNS = 3, /* of a verb that goes on where one that was killed has stopped */
+};
+
 typedef struct ImageTask {
         uint64_t job; /* 0: about a repository */
         uint64_t repository_id;
@@ -23,6 +27,8 @@ typedef struct ImageTask {
         bool as_export_user; /* works on one image, instead of the folders around it */
         bool by_lines; /* its result is many lines: told by read_output, not as one object */
         uint64_t timeout_usec; /* 0: none; a copy of terabytes takes what it takes */
+        unsigned n_runs; /* so often in all, when it is killed before it says a word; 0 is once */
+        bool (*is_wanted)(void *userdata); /* asked before each start; NULL: always */
 } ImageTask;
 
 /* result is borrowed and NULL when the run failed; name and text then say why. unit is the unit's

@@ -35,6 +35,7 @@ static const struct {
         { BUS_ERROR_REPOSITORY_PERMISSIONS, EPERM,
           "Owner, group or mode of the repository are not what they must be." },
         { BUS_ERROR_REPOSITORY_FULL, ENOSPC, "The repository has not enough free space." },
+        { BUS_ERROR_REPOSITORY_HANGS, ETIME, "The file system of the repository does not answer." },
         { BUS_ERROR_PORTS_EXHAUSTED, EADDRNOTAVAIL, "All ports for exports are in use." },
         { BUS_ERROR_PORT_TAKEN, EADDRINUSE, "Another program listens on the port of an export." },
         { BUS_ERROR_EXPORT_FAILED, ECONNREFUSED, "An image could not be exported." },

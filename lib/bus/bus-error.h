@@ -19,6 +19,7 @@
 #define BUS_ERROR_REPOSITORY_READ_ONLY   "com.sendense.Error.RepositoryReadOnly"
 #define BUS_ERROR_REPOSITORY_PERMISSIONS "com.sendense.Error.RepositoryPermissions"
 #define BUS_ERROR_REPOSITORY_FULL        "com.sendense.Error.RepositoryFull"
+#define BUS_ERROR_REPOSITORY_HANGS       "com.sendense.Error.RepositoryHangs"
 #define BUS_ERROR_PORTS_EXHAUSTED        "com.sendense.Error.PortsExhausted"
 #define BUS_ERROR_PORT_TAKEN             "com.sendense.Error.PortTaken"
 #define BUS_ERROR_EXPORT_FAILED          "com.sendense.Error.ExportFailed"

@@ -155,6 +155,10 @@ static void limits(void **state)
         load_one("Repositories", "MinFree", "1024T", 0);
         load_one("Repositories", "MinFree", "1025T", -EINVAL);
         load_one("Repositories", "MinFree", "1g", -EINVAL);
+        load_one("Repositories", "StepTimeoutSec", "4s", -EINVAL);
+        load_one("Repositories", "StepTimeoutSec", "5s", 0);
+        load_one("Repositories", "StepTimeoutSec", "24h", 0);
+        load_one("Repositories", "StepTimeoutSec", "25h", -EINVAL);
         load_one("Backup", "AllowSources", "yes", 0);
         load_one("Backup", "AllowSources", "true", -EINVAL);
 }

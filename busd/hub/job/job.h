@@ -79,6 +79,8 @@ struct Job {
         bool is_removed; /* freed when nothing points to it any more */
         bool is_copy_started;
         bool is_collected; /* its copy's result is taken */
+        bool is_still; /* its copy was said to stand still */
+        uint64_t moved_usec; /* CLOCK_MONOTONIC: when it was last further than before */
         bool files_owed; /* could not be removed */
         bool has_obligations;
         unsigned generation; /* of what is awaited: older answers are for nobody */

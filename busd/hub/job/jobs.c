@@ -233,8 +233,33 @@ static void on_progress(uint64_t id, uint32_t disk_key, uint64_t done, uint64_t 
         if (!disk || job->state != JOB_COPYING || done > disk->capacity_bytes ||
             done < disk->bytes_done)
                 return;
+        if (done > disk->bytes_done) {
+                job->moved_usec = clock_monotonic_usec();
+                if (job->is_still)
+                        job_set_phase(job, "copying");
+                job->is_still = false;
+        }
         disk->bytes_done = done;
         job->is_dirty = true;
+}
+
+/* Whether the source, the repository or the way between them is away, nobody here can tell, nor when it
+ * comes back: a copy that stands still goes on then, and is told till then. */
+static void look_at_copy(Job *job, uint64_t now)
+{
+        uint64_t limit_usec = job->jobs->config->repository_step_usec;
+        char phase[sizeof(job->phase)];
+
+        if (!job->is_copy_started || job->is_still || now - job->moved_usec < limit_usec)
+                return;
+        job->is_still = true;
+        (void) snprintf(phase, sizeof(phase), "nothing has moved for %llu s",
+                        (unsigned long long) (limit_usec / USEC_PER_SEC));
+        job_set_phase(job, phase);
+        (void) job_log(job, NULL, LOG_WARNING, 0, MESSAGE_NONE,
+                       "The copy stands still: %s; see to the sources and to %s (mount, dmesg), or "
+                       "cancel the job",
+                       phase, job_text(job, "RepositoryPath"));
 }
 
 static void tick_job(Job *job, uint64_t now)
@@ -248,8 +273,10 @@ static void tick_job(Job *job, uint64_t now)
                 job->undo_due_usec = 0;
                 run_undo(job);
         }
-        if (job->state == JOB_COPYING && !job->has_error && job->ending == JOB_STATE_INVALID)
+        if (job->state == JOB_COPYING && !job->has_error && job->ending == JOB_STATE_INVALID) {
                 run_export_probe(job);
+                look_at_copy(job, now);
+        }
 }
 
 static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)

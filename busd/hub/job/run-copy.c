@@ -227,7 +227,8 @@ static void on_instance(Job *job, JobDisk *disk)
 
 void run_copy(Job *job)
 {
-        job->is_collected = false;
+        job->is_collected = job->is_still = false;
+        job->moved_usec = clock_monotonic_usec();
         if (!job->is_recovered) {
                 for (size_t i = 0; i < job->n_disks; i++)
                         job->disks[i].answered_usec = clock_monotonic_usec();

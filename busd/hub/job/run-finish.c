@@ -25,6 +25,10 @@
 #include <inttypes.h>
 #include <string.h>
 
+enum {
+        FINISH_MIN_RATE = 4 << 20, /* bytes a second that the slowest repository reads */
+};
+
 static void finish_step(const JobDisk *disk, char ret_step[static UNIT_STEP_MAX + 1])
 {
         (void) snprintf(ret_step, UNIT_STEP_MAX + 1, "finish-%s", disk->text);
@@ -134,6 +138,8 @@ static void commit(Job *job)
                 .job = job->id,
                 .step = "commit",
                 .verb = "commit",
+                .timeout_usec = job_step_usec(job),
+                .n_runs = IMAGE_RUNS,
                 .write_path = job_text(job, "RepositoryPath"),
         };
 
@@ -196,6 +202,8 @@ static void finish_image(Job *job, JobDisk *disk)
                 .job = job->id,
                 .step = step,
                 .verb = "finish",
+                .timeout_usec = job_step_usec(job) +
+                                disk->capacity_bytes / FINISH_MIN_RATE * USEC_PER_SEC,
                 .write_path = path,
                 .as_export_user = true,
         };

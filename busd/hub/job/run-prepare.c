@@ -79,6 +79,7 @@ static void create_image(Job *job, JobDisk *disk)
                 .job = job->id,
                 .step = step,
                 .verb = "create",
+                .timeout_usec = job_step_usec(job),
                 .write_path = path,
                 .as_export_user = true,
         };
@@ -132,6 +133,7 @@ void run_prepare(Job *job)
                 .job = job->id,
                 .step = "prepare",
                 .verb = "prepare",
+                .timeout_usec = job_step_usec(job),
                 .write_path = job_text(job, "RepositoryPath"),
         };
         CLEANUP(json_decrefp) json_t *spec = job_place(job);

@@ -75,7 +75,8 @@ static void undo_files(Job *job)
                 .job = job->id,
                 .step = "undo",
                 .verb = "undo",
-                .timeout_usec = UNDO_TIMEOUT_USEC,
+                .timeout_usec = job_step_usec(job),
+                .n_runs = IMAGE_RUNS,
                 .write_path = job_text(job, "RepositoryPath"),
         };
         json_t *spec = job_place(job), *keys = json_array();

@@ -7,6 +7,7 @@
 
 #include "bus/bus-error.h"
 #include "cleanup.h"
+#include "hub-config.h"
 #include "image-run.h"
 #include "job/jobs.h"
 #include "log.h"
@@ -85,9 +86,15 @@ json_t *job_image_spec(const JobDisk *disk, const char *path)
                          (json_int_t) disk->capacity_bytes, "backing", *parent ? backing : NULL);
 }
 
+uint64_t job_step_usec(const Job *job)
+{
+        return job->jobs->config->repository_step_usec;
+}
+
 void job_image(Job *job, JobDisk *disk, const ImageTask *task, json_t *spec, JobResult then)
 {
         CLEANUP(json_decrefp) json_t *owned = spec;
+        ImageTask asked = *task;
         char text[256];
         Ticket *ticket;
         int r;
@@ -96,8 +103,9 @@ void job_image(Job *job, JobDisk *disk, const ImageTask *task, json_t *spec, Job
         if (job->has_error && job->ending == JOB_STATE_INVALID)
                 return;
         r = owned ? ticket_new_result(job, disk, then, &ticket) : -ENOMEM;
+        asked.is_wanted = ticket_is_awaited;
         if (r >= 0) {
-                r = image_run(job->jobs->units, task, TAKE(owned), ticket_image_done, ticket);
+                r = image_run(job->jobs->units, &asked, TAKE(owned), ticket_image_done, ticket);
                 if (r < 0)
                         ticket_discard(ticket);
         }

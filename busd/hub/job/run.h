@@ -13,9 +13,6 @@
 
 typedef struct ImageTask ImageTask;
 
-/* A repository that hangs must not hold up the end of a job: its files are owed then. */
-#define UNDO_TIMEOUT_USEC (300 * USEC_PER_SEC)
-
 /* Begins what the state of the job asks for. */
 void run_enter(Job *job);
 
@@ -71,6 +68,10 @@ void job_advance_to(Job *job, JobEvent event, const char *reason, json_t *change
 /* Runs sendense-image for the job; then gets its result or error. Fails the job when it cannot be
  * asked for. spec is taken, and gets what every verb wants. */
 void job_image(Job *job, JobDisk *disk, const ImageTask *task, json_t *spec, JobResult then);
+
+/* How long a step that touches a few small files may take. A repository that hangs must not hold a job up
+ * for ever, nor its end: its files are owed then. */
+uint64_t job_step_usec(const Job *job);
 
 /* What create and finish are told about one image. NULL: no memory. */
 json_t *job_image_spec(const JobDisk *disk, const char *path);

@@ -8,6 +8,7 @@
 #include "bus/bus-error.h"
 #include "cleanup.h"
 #include "clock.h"
+#include "hub-config.h"
 #include "image-run.h"
 #include "job/jobs.h"
 #include "job/run.h"
@@ -256,7 +257,8 @@ static void undo_files(Sweeper *s, const json_t *row)
                 .job = row_number(row, "Job"),
                 .step = "undo",
                 .verb = "undo",
-                .timeout_usec = UNDO_TIMEOUT_USEC,
+                .timeout_usec = s->jobs->config->repository_step_usec,
+                .n_runs = IMAGE_RUNS,
                 .write_path = row_text(row, "RepositoryPath"),
         };
         json_t *spec = json_pack(

@@ -53,8 +53,10 @@ void ticket_discard(Ticket *ticket)
         job_ticket_done(job);
 }
 
-static bool is_awaited(const Ticket *ticket)
+bool ticket_is_awaited(void *userdata)
 {
+        const Ticket *ticket = userdata;
+
         return !ticket->job->is_removed && ticket->generation == ticket->job->generation;
 }
 
@@ -62,7 +64,7 @@ void ticket_done(int error, const char *text, void *userdata)
 {
         Ticket *ticket = userdata;
 
-        if (is_awaited(ticket) && ticket->then)
+        if (ticket_is_awaited(ticket) && ticket->then)
                 ticket->then(ticket->job, ticket->disk, error, text);
         ticket_discard(ticket);
 }
@@ -73,7 +75,7 @@ void ticket_image_done(const json_t *result, const char *unit, const char *name,
         Ticket *ticket = userdata;
 
         (void) unit;
-        if (is_awaited(ticket) && ticket->then_result)
+        if (ticket_is_awaited(ticket) && ticket->then_result)
                 ticket->then_result(ticket->job, ticket->disk, result, name, text);
         ticket_discard(ticket);
 }

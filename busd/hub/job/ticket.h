@@ -6,6 +6,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct Job Job;
@@ -26,6 +27,9 @@ void ticket_discard(Ticket *ticket);
 
 /* Fit for UnitDone; frees the ticket. */
 void ticket_done(int error, const char *text, void *ticket);
+
+/* Whether anybody waits for the answer still: the job is there, and has not begun something else. */
+bool ticket_is_awaited(void *ticket);
 
 /* Fit for ImageRunDone; frees the ticket. */
 void ticket_image_done(const json_t *result, const char *unit, const char *name, const char *text,

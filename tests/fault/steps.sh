@@ -1,0 +1,78 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Steps of sendense-image that are killed: a commit is run again, some times, because it goes on where it was; and one that
+# would begin when its job is being undone already does not.
+
+. "$(dirname "$0")/../lib/tap.sh"
+. "$SENDENSE_SRC/tests/fault/fault.bash"
+. "$SENDENSE_SRC/tests/fault/disturb.bash"
+
+fault_up
+vm web 8 8
+backup web --type=full
+
+# drop_in LINES: of all image units from now on.
+drop_in() {
+    hub install -D -m 644 /dev/stdin /run/systemd/system/sendense-image-.service.d/90-hold.conf
+    hub systemctl daemon-reload
+}
+begun() { # STEP: how often a unit of the job's step was started
+    hub journalctl --quiet --sync
+    hub journalctl -q -o cat -u "sendense-image-$JOB-$1.service" | grep -c '^Starting '
+}
+
+# Once.
+change web
+hold image commit
+start web || fail "a backup starts" "$ANSWER"
+ok "the commit waits" eventually "$patience_sec" held image commit
+hub rm /run/hold
+ok "and is killed" hub systemctl kill -s KILL "sendense-image-$JOB-commit.service"
+is "$(wait_job)" completed "a commit that is killed: the job completes" || diag "$(job_error)"
+is "$(begun commit)" 2 "it was run again"
+release
+hub systemctl daemon-reload
+keep web
+unharmed "a killed commit"
+
+# Every time.
+change web
+drop_in <<'DROP'
+[Service]
+ExecStartPre=sh -c 'case %n in *-commit.service) kill -KILL $$$$ ;; esac'
+DROP
+start web || fail "a backup starts" "$ANSWER"
+failed "a commit that is killed every time" '^Failed: The backup cannot be committed: sendense-image-.*-commit\.service: start job failed: result signal'
+is "$(begun commit)" 3 "it was run three times"
+release
+hub systemctl daemon-reload
+unharmed "a commit that is killed every time"
+
+# A hub is killed while a disk is being checked. The check of before takes its time to die, and meanwhile the job is cancelled:
+# no new one must begin beside the undoing.
+change web
+drop_in <<'DROP'
+[Service]
+ExecStartPre=sh -c 'case %n in *-finish-2000.service) trap "" TERM; while test -e /run/hold; do sleep 0.05; done ;; esac'
+DROP
+hub touch /run/hold
+start web || fail "a backup starts" "$ANSWER"
+ok "the check waits" eventually "$patience_sec" held image finish-2000
+old=$(unit sendense-hub MainPID)
+hub /bin/kill -KILL "$old"
+ok "another hub is ready" eventually "$patience_sec" another_hub "$old"
+stopping() { [ "$(unit "sendense-image-$JOB-finish-2000.service" ActiveState)" = deactivating ]; }
+ok "it ends the check of before" eventually "$patience_sec" stopping
+ok "and the job is cancelled meanwhile" hub sendensectl job cancel "$JOB"
+is "$(wait_job)" cancelled "which it is then"
+is "$(begun finish-2000)" 1 "no check has begun after that"
+release
+hub systemctl daemon-reload
+unharmed "a step that came too late"
+
+change web
+backup web
+is "$(job '[.Disks[].BackupType] | unique | join(" ")')" incremental "an incremental follows"
+unharmed "all of it"
+done_testing
