@@ -10,6 +10,7 @@
 
 # Shorter than by default, so that a frozen server is noticed soon.
 fault_up $'[Database]\nConnectTimeoutSec=1\nQueryTimeoutSec=2'
+# shellcheck disable=SC2086,SC2154 # of disturb.bash
 vm web $held_disk $held_disk $held_disk
 vm other 4
 backup web --type=full

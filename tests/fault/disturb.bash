@@ -18,6 +18,7 @@ copies() { [ "$(job .BytesDone)" -gt 0 ]; }
 
 # What a disk of a VM for start_held is: nbdcopy tells how far it is whenever it takes another 128 MiB, so one that is smaller is
 # in the middle of nothing that can be seen until it is copied.
+# shellcheck disable=SC2034 # for the tests
 held_disk=400:16
 
 # start_held VM [OPTION...]: starts a backup that is in the middle of its copy and stays there for half a minute or until

@@ -29,6 +29,7 @@ repo=/srv/lossy/repository
 hub install -d -o sendense -g sendense-export -m 2750 "$repo"
 hub sync -f "$repo"
 require "a repository on it" hub sendensectl repository add lossy "$repo"
+# shellcheck disable=SC2086,SC2154 # of disturb.bash
 vm web $held_disk $held_disk $held_disk
 backup web --repository=lossy --type=full
 # The hub waits for its disk, as the machine's fstab would have it.

@@ -9,6 +9,7 @@
 . "$SENDENSE_SRC/tests/fault/disturb.bash"
 
 fault_up
+# shellcheck disable=SC2086,SC2154 # of disturb.bash
 vm web $held_disk $held_disk $held_disk
 backup web --type=full
 
