@@ -153,6 +153,7 @@ json_t *task_show(const Task *task)
                         "s:o*}",
                         "Id", (json_int_t) task->job, "Attempt", (json_int_t) task->attempt, "Vm",
                         task_request(task, "vm_name"), "State", task_state_to_string(task->state),
+                        "Unit", task->unit, "ProcessId", (json_int_t) task->process_id,
                         "OwesSnapshot", task_owes(task), "SnapshotName",
                         task_text(task, "SnapshotName"), "Outcome", task_text(task, "Outcome"),
                         "ErrorName", task_text(task, "ErrorName"), "Error",

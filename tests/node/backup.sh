@@ -1,0 +1,79 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# A whole backup at the node, asked for by HTTP as a hub does: one snapshot, every disk into its own target, the snapshot
+# held until the hub says so; then an increment. What is in the images is what the disks were at the snapshot's moment.
+
+. "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/node-lab.bash"
+
+node_up
+vcenter_up -empty
+vm_new 64M:fill=16M,32M:nvme:fill=8M
+
+targets_up full
+backup full
+like "$answer" '^202 .*"status":"started","job_id":1' "a full backup is taken"
+ok "it is copied" eventually "$patience_sec" state_is copied || diag "$(task .)"
+is "$(simctl snapshots | jq length)" 1 "the snapshot is held"
+is "$(task .owes_snapshot)" true "and shown as owed"
+targets_down
+same full
+like "$(release committed)" '^200 ' "the hub has it"
+ok "the job is over" eventually "$patience_sec" state_is released
+clean "a full backup"
+
+# The same request again is no new backup; another for the same job and attempt is refused.
+answer=$(api POST backup/start "$(request full)")
+like "$answer" '^202 .*"state":"released"' "the same request again tells how the job stands"
+like "$(api POST backup/start "$(request full '.vm_name = "other"')")" '^409 .*another request' "another request for it is refused"
+
+# An increment: tracking was switched on by the first, so each disk is known.
+node systemctl reset-failed
+known=$(api GET "backup/$job" | cut -d' ' -f2- | jq -c --argjson vm "$(simctl vm list | jq -c '.[] | select(.name == "web01")')" \
+    '[.disks[] | .key as $k | {key: $k, capacity_bytes: .capacity_bytes, change_id: .change_id,
+      backing_uuid: ($vm.disks[] | select(.key == $k).uuid)}]')
+head -c 100000 /dev/urandom | simctl_write 2000 1000000
+head -c 65536 /dev/zero | simctl_write 32000 0
+targets_up inc full
+backup incremental ".disks = $known"
+like "$answer" '^202 ' "an increment is taken"
+ok "it is copied" eventually "$patience_sec" state_is copied || diag "$(task .)"
+is "$(task '[.disks[].backup_type] | unique | join(" ")')" incremental "of both disks" || diag "$(task .disks)"
+targets_down
+same inc
+release committed >/dev/null
+ok "and is over" eventually "$patience_sec" state_is released
+clean "an increment"
+
+# Cancelled in the middle, and given up.
+targets_up again
+simctl fault delay method=FolderGet ms=200 count=0 >/dev/null
+backup full
+ok "a third one copies" eventually "$patience_sec" state_is copying
+like "$(api DELETE "backup/$job")" '^202 ' "it is cancelled"
+ok "that is what it ends as" eventually "$patience_sec" state_is cancelled
+simctl faults clear >/dev/null
+clean "a cancelled one"
+backup full
+ok "a fourth one is copied" eventually "$patience_sec" state_is copied
+release abandoned >/dev/null
+ok "the hub gives it up" eventually "$patience_sec" state_is released
+targets_down
+clean "one that was given up"
+
+# What cannot be done is a named error, and leaves nothing.
+fails() { # NAME ERROR TEXT JQ
+    backup full "$4"
+    ok "$1: it fails" eventually "$patience_sec" state_is failed || diag "$answer" "$(task .)"
+    is "$(task .error_name)" "com.sendense.Error.$2" "$1: $2"
+    like "$(task .error)" "$3" "$1: and says what"
+    clean "$1"
+}
+fails "a wrong password" VCenterLogin . '.vcenter_password = "wrong"'
+fails "no such VM" VmMissing . '.instance_uuid = "00000000-0000-0000-0000-000000000000"'
+fails "a disk without a target" Failed 'no target' 'del(.nbd_targets["2000"])'
+fails "a target that is not there" TargetFailed 2000 '.nbd_targets["2000"] = "nbd://127.0.0.1:10999/nothing"'
+is "$(in_node 'grep -rlF "$(cat /srv/sim/password)" /var/lib/sendense-node /run/sendense-node /run/systemd/transient /var/log/journal 2>/dev/null')" "" "the password is in no file of ours"
+
+done_testing

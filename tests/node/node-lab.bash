@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash disable=SC2154,SC2034 # variables of the rooms it sources, and of the tests that source it
+#
+# For tests of the node on a booted machine: source it after tap.sh, call node_up. The machine runs sendense-node and its
+# HTTP API as installed, VMware's simulator beside them, and qemu-nbd for targets. Everything is asked by curl and busctl.
+
+# shellcheck source=tests/lab/with-lab.bash
+. "$SENDENSE_SRC/tests/lab/with-lab.bash"
+
+simctl_bin=$SENDENSE_SRC/tests/vcenter-sim/simctl
+patience_sec=60
+uuid=
+job=0
+
+node() { on node "$@"; }
+in_node() { node bash -c "$1" _ "${@:2}"; }
+simctl() { node env SENDENSE_BUILD="$SENDENSE_BUILD" "$simctl_bin" -C /srv/sim "$@"; }
+
+# node_up [SETTINGS]: the machine, with these lines in node.conf.
+node_up() {
+    command -v go >/dev/null || skip_all "golang-go is not installed: the vCenter peer cannot be built"
+    [ -d /usr/share/gocode/src/github.com/vmware/govmomi/simulator ] ||
+        skip_all "golang-github-vmware-govmomi-dev is not installed: the vCenter peer cannot be built"
+    require "the vCenter peer is built" "$simctl_bin" build
+    cat >"$TEST_TMP/hook" <<X
+#!/bin/bash
+set -e
+install -D -m 644 /dev/stdin "\$2/etc/sendense/node.conf.d/50-test.conf" <<'Y'
+[Node]
+LogLevel=debug
+${1:-}
+Y
+systemctl --quiet --root="\$2" enable sendense-node.service sendense-node-api.socket
+X
+    chmod +x "$TEST_TMP/hook"
+    lab_up --names node --install "$SENDENSE_BUILD" --hook "$SENDENSE_SRC/tests/lab/hub-machine" --hook "$TEST_TMP/hook"
+    require "the node is ready" eventually "$patience_sec" node systemctl is-active sendense-node.service
+    # shellcheck disable=SC2016 # expanded in the machine
+    require "a token" in_node 'openssl rand -hex 32 >/srv/token &&
+        echo "hub $(/usr/lib/sendense/sendense-node-api --hash-token </srv/token)" >/etc/sendense/node-api.tokens'
+}
+
+# vcenter_up [OPTION...]: the simulator, and its VM web01 as the VM of the tests.
+vcenter_up() {
+    require "the vCenter peer starts" node env SENDENSE_BUILD="$SENDENSE_BUILD" "$simctl_bin" start /srv/sim "$@"
+    simctl set task-ms=0 >/dev/null
+    url=$(simctl ready url)
+    ca=$(simctl ready ca)
+    user=$(simctl ready user)
+}
+
+# api METHOD PATH [JSON]: "STATUS body" of the node's HTTP API.
+api() {
+    # shellcheck disable=SC2016 # expanded in the machine
+    in_node 'curl -s --max-time 30 -X "$1" -H "Authorization: Bearer $(cat /srv/token)" ${3:+--data-binary @-} \
+        -w "\n%{http_code}" "http://127.0.0.1:8081/api/v1/$2" | tac | paste -sd" "' "$1" "$2" "${3:+body}" <<<"${3:-}"
+}
+
+# vm_new DISKS: the VM of the test (simctl's words for disks), with its keys in keys and its file for the CA.
+vm_new() {
+    simctl vm add name=web01 disks="$1" >/dev/null
+    uuid=$(simctl vm list | jq -r '.[] | select(.name == "web01") | .instance_uuid')
+    mapfile -t keys < <(simctl vm list | jq -r '.[] | select(.name == "web01") | .disks[].key')
+    node install -m 644 "$ca" /etc/sendense/ca.pem
+}
+
+# targets_up NAME [PARENT]: an image for each disk, in the hub's shape, served as the hub does; PARENT is the layer below.
+targets_up() {
+    local key port=10100
+    targets={}
+    for key in "${keys[@]}"; do
+        port=$((port + 1))
+        # shellcheck disable=SC2016 # expanded in the machine
+        require "an image for disk $key" in_node 'cd /srv && qemu-img create -q -f qcow2 -o cluster_size=1M,extended_l2=on ${4:+-b "$2-$4.qcow2" -F qcow2} "$2-$1.qcow2" ${5:+"$5"} &&
+            systemd-run -q --unit="target-$2" -p Restart=on-failure -p RestartSec=100ms -p StartLimitIntervalSec=0 --collect -- \
+                qemu-nbd -t --shared=10 -x "$1-$2" -D "\${INVOCATION_ID}" -b 127.0.0.1 -p "$3" -f qcow2 "/srv/$2-$1.qcow2"' \
+            "$1" "$key" "$port" "${2:-}" "$(capacity "$key")"
+        targets=$(jq -nc --argjson t "$targets" --arg k "$key" --arg v "nbd://127.0.0.1:$port/$1-$key" '$t + {($k): $v}')
+    done
+}
+targets_down() {
+    local key
+    for key in "${keys[@]}"; do node systemctl stop "target-$key"; done
+}
+capacity() { simctl vm list | jq -r --argjson k "$1" '.[] | select(.name == "web01") | .disks[] | select(.key == $k) | .capacity'; }
+
+# request TYPE [JQ]: the body of a start for the next job, changed by the filter.
+request() {
+    jq -nc --arg type "$1" --argjson job "$job" --arg uuid "$uuid" --arg user "$user" --argjson targets "$targets" \
+        --arg password "$(node cat /srv/sim/password)" --argjson port "$(sed -E 's/.*:([0-9]+)\/.*/\1/' <<<"$url")" \
+        "{job_id: \$job, attempt: 1, vm_name: \"web01\", vm_path: \"DC0/vm/web01\", instance_uuid: \$uuid, vcenter_host: \"127.0.0.1\",
+        vcenter_port: \$port, vcenter_user: \$user, vcenter_password: \$password, ca_file: \"/etc/sendense/ca.pem\",
+        backup_type: \$type, nbd_targets: \$targets} | ${2:-.}"
+}
+# backup TYPE [JQ]: starts the next job; what the API answers is in answer.
+backup() {
+    job=$((job + 1))
+    answer=$(api POST backup/start "$(request "$@")")
+}
+task() { api GET "backup/$job" | cut -d' ' -f2- | jq -r "$1"; }
+state_is() { [ "$(task .state)" = "$1" ]; }
+release() { api POST "backup/$job/release" "{\"outcome\":\"$1\"}"; }
+
+# same NAME: the images are what the disks were at the last snapshot's moment.
+same() {
+    local key want
+    for key in "${keys[@]}"; do
+        want=$(simctl snapshots all=1 | jq -r --argjson k "$key" '[.[] | select(.user | not)][-1].disks[] | select(.key == $k).hash')
+        # shellcheck disable=SC2016 # expanded in the machine
+        is "$(in_node 'qemu-img convert -U -f qcow2 -O raw "/srv/$2-$1.qcow2" /srv/back.raw && SENDENSE_BUILD="$3" "$4" hash /srv/back.raw | grep -oE "[0-9a-f]{64}"; rm -f /srv/back.raw' \
+            "$1" "$key" "$SENDENSE_BUILD" "$simctl_bin")" "$want" "disk $key is what it was at the snapshot's moment"
+    done
+}
+
+# clean NAME: nothing is left at vCenter, no unit, no file of one.
+units_left() { node systemctl list-units --all --plain --no-legend 'sendense-copy-*' 'sendense-vsphere-*' 'sendense-jobs-*.slice'; }
+nothing_left() {
+    [ "$(simctl left | jq -c '[.sessions, .snapshots, .tasks] | flatten')" = '[]' ] && [ -z "$(units_left)" ] &&
+        [ -z "$(node ls /run/sendense-node/units)" ]
+}
+clean() { ok "$1: nothing is left" eventually "$patience_sec" nothing_left || diag "$(simctl left)" "$(units_left)"; }
+
+simctl_write() { # KEY OFFSET: the guest writes what comes on stdin
+    node env SENDENSE_BUILD="$SENDENSE_BUILD" "$simctl_bin" -C /srv/sim disk write vm=web01 key="$1" offset="$2" >/dev/null
+}
