@@ -73,6 +73,24 @@ void disk_break_source(Disk *disk, int error)
         disk->source_error = error;
 }
 
+bool disk_is_loss(int error)
+{
+        return error == -ENOTCONN || error == -ETIMEDOUT || error == -ECONNRESET ||
+               error == -EPIPE || error == -ESHUTDOWN;
+}
+
+bool disk_source_is_over(const Disk *disk)
+{
+        if (disk->source_state != SOURCE_BROKEN)
+                return false;
+        if (disk_is_loss(disk->source_error))
+                return true;
+        for (size_t i = 0; i < disk->n_slots; i++)
+                if (disk->slots[i].state == SLOT_READING)
+                        return false;
+        return !disk->asking;
+}
+
 /* No answer of what was under way comes any more: it is read again. */
 static int close_source(Disk *disk)
 {
@@ -101,6 +119,7 @@ static int close_source(Disk *disk)
 static int check_source(Disk *disk)
 {
         disk->source_opened = false;
+        disk->source_seen = true;
         if (disk->source->size_bytes != disk->disk->capacity_bytes)
                 return disk_fail(disk, -EMSGSIZE, FAILURE_SOURCE,
                                  "it has %" PRIu64 " bytes, but its source %" PRIu64,
@@ -124,7 +143,7 @@ int disk_step_source(Disk *disk)
         if (disk->source_state == SOURCE_OPENING &&
             disk->now_usec - disk->source_opening_usec >= OPEN_MAX_USEC)
                 on_opened(disk, source_fail(disk->source, -ETIMEDOUT, "it cannot be opened"));
-        if (disk->source_state == SOURCE_BROKEN)
+        if (disk_source_is_over(disk))
                 return close_source(disk);
         return disk->source_state == SOURCE_OPEN && disk->source_opened ? check_source(disk) : 0;
 }

@@ -17,6 +17,12 @@ int disk_step_source(Disk *disk);
 int disk_step_target(Disk *disk);
 void disk_break_source(Disk *disk, int error);
 
+/* It is broken, and nothing of it is under way that might still be answered. */
+bool disk_source_is_over(const Disk *disk);
+
+/* An error that says: nobody is there. */
+bool disk_is_loss(int error);
+
 /* Begins, goes on with or ends a commit; at the end of the plan, ends the disk. */
 int disk_step_commit(Disk *disk);
 

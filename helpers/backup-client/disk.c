@@ -100,12 +100,6 @@ static int ask(Disk *disk)
         return 0;
 }
 
-static bool is_loss(int error)
-{
-        return error == -ENOTCONN || error == -ETIMEDOUT || error == -ECONNRESET ||
-               error == -EPIPE || error == -ESHUTDOWN;
-}
-
 /* An answer about extents has come, or none was asked for. 0: not yet. */
 static int take_extents(Disk *disk)
 {
@@ -116,7 +110,7 @@ static int take_extents(Disk *disk)
         if (disk->asking)
                 return 0;
         disk->ask_pending = false;
-        if (is_loss(disk->ask_error)) {
+        if (disk_is_loss(disk->ask_error)) {
                 disk_break_source(disk, disk->ask_error);
                 return 0;
         }
@@ -141,7 +135,9 @@ static int plan_more(Disk *disk)
         Slot *slot;
         int r;
 
-        while (!disk->plan_ended && !disk->rewind && (slot = find_slot(disk, SLOT_FREE))) {
+        /* Only an open source says whether it knows its zeroes. */
+        while (disk->source_seen && !disk->plan_ended && !disk->rewind &&
+               (slot = find_slot(disk, SLOT_FREE))) {
                 r = take_extents(disk);
                 if (r <= 0)
                         return r;
@@ -212,7 +208,7 @@ static int take_read(Disk *disk, Slot *slot)
 
                 slot->state = SLOT_PLANNED;
                 slot->error = 0;
-                if (!is_loss(error) && ++slot->n_faults >= DISK_FAULTS_MAX)
+                if (!disk_is_loss(error) && ++slot->n_faults >= DISK_FAULTS_MAX)
                         return disk_fail(disk, error, disk->source->error_name ?: FAILURE_SOURCE,
                                          "cannot read the source at offset %" PRIu64 ": %s",
                                          slot->chunk.offset + slot->chunk.segments[0].start,
@@ -259,7 +255,7 @@ static int take_write_error(Disk *disk, const Slot *slot)
                                  "no space is left in its target at offset %" PRIu64
                                  "; make room in the repository and start again",
                                  slot->chunk.offset);
-        if (!is_loss(slot->error) && ++disk->n_target_faults >= DISK_FAULTS_MAX)
+        if (!disk_is_loss(slot->error) && ++disk->n_target_faults >= DISK_FAULTS_MAX)
                 return disk_fail(disk, slot->error, FAILURE_TARGET,
                                  "cannot write the target at offset %" PRIu64 ": %s",
                                  slot->chunk.offset, strerror(-slot->error));
@@ -305,7 +301,7 @@ static bool wants_again(const Disk *disk)
         bool can_plan = !disk->plan_ended && !disk->asking && !disk->rewind &&
                         disk->source_state == SOURCE_OPEN;
 
-        if (disk->target.state == TARGET_LOST || disk->source_state == SOURCE_BROKEN ||
+        if (disk->target.state == TARGET_LOST || disk_source_is_over(disk) ||
             (disk->rewind && !disk->asking))
                 return true;
         for (size_t i = 0; i < disk->n_slots; i++) {
@@ -351,10 +347,9 @@ size_t disk_poll(Disk *disk, struct pollfd *fds, uint64_t *deadline_usec)
 
         if (disk->state != DISK_RUNNING)
                 return 0;
-        disk->n_source_fds =
-                        disk->source_state == SOURCE_OPEN || disk->source_state == SOURCE_OPENING
-                                        ? disk->source->ops->poll(disk->source, fds, &deadline)
-                                        : 0;
+        disk->n_source_fds = disk->source_state != SOURCE_CLOSED
+                                             ? disk->source->ops->poll(disk->source, fds, &deadline)
+                                             : 0;
         disk->n_target_fds = target_poll(&disk->target, fds + disk->n_source_fds, &deadline);
         disk_deadline(disk, &deadline);
         if (deadline < *deadline_usec)
@@ -367,7 +362,7 @@ void disk_dispatch(Disk *disk, const struct pollfd *fds, size_t n_fds)
         (void) n_fds;
         if (disk->state != DISK_RUNNING)
                 return;
-        if (disk->source_state == SOURCE_OPEN || disk->source_state == SOURCE_OPENING)
+        if (disk->source_state != SOURCE_CLOSED)
                 disk->source->ops->dispatch(disk->source, fds, disk->n_source_fds);
         if (disk->n_target_fds > 0)
                 target_dispatch(&disk->target, fds + disk->n_source_fds, disk->n_target_fds);

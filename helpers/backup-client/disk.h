@@ -53,6 +53,7 @@ typedef struct Disk {
         SourceState source_state;
         int source_error;
         bool source_opened; /* and not looked at yet */
+        bool source_seen; /* it was open once */
         uint64_t source_opening_usec;
         Target target;
         bool writes_zeroes; /* where the source has them */

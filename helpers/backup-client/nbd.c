@@ -49,6 +49,9 @@ int nbd_begin(Nbd *nbd, const NbdUri *uri, bool with_extents, char error[static 
 
 void nbd_drop(Nbd *nbd)
 {
+        /* A server that waits for nothing is told, which costs no waiting here. */
+        if (nbd->handle && nbd->is_ready && nbd->n_under_way == 0)
+                (void) nbd_aio_disconnect(nbd->handle, 0);
         if (nbd->handle)
                 nbd_close(nbd->handle);
         *nbd = (Nbd){ .deadline_usec = UINT64_MAX };
