@@ -121,13 +121,12 @@ is "$(field '[.disks[] | has("digest")] | any')" "" "and no digest was asked for
 # Twelve disks, more than there are connections; the smallest budget of memory.
 copy_disks=()
 for key in {2000..2011}; do
-    truncate -s $((8 * MIB)) "$TEST_TMP/$key.raw"
     rm -f "$TEST_TMP/$key.raw"
     truncate -s $((8 * MIB)) "$TEST_TMP/$key.raw"
     head -c $((RANDOM * 64 + 512)) /dev/urandom | dd of="$TEST_TMP/$key.raw" conv=notrunc bs=64k seek=$((RANDOM % 80)) status=none
     truncate -s $((8 * MIB)) "$TEST_TMP/$key.raw"
-    target_qcow2 $key $((8 * MIB))
-    disk $key $((8 * MIB)) ".source = {kind: \"file\", path: \"$TEST_TMP/$key.raw\"}"
+    target_qcow2 "$key" $((8 * MIB))
+    disk "$key" $((8 * MIB)) ".source = {kind: \"file\", path: \"$TEST_TMP/$key.raw\"}"
 done
 spec ".connections = 5 | .memory_bytes = $((6 * MIB))"
 copy
@@ -135,6 +134,6 @@ copied "twelve disks"
 is "$(field '[.disks[].disk_key] | join(" ")')" "$(echo {2000..2011})" "the result names them all"
 servers_end
 for key in {2000..2011}; do
-    ok "$key is the same" same $key
+    ok "$key is the same" same "$key"
 done
 done_testing

@@ -22,7 +22,7 @@ measured() {
 command -v time >/dev/null || [ -x /usr/bin/time ] || skip_all "time is not installed"
 
 # 2 TiB with a little data here and there; the target forgets what it gets, so that the test needs no space.
-source_nbdkit 2000 sparse-random size=2T percent=0.001 runlength=65536 seed=1
+source_nbdkit 2000 data size=2T data='(1)*65536 @1099511627776 (2)*3000000 @2199023255040 (3)*512'
 source_nbdkit target-2000 null size=2T
 target_uri[2000]="nbd+unix:///?socket=$TEST_TMP/source-target-2000.sock"
 disk 2000 $((2048 * 1024 * MIB))

@@ -94,6 +94,7 @@ copy
 failed "a broken place" SourceFailed "^disk 2000: cannot read the source at offset $((9 * MIB)): Input/output error"
 
 # A source that is gone for a while, and for too long.
+head -c "$large" /dev/urandom >"$TEST_TMP/2000.raw"
 gated() {
     rm -f "$TEST_TMP/go"
     server_end source-2000
@@ -106,7 +107,7 @@ gated() {
 gated
 spec
 copy_begin
-require "in the middle" eventually 60 has_mib 2000 8
+require "in the middle" eventually 60 has_mib 2000 10
 server_end source-2000 KILL
 ok "its loss is told" eventually 20 grep -q 'disk 2000: the source is gone' "$TEST_TMP/err"
 source_nbdkit 2000 file "$TEST_TMP/2000.raw"
@@ -117,7 +118,7 @@ ok "nothing is missing" same 2000
 gated
 spec '.source_away_sec = 1'
 copy_begin
-require "in the middle" eventually 60 has_mib 2000 8
+require "in the middle" eventually 60 has_mib 2000 10
 server_end source-2000 KILL
 touch "$TEST_TMP/go"
 copy_end

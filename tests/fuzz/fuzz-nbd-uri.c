@@ -5,6 +5,7 @@
 #include "fuzz.h"
 
 #include "nbd-uri.h"
+#include "parse.h"
 #include "utf8.h"
 
 #include <errno.h>
@@ -13,6 +14,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         char *text = strndup((const char *) data, size);
+        uint16_t port;
         NbdUri uri;
         int r;
 
@@ -25,7 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 MUST(utf8_is_valid(uri.export_name) && utf8_is_valid(uri.socket));
                 MUST(!strpbrk(uri.export_name, "\n\r\t") && !strpbrk(uri.socket, "\n\r\t"));
                 MUST(!*uri.socket || *uri.socket == '/');
-                MUST(!*uri.host || atoi(uri.port) > 0);
+                MUST(!*uri.host || parse_port(uri.port, &port) == 0);
         }
         free(text);
         return 0;
