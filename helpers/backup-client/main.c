@@ -20,6 +20,7 @@ typedef struct Verb {
 
 static const Verb verbs[] = {
         { "copy", verb_copy, "Copy disks: a JSON object on standard input says which" },
+        { "migrate", verb_migrate, "Snapshot, copy and release a VM; see migrate --help" },
 };
 
 static int print_help(void)

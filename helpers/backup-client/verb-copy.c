@@ -8,14 +8,13 @@
 #include "failure.h"
 #include "log.h"
 #include "spec.h"
+#include "verb-end.h"
 #include "verbs.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <sysexits.h>
 #include <systemd/sd-daemon.h>
 
@@ -83,31 +82,12 @@ static int read_spec(int signal_fd, CopySpec *ret_spec, Failure *failure)
         return r < 0 ? r : spec_parse(input.text, input.size, ret_spec, failure);
 }
 
-static int open_signals(int *ret_fd)
-{
-        struct sigaction ignore = { .sa_handler = SIG_IGN };
-        sigset_t signals;
-        int fd;
-
-        (void) sigaction(SIGPIPE, &ignore, NULL);
-        (void) sigemptyset(&signals);
-        (void) sigaddset(&signals, SIGTERM);
-        (void) sigaddset(&signals, SIGINT);
-        if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
-                return -errno;
-        fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-        if (fd < 0)
-                return -errno;
-        *ret_fd = fd;
-        return 0;
-}
-
 static int copy(CopySpec *spec, json_t **ret_disks, Failure *failure)
 {
         _cleanup_close_ int signal_fd = -1;
         int r;
 
-        r = open_signals(&signal_fd);
+        r = verb_signals(&signal_fd);
         if (r < 0)
                 return failure_set(failure, r, FAILURE_OTHER, 0, "signals: %s", strerror(-r));
         r = read_spec(signal_fd, spec, failure);
@@ -115,29 +95,6 @@ static int copy(CopySpec *spec, json_t **ret_disks, Failure *failure)
                 return r;
         (void) sd_notify(false, "READY=1\nSTATUS=Looking at sources and targets");
         return copy_disks(spec, signal_fd, ret_disks, failure);
-}
-
-static json_t *result_of_failure(const Failure *failure)
-{
-        json_t *result = json_pack("{s:s, s:s, s:s}", "result", "failed", "error_name",
-                                   failure->name, "error_text", failure->text);
-
-        if (result && failure->disk_key > 0)
-                (void) json_object_set_new(result, "disk_key",
-                                           json_integer((json_int_t) failure->disk_key));
-        return result;
-}
-
-/* In one piece, at the end. */
-static int write_result(json_t *result)
-{
-        int r = 0;
-
-        if (!result || json_dumpf(result, stdout, JSON_COMPACT) < 0 || fputc('\n', stdout) < 0 ||
-            fflush(stdout) != 0)
-                r = -EIO;
-        json_decref(result);
-        return r;
 }
 
 int verb_copy(int argc, char *argv[])
@@ -157,12 +114,8 @@ int verb_copy(int argc, char *argv[])
         r = copy(&spec, &disks, &failure);
         if (r < 0)
                 (void) failure_set(&failure, r, FAILURE_OTHER, 0, "%s", strerror(-r));
-        if (failure.name)
-                (void) log_full(LOG_ERR, 0, &(LogContext){ .job = spec.job }, MESSAGE_NONE, "%s",
-                                failure.text);
-        r = write_result(failure.name ? result_of_failure(&failure)
-                                      : json_pack("{s:s, s:o}", "result", "ok", "disks", disks));
-        if (r < 0)
-                (void) log_error(r, "Cannot write the result: %m");
-        return failure.name || r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        return verb_end(spec.job,
+                        failure.name ? NULL
+                                     : json_pack("{s:s, s:o}", "result", "ok", "disks", disks),
+                        &failure);
 }

@@ -6,3 +6,4 @@
 #pragma once
 
 int verb_copy(int argc, char *argv[]);
+int verb_migrate(int argc, char *argv[]);

@@ -48,3 +48,26 @@ is_frozen() { is "$(simctl hash "$TEST_TMP/disk")" "$(frozen "$1" "$2")" "$3"; }
 
 # others: sessions beside that of the test itself.
 others() { simctl sessions | jq length; }
+
+client=$SENDENSE_BUILD/helpers/backup-client/sendense-backup-client
+target_pids=()
+
+# target KEY SIZE: an image behind a qemu-nbd with the options of an export; its URI is target_uri KEY.
+target() {
+    qemu-img create -q -f qcow2 "$TEST_TMP/$1.qcow2" "$2" || return
+    qemu-nbd -t --shared=10 -x "disk-$1" -D "instance-$1" -f qcow2 --cache=writeback -k "$TEST_TMP/target-$1.sock" \
+        "$TEST_TMP/$1.qcow2" </dev/null >>"$TEST_TMP/qemu-nbd.log" 2>&1 &
+    target_pids+=($!)
+    eventually 20 test -S "$TEST_TMP/target-$1.sock"
+}
+target_uri() { echo "nbd+unix:///disk-$1?socket=$TEST_TMP/target-$1.sock"; }
+# targets_end: all of them, so that their images can be read.
+targets_end() {
+    [ ${#target_pids[@]} -eq 0 ] || kill "${target_pids[@]}" 2>/dev/null
+    wait "${target_pids[@]}" 2>/dev/null
+    target_pids=()
+}
+at_end targets_end
+
+# image_hash KEY: of what an image holds, as the peer hashes disks.
+image_hash() { qemu-img convert -f qcow2 -O raw "$TEST_TMP/$1.qcow2" "$TEST_TMP/$1.raw" && simctl hash "$TEST_TMP/$1.raw"; }
