@@ -20,6 +20,7 @@ typedef struct Verb {
 
 static const Verb verbs[] = {
         { "copy", verb_copy, "Copy disks: a JSON object on standard input says which" },
+        { "check", verb_check, "Say whether disks can be read over HTTPS: a JSON object, too" },
         { "migrate", verb_migrate, "Snapshot, copy and release a VM; see migrate --help" },
 };
 

@@ -37,7 +37,7 @@ static void on_opened(void *userdata, int error)
         *result = error;
 }
 
-static int open_source(Source *source, int signal_fd)
+int preflight_open_source(Source *source, int signal_fd)
 {
         uint64_t end = clock_monotonic_usec() + OPEN_MAX_USEC;
         int result = 1, r;
@@ -71,7 +71,7 @@ static int look_at_source(Disk *disk, int signal_fd, uint64_t *ret_size)
 {
         int r;
 
-        r = open_source(disk->source, signal_fd);
+        r = preflight_open_source(disk->source, signal_fd);
         if (r >= 0)
                 *ret_size = disk->source->size_bytes;
         disk->source->ops->close(disk->source);

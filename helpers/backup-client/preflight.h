@@ -9,3 +9,6 @@
 
 /* Opens and closes them one after the other. signal_fd: who cancels. 0, or negative with failure set. */
 int preflight_check(Disk *disks, size_t n_disks, int signal_fd, Failure *failure);
+
+/* Opens one, and waits until it answers. source->error says why not. -ECANCELED. */
+int preflight_open_source(Source *source, int signal_fd);

@@ -71,6 +71,7 @@ typedef struct SourceHttps {
         const char *datacenter; /* borrowed */
         uint64_t capacity_bytes;
         unsigned n_slots;
+        bool is_look;
         HttpTimeouts timeouts;
         char *url; /* of the descriptor */
         /* while it is not closed */
@@ -314,9 +315,9 @@ static void on_descriptor(void *userdata, int error)
 
         if (error >= 0)
                 error = read_descriptor(https, &https->slots[0].request);
-        if (error >= 0)
+        if (error >= 0 && !https->is_look)
                 error = ask_probe(https);
-        if (error < 0)
+        if (error < 0 || https->is_look)
                 open_end(https, error);
 }
 
@@ -571,6 +572,7 @@ int source_https_new(const SourceVsphereSpec *spec, Source **ret_source, Failure
                 return -ENOMEM;
         https->n_slots = n > 0 ? n : 1;
         https->source = (Source){ .ops = &https_ops, .n_reads = https->n_slots };
+        https->is_look = spec->is_look;
         https->datacenter = spec->datacenter;
         https->capacity_bytes = spec->capacity_bytes;
         https->timeouts = spec->timeouts ? *spec->timeouts : usual;

@@ -7,6 +7,7 @@
 #include "cleanup.h"
 #include "copy.h"
 #include "log.h"
+#include "look.h"
 #include "migrate-options.h"
 #include "parse.h"
 #include "session.h"
@@ -285,6 +286,9 @@ static int migrate(Migration *m, Failure *failure)
         r = look(m, failure);
         if (r >= 0)
                 r = check_targets(m, json_object_get(m->vm, "disks"), failure);
+        if (r >= 0 && strcmp(m->options.transport, "https") == 0)
+                r = look_at_disks(m->options.vcenter, json_object_get(m->vm, "disks"),
+                                  m->child.signal_fd, failure);
         if (r < 0)
                 return r;
         r = take_snapshot(m, failure);

@@ -6,4 +6,5 @@
 #pragma once
 
 int verb_copy(int argc, char *argv[]);
+int verb_check(int argc, char *argv[]);
 int verb_migrate(int argc, char *argv[]);

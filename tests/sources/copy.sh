@@ -46,7 +46,16 @@ failed '.disks[1].source.datastore_path = "[datastore1] web/nothing.vmdk"' Sourc
 is "$(answer disk_key)" "$(sed -n 2p <<<"$keys")" 'by its key'
 simctl disk descriptor vm=web key=2000 type=vsan >/dev/null
 failed . SourceFailed 'VDDK.*vSAN.*nothing was written' 'a disk of vSAN'
+# The same, asked of live disks before there is a snapshot.
+check() { jq -c '{vcenter, disks: [.disks[] | {disk_key, capacity_bytes, datastore_path: .source.datastore_path, datacenter: "DC0"}]}' \
+    "$TEST_TMP/copy.json" | "$client" check >"$TEST_TMP/answer" 2>"$TEST_TMP/stderr"; }
+not_ok 'check finds it, too' check
+check
+is "$(answer error_name) $(answer disk_key)" 'com.sendense.Error.SourceFailed 2000' 'and names it'
 simctl disk descriptor vm=web key=2000 type=vmfs >/dev/null
+ok 'check is content with flat disks' check
+is "$(answer result)" ok 'and says so'
+not_ok 'a spec that is none' sh -c "echo '{}' | '$client' check"
 for key in $keys; do
     is "$(qemu-img map --output=json -U "$TEST_TMP/$key.qcow2" | jq '[.[] | select(.data)] | length')" 0 "nothing was written to disk $key"
 done

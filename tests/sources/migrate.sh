@@ -75,6 +75,12 @@ refused 1 . 'a wrong password' --vmware-password-file "$TEST_TMP/wrong" --vmware
 is "$(answer error_name)" com.sendense.Error.VCenterLogin 'by its name'
 (umask 022 && cp "$sim/password" "$TEST_TMP/open" && chmod 0644 "$TEST_TMP/open")
 refused 1 'private|chmod' 'a password file that all can read' --vmware-password-file "$TEST_TMP/open" --vmware-path "$path" --nbd-targets "$both" --job-id 2
+for kind in vsan vvol encrypted sesparse; do
+    simctl disk descriptor vm="$vm" key=$two type=$kind >/dev/null
+    refused 1 'VDDK.*nothing was done' "a disk of the kind $kind, over HTTPS" "${whole[@]}"
+    is "$(answer disk_key)" $two 'by its key'
+done
+simctl disk descriptor vm="$vm" key=$two type=vmfs >/dev/null
 simctl vm user-snapshot vm="$vm" >/dev/null
 refused 1 . 'a VM above a snapshot of the user, over HTTPS' "${whole[@]}"
 is "$(answer error_name)" com.sendense.Error.VmNotUsable 'by its name' || diag "$(cat "$TEST_TMP/answer")"
@@ -120,11 +126,12 @@ is "$?" 1 'SIGTERM in mid-copy ends it' || diag "$(cat "$TEST_TMP/answer" "$TEST
 is "$(answer error_name)" com.sendense.Error.Cancelled 'as cancelled'
 gone 'cancelled'
 simctl reset >/dev/null
-simctl disk descriptor vm=plain key=$two type=vvol >/dev/null
+flat=$(find "$sim/data" -name 'plain_1-flat.vmdk')
+truncate -s +512 "$flat"
 migrate "${file[@]}" "${plain[@]}" --job-id 4
 is "$? $(answer disk_key)" "1 $two" 'a disk that cannot be read ends it'
 gone 'unreadable'
-simctl disk descriptor vm=plain key=$two type=vmfs >/dev/null
+truncate -s -512 "$flat"
 targets_end
 migrate "${file[@]}" "${plain[@]}" --job-id 5
 is "$? $(answer error_name)" '1 com.sendense.Error.TargetFailed' 'no target, no copy' || diag "$(cat "$TEST_TMP/answer")"
@@ -135,7 +142,7 @@ new_targets || exit
 simctl fault delay method=FolderGet at=10 ms=4000 count=0 >/dev/null
 migrate "${file[@]}" "${plain[@]}" --job-id 6 &
 pid=$!
-eventually 20 sh -c "[ \$('$simdir/simctl' -C '$sim' calls | jq '[.[] | select(.method == \"FolderGet\")] | length') -gt 5 ]"
+eventually 20 sh -c "[ \$('$simdir/simctl' -C '$sim' faults | jq '[.[].fired] | add') -gt 0 ]"
 kill -KILL "$(pgrep -P "$(pgrep -P $pid)" 2>/dev/null || pgrep -P $pid)"
 wait $pid 2>/dev/null
 is "$(ours | jq length)" 1 'SIGKILL leaves a snapshot'
