@@ -304,6 +304,16 @@ static int walk_view(VSphere *v, const PropertiesWalk *walk, const VSphereRef *v
         return r;
 }
 
+/* View and token die with their session, and a new one knows neither: whether that is why. */
+static bool is_void(VSphere *v, unsigned generation, int r, VSphereError *error)
+{
+        if (r == 1)
+                return vsphere_again(v, error) >= 0;
+        return r != -ECANCELED && (generation != vsphere_generation(v) ||
+                                   vsphere_error_is_fault(error, "ManagedObjectNotFound") ||
+                                   vsphere_error_is_fault(error, "InvalidArgument"));
+}
+
 int properties_walk(VSphere *v, const PropertiesWalk *walk, VSphereError *error)
 {
         for (unsigned i = 0;; i++) {
@@ -318,15 +328,7 @@ int properties_walk(VSphere *v, const PropertiesWalk *walk, VSphereError *error)
                         return r;
                 generation = vsphere_generation(v);
                 r = walk_view(v, walk, &view, error);
-                if (r == 1) {
-                        r = vsphere_again(v, error);
-                        if (r < 0)
-                                return r;
-                        r = 1;
-                }
-                /* View and token die with their session; the new one knows neither. */
-                if (generation != vsphere_generation(v) && r != 0 && r != -ECANCELED &&
-                    i < BEGINNINGS_MAX)
+                if (r != 0 && i < BEGINNINGS_MAX && is_void(v, generation, r, error))
                         continue;
                 if (generation == vsphere_generation(v))
                         destroy_view(v, &view);

@@ -137,6 +137,34 @@ static int keep_cookie(VSphere *v, VSphereError *error)
         return 0;
 }
 
+/* Whatever it answers: the session is gone, or dies of idleness. */
+static void log_out(VSphere *v)
+{
+        const VSphereCall call = { .method = "Logout",
+                                   .self = &v->service.objects[VSPHERE_SESSION_MANAGER] };
+        CLEANUP(xml_free_p) XmlDocument *document = NULL;
+        const XmlNode *answer;
+        VSphereError error = {};
+        int cancel_fd = v->transport.cancel_fd;
+
+        if (!v->is_in)
+                return;
+        v->is_in = false;
+        v->transport.cancel_fd = -1;
+        (void) call_once(v, &call, &document, &answer, &error);
+        v->transport.cancel_fd = cancel_fd;
+        transport_forget_cookies(&v->transport);
+}
+
+/* A login may have been answered with a session and then with nonsense. */
+static void end_half_login(VSphere *v)
+{
+        _cleanup_free_ char *cookie = NULL;
+
+        v->is_in = transport_cookie(&v->transport, &cookie) >= 0;
+        log_out(v);
+}
+
 static int log_in(VSphere *v, VSphereError *error)
 {
         const VSphereCall call = { .method = "Login", .once = true };
@@ -162,9 +190,11 @@ static int log_in(VSphere *v, VSphereError *error)
                 if (transport_wait(&v->transport, (unsigned) FIRST_WAIT_MSEC << i, error) < 0)
                         return -ECANCELED;
         }
-        if (r < 0)
+        if (r < 0) {
+                end_half_login(v);
                 return vsphere_error_prefix(error, error->name, "login as %s at %s", v->login.user,
                                             v->login.host);
+        }
         v->is_in = true;
         v->generation++;
         r = keep_cookie(v, error);
@@ -172,25 +202,6 @@ static int log_in(VSphere *v, VSphereError *error)
                 service_end_twins(v, v->user_agent,
                                   xml_text_at(xml_child(answer, "returnval"), "key"));
         return r;
-}
-
-/* Whatever it answers: the session is gone, or dies of idleness. */
-static void log_out(VSphere *v)
-{
-        const VSphereCall call = { .method = "Logout",
-                                   .self = &v->service.objects[VSPHERE_SESSION_MANAGER] };
-        CLEANUP(xml_free_p) XmlDocument *document = NULL;
-        const XmlNode *answer;
-        VSphereError error = {};
-        int cancel_fd = v->transport.cancel_fd;
-
-        if (!v->is_in)
-                return;
-        v->is_in = false;
-        v->transport.cancel_fd = -1;
-        (void) call_once(v, &call, &document, &answer, &error);
-        v->transport.cancel_fd = cancel_fd;
-        transport_forget_cookies(&v->transport);
 }
 
 static int check_login(const VSphereLogin *login, VSphereError *error)

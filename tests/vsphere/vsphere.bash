@@ -48,6 +48,7 @@ uuid_of() { # VM [DC]
 }
 calls_of() { simctl calls | jq -r --arg m "$1" '[.[] | select(.method == $m)] | length'; }
 
+uuid=
 # take [JQ] and release [JQ]: of the VM $uuid. The waits are short ones.
 take() {
     vsphere snapshot ".instance_uuid = \"$uuid\" | .name = \"$snapshot_name\" | .leftover_prefix = \"sendense-inst1-\"

@@ -1,0 +1,130 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# No snapshot stays behind: not when its task ends in error or was still running, not after SIGTERM at any moment,
+# not when the removal fails at first. And one that vCenter will not give up is called left.
+
+# shellcheck source=tests/lib/tap.sh
+. "$(dirname "$0")/../lib/tap.sh"
+# shellcheck source=tests/vsphere/vsphere.bash
+. "$(dirname "$0")/vsphere.bash"
+vsphere_start -zoo
+uuid=$(uuid_of mixed)
+take >/dev/null
+release >/dev/null
+
+# Tasks that end in error.
+simctl fault task-error method=CreateSnapshot_Task fault=FileLocked >/dev/null
+take
+refused SnapshotFailed 'FileLocked' 'a task that ends in error'
+simctl fault task-error method=CreateSnapshot_Task fault=TooManySnapshotLevels >/dev/null
+take
+refused SnapshotFailed 'TooManySnapshotLevels' 'another one'
+
+# Slow tasks are waited for, as long as it takes.
+simctl fault slow-task method=CreateSnapshot_Task polls=5 >/dev/null
+ok 'a slow task is waited for' take
+simctl fault slow-task method=RemoveSnapshot_Task polls=5 >/dev/null
+ok 'and so is a slow removal' release
+clean 'slow tasks'
+
+# The answer that names the task is lost while the task still runs.
+simctl fault slow-task method=CreateSnapshot_Task ms=700 >/dev/null
+simctl fault cut-answer method=CreateSnapshot_Task bytes=-1 >/dev/null
+take
+refused VCenterUnreachable 'no answer' 'a lost answer while the task runs'
+is "$(simctl snapshots all=1 | jq -r 'last.name')" "$snapshot_name" 'the snapshot was made all the same, later'
+
+# background VERB-FUNCTION: the program itself, so that a signal reaches it.
+begin() {
+    jq -nc --argjson vcenter "$vcenter" --arg uuid "$uuid" --arg name "$snapshot_name" '{vcenter: $vcenter, instance_uuid: $uuid,
+        name: $name, leftover_prefix: "sendense-inst1-", quiesce: "auto", cbt: "enable", quiesce_wait_msec: 60000}' >"$TEST_TMP/spec"
+    timeout 120 "$vsphere_bin" snapshot <"$TEST_TMP/spec" >"$TEST_TMP/result" 2>"$TEST_TMP/stderr" &
+    pid=$!
+}
+running() { [ "$(simctl tasks | jq "[.[] | select(.method == \"$1\")] | length")" -gt 0 ]; }
+simctl fault slow-task method=CreateSnapshot_Task hold=1 >/dev/null
+begin
+ok 'the snapshot is being made' eventually 10 running CreateSnapshot_Task
+kill "$pid"
+simctl set task-ms=0 >/dev/null
+ok 'after SIGTERM it logs in anew' eventually 10 sh -c "[ \$('$simdir/simctl' -C '$sim' calls | jq '[.[] | select(.method == \"Login\")] | length') -ge 2 ]"
+simctl tasks finish >/dev/null
+wait "$pid"
+refused Cancelled 'cancelled' 'SIGTERM while the task runs'
+is "$(simctl snapshots all=1 | jq -r 'last.name')" "$snapshot_name" 'the snapshot was made, and removed'
+simctl fault quiesce-fault count=0 >/dev/null
+begin
+ok 'it waits between two tries' eventually 10 sh -c "'$simdir/simctl' -C '$sim' faults | jq -e '.[0].fired > 0'"
+kill "$pid"
+wait "$pid"
+simctl faults clear >/dev/null
+refused Cancelled 'cancelled' 'SIGTERM between two tries'
+mkfifo "$TEST_TMP/quiet"
+"$vsphere_bin" test <>"$TEST_TMP/quiet" >"$TEST_TMP/result" 2>/dev/null &
+pid=$!
+eventually 10 grep -q '^SigBlk:.*4003$' "/proc/$pid/status" >/dev/null # it has begun to wait for signals
+kill "$pid"
+wait "$pid"
+is "$? $(res .error_name)" '1 com.sendense.Error.Cancelled' 'SIGTERM while nobody has said what to do'
+
+# SIGTERM at each call: it is seen before the next one.
+simctl calls clear >/dev/null
+take >/dev/null
+n=$(simctl calls | jq length)
+release >/dev/null
+bad=
+for ((k = 2; k <= n; k += 3)); do
+    simctl fault delay 'method=*' at=$k ms=150 >/dev/null
+    begin
+    eventually 10 sh -c "'$simdir/simctl' -C '$sim' faults | jq -e '.[0].fired > 0'" >/dev/null
+    kill "$pid"
+    wait "$pid"
+    case $(res '.error_name // .result') in
+    com.sendense.Error.Cancelled) nothing_left || bad+="call $k: $(simctl left); " ;;
+    ok) release >/dev/null ;;
+    *) bad+="call $k: $(cat "$TEST_TMP/result"); " ;;
+    esac
+    simctl faults clear >/dev/null
+done
+is "$bad" '' "SIGTERM at each third of $n calls"
+
+# Removals that fail.
+take >/dev/null
+simctl fault remove-snapshot-fails count=2 >/dev/null
+ok 'a removal that fails twice' release
+clean 'a removal that fails twice'
+take >/dev/null
+simctl fault remove-snapshot-fails count=0 >/dev/null
+release
+is "$(res .error_name)" com.sendense.Error.SnapshotLeft 'a removal that fails for ever: the snapshot is left'
+like "$(res .error_text)" "$snapshot_name of DC0/vm/mixed stays" 'and is named'
+is "$(ours)" "$snapshot_name" 'it is'
+simctl faults clear >/dev/null
+ok 'asked again, it goes' release
+clean 'the retry'
+simctl fault remove-snapshot-fails count=0 >/dev/null
+simctl set quiesce-ignored=1 >/dev/null
+take '.quiesce = "required"'
+is "$(res .error_name)" com.sendense.Error.SnapshotLeft 'a failed job whose snapshot stays says so'
+like "$(res .error_text)" 'without quiescing' 'and still says why it failed'
+simctl reset >/dev/null
+simctl set task-ms=0 >/dev/null
+release >/dev/null
+clean 'that, too'
+
+# Somebody else's task on the same VM.
+login >/dev/null
+vm=$(by_path DC0/vm/mixed)
+simctl fault slow-task method=CreateSnapshot_Task hold=1 >/dev/null
+start_task CreateSnapshot_Task VirtualMachine "$vm" "$(snapshot_args theirs)" >/dev/null
+logout >/dev/null
+begin
+ok "somebody else's snapshot is seen" eventually 10 sh -c "[ \$('$simdir/simctl' -C '$sim' calls | jq '[.[] | select(.method == \"RetrievePropertiesEx\")] | length') -gt 5 ]"
+kill -0 "$pid"
+is $? 0 'and waited for'
+simctl tasks finish >/dev/null
+wait "$pid"
+is "$(res '.error_name')" com.sendense.Error.VmNotUsable 'then the disks are above their snapshot, which HTTPS cannot read'
+is "$(ours)" theirs 'theirs stays, and ours was never made'
+done_testing
