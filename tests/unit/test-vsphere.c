@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * lib/vsphere, its pure rooms: the bounds of XML, what a line may hold, pages of changed areas, change ids, and
+ * the verdict on every kind of disk.
+ */
+#include "unit.h"
+
+#include "bus/bus-error.h"
+#include "cleanup.h"
+#include "text.h"
+#include "vsphere/cbt.h"
+#include "vsphere/device.h"
+#include "vsphere/snapshot.h"
+#include "vsphere/soap.h"
+#include "vsphere/tls.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define XSI "xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" "
+
+static int parse(const char *text)
+{
+        XmlDocument *document = NULL;
+        int r;
+
+        r = xml_parse(text, strlen(text), &document);
+        (void) xml_free(document);
+        return r;
+}
+
+static int parse_nested(unsigned depth)
+{
+        _cleanup_free_ char *text = calloc(depth, 8);
+        char *to = text;
+
+        assert_non_null(text);
+        for (unsigned i = 0; i < depth; i++)
+                to = stpcpy(to, "<a>");
+        for (unsigned i = 0; i < depth; i++)
+                to = stpcpy(to, "</a>");
+        return parse(text);
+}
+
+static int parse_many(unsigned n)
+{
+        _cleanup_free_ char *text = calloc(n + 4, 5);
+        char *to = stpcpy(text, "<x>");
+        int r;
+
+        for (unsigned i = 1; i < n; i++)
+                to = stpcpy(to, "<y/>");
+        (void) stpcpy(to, "</x>");
+        r = parse(text);
+        return r;
+}
+
+static void xml_bounds(void **state)
+{
+        (void) state;
+        assert_int_equal(parse("<a>b</a>"), 0);
+        assert_int_equal(parse("<a>"), -EBADMSG);
+        assert_int_equal(parse(""), -EBADMSG);
+        assert_int_equal(parse("<a>&lt;&#65;</a>"), 0);
+        assert_int_equal(parse("<a>&unknown;</a>"), -EBADMSG);
+        assert_int_equal(parse("<a>\x01</a>"), -EBADMSG);
+        assert_int_equal(parse("<a>\xff</a>"), -EBADMSG);
+        assert_int_equal(parse("<!DOCTYPE a><a/>"), -EPERM);
+        assert_int_equal(parse("<!DOCTYPE a SYSTEM \"file:///etc/passwd\"><a/>"), -EPERM);
+        assert_int_equal(parse("<!DOCTYPE a [<!ENTITY b \"c\">]><a>&b;</a>"), -EPERM);
+        assert_int_equal(parse_nested(XML_DEPTH_MAX), 0);
+        assert_int_equal(parse_nested(XML_DEPTH_MAX + 1), -ELOOP);
+        assert_int_equal(parse_nested(100000), -ELOOP);
+        assert_int_equal(parse_many(XML_ELEMENTS_MAX), 0);
+        assert_int_equal(parse_many(XML_ELEMENTS_MAX + 1), -E2BIG);
+}
+
+static void xml_reads(void **state)
+{
+        CLEANUP(xml_free_p) XmlDocument *document = NULL;
+        const char *text = "<a " XSI
+                           "xsi:type=\"ns:Kind\" type=\"Plain\"><b>1<!-- cut -->2</b><c><d/></c>"
+                           "<n>18446744073709551615</n><m>-1</m><t>true</t></a>";
+        uint64_t n = 0;
+
+        (void) state;
+        assert_int_equal(xml_parse(text, strlen(text), &document), 0);
+        assert_string_equal(xml_type(xml_root(document)), "Kind");
+        assert_string_equal(xml_reference_type(xml_root(document)), "Plain");
+        assert_string_equal(xml_text_at(xml_root(document), "b"), "12");
+        assert_string_equal(xml_text_at(xml_root(document), "c/d"), "");
+        assert_null(xml_text_at(xml_root(document), "c"));
+        assert_null(xml_text_at(xml_root(document), "c/e"));
+        assert_int_equal(xml_uint64_at(xml_root(document), "n", UINT64_MAX, &n), 0);
+        assert_true(n == UINT64_MAX);
+        assert_int_equal(xml_uint64_at(xml_root(document), "n", INT64_MAX, &n), -ERANGE);
+        assert_int_equal(xml_uint64_at(xml_root(document), "m", INT64_MAX, &n), -EBADMSG);
+        assert_int_equal(xml_uint64_at(xml_root(document), "x", INT64_MAX, &n), -ENOENT);
+        assert_true(xml_is_true_at(xml_root(document), "t"));
+}
+
+static void xml_escapes(void **state)
+{
+        char text[64];
+
+        (void) state;
+        (void) xml_escape("a&<>\"'\r\n\t\x01z", 11, text);
+        assert_string_equal(text, "a&amp;&lt;&gt;&quot;&#39;&#13;&#10;&#9;?z");
+        assert_true(xml_can_say("ü\t&"));
+        assert_false(xml_can_say("\x01"));
+        assert_false(xml_can_say("\x7f"));
+        assert_false(xml_can_say("\xff"));
+        assert_false(xml_can_say("\xef\xbf\xbf"));
+}
+
+static void lines_are_clean(void **state)
+{
+        VSphereError error = {};
+
+        (void) state;
+        assert_int_equal(vsphere_error_set(&error, BUS_ERROR_FAILED, "%s",
+                                           "ü\x1b[31m\xc2\x9b\r\n\xe2\x80\xae\xe2\x81\xa6\xff."),
+                         -EBADE);
+        assert_string_equal(error.text, "ü?[31m?????"
+                                        "?.");
+        assert_int_equal(vsphere_error_prefix(&error, BUS_ERROR_SNAPSHOT_LEFT, "%s", "before"),
+                         -ENOTEMPTY);
+        assert_string_equal(error.text, "before: ü?[31m?????"
+                                        "?.");
+        assert_string_equal(error.name, BUS_ERROR_SNAPSHOT_LEFT);
+}
+
+static void change_ids(void **state)
+{
+        const char *a = "52 de c0 d9 b9 43 9d 10-61 d5 4c 1b e9 7b 65 63/81",
+                   *later = "52 DE C0 d9 b9 43 9d 10-61 d5 4c 1b e9 7b 65 63/99",
+                   *other = "53 de c0 d9 b9 43 9d 10-61 d5 4c 1b e9 7b 65 63/81";
+
+        (void) state;
+        assert_true(change_id_is_valid(a));
+        assert_false(change_id_is_valid("*"));
+        assert_false(change_id_is_valid(""));
+        assert_false(change_id_is_valid("/1"));
+        assert_false(change_id_is_valid("52 de/"));
+        assert_false(change_id_is_valid("52 de/1x"));
+        assert_false(change_id_is_valid("52 xy/1"));
+        assert_true(change_id_is_comparable(a, later));
+        assert_false(change_id_is_comparable(a, other));
+        assert_false(change_id_is_comparable(a, ""));
+}
+
+static int page(const char *inner, uint64_t asked, VSphereAreas *areas, uint64_t *ret_next)
+{
+        CLEANUP(xml_free_p) XmlDocument *document = NULL;
+        _cleanup_free_ char *text = text_format("<returnval>%s</returnval>", inner);
+
+        assert_non_null(text);
+        assert_int_equal(xml_parse(text, strlen(text), &document), 0);
+        return areas_add_page(areas, xml_root(document), asked, 1000, ret_next);
+}
+
+static void pages_of_areas(void **state)
+{
+        static const char *const doubtful[] = {
+                "",
+                "<startOffset>0</startOffset>",
+                "<startOffset>0</startOffset><length>0</length>",
+                "<startOffset>0</startOffset><length>1001</length>",
+                "<startOffset>1</startOffset><length>999</length>",
+                "<startOffset>0</startOffset><length>-5</length>",
+                "<startOffset>0</startOffset><length>10</length><changedArea><start>0</start></"
+                "changedArea>",
+                "<startOffset>0</startOffset><length>10</length><changedArea><start>0</"
+                "start><length>0</length></changedArea>",
+                "<startOffset>0</startOffset><length>10</length><changedArea><start>5</"
+                "start><length>6</length></changedArea>",
+                "<startOffset>0</startOffset><length>10</length><changedArea><start>10</"
+                "start><length>1</length></changedArea>",
+                "<startOffset>0</startOffset><length>10</length><changedArea><start>9</"
+                "start><length>9223372036854775807</length></changedArea>",
+                "<startOffset>0</startOffset><length>10</length><changedArea><start>4</"
+                "start><length>4</length></changedArea>"
+                "<changedArea><start>2</start><length>1</length></changedArea>",
+        };
+        CLEANUP(areas_done) VSphereAreas areas = {};
+        uint64_t next = 7;
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTSOF(doubtful); i++) {
+                assert_int_equal(page(doubtful[i], 0, &areas, &next), AREAS_WHOLE_DISK);
+                assert_true(areas.n_areas == 0 && *areas.reason && next == 7);
+                areas_done(&areas);
+        }
+        assert_int_equal(page("<startOffset>0</startOffset><length>600</length>"
+                              "<changedArea><start>500</start><length>100</length></changedArea>",
+                              0, &areas, &next),
+                         0);
+        assert_int_equal(next, 600);
+        assert_int_equal(page("<startOffset>600</startOffset><length>300</length>", 600, &areas,
+                              &next),
+                         0);
+        assert_int_equal(page("<startOffset>900</startOffset><length>100</length>"
+                              "<changedArea><start>900</start><length>50</length></changedArea>"
+                              "<changedArea><start>950</start><length>50</length></changedArea>",
+                              900, &areas, &next),
+                         0);
+        assert_int_equal(next, 1000);
+        assert_int_equal(areas.n_areas, 2); /* what touches is one */
+        assert_true(areas.bytes == 200 && areas.areas[1].offset == 900 &&
+                    areas.areas[1].length == 100);
+}
+
+/* One disk with this in its backing and this beside it, judged. */
+static VSphereDisk judge(const char *type, const char *backing, const char *controller,
+                         const DiskPolicy *policy)
+{
+        CLEANUP(xml_free_p) XmlDocument *document = NULL;
+        CLEANUP(disks_done) VSphereDisks disks = {};
+        _cleanup_free_ char *text = NULL;
+        VSphereError error = {};
+        VSphereDisk judged;
+
+        text = text_format("<val " XSI
+                           "><VirtualDevice xsi:type=\"%s\"><key>1000</key><busNumber>2</busNumber>"
+                           "<sharedBus>noSharing</sharedBus></VirtualDevice><VirtualDevice "
+                           "xsi:type=\"VirtualDisk\">"
+                           "<key>2000</key><backing "
+                           "xsi:type=\"%s\"><diskMode>persistent</diskMode>%s</backing>"
+                           "<controllerKey>1000</controllerKey><unitNumber>3</unitNumber>"
+                           "<capacityInKB>8</capacityInKB></VirtualDevice></val>",
+                           controller, type, backing);
+        assert_int_equal(xml_parse(text, strlen(text), &document), 0);
+        assert_int_equal(disks_read(xml_root(document), &disks, &error), 0);
+        assert_int_equal(disks.n_disks, 1);
+        disks_judge(&disks, policy);
+        judged = disks.disks[0];
+        assert_int_equal(judged.capacity_bytes, 8192);
+        assert_int_equal(judged.unit_number, 3);
+        return judged; /* its texts are gone */
+}
+
+static void verdicts(void **state)
+{
+        const DiskPolicy tracked = { .cbt_enabled = true }, untracked = { .cbt_possible = true },
+                         template = { .is_template = true },
+                         mirrored = { .is_fault_tolerant = true },
+                         vddk = { .cbt_enabled = true, .reads_deltas = true };
+        const struct {
+                const char *type, *backing;
+                const DiskPolicy *policy;
+                DiskVerdict verdict;
+        } cases[] = {
+                { "VirtualDiskFlatVer2BackingInfo", "", &tracked, DISK_INCREMENTAL },
+                { "VirtualDiskFlatVer2BackingInfo", "", &untracked, DISK_FULL },
+                { "VirtualDiskFlatVer2BackingInfo", "", &template, DISK_NO },
+                { "VirtualDiskFlatVer2BackingInfo", "", &mirrored, DISK_NO },
+                { "VirtualDiskFlatVer2BackingInfo", "<sharing>sharingMultiWriter</sharing>",
+                  &tracked, DISK_NO },
+                { "VirtualDiskFlatVer2BackingInfo", "<sharing>sharingNone</sharing>", &tracked,
+                  DISK_INCREMENTAL },
+                { "VirtualDiskFlatVer2BackingInfo", "<parent><fileName>x</fileName></parent>",
+                  &tracked, DISK_NO },
+                { "VirtualDiskFlatVer2BackingInfo", "<parent><fileName>x</fileName></parent>",
+                  &vddk, DISK_INCREMENTAL },
+                { "VirtualDiskSeSparseBackingInfo", "", &tracked, DISK_NO },
+                { "VirtualDiskRawDiskMappingVer1BackingInfo",
+                  "<compatibilityMode>physicalMode</compatibilityMode>", &vddk, DISK_NO },
+                { "VirtualDiskRawDiskMappingVer1BackingInfo", "", &vddk, DISK_NO },
+                { "VirtualDiskRawDiskMappingVer1BackingInfo",
+                  "<compatibilityMode>virtualMode</compatibilityMode>", &vddk, DISK_INCREMENTAL },
+                { "VirtualDiskRawDiskVer2BackingInfo", "", &vddk, DISK_NO },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                VSphereDisk disk = judge(cases[i].type, cases[i].backing,
+                                         "VirtualLsiLogicController", cases[i].policy);
+
+                assert_int_equal(disk.verdict, cases[i].verdict);
+                assert_true((disk.reason == NULL) == (cases[i].verdict == DISK_INCREMENTAL));
+                assert_string_equal(disk.controller, "scsi2");
+        }
+        assert_string_equal(judge("x", "", "VirtualNVMEController", &tracked).controller, "nvme2");
+        assert_string_equal(judge("x", "", "VirtualAHCIController", &tracked).controller, "sata2");
+        assert_string_equal(judge("x", "", "VirtualIDEController", &tracked).controller, "ide2");
+        assert_string_equal(judge("x", "", "VirtualFutureController", &tracked).controller,
+                            "other2");
+}
+
+static void refuse_devices(const char *devices, const char *words)
+{
+        CLEANUP(xml_free_p) XmlDocument *document = NULL;
+        _cleanup_free_ char *text = text_format("<val " XSI ">%s</val>", devices);
+        VSphereDisks disks = {};
+        VSphereError error = {};
+
+        assert_int_equal(xml_parse(text, strlen(text), &document), 0);
+        assert_true(disks_read(xml_root(document), &disks, &error) < 0);
+        assert_string_equal(error.name, BUS_ERROR_VM_NOT_USABLE);
+        assert_non_null(strstr(error.text, words));
+}
+
+static void wrong_devices(void **state)
+{
+#define DISK(key, capacity)                                          \
+        "<VirtualDevice xsi:type=\"VirtualDisk\"><key>" key "</key>" \
+        "<capacityInBytes>" capacity "</capacityInBytes></VirtualDevice>"
+        (void) state;
+        refuse_devices(DISK("2000", "512") DISK("2000", "1024"), "two disks with the key 2000");
+        refuse_devices(DISK("2000", "0"), "without a capacity");
+        refuse_devices(DISK("-1", "512"), "without a key");
+        refuse_devices(DISK("4294967296", "512"), "without a key");
+        refuse_devices(DISK("2000", "9223372036854775808"), "without a capacity");
+#undef DISK
+}
+
+static void faults(void **state)
+{
+        const char *text = "<e:Envelope xmlns:e=\"x\"><e:Body><e:Fault><faultstring>no \x1b? "
+                           "session</faultstring>"
+                           "<detail><NotAuthenticatedFault " XSI
+                           "xsi:type=\"vim:NotAuthenticated\"/></detail>"
+                           "</e:Fault></e:Body></e:Envelope>";
+        CLEANUP(xml_free_p) XmlDocument *document = NULL;
+        _cleanup_free_ char *clean = strdup(text);
+        const XmlNode *answer;
+        VSphereError error = {};
+
+        (void) state;
+        *strchr(clean, '\x1b') = '!';
+        assert_int_equal(soap_answer("X", 500, clean, strlen(clean), &document, &answer, &error),
+                         -EKEYEXPIRED);
+        assert_true(vsphere_error_is_fault(&error, "NotAuthenticated"));
+        assert_int_equal(soap_answer("X", 500, text, strlen(text), &document, &answer, &error),
+                         -EHOSTUNREACH);
+        assert_true(error.is_transient && !*error.fault);
+        assert_int_equal(soap_answer("X", 503, "", 0, &document, &answer, &error), -EHOSTUNREACH);
+}
+
+static void names(void **state)
+{
+        const SnapshotChoice exact = { .name = "sendense-a-1" },
+                             prefix = { .prefix = "sendense-a-" };
+
+        (void) state;
+        assert_true(snapshot_name_is_ours("sendense-a-1.b_2"));
+        assert_false(snapshot_name_is_ours("sendense-"));
+        assert_false(snapshot_name_is_ours("mine"));
+        assert_false(snapshot_name_is_ours("sendense-a/b"));
+        assert_false(snapshot_name_is_ours("sendense-a b"));
+        assert_true(snapshot_is_chosen(&exact, "sendense-a-1"));
+        assert_true(snapshot_is_chosen(&exact, "sendense-a-1.cbt"));
+        assert_false(snapshot_is_chosen(&exact, "sendense-a-11"));
+        assert_false(snapshot_is_chosen(&exact, "before sendense-a-1"));
+        assert_true(snapshot_is_chosen(&prefix, "sendense-a-99"));
+        assert_false(snapshot_is_chosen(&prefix, "sendense-b-1"));
+        assert_false(snapshot_is_chosen(&(SnapshotChoice){}, ""));
+}
+
+static void pins(void **state)
+{
+        char text[TLS_FINGERPRINT_TEXT_SIZE];
+        VSphereTls tls;
+
+        (void) state;
+        assert_int_equal(tls_init(&tls, NULL,
+                                  "00:11:22:33:44:55:66:77:88:99:aa:BB:cc:dd:ee:ff:00:11:22:33:44:"
+                                  "55:66:77:88:99:aa:bb:cc:dd:ee:ff"),
+                         0);
+        tls_fingerprint(tls.pin, sizeof(tls.pin), text);
+        assert_string_equal(text, "00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:"
+                                  "55:66:77:88:99:AA:BB:CC:DD:EE:FF");
+        assert_int_equal(tls_init(&tls, NULL,
+                                  "00112233445566778899aabbccddeeff00112233445566778899aabbccddeef"
+                                  "f"),
+                         0);
+        assert_int_equal(
+                        tls_init(&tls, NULL,
+                                 "00112233445566778899aabbccddeeff00112233445566778899aabbccddeef"),
+                        -EINVAL);
+        assert_int_equal(tls_init(&tls, NULL,
+                                  "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+                                  "0"),
+                         -EINVAL);
+        assert_int_equal(tls_init(&tls, NULL, ""), -EINVAL);
+        assert_int_equal(tls_init(&tls, NULL, NULL), 0);
+        assert_false(tls.is_pinned);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(xml_bounds),  cmocka_unit_test(xml_reads),
+                cmocka_unit_test(xml_escapes), cmocka_unit_test(lines_are_clean),
+                cmocka_unit_test(change_ids),  cmocka_unit_test(pages_of_areas),
+                cmocka_unit_test(verdicts),    cmocka_unit_test(wrong_devices),
+                cmocka_unit_test(faults),      cmocka_unit_test(names),
+                cmocka_unit_test(pins),
+        };
+
+        return RUN_TESTS(tests);
+}
