@@ -74,16 +74,15 @@ int parse_bool(const char *text, bool *ret_value)
         return 0;
 }
 
-int parse_span_usec(const char *text, uint64_t min_usec, uint64_t max_usec, uint64_t *ret_usec)
+typedef struct Suffix {
+        const char *text;
+        uint64_t factor;
+} Suffix;
+
+/* Digits and one of the suffixes. */
+static int parse_with_suffix(const char *text, const Suffix *suffixes, size_t n, uint64_t min,
+                             uint64_t max, uint64_t *ret_value)
 {
-        static const struct {
-                const char *suffix;
-                uint64_t usec;
-        } units[] = {
-                { "", USEC_PER_SEC },         { "ms", USEC_PER_MSEC },
-                { "s", USEC_PER_SEC },        { "min", 60 * USEC_PER_SEC },
-                { "h", 3600 * USEC_PER_SEC }, { "d", 86400 * USEC_PER_SEC },
-        };
         uint64_t value;
         const char *end;
         int r;
@@ -92,43 +91,41 @@ int parse_span_usec(const char *text, uint64_t min_usec, uint64_t max_usec, uint
         if (r < 0)
                 return r;
 
-        for (size_t i = 0; i < ELEMENTSOF(units); i++) {
-                if (strcmp(end, units[i].suffix) != 0)
+        for (size_t i = 0; i < n; i++) {
+                if (strcmp(end, suffixes[i].text) != 0)
                         continue;
-                if (__builtin_mul_overflow(value, units[i].usec, &value))
+                if (__builtin_mul_overflow(value, suffixes[i].factor, &value) || value < min ||
+                    value > max)
                         return -ERANGE;
-                if (value < min_usec || value > max_usec)
-                        return -ERANGE;
-                *ret_usec = value;
+                *ret_value = value;
                 return 0;
         }
         return -EINVAL;
 }
 
+int parse_span_usec(const char *text, uint64_t min_usec, uint64_t max_usec, uint64_t *ret_usec)
+{
+        static const Suffix suffixes[] = {
+                { "", USEC_PER_SEC },         { "ms", USEC_PER_MSEC },
+                { "s", USEC_PER_SEC },        { "min", 60 * USEC_PER_SEC },
+                { "h", 3600 * USEC_PER_SEC }, { "d", 86400 * USEC_PER_SEC },
+        };
+
+        return parse_with_suffix(text, suffixes, ELEMENTSOF(suffixes), min_usec, max_usec,
+                                 ret_usec);
+}
+
 int parse_size(const char *text, uint64_t min, uint64_t max, uint64_t *ret_bytes)
 {
-        static const struct {
-                const char *suffix;
-                unsigned shift;
-        } units[] = { { "", 0 }, { "K", 10 }, { "M", 20 }, { "G", 30 }, { "T", 40 } };
-        uint64_t value;
-        const char *end;
-        int r;
+        static const Suffix suffixes[] = {
+                { "", 1 },
+                { "K", UINT64_C(1) << 10 },
+                { "M", UINT64_C(1) << 20 },
+                { "G", UINT64_C(1) << 30 },
+                { "T", UINT64_C(1) << 40 },
+        };
 
-        r = parse_digits(text, &value, &end);
-        if (r < 0)
-                return r;
-
-        for (size_t i = 0; i < ELEMENTSOF(units); i++) {
-                if (strcmp(end, units[i].suffix) != 0)
-                        continue;
-                if (__builtin_mul_overflow(value, UINT64_C(1) << units[i].shift, &value) ||
-                    value < min || value > max)
-                        return -ERANGE;
-                *ret_bytes = value;
-                return 0;
-        }
-        return -EINVAL;
+        return parse_with_suffix(text, suffixes, ELEMENTSOF(suffixes), min, max, ret_bytes);
 }
 
 static const char *const log_levels[] = {
