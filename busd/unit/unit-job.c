@@ -140,6 +140,9 @@ static void job_reset(UnitJob *job)
         Units *units = job->units;
         int r;
 
+        /* A look-up that is under way would find it down too, and reset it beside this. */
+        unit_query_drop(&job->query);
+        link_call_drop(&job->call);
         job->is_over = true;
         r = systemd_link_message(units->link, SYSTEMD_PATH, SYSTEMD_MANAGER, "ResetFailedUnit", &m);
         if (r >= 0)
