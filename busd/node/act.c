@@ -8,8 +8,8 @@
 #include "bus/bus-error.h"
 #include "cleanup.h"
 #include "clock.h"
-#include "inhibitor.h"
 #include "json-cleanup.h"
+#include "keep.h"
 #include "ledger.h"
 #include "log.h"
 #include "request.h"
@@ -100,6 +100,7 @@ static int accept(Node *node, Request *request, const char *principal, Task **re
                 return bus_error_setf(error, BUS_ERROR_BUSY, "The node has too many tasks");
         }
         task->password = TAKE(request->password);
+        keep_password(task->job, task->password);
         *ret_task = task;
         return 0;
 }

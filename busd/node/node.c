@@ -14,6 +14,7 @@
 #include "clock.h"
 #include "credentials.h"
 #include "inhibitor.h"
+#include "keep.h"
 #include "ledger.h"
 #include "log.h"
 #include "names.h"
@@ -23,9 +24,11 @@
 #include "unit/units.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-id128.h>
 
@@ -371,6 +374,57 @@ static int start_bus(Node *node)
         return r < 0 ? log_error(r, "Cannot set up the bus objects: %m") : 0;
 }
 
+/* A password that systemd has kept; the descriptor is ours to close. */
+static void take_password(Node *node, const char *name, int fd)
+{
+        _cleanup_close_ int owned = fd;
+        uint64_t job = keep_name_job(name);
+        Task *task = job > 0 ? node_find(node, job) : NULL;
+        int r;
+
+        if (!task || task_state_is_final(task->state)) {
+                (void) log_debug("Systemd has kept '%s', which belongs to no open job", name);
+                if (job > 0)
+                        keep_nothing(job);
+                return;
+        }
+        task->password = secret_free(task->password);
+        r = secret_read_memfd(owned, SECRET_SIZE_MAX, &task->password);
+        if (r < 0)
+                (void) log_warning(r,
+                                   "The login that systemd has kept for job %" PRIu64
+                                   " cannot be read: %m",
+                                   job);
+}
+
+static int start_credentials(Node *node)
+{
+        char **names = NULL;
+        int n = sd_listen_fds_with_names(true, &names), r = 0;
+
+        if (n < 0)
+                return log_error(n, "Cannot take what systemd passes: %m");
+        for (int i = 0; i < n; i++) {
+                int fd = SD_LISTEN_FDS_START + i;
+
+                if (!node->credentials &&
+                    sd_is_socket_unix(fd, SOCK_STREAM, 1, CREDENTIALS_SOCKET, 0) > 0)
+                        r = credentials_new(node->event, fd, find_credential, node,
+                                            &node->credentials);
+                else
+                        take_password(node, names[i], fd);
+                free(names[i]);
+        }
+        free(names);
+        if (r < 0)
+                return log_error(r, "Cannot serve credentials: %m");
+        if (!node->credentials)
+                (void) log_warning(0, "There is no socket to give passwords through, so no backup "
+                                      "can be started; start "
+                                      "sendense-node-credentials.socket before the node");
+        return 0;
+}
+
 static int start_sockets(Node *node)
 {
         char path[UNIT_FILE_PATH_SIZE];
@@ -384,19 +438,7 @@ static int start_sockets(Node *node)
         r = progress_socket_new(node->event, path, on_progress, node, &node->progress);
         if (r < 0)
                 return log_error(r, "Cannot listen on %s: %m", path);
-        r = sd_listen_fds(true);
-        if (r == 0) {
-                (void) log_warning(0, "There is no socket to give passwords through, so no backup "
-                                      "can be started; "
-                                      "start sendense-node-credentials.socket before the node");
-                return 0;
-        }
-        if (r != 1)
-                return log_error(r < 0 ? r : -EINVAL, "Expected one socket from systemd, got %d",
-                                 r);
-        r = credentials_new(node->event, SD_LISTEN_FDS_START, find_credential, node,
-                            &node->credentials);
-        return r < 0 ? log_error(r, "Cannot serve credentials: %m") : 0;
+        return start_credentials(node);
 }
 
 DEFINE_CLEANUP(Node *, node_free)

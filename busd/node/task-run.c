@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "inhibitor.h"
 #include "json-cleanup.h"
+#include "keep.h"
 #include "ledger.h"
 #include "log.h"
 #include "node.h"
@@ -316,6 +317,7 @@ static void finish(Task *task)
                       : strcmp(ending, "cancelled") == 0 ? TASK_EVENT_DONE_CANCELLED
                                                          : TASK_EVENT_DONE);
         task->password = secret_free(task->password);
+        keep_nothing(task->job);
         context = task_context(task);
         (void) log_event(LOG_INFO, 0, &context, MESSAGE_JOB_ENDED, "Job %" PRIu64 " of %s is %s",
                          task->job, context.vm, task_state_to_string(task->state));
@@ -340,6 +342,32 @@ static void release(Task *task)
                                  task_request(task, "vcenter_host"));
 }
 
+static int on_no_login(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        Task *task = userdata;
+
+        (void) source;
+        (void) usec;
+        fail(task, BUS_ERROR_VCENTER_LOGIN,
+             "The node was restarted, and nobody has offered a login for vCenter since");
+        return 0;
+}
+
+/* A unit without a password would only fail. */
+static void step(Task *task)
+{
+        const LogContext context = task_context(task);
+
+        if (task->password || task->is_recovered) {
+                task_step_begin(task);
+                return;
+        }
+        (void) log_event(LOG_WARNING, 0, &context, MESSAGE_NONE,
+                         "Job %" PRIu64 " of %s goes on when the hub offers a login for %s",
+                         task->job, context.vm, task_request(task, "vcenter_host"));
+        task_timer(task, task->node->config->snapshot_hold_usec, on_no_login);
+}
+
 void task_enter(Task *task)
 {
         if (task->timer || task->unit[0] || task->node->is_stopping)
@@ -350,7 +378,7 @@ void task_enter(Task *task)
                 break;
         case TASK_SNAPSHOTTING:
         case TASK_COPYING:
-                task_step_begin(task);
+                step(task);
                 break;
         case TASK_COPIED:
                 hold(task);
@@ -371,7 +399,7 @@ void task_recover(Task *task, bool is_same_boot)
 {
         if (task_state_is_final(task->state))
                 return;
-        if (task->state == TASK_ACCEPTED)
+        if (task->state == TASK_ACCEPTED && !task->password)
                 fail(task, BUS_ERROR_FAILED,
                      "The node was restarted before anything was begun; start it again");
         else if (!is_same_boot && (task->state == TASK_SNAPSHOTTING || task->state == TASK_COPYING))
@@ -425,7 +453,8 @@ void task_login(Task *task, Secret *password)
         }
         secret_free(task->password);
         task->password = password;
-        if (task->state != TASK_RELEASING || task->unit[0])
+        keep_password(task->job, password);
+        if (task->state == TASK_COPIED || task->unit[0])
                 return;
         timer_off(task);
         task->n_tries = 0;

@@ -81,9 +81,12 @@ static void collect(Task *task, const UnitState *state)
         }
         name = json_string_value(json_object_get(result, "error_name"));
         text = json_string_value(json_object_get(result, "error_text"));
-        if (name && text && strncmp(name, "com.sendense.Error.", 19) == 0)
+        if (name && text && strncmp(name, "com.sendense.Error.", 19) == 0) {
+                /* A program that ends by itself leaves no snapshot, or says so. */
+                if (task->state == TASK_SNAPSHOTTING && strcmp(name, BUS_ERROR_SNAPSHOT_LEFT) != 0)
+                        task_set(task, "OwesSnapshot", json_false());
                 task_step_failed(task, name, text);
-        else if (!state->exists)
+        } else if (!state->exists)
                 task_step_failed(task, BUS_ERROR_FAILED, "Its unit vanished without a result");
         else {
                 char line[160];
@@ -129,11 +132,8 @@ static void on_state(int error, const UnitState *state, void *userdata)
                 return;
         }
         if (!state->exists && task->is_recovered) {
+                /* The node died before the start, or somebody stopped it: each step can be done again. */
                 task->is_recovered = false;
-                if (task->state != TASK_RELEASING) {
-                        collect(task, state);
-                        return;
-                }
                 task->unit[0] = '\0';
                 task_enter(task);
                 return;

@@ -1,0 +1,78 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# The node is killed, restarted and rebooted in each state of a job. A restart disturbs nothing: the same copy goes on, and
+# no login is asked for again. After a reboot the job is over, and its snapshot goes when a login is offered.
+
+. "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/node-lab.bash"
+
+node_up
+vcenter_up -empty
+vm_new 16M:fill=12M,8M:nvme:fill=4M
+
+pid_of() { node systemctl show --value -p MainPID "$1"; }
+another_node() { [ "$(pid_of sendense-node)" != 0 ] && [ "$(pid_of sendense-node)" != "$1" ] && node busctl status com.sendense.Node1 >/dev/null; }
+disturb() { # kill|restart
+    local old
+    old=$(pid_of sendense-node)
+    case $1 in
+    kill) node /bin/kill -KILL "$old" ;;
+    restart) node systemctl restart sendense-node ;;
+    esac
+    ok "$1: another node is ready" eventually "$patience_sec" another_node "$old"
+}
+held() { [ "$(simctl tasks | jq length)" -gt 0 ]; }
+let_go() {
+    simctl faults clear >/dev/null
+    simctl tasks finish >/dev/null
+}
+
+for action in kill restart; do
+    targets_up "$action"
+    # The snapshot takes its time.
+    simctl fault slow-task method=CreateSnapshot_Task hold=1 count=0 >/dev/null
+    backup full
+    ok "$action: a snapshot is being made" eventually "$patience_sec" held
+    disturb "$action"
+    is "$(task .state)" snapshotting "$action in snapshotting: it still is"
+    let_go
+    # So does the copy.
+    simctl fault delay method=FolderGet ms=300 count=0 >/dev/null
+    ok "$action in snapshotting: the copy begins" eventually "$patience_sec" state_is copying || diag "$(task .)"
+    copying() { [ "$(pid_of "sendense-copy-$job")" != 0 ]; }
+    ok "$action: a copy runs" eventually "$patience_sec" copying
+    before=$(pid_of "sendense-copy-$job")
+    disturb "$action"
+    is "$(pid_of "sendense-copy-$job")" "$before" "$action in copying: the same process copies"
+    simctl faults clear >/dev/null
+    ok "$action in copying: it is copied" eventually "$patience_sec" state_is copied || diag "$(task .)"
+    disturb "$action"
+    is "$(task .state)" copied "$action in copied: the snapshot is held"
+    is "$(simctl snapshots | jq length)" 1 "$action in copied: it is there"
+    targets_down
+    same "$action"
+    simctl fault slow-task method=RemoveSnapshot_Task hold=1 count=0 >/dev/null
+    release committed >/dev/null
+    ok "$action: the snapshot is being removed" eventually "$patience_sec" held
+    disturb "$action"
+    let_go
+    ok "$action in releasing: it is released" eventually "$patience_sec" state_is released || diag "$(task .)"
+    clean "$action in every state"
+done
+
+# A snapshot that cannot be removed is owed, shown, and tried again.
+targets_up owed
+simctl fault remove-snapshot-fails count=0 >/dev/null
+backup full
+ok "another is copied" eventually "$patience_sec" state_is copied
+release committed >/dev/null
+owes() { node journalctl -q -t sendense-node | grep -q 'cannot be removed: '; }
+ok "a snapshot that cannot be removed is told" eventually "$patience_sec" owes
+is "$(task '.state + " " + (.owes_snapshot | tostring)')" "releasing true" "and owed"
+is "$(node busctl -j get-property com.sendense.Node1 /com/sendense/Node1 com.sendense.Node1.Manager Obligations | jq .data)" 1 "and counted"
+simctl faults clear >/dev/null
+ok "it is tried again" eventually 90 state_is released
+targets_down
+clean "one that was owed"
+done_testing
