@@ -8,12 +8,13 @@
 . "$(dirname "$0")/../backup-client/copy.bash"
 
 kills=${KILLS:-50}
-RANDOM=${SEED:-$((EPOCHSECONDS % 32768))}
-diag "SEED=$RANDOM"
+seed=${SEED:-$((EPOCHSECONDS % 32768))}
+RANDOM=$seed
+diag "SEED=$seed"
 size=$((8192 * MIB))
-nbdkit -U - sparse-random size=$size percent=10 seed=$RANDOM --run "nbdcopy \"\$uri\" '$TEST_TMP/2000.raw'" || skip_all "no source"
+nbdkit -U - sparse-random size=$size percent=10 seed="$seed" --run "nbdcopy \"\$uri\" '$TEST_TMP/2000.raw'" || skip_all "no source"
 # As slow as it must be to be killed so often.
-source_nbdkit 2000 --filter=delay file "$TEST_TMP/2000.raw" delay-read=20ms
+source_nbdkit 2000 --filter=delay file "$TEST_TMP/2000.raw" delay-read=200ms
 target_qcow2 2000 $size
 disk 2000 $size
 spec
@@ -21,7 +22,7 @@ spec
 supervise() {
     local n=0
     while copy_runs && [ $n -lt "$kills" ]; do
-        sleep "0.$((RANDOM % 90 + 10))"
+        sleep "0.$((RANDOM % 60 + 10))"
         n=$((n + 1))
         target_kill 2000
         target_start 2000 "instance-$n" || return
