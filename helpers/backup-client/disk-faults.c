@@ -191,6 +191,9 @@ int disk_step_target(Disk *disk)
         if (disk->target.state == TARGET_LOST)
                 r = lose_target(disk);
         rewind_plan(disk);
+        /* Patience goes on until a commit, but there is somebody to speak to. */
+        if (disk->target.state == TARGET_OPEN)
+                disk->target_retry.delay_usec = RETRY_FIRST_USEC;
         if (r >= 0 && disk->target.state == TARGET_CLOSED && !disk->rewind &&
             disk->now_usec >= disk->target_retry.next_usec) {
                 if (disk->target_retry.since_usec > 0)
