@@ -132,6 +132,7 @@ static void become(const char *const words[], char **environment, int error_fd, 
         (void) sigemptyset(&none);
         (void) sigaction(SIGPIPE, &standard, NULL);
         (void) sigprocmask(SIG_SETMASK, &none, NULL);
+        /* Until nbdkit sets its own, which is SIGTERM. */
         if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
                 return;
         if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||

@@ -60,10 +60,12 @@ for key in $keys; do
     is "$(qemu-img map --output=json -U "$TEST_TMP/$key.qcow2" | jq '[.[] | select(.data)] | length')" 0 "nothing was written to disk $key"
 done
 
+simctl calls clear >/dev/null
 simctl fault session-killed method=FolderGet at=20 >/dev/null
 ok 'three disks are copied at once, while their guest writes and a session dies' copy || diag "$(cat "$TEST_TMP/answer" "$TEST_TMP/stderr")"
 is "$(answer result)" ok 'the result says so'
 is "$(jq '[.disks[] | select(.digest.blocks)] | length' "$TEST_TMP/answer")" 3 'with the digests of three disks'
+is "$(simctl calls | jq '[.[] | select(.method == "Login")] | length')" 2 'three disks have one login, and one new one'
 targets_end
 for key in $keys; do
     is "$(image_hash "$key")" "$(frozen "$snap" "$key")" "disk $key is as it was at the snapshot"

@@ -92,7 +92,7 @@ echo 9 >"$host/die-at-read"
 is "$(read_disk vddk $size opens=3) $(answer opens)" 'ok 2' 'opened anew, the disk is read'
 is_frozen "$snap" 2000 'and right'
 
-# We die, and the child with us.
+# We die, and the child with us. One that hangs within VDDK is left to the unit's control group: nbdkit asks the kernel for SIGTERM.
 echo 5 >"$host/stop-at-read"
 rm -f "$host/stopped"
 start_reader
