@@ -151,7 +151,9 @@ static void log_out(VSphere *v)
                 return;
         v->is_in = false;
         v->transport.cancel_fd = -1;
-        (void) call_once(v, &call, &document, &answer, &error);
+        if (call_once(v, &call, &document, &answer, &error) < 0 &&
+            !vsphere_error_is_fault(&error, "NotAuthenticated"))
+                (void) call_once(v, &call, &document, &answer, &error);
         v->transport.cancel_fd = cancel_fd;
         transport_forget_cookies(&v->transport);
 }

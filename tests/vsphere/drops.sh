@@ -11,45 +11,50 @@
 vsphere_start -zoo
 uuid=$(uuid_of mixed)
 
-take >/dev/null
-release >/dev/null
-simctl calls clear >/dev/null
-take
-n=$(simctl calls | jq length)
-release >/dev/null
+# vCenter keeps the last ten tasks of a VM, and each is looked at: from here on every run makes as many calls.
+for _ in 1 2 3 4 5; do
+    take >/dev/null
+    release >/dev/null
+done
 
-# Whatever the verb says is true.
+# Whatever the verb says is true, and it leaves no session. $1: what simctl left says.
 honest() {
+    local held
+    held=$(jq -r '[.snapshots[].name] | join(" ")' <<<"$1")
     case $(res .result) in
-    ok) [ "$(ours)" = "$snapshot_name" ] ;;
-    failed) [ -z "$(ours)" ] || [ "$(res .error_name)" = com.sendense.Error.SnapshotLeft ] ;;
+    ok) [ "$held" = "$snapshot_name" ] ;;
+    failed) [ -z "$held" ] ;;
     *) false ;;
-    esac
+    esac && [ "$(jq -c '.sessions + .tasks' <<<"$1")" = '[]' ]
 }
-each() { # NAME SWITCH [PARAMETER…]
-    local k bad='' failed=0 name=$1
-    shift
-    for ((k = 1; k <= n; k++)); do
+
+# each STEP NAME SWITCH [PARAMETER…]: at the first call, the one STEP after it and so on, until a run has no such call.
+each() {
+    local k=1 step=$1 name=$2 bad='' failed=0 left
+    shift 2
+    while :; do
         simctl fault "$1" 'method=*' at=$k "${@:2}" >/dev/null
         take
-        honest || bad+="call $k: $(res '.result + " " + (.error_text // "")'), held: $(ours); "
-        [ "$(res .result)" = ok ] || failed=$((failed + 1))
-        [ "$(res .error_name)" != com.sendense.Error.SnapshotLeft ] || bad+="call $k: $(res .error_text); "
-        [ "$(simctl left | jq -c '[.sessions, .tasks] | flatten')" = '[]' ] || bad+="call $k: $(simctl left); "
+        left=$(simctl left)
+        [ "$(simctl faults | jq '.[0].fired')" = 1 ] || break
         simctl faults clear >/dev/null
-        release >/dev/null
-        [ -z "$(ours)" ] || bad+="call $k: not released; "
+        honest "$left" || bad+="call $k: $(cat "$TEST_TMP/result"), $left; "
+        if [ "$(res .result)" = ok ]; then release >/dev/null; else failed=$((failed + 1)); fi
+        k=$((k + step))
     done
-    is "$bad" '' "$name, at each of $n calls"
-    diag "$name: $failed of $n times the verb failed"
+    simctl faults clear >/dev/null
+    release >/dev/null
+    is "$bad" '' "$name, at each call"
+    ok "$name: there were calls" test "$k" -gt 25
+    diag "$name: up to call $((k - step)), $failed times the verb failed"
 }
-each 'a connection that drops' drop-connection
-each 'an answer that is cut off' cut-answer
-each 'an answer without even a header' cut-answer bytes=-1
-each 'HTTP 500 without a body' empty-500
-each 'HTTP 503' http-503
-each 'a fault' soap-fault fault=GenericVmConfigFault
-each 'a document type' bad-xml mode=doctype
+each 1 'a connection that drops' drop-connection
+each 1 'an answer without even a header' cut-answer bytes=-1
+each 1 'a fault' soap-fault fault=GenericVmConfigFault
+each 3 'an answer that is cut off' cut-answer
+each 3 'HTTP 500 without a body' empty-500
+each 4 'HTTP 503' http-503
+each 4 'a document type' bad-xml mode=doctype
 
 # What changes something is never sent twice, also not by the library below us.
 for kind in 'cut-answer bytes=-1' drop-connection empty-500; do
