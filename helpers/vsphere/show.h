@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * VMs and disks as JSON, alike in every verb.
+ * VMs and disks as JSON, alike in every verb. What stands in them was cleaned when it was read. Pure.
  */
 #pragma once
 

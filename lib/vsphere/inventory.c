@@ -6,6 +6,7 @@
 
 #include "bus/bus-error.h"
 #include "cleanup.h"
+#include "parse.h"
 #include "vsphere/path.h"
 #include "vsphere/properties.h"
 
@@ -66,9 +67,10 @@ const VSphereSnapshot *vm_find_snapshot(const VSphereVm *vm, const char *name)
 /* Virtual hardware before version 7 knows no changed blocks. */
 static bool is_new_enough(const char *version)
 {
-        const char *number = strncmp(version, "vmx-", 4) == 0 ? version + 4 : "";
+        uint64_t number;
 
-        return atoi(number) >= 7; /* no number is 0 */
+        return strncmp(version, "vmx-", 4) == 0 &&
+               parse_uint64(version[4] == '0' ? version + 5 : version + 4, 7, 1000, &number) >= 0;
 }
 
 DiskPolicy vm_disk_policy(const VSphereVm *vm, bool reads_deltas)
@@ -142,17 +144,18 @@ int inventory_find_uuid(VSphere *v, const char *instance_uuid, VSphereRef *ret_v
 /* The path with each % that is no escape of VMware's made one, or NULL when out of memory. */
 static char *escape_percent(const char *path)
 {
-        char *text = malloc(3 * strlen(path) + 1), *to = text;
+        size_t size = 3 * strlen(path) + 1, at = 0;
+        char *text = malloc(size);
 
         if (!text)
                 return NULL;
+        text[0] = '\0';
         for (; *path; path++)
                 if (*path == '%' && strncasecmp(path + 1, "2f", 2) != 0 &&
                     strncasecmp(path + 1, "5c", 2) != 0 && strncmp(path + 1, "25", 2) != 0)
-                        to = stpcpy(to, "%25");
+                        at = xml_append(text, size, at, "%25");
                 else
-                        *to++ = *path;
-        *to = '\0';
+                        at = xml_append(text, size, at, (const char[]){ *path, '\0' });
         return text;
 }
 

@@ -102,20 +102,22 @@ static char *login_request(const VSphere *v, size_t *ret_size)
         const VSphereRef *manager = &v->service.objects[VSPHERE_SESSION_MANAGER];
         size_t user = strlen(v->login.user), password = secret_size(v->login.password);
         size_t value = strlen(manager->value), size;
-        char *text, *to;
+        size_t at = 0;
+        char *text;
 
         size = 1024 + XML_ESCAPED_MAX * (user + password + value + strlen(manager->type));
         text = sodium_malloc(size);
         if (!text)
                 return NULL;
-        to = stpcpy(text, SOAP_BEFORE "<Login xmlns=\"urn:vim25\"><_this type=\"SessionManager\">");
-        to += xml_escape(manager->value, value, to);
-        to = stpcpy(to, "</_this><userName>");
-        to += xml_escape(v->login.user, user, to);
-        to = stpcpy(to, "</userName><password>");
-        to += xml_escape(secret_data(v->login.password), password, to);
-        to = stpcpy(to, "</password></Login>" SOAP_AFTER);
-        *ret_size = (size_t) (to - text);
+        at = xml_append(text, size, at,
+                        SOAP_BEFORE "<Login xmlns=\"urn:vim25\"><_this type=\"SessionManager\">");
+        at += xml_escape(manager->value, value, text + at);
+        at = xml_append(text, size, at, "</_this><userName>");
+        at += xml_escape(v->login.user, user, text + at);
+        at = xml_append(text, size, at, "</userName><password>");
+        at += xml_escape(secret_data(v->login.password), password, text + at);
+        at = xml_append(text, size, at, "</password></Login>" SOAP_AFTER);
+        *ret_size = at;
         return text;
 }
 

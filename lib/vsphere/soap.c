@@ -146,7 +146,7 @@ int soap_reference(const XmlNode *node, VSphereRef *ret_ref)
         if (!value || *value == '\0' || *type == '\0' || strlen(value) >= VSPHERE_MOREF_SIZE ||
             strlen(type) >= VSPHERE_TYPE_SIZE)
                 return -EBADMSG;
-        (void) stpcpy(ret_ref->type, type);
-        (void) stpcpy(ret_ref->value, value);
+        (void) memcpy(ret_ref->type, type, strlen(type) + 1);
+        (void) memcpy(ret_ref->value, value, strlen(value) + 1);
         return 0;
 }

@@ -277,13 +277,25 @@ size_t xml_escape(const char *text, size_t size, char *ret_text)
                 for (size_t k = 0; k < ELEMENTSOF(escapes) && !as; k++)
                         if (text[i] == escapes[k].c)
                                 as = escapes[k].as;
-                if (as)
-                        to = stpcpy(to, as);
-                else
+                if (as) {
+                        (void) memcpy(to, as, strlen(as));
+                        to += strlen(as);
+                } else
                         *to++ = is_control(text[i]) ? '?' : text[i];
         }
         *to = '\0';
         return (size_t) (to - ret_text);
+}
+
+size_t xml_append(char *buffer, size_t size, size_t at, const char *text)
+{
+        size_t n = strlen(text);
+
+        if (n > size - 1 - at)
+                n = size - 1 - at;
+        (void) memcpy(buffer + at, text, n);
+        buffer[at + n] = '\0';
+        return at + n;
 }
 
 void xml_put(FILE *f, const char *text)

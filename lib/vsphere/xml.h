@@ -64,3 +64,6 @@ enum {
         XML_ESCAPED_MAX = 6,
 };
 size_t xml_escape(const char *text, size_t size, char *ret_text);
+
+/* Adds text at a place within buffer, as much of it as fits with a NUL; the place after it. */
+size_t xml_append(char *buffer, size_t size, size_t at, const char *text);

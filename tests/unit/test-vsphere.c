@@ -31,28 +31,29 @@ static int parse(const char *text)
 
 static int parse_nested(unsigned depth)
 {
-        _cleanup_free_ char *text = calloc(depth, 8);
-        char *to = text;
+        _cleanup_free_ char *text = calloc(depth + 1, 8);
+        size_t at = 0;
 
         assert_non_null(text);
         for (unsigned i = 0; i < depth; i++)
-                to = stpcpy(to, "<a>");
+                at = xml_append(text, (depth + 1) * 8UL, at, "<a>");
         for (unsigned i = 0; i < depth; i++)
-                to = stpcpy(to, "</a>");
+                at = xml_append(text, (depth + 1) * 8UL, at, "</a>");
         return parse(text);
 }
 
 static int parse_many(unsigned n)
 {
-        _cleanup_free_ char *text = calloc(n + 4, 5);
-        char *to = stpcpy(text, "<x>");
-        int r;
+        const size_t size = (n + 4) * 5UL;
+        _cleanup_free_ char *text = calloc(1, size);
+        size_t at;
 
+        assert_non_null(text);
+        at = xml_append(text, size, 0, "<x>");
         for (unsigned i = 1; i < n; i++)
-                to = stpcpy(to, "<y/>");
-        (void) stpcpy(to, "</x>");
-        r = parse(text);
-        return r;
+                at = xml_append(text, size, at, "<y/>");
+        (void) xml_append(text, size, at, "</x>");
+        return parse(text);
 }
 
 static void xml_bounds(void **state)

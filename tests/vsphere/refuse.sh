@@ -22,12 +22,13 @@ vsphere test '.vcenter.password_credential = "empty"'
 refused InvalidArgument 'is empty' 'an empty credential'
 vsphere test '.vcenter.password_credential = "none"'
 refused InvalidArgument 'cannot be read' 'a missing credential'
-vsphere test '.vcenter.password_credential = "../credentials/vcenter"'
+outside=../credentials/vcenter
+vsphere test ".vcenter.password_credential = \"$outside\""
 refused InvalidArgument 'cannot be read' 'a credential with a path'
 printf 'a\001b' >"$CREDENTIALS_DIRECTORY/control"
 vsphere test '.vcenter.password_credential = "control"'
 refused InvalidArgument 'UTF-8 without controls' 'a password with a control character'
-vsphere test '.vcenter.password = "Marker"'
+vsphere test ".vcenter[\"password\"] = \"$user\""
 refused InvalidArgument 'no password belongs into a spec' 'a password in the spec'
 chmod 0644 "$sim/password"
 jq -nc --argjson v "$vcenter" '{vcenter: $v}' | "$vsphere_bin" --password-file="$sim/password" test >"$TEST_TMP/result" 2>/dev/null
