@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# PID 1 executes itself anew, as an update of systemd has it do, in each step of a job and without a pause through whole ones:
+# PID 1 executes itself anew, as an update of systemd has it do, in each step of a job and again and again through whole ones:
 # it is off the bus for moments, in which calls stay without an answer and ends without a signal. Jobs go on all the same, and
 # a copy does not notice.
 
@@ -39,11 +39,47 @@ is "$(wait_job)" completed "in the copy: the job completes" || diag "$(job_error
 keep web
 unharmed "the copy"
 
-# Without a pause.
+# What it said while it was away is lost: here the bus keeps its JobRemoved from the hub, which must look by itself when PID 1 is
+# back.
+bus_rule=/etc/dbus-1/system.d/90-deaf.conf
+reload_bus() { hub busctl call org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus ReloadConfig; }
+change web
+hold image finish
+start web || fail "a backup starts" "$ANSWER"
+ok "a signal is lost: the check waits" eventually "$patience_sec" held image finish
+hub install -m 644 /dev/stdin "$bus_rule" <<'RULE'
+<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <policy user="sendense">
+    <deny receive_interface="org.freedesktop.systemd1.Manager" receive_member="JobRemoved"/>
+  </policy>
+</busconfig>
+RULE
+require "the bus keeps it from the hub" reload_bus
+hub rm /run/hold
+# It was lost when both have ended.
+ended() { [ "$(unit "sendense-image-$JOB-finish-2000.service" SubState) $(unit "sendense-image-$JOB-finish-2001.service" SubState)" = "exited exited" ]; }
+ok "a signal is lost: the check ends" eventually "$patience_sec" ended
+hub rm "$bus_rule"
+require "the bus lets it through again" reload_bus
+is "$(job_state)" finishing "a signal is lost: the hub waits"
+ok "a signal is lost: PID 1 executes itself anew" hub systemctl daemon-reexec
+is "$(wait_job)" completed "a signal is lost: the job completes" || diag "$(job_error)"
+release
+hub systemctl daemon-reload
+keep web
+unharmed "a lost signal"
+
+# Again and again.
 for round in 1 2 3; do
     change web
     # shellcheck disable=SC2016 # expanded in the machine
-    in_hub 'while [ ! -e /run/enough ]; do systemctl daemon-reexec; echo >>/run/reexecs; done' >/dev/null 2>&1 &
+    in_hub 'while [ ! -e /run/enough ]; do
+            systemctl daemon-reexec
+            echo >>/run/reexecs
+            # A PID 1 that nobody ever gets an answer from is another matter.
+            systemctl show -p Version; systemctl list-units "sendense-*"
+        done' >/dev/null 2>&1 &
     start web || fail "a backup starts" "$ANSWER"
     is "$(wait_job)" completed "round $round: beside a PID 1 that is ever anew the job completes" || diag "$(job_error)"
     hub touch /run/enough
