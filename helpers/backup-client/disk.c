@@ -383,11 +383,12 @@ json_t *disk_result(const Disk *disk)
         const DiskSpec *what = disk->disk;
         json_t *result = json_pack("{s:I, s:s, s:s*, s:I, s:I, s:I, s:I, s:I, s:I, s:O*}",
                                    "disk_key", (json_int_t) what->disk_key, "backup_type",
-                                   what->read == READ_CHANGED ? "incremental" : "full", "change_id",
-                                   what->change_id_now, "bytes_read", (json_int_t) disk->bytes_read,
-                                   "bytes_sent", (json_int_t) disk->epoch.at_commit.sent,
-                                   "bytes_zeroed", (json_int_t) disk->epoch.at_commit.zeroed,
-                                   "areas",
+                                   what->read == READ_CHANGED && what->has_areas ? "incremental"
+                                                                                 : "full",
+                                   "change_id", what->change_id_now, "bytes_read",
+                                   (json_int_t) disk->bytes_read, "bytes_sent",
+                                   (json_int_t) disk->epoch.at_commit.sent, "bytes_zeroed",
+                                   (json_int_t) disk->epoch.at_commit.zeroed, "areas",
                                    (json_int_t) (what->has_areas ? what->areas.n : disk->n_areas),
                                    "commits", (json_int_t) disk->epoch.n_commits, "reconnects",
                                    (json_int_t) disk->n_reconnects, "digest", disk->digest_json);
