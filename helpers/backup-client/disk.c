@@ -18,7 +18,8 @@ int disk_init(Disk *disk, const CopySpec *spec, const DiskSpec *what, Failure *f
                 .disk = what,
                 .failure = failure,
                 .plan = { .capacity_bytes = what->capacity_bytes,
-                          .areas = what->has_areas ? &what->areas : NULL },
+                          .areas = what->has_areas ? &what->areas : NULL,
+                          .rest_is_zero = what->rest_is_zero },
                 .writes_zeroes = what->parent,
         };
         return source_make(spec, what, &disk->source, failure);
@@ -381,17 +382,17 @@ uint64_t disk_bytes_done(const Disk *disk)
 json_t *disk_result(const Disk *disk)
 {
         const DiskSpec *what = disk->disk;
-        json_t *result = json_pack("{s:I, s:s, s:s*, s:I, s:I, s:I, s:I, s:I, s:I, s:O*}",
-                                   "disk_key", (json_int_t) what->disk_key, "backup_type",
-                                   what->read == READ_CHANGED && what->has_areas ? "incremental"
-                                                                                 : "full",
-                                   "change_id", what->change_id_now, "bytes_read",
-                                   (json_int_t) disk->bytes_read, "bytes_sent",
-                                   (json_int_t) disk->epoch.at_commit.sent, "bytes_zeroed",
-                                   (json_int_t) disk->epoch.at_commit.zeroed, "areas",
-                                   (json_int_t) (what->has_areas ? what->areas.n : disk->n_areas),
-                                   "commits", (json_int_t) disk->epoch.n_commits, "reconnects",
-                                   (json_int_t) disk->n_reconnects, "digest", disk->digest_json);
+        json_t *result = json_pack(
+                        "{s:I, s:s, s:s*, s:s*, s:I, s:I, s:I, s:I, s:I, s:I, s:O*}", "disk_key",
+                        (json_int_t) what->disk_key, "backup_type",
+                        what->read == READ_CHANGED && what->has_areas ? "incremental" : "full",
+                        "reason", *what->reason ? what->reason : NULL, "change_id",
+                        what->change_id_now, "bytes_read", (json_int_t) disk->bytes_read,
+                        "bytes_sent", (json_int_t) disk->epoch.at_commit.sent, "bytes_zeroed",
+                        (json_int_t) disk->epoch.at_commit.zeroed, "areas",
+                        (json_int_t) (what->has_areas ? what->areas.n : disk->n_areas), "commits",
+                        (json_int_t) disk->epoch.n_commits, "reconnects",
+                        (json_int_t) disk->n_reconnects, "digest", disk->digest_json);
 
         return result;
 }

@@ -72,6 +72,8 @@ typedef struct DiskSpec {
         const char *change_id_now; /* what the next backup starts from; may be NULL */
         AreaList areas; /* has_areas: in order, apart from each other, within the capacity */
         bool has_areas;
+        bool rest_is_zero; /* what lies between them was never written */
+        char reason[320]; /* why all of it is read, though an increment was asked for; "" */
 } DiskSpec;
 
 typedef struct CopySpec {

@@ -3,6 +3,7 @@
  * The verb copy: reads what to do as JSON from standard input, writes one JSON object to standard output when
  * all is over. SIGTERM and SIGINT cancel.
  */
+#include "changes.h"
 #include "cleanup.h"
 #include "copy.h"
 #include "failure.h"
@@ -93,7 +94,11 @@ static int copy(CopySpec *spec, json_t **ret_disks, Failure *failure)
         r = read_spec(signal_fd, spec, failure);
         if (r < 0)
                 return r;
-        (void) sd_notify(false, "READY=1\nSTATUS=Looking at sources and targets");
+        (void) sd_notify(false, "READY=1\nSTATUS=Asking what has changed");
+        r = changes_ask(spec, signal_fd, failure);
+        if (r < 0)
+                return r;
+        (void) sd_notify(false, "STATUS=Looking at sources and targets");
         return copy_disks(spec, signal_fd, ret_disks, failure);
 }
 

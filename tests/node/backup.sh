@@ -40,6 +40,8 @@ backup incremental ".disks = $known"
 like "$answer" '^202 ' "an increment is taken"
 ok "it is copied" eventually "$patience_sec" state_is copied || diag "$(task .)"
 is "$(task '[.disks[].backup_type] | unique | join(" ")')" incremental "of both disks" || diag "$(task .disks)"
+is "$(node jq -c '[.disks[] | .bytes_sent + .bytes_zeroed < 1000000]' "/var/lib/sendense-node/ledger/$job.result")" '[true,true]' \
+    "and little more than what was written" || diag "$(node cat "/var/lib/sendense-node/ledger/$job.result" | cut -c1-2000)"
 targets_down
 same inc
 release committed >/dev/null
