@@ -49,6 +49,7 @@ is_frozen() { is "$(simctl hash "$TEST_TMP/disk")" "$(frozen "$1" "$2")" "$3"; }
 # others: sessions beside that of the test itself.
 others() { simctl sessions | jq length; }
 
+# shellcheck disable=SC2034 # for the tests
 client=$SENDENSE_BUILD/helpers/backup-client/sendense-backup-client
 target_pids=()
 
