@@ -11,7 +11,9 @@
 
 enum {
         PEER_TIMEOUT_SEC = 30, /* for one that sends or reads nothing at all */
-        PEER_MEMORY_BYTES = 32 * 1024, /* for the head of a request */
+        /* For the head of a request, and what is read of its body at a time. Above 32 KiB libmicrohttpd maps the memory
+         * and unmaps it with the connection, so that tokens and passwords in it do not stay behind. */
+        PEER_MEMORY_BYTES = 36 * 1024,
 };
 
 static void server_run(HttpServer *server);

@@ -42,7 +42,8 @@ static int stream_append(HttpStream *stream, const char *text)
         size_t n_left = stream->n_queue - stream->n_read, size = strlen(text);
         char *queue;
 
-        if (n_left + size > STREAM_QUEUE_MAX)
+        /* Behind an event that was cut in two nothing can follow. */
+        if (stream->is_ended || n_left + size > STREAM_QUEUE_MAX)
                 return -ENOBUFS;
         if (stream->n_queue + size > stream->n_room) {
                 size_t room = (n_left + size) * 2;

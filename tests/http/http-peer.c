@@ -82,7 +82,8 @@ static void on_event(HttpRequest *request, void *userdata)
 {
         const char *repeat = http_request_query(request, "n");
         uint64_t n = 1;
-        int r = 0;
+        int r = 0, again = 0;
+        json_t *more;
 
         (void) userdata;
         if (repeat)
@@ -93,8 +94,13 @@ static void on_event(HttpRequest *request, void *userdata)
                 r = http_stream_send(peer.stream, peer.n_events, "state", data);
                 json_decref(data);
         }
+        more = json_object();
+        if (r < 0)
+                again = http_stream_send(peer.stream, peer.n_events, "state", more);
+        json_decref(more);
         http_request_answer(request, 200,
-                            json_pack("{s:i, s:i}", "r", r, "gone", (int) peer.n_gone));
+                            json_pack("{s:i, s:i, s:i}", "r", r, "again", again, "gone",
+                                      (int) peer.n_gone));
 }
 
 static void on_end(HttpRequest *request, void *userdata)

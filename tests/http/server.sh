@@ -39,6 +39,19 @@ like "$(ask -X DELETE "$url/echo/web")" '^405 ' "and refused"
 is "$(ask -I "$url/open")" "204 $(<"$TEST_TMP/body")" "HEAD is GET without a body"
 is "$(head -c 0 "$TEST_TMP/body")" "" "which has none"
 
+# What a connection held is gone with it. The kernel says which memory there is.
+in_memory() { # TEXT
+    local range rights rest start end
+    while read -r range rights rest; do
+        [[ $rights == rw* && ( -z ${rest##* 0 *} || $rest == *'[heap]' ) ]] || continue
+        start=$((16#${range%-*})) end=$((16#${range#*-}))
+        dd if="/proc/$peer_pid/mem" iflag=skip_bytes,count_bytes skip="$start" count=$((end - start)) bs=1M status=none 2>/dev/null
+    done <"/proc/$peer_pid/maps" | grep -acF -e "$1"
+}
+ask_as token-to-look-for -H 'Connection: close' -d body-to-look-for "$url/echo/web" >/dev/null
+ask -H 'Connection: close' -d body-to-look-for "$url/event" >/dev/null
+is "$(in_memory 'Bearer good')$(in_memory token-to-look-for)$(in_memory body-to-look-for)" 000 "no token and no body stays in memory"
+
 # Limits.
 head -c 1048576 /dev/zero | tr '\0' a >"$TEST_TMP/full"
 { cat "$TEST_TMP/full" && echo; } >"$TEST_TMP/more"
@@ -87,9 +100,9 @@ mkfifo "$TEST_TMP/stuck"
 exec 9<>"$TEST_TMP/stuck"
 curl -sN --unix-socket "$socket" -H 'Authorization: Bearer good' "$url/stream" >"$TEST_TMP/stuck" &
 stream_pid=$!
-full() { [[ "$(ask -X POST "$url/event?n=20000")" == *'"r":-105'* ]]; }
-ok "a peer that does not read is given up" eventually 20 full
-kill "$stream_pid"
+full() { [[ "$(ask -X POST "$url/event?n=20000")" == *'"r":-105,"again":-105'* ]]; }
+ok "a peer that does not read is given up, and nothing follows what was cut" eventually 20 full
+kill "$stream_pid" 2>/dev/null
 wait "$stream_pid" 2>/dev/null
 
 # The end: what waits is answered.
