@@ -57,7 +57,7 @@ static json_t *shape_none(sd_bus_message *reply)
 
 static json_t *shape_backups(sd_bus_message *reply)
 {
-        return json_pack("{s:o*}", "backups", node_read(reply));
+        return json_pack("{s:o}", "backups", node_read(reply));
 }
 
 /* a(ts) as [{"job_id", "outcome"}]. */

@@ -96,24 +96,30 @@ static bool events_refuse(Events *events, const sd_bus_error *error)
         return events_send(events, "error", data);
 }
 
+/* Nothing more will come of a task that has ended, or that the node does not know any more. */
+static bool is_last(const json_t *task, const sd_bus_error *error)
+{
+        return is_final(task) || (error && strcmp(error->name, BUS_ERROR_NOT_FOUND) == 0);
+}
+
 static int on_task(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
 {
         CLEANUP(json_decref_p) json_t *task = NULL;
         const sd_bus_error *error = sd_bus_message_get_error(reply);
         Events *events = userdata;
+        bool is_there;
 
         (void) ret_error;
         events->is_asking = false;
-        if (error) {
-                (void) events_refuse(events, error);
-                return 0;
+        if (!error) {
+                task = node_read(reply);
+                if (!task)
+                        error = &node_answer_unknown;
         }
-        task = node_read(reply);
-        if (!events_send(events, "state", task))
-                return 0;
-        if (is_final(task))
+        is_there = error ? events_refuse(events, error) : events_send(events, "state", task);
+        if (is_there && is_last(task, error))
                 events_end(events);
-        else if (events->is_stale)
+        else if (is_there && events->is_stale)
                 (void) events_ask(events);
         return 0;
 }

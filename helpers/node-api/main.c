@@ -95,6 +95,9 @@ static int tokens_load(Tokens **ret_tokens)
                                  "see "
                                  "sendense-node-api --hash-token",
                                  line);
+        if (r == -E2BIG)
+                return log_error(r, "/etc/sendense/node-api.tokens has more than %d tokens",
+                                 TOKENS_MAX);
         if (r < 0)
                 return log_error(r, "Cannot read the tokens: %m");
         return 0;

@@ -23,7 +23,7 @@ typedef struct NodeCall {
         NodeShape shape;
 } NodeCall;
 
-/* First match counts; a name that ends in '.' stands for all that begin with it. */
+/* What is not here is a failure of the node: 500. */
 static const struct {
         const char *name;
         unsigned status;
@@ -42,9 +42,15 @@ static const struct {
         { SD_BUS_ERROR_NAME_HAS_NO_OWNER, 503 },
         { SD_BUS_ERROR_DISCONNECTED, 503 },
         { SD_BUS_ERROR_LIMITS_EXCEEDED, 503 },
+        { SD_BUS_ERROR_INCONSISTENT_MESSAGE, 502 },
         { SD_BUS_ERROR_NO_REPLY, 504 },
         { SD_BUS_ERROR_TIMEOUT, 504 },
 };
+
+const sd_bus_error node_answer_unknown =
+                SD_BUS_ERROR_MAKE_CONST(SD_BUS_ERROR_INCONSISTENT_MESSAGE,
+                                        "The node answered what this program does not understand. "
+                                        "Compare their versions.");
 
 static unsigned status_of(const char *name)
 {
@@ -104,9 +110,7 @@ static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *ret_err
         if (body)
                 http_request_answer(call->request, call->status, body);
         else
-                http_request_refuse(call->request, 502, BUS_ERROR_FAILED,
-                                    "The node answered what this program does not understand. "
-                                    "Compare their versions.");
+                node_call_refuse(call->request, &node_answer_unknown);
         return 0;
 }
 

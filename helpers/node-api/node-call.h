@@ -24,5 +24,8 @@ void node_call_send(HttpRequest *request, sd_bus *bus, sd_bus_message *call, int
 /* Answers with the error. */
 void node_call_refuse(HttpRequest *request, const sd_bus_error *error);
 
+/* What is said, with 502, of an answer that no reader here takes. */
+extern const sd_bus_error node_answer_unknown;
+
 /* The next value of the reply, with the names of JSON. */
 json_t *node_read(sd_bus_message *reply);

@@ -42,6 +42,39 @@ done
 for id in 0 -1 x 9223372036854775808 %20; do
     like "$(ask /api/v1/backup/$id)" '^404 ' "no job is called $id"
 done
+
+# A node that is there, and says what the test tells it to.
+export DBUS_SYSTEM_BUS_ADDRESS=unix:path=$TEST_TMP/bus
+"$SENDENSE_BUILD/tests/http/node-peer" >"$TEST_TMP/peer" 2>&1 &
+node_pid=$!
+at_end "kill $node_pid"
+require "a node" eventually 20 grep -q ready "$TEST_TMP/peer"
+says() { busctl --address="$DBUS_SYSTEM_BUS_ADDRESS" call com.sendense.Node1 /com/sendense/Node1 com.sendense.Test Say s "$1"; }
+events() { # begins a stream; not in a subshell
+    curl -sN --max-time 60 --unix-socket "$socket" -H "Authorization: Bearer $token" http://localhost/api/v1/backup/7/events >"$TEST_TMP/events" &
+    events_pid=$!
+}
+seen() { [ "$(grep -c "$1" "$TEST_TMP/events")" -ge "$2" ]; }
+is "$(ask /api/v1/backups)" '200 {"backups":[{"state":"copying"}]}' "what the node lists"
+events
+ok "a stream begins with the state" eventually 20 seen '"copying"' 1
+says hold
+says copied
+ok "a question that failed is told" eventually 20 seen 'Not now' 1
+ok "and asked again when something changed meanwhile" eventually 20 seen '"copied"' 1
+says nonsense
+ok "an answer of another type is told" eventually 20 seen 'does not understand' 1
+like "$(ask /api/v1/backups)" '^502 .*does not understand' "a list that is none is no empty answer"
+like "$(ask /api/v1/backup/7/events)" '^502 .*does not understand' "nor does a stream begin with it"
+says gone
+ok "a task that is known no more ends the stream" timeout 20 tail --pid="$events_pid" -f /dev/null
+is "$(tail -n 3 "$TEST_TMP/events" | head -n 1)" 'event: error' "after it was told"
+says copying
+events
+ok "another stream" eventually 20 seen '"copying"' 1
+says released
+ok "ends with the task" timeout 20 tail --pid="$events_pid" -f /dev/null
+unset DBUS_SYSTEM_BUS_ADDRESS
 unlike "$(<"$TEST_TMP/log")" "$token" "the token is in no line of the log"
 
 # Another file of tokens.
