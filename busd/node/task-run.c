@@ -35,8 +35,9 @@ LogContext task_context(const Task *task)
                              .phase = task_state_to_string(task->state) };
 }
 
-/* Writes the row. A ledger that cannot be written stops nothing: what is owed stands in it already. */
-static void store(Task *task)
+/* Writes the row. A ledger that cannot be written stops nothing once what is owed stands in it; before that, begin()
+ * obeys the answer. */
+static int store(Task *task)
 {
         const LogContext context = task_context(task);
         int r = ledger_write(task->node->ledger, task->row);
@@ -47,29 +48,33 @@ static void store(Task *task)
                                  " cannot be written: %m; a restart now would take "
                                  "it up in an earlier state",
                                  task->job);
+        return r;
 }
 
-static void move_to(Task *task, TaskEvent event)
+/* The answer is that of the ledger. */
+static int move_to(Task *task, TaskEvent event)
 {
         TaskState before = task->state, after = task_state_after(before, event);
         LogContext context;
+        int r;
 
         if (after < 0) {
                 context = task_context(task);
                 (void) log_event(LOG_ERR, 0, &context, MESSAGE_NONE,
                                  "Job %" PRIu64 " cannot be %s when it is %s", task->job,
                                  task_event_to_string(event), task_state_to_string(before));
-                return;
+                return -EPROTO;
         }
         task->state = after;
         task_set(task, "State", json_string(task_state_to_string(after)));
-        store(task);
+        r = store(task);
         context = task_context(task);
         (void) log_event(LOG_INFO, 0, &context, MESSAGE_JOB_STATE,
                          "Job %" PRIu64 " of %s: %s, was %s", task->job, context.vm,
                          task_state_to_string(after), task_state_to_string(before));
         bus_task_changed(task);
         inhibitor_set(task->node->inhibitor, node_n_owed(task->node) > 0);
+        return r;
 }
 
 static void timer_off(Task *task)
@@ -92,7 +97,7 @@ static void task_timer(Task *task, uint64_t usec, sd_event_time_handler_t handle
 static void undo(Task *task)
 {
         timer_off(task);
-        move_to(task, TASK_EVENT_UNDO);
+        (void) move_to(task, TASK_EVENT_UNDO);
         if (task->unit[0])
                 task_step_close(task);
         else
@@ -145,7 +150,7 @@ static void release_failed(Task *task, const char *text)
         (void) log_event(LOG_ERR, 0, &context, MESSAGE_OBLIGATION_OPEN,
                          "The snapshot '%s' of %s cannot be removed: %s. Next try in %" PRIu64 " s",
                          task_text(task, "SnapshotName"), context.vm, text, delay_sec);
-        store(task);
+        (void) store(task);
         task_retry(task, delay_sec);
         task_step_close(task);
 }
@@ -192,7 +197,7 @@ void task_step_ok(Task *task, const json_t *result)
         switch (task->state) {
         case TASK_SNAPSHOTTING:
                 task_set(task, "Snapshot", json_deep_copy(result));
-                move_to(task, TASK_EVENT_SNAPSHOT_TAKEN);
+                (void) move_to(task, TASK_EVENT_SNAPSHOT_TAKEN);
                 break;
         case TASK_COPYING:
                 r = ledger_write_result(task->node->ledger, task->job, result);
@@ -204,12 +209,12 @@ void task_step_ok(Task *task, const json_t *result)
                 }
                 task_set(task, "Copy", summary_of(task, result));
                 task_set(task, "CopiedUSec", json_integer((json_int_t) clock_realtime_usec()));
-                move_to(task, TASK_EVENT_COPIED);
+                (void) move_to(task, TASK_EVENT_COPIED);
                 break;
         case TASK_RELEASING:
                 task_set(task, "OwesSnapshot", json_false());
                 task_set(task, "ReleaseError", json_null());
-                store(task);
+                (void) store(task);
                 break;
         case TASK_ACCEPTED:
         case TASK_COPIED:
@@ -247,7 +252,7 @@ static int on_held_too_long(sd_event_source *source, uint64_t usec, void *userda
                          task->job);
         task_set(task, "Outcome", json_string("expired"));
         timer_off(task);
-        move_to(task, TASK_EVENT_RELEASE);
+        (void) move_to(task, TASK_EVENT_RELEASE);
         task_enter(task);
         return 0;
 }
@@ -264,8 +269,14 @@ static void hold(Task *task)
 static void begin(Task *task)
 {
         task_set(task, "OwesSnapshot", json_true());
-        move_to(task, TASK_EVENT_BEGIN);
-        task_enter(task);
+        if (move_to(task, TASK_EVENT_BEGIN) >= 0) {
+                task_enter(task);
+                return;
+        }
+        /* A snapshot that the ledger does not hold would be nobody's after a restart. */
+        task_set(task, "OwesSnapshot", json_false());
+        fail(task, BUS_ERROR_FAILED,
+             "The ledger below /var/lib/sendense-node cannot be written, so no snapshot was made");
 }
 
 static void on_slice_stopped(int error, const char *text, void *userdata)
@@ -313,9 +324,9 @@ static void finish(Task *task)
         const char *ending = task_text(task, "Ending");
         LogContext context;
 
-        move_to(task, strcmp(ending, "failed") == 0      ? TASK_EVENT_DONE_FAILED
-                      : strcmp(ending, "cancelled") == 0 ? TASK_EVENT_DONE_CANCELLED
-                                                         : TASK_EVENT_DONE);
+        (void) move_to(task, strcmp(ending, "failed") == 0      ? TASK_EVENT_DONE_FAILED
+                             : strcmp(ending, "cancelled") == 0 ? TASK_EVENT_DONE_CANCELLED
+                                                                : TASK_EVENT_DONE);
         task->password = secret_free(task->password);
         keep_nothing(task->job);
         context = task_context(task);
@@ -399,6 +410,11 @@ void task_recover(Task *task, bool is_same_boot)
 {
         if (task_state_is_final(task->state))
                 return;
+        /* What it starts from now on runs in this boot, and a restart of the node finds it again. */
+        if (!is_same_boot) {
+                task_set(task, "BootId", json_string(task->node->boot_id));
+                (void) store(task);
+        }
         if (task->state == TASK_ACCEPTED && !task->password)
                 fail(task, BUS_ERROR_FAILED,
                      "The node was restarted before anything was begun; start it again");
@@ -440,7 +456,7 @@ int task_release(Task *task, const char *outcome, const char *principal)
                 return is_abandoned ? task_cancel(task, principal) : -EBUSY;
         task_set(task, "Outcome", json_string(outcome));
         timer_off(task);
-        move_to(task, TASK_EVENT_RELEASE);
+        (void) move_to(task, TASK_EVENT_RELEASE);
         task_enter(task);
         return 0;
 }
