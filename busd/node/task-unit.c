@@ -178,6 +178,41 @@ static json_t *disk_task(const Task *task, const json_t *disk, char ret_error[st
         return TAKE(entry);
 }
 
+static bool is_in(const json_t *list, uint64_t key)
+{
+        const json_t *disk;
+        size_t i;
+
+        json_array_foreach (list, i, disk)
+                if (json_integer_value(json_object_get(disk, "disk_key")) == (json_int_t) key)
+                        return true;
+        return false;
+}
+
+/* A disk that the hub waits for is copied, or left out with a reason. */
+static int check_targets(const Task *task, char ret_error[static 256])
+{
+        const json_t *snapshot = json_object_get(task->row, "Snapshot");
+        json_t *targets = json_object_get(json_object_get(task->row, "Request"), "nbd_targets");
+        const char *name;
+        json_t *target;
+
+        json_object_foreach (targets, name, target) {
+                uint64_t key;
+
+                if (parse_uint64(name, 1, DISK_KEY_MAX, &key) >= 0 &&
+                    (is_in(json_object_get(snapshot, "disks"), key) ||
+                     is_in(json_object_get(snapshot, "excluded"), key)))
+                        continue;
+                (void) snprintf(ret_error, 256,
+                                "Disk %.20s has a target, and the VM has no such disk any more; "
+                                "discover it again",
+                                name);
+                return -ENOENT;
+        }
+        return 0;
+}
+
 static json_t *copy_task(const Task *task, char ret_error[static 256])
 {
         const NodeConfig *config = task->node->config;
@@ -189,6 +224,8 @@ static json_t *copy_task(const Task *task, char ret_error[static 256])
         json_array_foreach (json_object_get(snapshot, "disks"), i, disk)
                 if (json_array_append_new(disks, disk_task(task, disk, ret_error)) < 0)
                         return NULL;
+        if (check_targets(task, ret_error) < 0)
+                return NULL;
         if (json_array_size(disks) == 0) {
                 (void) snprintf(ret_error, 256, "The snapshot has no disk that could be copied");
                 return NULL;
