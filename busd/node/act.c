@@ -32,6 +32,12 @@ static int read_memory(int fd, Secret **ret_secret, sd_bus_error *error)
                      : 0;
 }
 
+/* A task that has a password with which nothing went wrong keeps it: what comes with another job may be mistyped. */
+static bool needs_login(const Task *task)
+{
+        return !task->password || task->n_tries > 0;
+}
+
 /* A login that is good for one task is good for all that wait for one of the same user at the same vCenter. */
 static void offer(Node *node, const char *host, const char *user, const Secret *password)
 {
@@ -39,7 +45,8 @@ static void offer(Node *node, const char *host, const char *user, const Secret *
                 Task *task = node->tasks[i];
                 Secret *copy;
 
-                if (!task_owes(task) || strcmp(task_request(task, "vcenter_host"), host) != 0 ||
+                if (!task_owes(task) || !needs_login(task) ||
+                    strcmp(task_request(task, "vcenter_host"), host) != 0 ||
                     strcmp(task_request(task, "vcenter_user"), user) != 0)
                         continue;
                 if (secret_new(secret_data(password), secret_size(password), &copy) >= 0)
@@ -125,6 +132,12 @@ static int start(Node *node, Request *request, const char *principal, const Task
                         *ret_task = task;
                         return r < 0 ? r : 0;
                 }
+                /* Its slice, which is the new one's too, is being stopped, and the answers need the task. */
+                if (task->n_calls > 0)
+                        return bus_error_setf(error, BUS_ERROR_BUSY,
+                                              "Attempt %" PRIu64 " of job %" PRIu64
+                                              " is just being put away; try again",
+                                              task->attempt, task->job);
         }
         other = node_find_vm(node, uuid);
         if (other)
@@ -175,8 +188,8 @@ int act_cancel(Task *task, const char *principal, sd_bus_error *error)
         return 0;
 }
 
-/* A login in a body that is about something else may be missing. */
-static int read_login(int fd, bool must, Login *ret_login, sd_bus_error *error)
+/* A login in a body that is about a task may be missing, or be the password alone: the task knows where and who. */
+static int read_login(int fd, const Task *task, Login *ret_login, sd_bus_error *error)
 {
         CLEANUP(secret_free_p) Secret *memory = NULL;
         char why[REQUEST_ERROR_SIZE];
@@ -185,9 +198,11 @@ static int read_login(int fd, bool must, Login *ret_login, sd_bus_error *error)
         r = read_memory(fd, &memory, error);
         if (r < 0)
                 return r;
-        r = login_read(secret_data(memory), secret_size(memory), ret_login, why);
+        r = login_read(secret_data(memory), secret_size(memory),
+                       task ? task_request(task, "vcenter_host") : NULL,
+                       task ? task_request(task, "vcenter_user") : NULL, ret_login, why);
         if (r == -EBADMSG)
-                return must ? bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT, "%s", why) : 0;
+                return task ? 0 : bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT, "%s", why);
         return r;
 }
 
@@ -197,7 +212,7 @@ int act_release(Task *task, const char *outcome, int fd, const char *principal, 
         int r = 0;
 
         if (fd >= 0)
-                r = read_login(fd, false, &login, error);
+                r = read_login(fd, task, &login, error);
         if (r < 0)
                 return r;
         if (login.password)
@@ -237,7 +252,7 @@ int act_clean_up(Node *node, int fd, const char *principal, sd_bus_message *repl
         const LogContext context = { .principal = principal };
         int r;
 
-        r = read_login(fd, true, &login, error);
+        r = read_login(fd, NULL, &login, error);
         if (r < 0)
                 return r;
         (void) log_event(LOG_INFO, 0, &context, MESSAGE_NONE,

@@ -94,7 +94,7 @@ static int do_start(sd_bus_message *call, const char *principal, const void *req
                 return r;
         return sd_bus_reply_method_return(call, "tssu", task->job,
                                           task_state_to_string(task->state), task->unit,
-                                          (uint32_t) 0);
+                                          task->process_id);
 }
 
 static int method_start(sd_bus_message *call, void *userdata, sd_bus_error *error)

@@ -235,8 +235,8 @@ static int read_jobs(const json_t *list, Login *login, char ret_error[static REQ
         return 0;
 }
 
-int login_read(const char *text, size_t size, Login *ret_login,
-               char ret_error[static REQUEST_ERROR_SIZE])
+int login_read(const char *text, size_t size, const char *default_host, const char *default_user,
+               Login *ret_login, char ret_error[static REQUEST_ERROR_SIZE])
 {
         CLEANUP(login_done) Login login = {};
         CLEANUP(json_decref_p) json_t *object = NULL;
@@ -246,8 +246,8 @@ int login_read(const char *text, size_t size, Login *ret_login,
         r = parse(text, size, &object, ret_error);
         if (r < 0)
                 return r;
-        host = json_string_value(json_object_get(object, "vcenter_host"));
-        user = json_string_value(json_object_get(object, "vcenter_user"));
+        host = json_string_value(json_object_get(object, "vcenter_host")) ?: default_host;
+        user = json_string_value(json_object_get(object, "vcenter_user")) ?: default_user;
         if (!host || !*host || !user || !*user)
                 return json_fields_refuse(ret_error, "vcenter_host and vcenter_user must be there");
         login.host = strdup(host);

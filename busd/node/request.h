@@ -39,6 +39,7 @@ typedef struct Login {
         size_t n_jobs;
 } Login;
 
-int login_read(const char *text, size_t size, Login *ret_login,
-               char ret_error[static REQUEST_ERROR_SIZE]);
+/* The defaults, for what a caller knows already, may be NULL: then the member must be there. */
+int login_read(const char *text, size_t size, const char *default_host, const char *default_user,
+               Login *ret_login, char ret_error[static REQUEST_ERROR_SIZE]);
 void login_done(Login *login);

@@ -160,18 +160,25 @@ static void logins(void **state)
                 "{\"vcenter_host\":\"vc\",\"vcenter_user\":\"u\",\"vcenter_password\":\"p\",\"job_"
                 "ids\":[\"a\"]}",
         };
+        static const char alone[] = "{\"outcome\":\"committed\",\"vcenter_password\":\"p\"}";
         char error[REQUEST_ERROR_SIZE];
         Login login = {};
 
         (void) state;
-        assert_int_equal(login_read(text, strlen(text), &login, error), 0);
+        assert_int_equal(login_read(text, strlen(text), NULL, NULL, &login, error), 0);
         assert_string_equal(login.host, "vc");
         assert_string_equal(secret_data(login.password), "p");
         assert_int_equal(login.n_jobs, 2);
         assert_int_equal(login.jobs[1], 9);
         login_done(&login);
         for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-                assert_int_equal(login_read(bad[i], strlen(bad[i]), &login, error), -EBADMSG);
+                assert_int_equal(login_read(bad[i], strlen(bad[i]), NULL, NULL, &login, error),
+                                 -EBADMSG);
+        assert_int_equal(login_read(alone, strlen(alone), "vc", "u", &login, error), 0);
+        assert_string_equal(login.host, "vc");
+        assert_string_equal(login.user, "u");
+        assert_string_equal(secret_data(login.password), "p");
+        login_done(&login);
 }
 
 int main(void)
