@@ -154,7 +154,9 @@ static int plan_more(Disk *disk)
                 case PLAN_CHUNK:
                 default:
                         disk->n_areas++;
-                        if (slot->chunk.zero && !disk->writes_zeroes)
+                        /* What lies behind a commit that is under way counts after it, so it has to wait. */
+                        if (slot->chunk.zero && !disk->writes_zeroes &&
+                            disk->epoch.barrier == UINT64_MAX)
                                 r = pass_zeroes(disk, slot);
                         else
                                 slot->state = slot->chunk.zero ? SLOT_READ : SLOT_PLANNED;
