@@ -407,8 +407,7 @@ static int start_credentials(Node *node)
         for (int i = 0; i < n; i++) {
                 int fd = SD_LISTEN_FDS_START + i;
 
-                if (!node->credentials &&
-                    sd_is_socket_unix(fd, SOCK_STREAM, 1, CREDENTIALS_SOCKET, 0) > 0)
+                if (!node->credentials && sd_is_socket_unix(fd, SOCK_STREAM, 1, NULL, 0) > 0)
                         r = credentials_new(node->event, fd, find_credential, node,
                                             &node->credentials);
                 else

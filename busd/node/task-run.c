@@ -136,7 +136,7 @@ void task_retry(Task *task, uint64_t delay_sec)
 
 /* ── The release, which is tried until it is done ── */
 
-static void release_failed(Task *task, const char *text)
+static void release_failed(Task *task, const char *name, const char *text)
 {
         const LogContext context = task_context(task);
         uint64_t delay_sec = RELEASE_RETRY_SEC;
@@ -145,6 +145,15 @@ static void release_failed(Task *task, const char *text)
                 delay_sec *= 2;
         if (delay_sec > RELEASE_RETRY_MAX_SEC)
                 delay_sec = RELEASE_RETRY_MAX_SEC;
+        if (strcmp(name, BUS_ERROR_VCENTER_LOGIN) == 0) {
+                /* Trying a wrong password again and again would lock the account. */
+                task->password = secret_free(task->password);
+                keep_nothing(task->job);
+                task_set(task, "ReleaseError", json_string(text));
+                store(task);
+                task_step_close(task);
+                return;
+        }
         task->n_tries++;
         task_set(task, "ReleaseError", json_string(text));
         (void) log_event(LOG_ERR, 0, &context, MESSAGE_OBLIGATION_OPEN,
@@ -231,7 +240,7 @@ void task_step_ok(Task *task, const json_t *result)
 void task_step_failed(Task *task, const char *name, const char *text)
 {
         if (task->state == TASK_RELEASING)
-                release_failed(task, text);
+                release_failed(task, name, text);
         else
                 fail(task, name, text);
 }
