@@ -428,4 +428,6 @@ static struct nbdkit_plugin plugin = {
         .extents = stand_in_extents,
 };
 
+/* The macro defines it without declaring it first, which clang minds. */
+struct nbdkit_plugin *plugin_init(void);
 NBDKIT_REGISTER_PLUGIN(plugin)
