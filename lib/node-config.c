@@ -43,7 +43,7 @@ const ConfigKey node_config_keys[] = {
           "one of emerg, alert, crit, err, warning, notice, info, debug" },
 
         { "Snapshot", "HoldMaxSec", config_parse_span, FIELD(snapshot_hold_usec), USEC_PER_SEC,
-          7 * 86400 * USEC_PER_SEC, "1h", "a time from 1s to 7d" },
+          UINT64_C(7) * 86400 * USEC_PER_SEC, "1h", "a time from 1s to 7d" },
         { "Snapshot", "Quiesce", parse_quiesce, FIELD(snapshot_quiesce), 0, 16, "auto",
           "one of auto, required, no" },
         { "Snapshot", "EnableTracking", config_parse_bool, FIELD(snapshot_tracking), 0, 0, "yes",

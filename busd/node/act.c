@@ -145,9 +145,10 @@ static int start(Node *node, Request *request, const char *principal, const Task
                                       "Job %" PRIu64 " is at work on this VM", other->job);
         if (task)
                 node_drop(node, task);
+        task = NULL;
         r = accept(node, request, principal, &task, error);
-        if (r < 0)
-                return r;
+        if (r < 0 || !task)
+                return r < 0 ? r : -ENOMEM;
         context = (LogContext){ .job = task->job,
                                 .vm = task_request(task, "vm_name"),
                                 .principal = principal };
@@ -189,7 +190,8 @@ int act_cancel(Task *task, const char *principal, sd_bus_error *error)
 }
 
 /* A login in a body that is about a task may be missing, or be the password alone: the task knows where and who. */
-static int read_login(int fd, const Task *task, Login *ret_login, sd_bus_error *error)
+static int read_login(int fd, bool must, const char *host, const char *user, Login *ret_login,
+                      sd_bus_error *error)
 {
         CLEANUP(secret_free_p) Secret *memory = NULL;
         char why[REQUEST_ERROR_SIZE];
@@ -198,11 +200,9 @@ static int read_login(int fd, const Task *task, Login *ret_login, sd_bus_error *
         r = read_memory(fd, &memory, error);
         if (r < 0)
                 return r;
-        r = login_read(secret_data(memory), secret_size(memory),
-                       task ? task_request(task, "vcenter_host") : NULL,
-                       task ? task_request(task, "vcenter_user") : NULL, ret_login, why);
+        r = login_read(secret_data(memory), secret_size(memory), host, user, ret_login, why);
         if (r == -EBADMSG)
-                return task ? 0 : bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT, "%s", why);
+                return must ? bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT, "%s", why) : 0;
         return r;
 }
 
@@ -212,7 +212,8 @@ int act_release(Task *task, const char *outcome, int fd, const char *principal, 
         int r = 0;
 
         if (fd >= 0)
-                r = read_login(fd, task, &login, error);
+                r = read_login(fd, false, task_request(task, "vcenter_host"),
+                               task_request(task, "vcenter_user"), &login, error);
         if (r < 0)
                 return r;
         if (login.password)
@@ -252,7 +253,7 @@ int act_clean_up(Node *node, int fd, const char *principal, sd_bus_message *repl
         const LogContext context = { .principal = principal };
         int r;
 
-        r = read_login(fd, NULL, &login, error);
+        r = read_login(fd, true, NULL, NULL, &login, error);
         if (r < 0)
                 return r;
         (void) log_event(LOG_INFO, 0, &context, MESSAGE_NONE,

@@ -259,8 +259,13 @@ int login_read(const char *text, size_t size, const char *default_host, const ch
                 r = read_jobs(json_object_get(object, "job_ids"), &login, ret_error);
         if (r < 0)
                 return r;
-        *ret_login = login;
-        login = (Login){};
+        *ret_login = (Login){
+                .host = TAKE(login.host),
+                .user = TAKE(login.user),
+                .password = TAKE(login.password),
+                .jobs = TAKE(login.jobs),
+                .n_jobs = login.n_jobs,
+        };
         return 0;
 }
 

@@ -199,6 +199,18 @@ static json_t *summary_of(const Task *task, const json_t *result)
         return copy;
 }
 
+/* A VM that was deleted took its snapshot along; one that this user may not see any more did not. */
+static void warn_missing(const Task *task)
+{
+        const LogContext context = task_context(task);
+
+        (void) log_event(LOG_WARNING, 0, &context, MESSAGE_NONE,
+                         "%s is not at %s any more. If it was not deleted, look for its snapshot "
+                         "'%s'",
+                         context.vm, task_request(task, "vcenter_host"),
+                         task_text(task, "SnapshotName"));
+}
+
 void task_step_ok(Task *task, const json_t *result)
 {
         int r;
@@ -221,6 +233,8 @@ void task_step_ok(Task *task, const json_t *result)
                 (void) move_to(task, TASK_EVENT_COPIED);
                 break;
         case TASK_RELEASING:
+                if (json_is_true(json_object_get(result, "vm_missing")))
+                        warn_missing(task);
                 task_set(task, "OwesSnapshot", json_false());
                 task_set(task, "ReleaseError", json_null());
                 (void) store(task);

@@ -35,7 +35,7 @@ int area_list_add(AreaList *areas, Area area, uint64_t capacity_bytes, size_t n_
         if (last && area.offset == last->offset + last->length)
                 last->length += area.length;
         else {
-                if (areas->n == areas->n_allocated || areas->n >= n_max) {
+                if (!areas->list || areas->n == areas->n_allocated || areas->n >= n_max) {
                         r = grow(areas, n_max);
                         if (r < 0)
                                 return r;

@@ -70,6 +70,8 @@ static void share(const Copy *copy, size_t *ret_n, unsigned *ret_connections, si
                 n = copy->spec->connections;
         if (buffers > 0 && n > buffers / SLOTS_MIN)
                 n = buffers >= SLOTS_MIN ? (size_t) (buffers / SLOTS_MIN) : 1;
+        if (n == 0)
+                n = 1; /* a spec has a disk and a connection */
         *ret_n = n;
         *ret_connections = copy->spec->connections / (unsigned) n;
         if (*ret_connections > CONNECTIONS_PER_DISK)

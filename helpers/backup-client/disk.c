@@ -13,15 +13,15 @@
 
 int disk_init(Disk *disk, const CopySpec *spec, const DiskSpec *what, Failure *failure)
 {
-        *disk = (Disk){
-                .spec = spec,
-                .disk = what,
-                .failure = failure,
-                .plan = { .capacity_bytes = what->capacity_bytes,
-                          .areas = what->has_areas ? &what->areas : NULL,
-                          .rest_is_zero = what->rest_is_zero },
-                .writes_zeroes = what->parent,
-        };
+        /* Too large for a literal on the stack. */
+        memset(disk, 0, sizeof(*disk));
+        disk->spec = spec;
+        disk->disk = what;
+        disk->failure = failure;
+        disk->plan = (Plan){ .capacity_bytes = what->capacity_bytes,
+                             .areas = what->has_areas ? &what->areas : NULL,
+                             .rest_is_zero = what->rest_is_zero };
+        disk->writes_zeroes = what->parent;
         return source_make(spec, what, &disk->source, failure);
 }
 

@@ -323,6 +323,13 @@ static void end_child(Nbdkit *nbdkit)
         nbdkit->pid = 0;
 }
 
+static void remove_and_free(char *path)
+{
+        if (path)
+                (void) unlink(path);
+        free(path);
+}
+
 Nbdkit *nbdkit_free(Nbdkit *nbdkit)
 {
         if (!nbdkit)
@@ -331,15 +338,11 @@ Nbdkit *nbdkit_free(Nbdkit *nbdkit)
         cleanup_close_p(&nbdkit->pid_fd);
         cleanup_close_p(&nbdkit->error_fd);
         cleanup_close_p(&nbdkit->folder_fd);
-        if (nbdkit->socket)
-                (void) unlink(nbdkit->socket);
-        if (nbdkit->pid_file)
-                (void) unlink(nbdkit->pid_file);
+        remove_and_free(TAKE(nbdkit->socket));
+        remove_and_free(TAKE(nbdkit->pid_file));
         if (nbdkit->folder)
                 (void) rmdir(nbdkit->folder);
         free(nbdkit->folder);
-        free(nbdkit->socket);
-        free(nbdkit->pid_file);
         free(nbdkit->uri);
         (void) nbdkit_said_free(nbdkit->said);
         free(nbdkit);

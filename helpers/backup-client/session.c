@@ -258,10 +258,10 @@ int session_join(const json_t *vcenter, SessionUser **ret_user, Failure *failure
                 return -ENOMEM;
         *user = (SessionUser){ .event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) };
         r = user->event_fd < 0 ? -errno : current ? 0 : session_make(vcenter, &current, failure);
-        if (r < 0) {
+        if (r < 0 || !current) {
                 cleanup_close_p(&user->event_fd);
                 free(user);
-                return r;
+                return r < 0 ? r : -ENOMEM;
         }
         user->session = current;
         (void) tls_init(&user->tls, current->spec.login.ca_file, current->spec.login.pin_sha256);

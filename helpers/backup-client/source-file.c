@@ -21,7 +21,7 @@ typedef struct SourceFile {
 static int file_open(Source *source, SourceAnswer answer, void *userdata)
 {
         SourceFile *file = (SourceFile *) source;
-        struct stat st;
+        struct stat st = {};
         off_t size;
         int r = 0;
 
@@ -150,6 +150,6 @@ int source_file_new(const char *path, Source **ret_source)
                 .path = path,
                 .fd = -1,
         };
-        *ret_source = &file->source;
+        *ret_source = (Source *) file;
         return 0;
 }

@@ -322,14 +322,14 @@ static const SourceOps vddk_ops = {
         .free = vddk_free,
 };
 
-static int prepare(SourceVddk *vddk, const SourceVsphereSpec *spec, Failure *failure)
+static int prepare(const SourceVsphereSpec *spec, SessionUser **ret_session, Failure *failure)
 {
         CLEANUP(datastore_path_done) DatastorePath path = {};
         int r;
 
         r = vddk_command_check(spec->vm, spec->vddk, spec->disk_key, failure);
         if (r >= 0)
-                r = session_join(spec->vcenter, &vddk->session, failure);
+                r = session_join(spec->vcenter, ret_session, failure);
         if (r < 0)
                 return r;
         r = datastore_path_parse(spec->datastore_path, &path);
@@ -342,20 +342,21 @@ static int prepare(SourceVddk *vddk, const SourceVsphereSpec *spec, Failure *fai
 
 int source_vddk_new(const SourceVsphereSpec *spec, Source **ret_source, Failure *failure)
 {
-        SourceVddk *vddk = malloc(sizeof(*vddk));
+        CLEANUP(session_leave_p) SessionUser *session = NULL;
+        SourceVddk *vddk;
         int r;
 
+        r = prepare(spec, &session, failure);
+        if (r < 0)
+                return r;
+        vddk = malloc(sizeof(*vddk));
         if (!vddk)
                 return -ENOMEM;
         *vddk = (SourceVddk){
                 .source = { .ops = &vddk_ops, .n_reads = READS },
                 .spec = *spec,
+                .session = TAKE(session),
         };
-        r = prepare(vddk, spec, failure);
-        if (r < 0) {
-                vddk_free(&vddk->source);
-                return r;
-        }
-        *ret_source = &vddk->source;
+        *ret_source = (Source *) vddk;
         return 0;
 }

@@ -164,7 +164,7 @@ static int on_answer(void *userdata, int *error)
 
 static TargetRequest *new_request(Target *target, Nbd *nbd, TargetAnswer answer, void *userdata)
 {
-        TargetRequest *request = malloc(sizeof(*request));
+        TargetRequest *request = nbd ? malloc(sizeof(*request)) : NULL;
 
         if (!request)
                 return NULL;
@@ -216,7 +216,7 @@ int target_write(Target *target, const void *data, size_t length, uint64_t offse
         TargetRequest *request = new_request(target, nbd, answer, userdata);
         int64_t cookie;
 
-        if (!request)
+        if (!nbd || !request)
                 return -ENOMEM;
         cookie = nbd_aio_pwrite(
                         nbd->handle, data, length, offset,
@@ -232,7 +232,7 @@ int target_zero(Target *target, uint64_t length, uint64_t offset, TargetAnswer a
         TargetRequest *request = new_request(target, nbd, answer, userdata);
         int64_t cookie;
 
-        if (!request)
+        if (!nbd || !request)
                 return -ENOMEM;
         cookie = nbd_aio_zero(
                         nbd->handle, length, offset,

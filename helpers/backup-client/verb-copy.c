@@ -36,7 +36,7 @@ static int read_part(Input *input)
         ssize_t n;
 
         if (input->size == input->n_allocated) {
-                size_t more = input->n_allocated > 0 ? input->n_allocated * 2 : 64 * 1024;
+                size_t more = input->n_allocated > 0 ? input->n_allocated * 2 : (size_t) 64 * 1024;
                 char *text = realloc(input->text, more);
 
                 if (!text)

@@ -68,7 +68,7 @@ static int add_area(VSphereAreas *areas, uint64_t offset, uint64_t length)
         }
         if (areas->n_areas == AREAS_MAX)
                 return doubt(areas, "more than %u areas have changed", (unsigned) AREAS_MAX);
-        if (areas->n_areas == 0 ||
+        if (!areas->areas || areas->n_areas == 0 ||
             (areas->n_areas >= 16 && (areas->n_areas & (areas->n_areas - 1)) == 0)) {
                 size_t n = areas->n_areas == 0 ? 16 : areas->n_areas * 2;
                 VSphereArea *larger = reallocarray(areas->areas, n, sizeof(VSphereArea));

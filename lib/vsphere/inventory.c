@@ -117,7 +117,7 @@ int inventory_find_uuid(VSphere *v, const char *instance_uuid, VSphereRef *ret_v
                         VSphereError *error)
 {
         CLEANUP(xml_free_p) XmlDocument *document = NULL;
-        const XmlNode *answer, *found;
+        const XmlNode *answer = NULL, *found;
         int r;
 
         r = search(v, "FindAllByUuid", "uuid", instance_uuid,
@@ -162,7 +162,7 @@ static char *escape_percent(const char *path)
 static int find_path(VSphere *v, const char *path, VSphereRef *ret_ref, VSphereError *error)
 {
         CLEANUP(xml_free_p) XmlDocument *document = NULL;
-        const XmlNode *answer;
+        const XmlNode *answer = NULL;
         int r;
 
         r = search(v, "FindByInventoryPath", "inventoryPath", path, "", &document, &answer, error);

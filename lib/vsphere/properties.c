@@ -184,8 +184,8 @@ int properties_of(VSphere *v, const VSphereRef *ref, const char *const *paths, s
                         r = vsphere_error_set(error, BUS_ERROR_VCENTER_SESSION,
                                               "vCenter forgets each new session at once");
         }
-        if (r < 0)
-                return r;
+        if (r < 0 || !properties)
+                return r < 0 ? r : vsphere_error_errno(error, -ENOMEM, "Cannot read properties");
         if (properties->n_objects != 1 || properties->token ||
             strcmp(properties->objects[0].ref.value, ref->value) != 0)
                 return vsphere_error_set(error, BUS_ERROR_NOT_FOUND,
@@ -281,7 +281,7 @@ static int walk_view(VSphere *v, const PropertiesWalk *walk, const VSphereRef *v
         int r;
 
         r = first_page(v, walk, view, &page, error);
-        for (unsigned i = 0; r == 0; i++) {
+        for (unsigned i = 0; r == 0 && page; i++) {
                 Properties *next = NULL;
 
                 n_objects += page->n_objects;

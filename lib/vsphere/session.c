@@ -86,7 +86,7 @@ static int read_service(VSphere *v, VSphereError *error)
 {
         static const VSphereRef instance = { "ServiceInstance", "ServiceInstance" };
         CLEANUP(xml_free_p) XmlDocument *document = NULL;
-        const XmlNode *answer;
+        const XmlNode *answer = NULL;
         int r;
 
         r = call_once(v, &(VSphereCall){ .method = "RetrieveServiceContent", .self = &instance },

@@ -134,7 +134,7 @@ is "$(grep -c '"State"' "$TEST_TMP/answers")" 16 "all 16 are answered when polki
 is "$(find "/proc/$hub_pid/fd" | wc -l)" "$before" "and no descriptor was left behind"
 
 # Nor can four users: 64 calls hold no more than 56 places.
-users_max=$(sed -n 's/^ *AUTHORISE_PENDING_USERS_MAX = \([0-9]*\),.*/\1/p' "$SENDENSE_SRC/busd/hub/bus/authorise.h")
+users_max=$(sed -n 's/^ *AUTHORISE_PENDING_USERS_MAX = \([0-9]*\),.*/\1/p' "$SENDENSE_SRC/busd/bus/authorise.h")
 asked_of_four() { [ "$(grep -c 'Asking polkit whether uid:[1234] may' "$hub_log")" -ge "$users_max" ]; }
 kill -STOP "$polkit_pid"
 "$SENDENSE_BUILD/tests/fuzz/bus-flood" "$hub_pid" 4 16 1 2 3 4 >"$TEST_TMP/flooded" 2>&1 </dev/null &

@@ -11,7 +11,7 @@ private_bus_start "$hub_policy" || exit 1
 hub_start || exit 1
 
 limit() { # NAME FILE: of an enum
-    sed -n "s/^ *$1 = \([0-9]*\),.*/\1/p" "$SENDENSE_SRC/busd/hub/bus/$2"
+    sed -n "s/^ *$1 = \([0-9]*\),.*/\1/p" "$(ls "$SENDENSE_SRC"/busd/{,hub/}bus/"$2" 2>/dev/null)"
 }
 in_all=$(limit AUTHORISE_PENDING_MAX authorise.h)
 per_caller=$(limit AUTHORISE_PENDING_PER_CALLER_MAX authorise.h)

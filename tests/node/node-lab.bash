@@ -7,21 +7,23 @@
 # shellcheck source=tests/lab/with-lab.bash
 . "$SENDENSE_SRC/tests/lab/with-lab.bash"
 
-simctl_bin=$SENDENSE_SRC/tests/vcenter-sim/simctl
+# The tree may lie where a machine has files of its own (/tmp), so it sees it elsewhere.
+simctl_bin=/srv/src/tests/vcenter-sim/simctl
+inner_build=/srv/build
 patience_sec=60
 uuid=
 job=0
 
 node() { on node "$@"; }
 in_node() { node bash -c "$1" _ "${@:2}"; }
-simctl() { node env SENDENSE_BUILD="$SENDENSE_BUILD" "$simctl_bin" -C /srv/sim "$@"; }
+simctl() { node env SENDENSE_BUILD="$inner_build" "$simctl_bin" -C /srv/sim "$@"; }
 
 # node_up [SETTINGS]: the machine, with these lines in node.conf.
 node_up() {
     command -v go >/dev/null || skip_all "golang-go is not installed: the vCenter peer cannot be built"
     [ -d /usr/share/gocode/src/github.com/vmware/govmomi/simulator ] ||
         skip_all "golang-github-vmware-govmomi-dev is not installed: the vCenter peer cannot be built"
-    require "the vCenter peer is built" "$simctl_bin" build
+    require "the vCenter peer is built" "$SENDENSE_SRC/tests/vcenter-sim/simctl" build
     cat >"$TEST_TMP/hook" <<X
 #!/bin/bash
 set -e
@@ -33,7 +35,7 @@ Y
 systemctl --quiet --root="\$2" enable sendense-node.service sendense-node-api.socket
 X
     chmod +x "$TEST_TMP/hook"
-    lab_up --names node --install "$SENDENSE_BUILD" --hook "$SENDENSE_SRC/tests/lab/hub-machine" --hook "$TEST_TMP/hook"
+    lab_up --names node --bind "$SENDENSE_SRC:/srv/src" --bind "$SENDENSE_BUILD:/srv/build" --install "$SENDENSE_BUILD" --hook "$SENDENSE_SRC/tests/lab/hub-machine" --hook "$TEST_TMP/hook"
     require "the node is ready" eventually "$patience_sec" node systemctl is-active sendense-node.service
     # shellcheck disable=SC2016 # expanded in the machine
     require "a token" in_node 'openssl rand -hex 32 >/srv/token &&
@@ -42,7 +44,7 @@ X
 
 # vcenter_up [OPTION...]: the simulator, and its VM web01 as the VM of the tests.
 vcenter_up() {
-    require "the vCenter peer starts" node env SENDENSE_BUILD="$SENDENSE_BUILD" "$simctl_bin" start /srv/sim "$@"
+    require "the vCenter peer starts" node env SENDENSE_BUILD="$inner_build" "$simctl_bin" start /srv/sim "$@"
     simctl set task-ms=0 >/dev/null
     url=$(simctl ready url)
     ca=$(simctl ready ca)
@@ -108,7 +110,7 @@ same() {
         want=$(simctl snapshots all=1 | jq -r --argjson k "$key" '[.[] | select(.user | not)][-1].disks[] | select(.key == $k).hash')
         # shellcheck disable=SC2016 # expanded in the machine
         is "$(in_node 'qemu-img convert -U -f qcow2 -O raw "/srv/$2-$1.qcow2" /srv/back.raw && SENDENSE_BUILD="$3" "$4" hash /srv/back.raw | grep -oE "[0-9a-f]{64}"; rm -f /srv/back.raw' \
-            "$1" "$key" "$SENDENSE_BUILD" "$simctl_bin")" "$want" "disk $key is what it was at the snapshot's moment"
+            "$1" "$key" "$inner_build" "$simctl_bin")" "$want" "disk $key is what it was at the snapshot's moment"
     done
 }
 
@@ -121,5 +123,5 @@ nothing_left() {
 clean() { ok "$1: nothing is left" eventually "$patience_sec" nothing_left || diag "$(simctl left)" "$(units_left)"; }
 
 simctl_write() { # KEY OFFSET: the guest writes what comes on stdin
-    node env SENDENSE_BUILD="$SENDENSE_BUILD" "$simctl_bin" -C /srv/sim disk write vm=web01 key="$1" offset="$2" >/dev/null
+    node env SENDENSE_BUILD="$inner_build" "$simctl_bin" -C /srv/sim disk write vm=web01 key="$1" offset="$2" >/dev/null
 }

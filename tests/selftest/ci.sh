@@ -33,7 +33,7 @@ answers() {
 answers "10 passed, 0 failed, 1 skipped" "5 passed, 0 failed, 0 skipped" "7 passed, 0 failed, 2 skipped"
 is "$last/$status" "22 passed, 0 failed, 3 skipped/0" "all good: the sum"
 is "$(cut -d' ' -f1 "$tree/tests/calls" | sort -u | tr '\n' ' ')" "clang gcc sanitizers " "each stage has run"
-like "$(grep sanitizers "$tree/tests/calls")" '--sanitize.* unit bus$' "unit and bus under the sanitizers"
+like "$(grep sanitizers "$tree/tests/calls")" '--sanitize.* unit bus http$' "unit, bus and http under the sanitizers"
 answers "10 passed, 0 failed, 1 skipped" "5 passed, 2 failed, 0 skipped" "7 passed, 0 failed, 2 skipped"
 is "$last/$status" "22 passed, 2 failed, 3 skipped/1" "one stage failed: the sum and the status"
 answers "10 passed, 0 failed, 0 skipped" "Segmentation fault" "7 passed, 0 failed, 0 skipped"

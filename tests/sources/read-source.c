@@ -52,7 +52,7 @@ struct Reader {
 
 static size_t next_length(const Reader *reader, uint64_t offset)
 {
-        static const size_t odd[] = { 1, 511, 4097, 65536, 1000003, 1024 * 1024, 13 };
+        static const size_t odd[] = { 1, 511, 4097, 65536, 1000003, (size_t) 1024 * 1024, 13 };
         size_t n = reader->is_odd ? odd[reader->n_answers % 7] : SOURCE_READ_BYTES_MAX;
 
         return reader->capacity - offset < n ? (size_t) (reader->capacity - offset) : n;

@@ -73,6 +73,7 @@ static char *many(size_t n)
         size_t size = 0;
         FILE *f = open_memstream(&text, &size);
 
+        assert_non_null(f);
         for (size_t i = 0; i < n; i++)
                 (void) fprintf(f, "%s%zu:nbd://h/%zu", i > 0 ? "," : "", i + 1, i);
         (void) fclose(f);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * busd/hub/progress-socket and progress-sender: real datagrams of real processes. The control groups are
+ * busd/unit/progress-socket and progress-sender: real datagrams of real processes. The control groups are
  * a folder made like the kernel's.
  */
 #include "unit.h"

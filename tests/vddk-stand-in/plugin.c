@@ -96,8 +96,8 @@ static int stand_in_config(const char *key, const char *value)
                 if (!keys[i].value)
                         return 0;
                 free(*keys[i].value);
-                *keys[i].value = strdup(value);
-                return *keys[i].value ? 0 : -1;
+                *keys[i].value = NULL;
+                return asprintf(keys[i].value, "%s", value) < 0 ? -1 : 0;
         }
         nbdkit_error("unknown parameter '%s'", key);
         return -1;
@@ -255,8 +255,8 @@ static int find_file(char ret_path[static 2 * TEXT_MAX])
                 nbdkit_error("VixDiskLib_Open: %s: A file was not found", arg_file);
                 return -1;
         }
-        (void) snprintf(ret_path, 2 * TEXT_MAX, "%s/datastores/%.*s/%.*s-flat.vmdk", arg_libdir,
-                        (int) (end - arg_file - 1), arg_file + 1, (int) n - 5, end + 2);
+        (void) snprintf(ret_path, (size_t) 2 * TEXT_MAX, "%s/datastores/%.*s/%.*s-flat.vmdk",
+                        arg_libdir, (int) (end - arg_file - 1), arg_file + 1, (int) n - 5, end + 2);
         return 0;
 }
 

@@ -53,17 +53,25 @@ look_partial_files() {
     done <<<"$FILES"
 }
 
+# Rows of jobs that are over and owe nothing are history, and so are the results beside rows.
+row_is_over() {
+    case $1 in
+    *.result) [ -e "${1%.result}.json" ] ;;
+    *) [ "$(jq '.OwesSnapshot == false and (.State | IN("released", "failed", "cancelled"))' "$1" 2>/dev/null)" = true ] ;;
+    esac
+}
+
 look_ledger() {
     local file
     if [ ! -d "$PLACE_LEDGER" ]; then
-        # Without a node there is no ledger; with one, a wrong name must not look clean.
-        for file in {/etc,/run,/usr/lib}/systemd/system/sendense-node.service; do
-            [ ! -e "$file" ] || cannot "there is a node, but no folder $PLACE_LEDGER; name it with --ledger DIR"
-        done
+        # Where no node ever ran there is no ledger; where one did, or another name was given, that must not look clean.
+        if [ "$PLACE_LEDGER" != /var/lib/sendense-node/ledger ] || [ -d /var/lib/sendense-node ]; then
+            cannot "there is a node, but no folder $PLACE_LEDGER; name it with --ledger DIR"
+        fi
         return 0
     fi
     find_files %p "$PLACE_LEDGER" -mindepth 1 -type f || return 0
     while IFS= read -r file; do
-        [ -z "$file" ] || leftover "$file" "cat $file"
+        [ -z "$file" ] || row_is_over "$file" || leftover "$file" "cat $file"
     done <<<"$FILES"
 }
