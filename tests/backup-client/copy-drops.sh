@@ -134,4 +134,5 @@ for key in 3000 3001; do
     server_end target-$key
     is "$(qemu-img map --output=json "$TEST_TMP/$key.qcow2" | jq -c 'map(select(.data)) | length')" 0 "instance $key was not written to"
 done
+server_end two KILL
 done_testing

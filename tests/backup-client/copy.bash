@@ -26,6 +26,8 @@ copy_cache=none # where the file system can do that
 server_end() { # NAME [SIGNAL]
     [ -n "${copy_pid[$1]:-}" ] || return 0
     kill -s "${2:-TERM}" "${copy_pid[$1]}" 2>/dev/null
+    # socat has hung in its own handling of TERM.
+    timeout 10 tail -s 0.02 --pid="${copy_pid[$1]}" -f /dev/null || kill -s KILL "${copy_pid[$1]}" 2>/dev/null
     wait "${copy_pid[$1]}" 2>/dev/null
     unset "copy_pid[$1]"
 }
