@@ -102,6 +102,7 @@ ok "it waits" eventually 20 grep -q 'disk 2000: the target is gone' "$TEST_TMP/e
 kill -TERM "$copier"
 ok "it ends" eventually 5 eval '! copy_runs'
 copy_end
+touch "$TEST_TMP/go" # its source still waits
 failed "cancelled" Cancelled '^cancelled$'
 
 # Two instances behind one address: what one flushes the other does not know, so nothing is written at all.

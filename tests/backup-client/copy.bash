@@ -26,13 +26,15 @@ copy_cache=none # where the file system can do that
 server_end() { # NAME [SIGNAL]
     [ -n "${copy_pid[$1]:-}" ] || return 0
     kill -s "${2:-TERM}" "${copy_pid[$1]}" 2>/dev/null
-    # socat has hung in its own handling of TERM.
+    # Whatever hangs in its end does not hold up the test.
     timeout 10 tail -s 0.02 --pid="${copy_pid[$1]}" -f /dev/null || kill -s KILL "${copy_pid[$1]}" 2>/dev/null
     wait "${copy_pid[$1]}" 2>/dev/null
     unset "copy_pid[$1]"
 }
 servers_end() {
     local name
+    # A source that waits for this would not end before its reads have.
+    touch "$TEST_TMP/go"
     for name in "${!copy_pid[@]}"; do
         server_end "$name"
     done
