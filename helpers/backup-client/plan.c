@@ -36,17 +36,19 @@ static void go_back(Plan *plan)
 
 static Run run_of_areas(Plan *plan, uint64_t position)
 {
+        RunKind between = plan->rest_is_zero ? RUN_ZERO : RUN_NOTHING;
         const Area *area;
 
         while (plan->area < plan->areas->n &&
                plan->areas->list[plan->area].offset + plan->areas->list[plan->area].length <=
                                position)
                 plan->area++;
+        if (plan->area == plan->areas->n)
+                return (Run){ between, plan->capacity_bytes };
         area = plan->areas->list + plan->area;
-        if (plan->area < plan->areas->n && area->offset <= position)
+        if (area->offset <= position)
                 return (Run){ RUN_DATA, area->offset + area->length };
-        return (Run){ plan->rest_is_zero ? RUN_ZERO : RUN_NOTHING,
-                      plan->area < plan->areas->n ? area->offset : plan->capacity_bytes };
+        return (Run){ between, area->offset };
 }
 
 /* A source tells of bytes, targets want sectors: a sector with a byte of data is data. */
