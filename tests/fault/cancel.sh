@@ -72,12 +72,12 @@ rate small 0
 unharmed "the copy runs"
 
 # Its sources are frozen: nobody answers the copier.
-hold small
+freeze_sources small
 start small
 last=$JOB
 ok "a copy waits for its sources" wait_state copying
 cancelled "the sources are frozen" copying
-release small
+thaw_sources small
 unharmed "the sources are frozen"
 
 # At each change of state that it announces, as fast as a program can.

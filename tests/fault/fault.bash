@@ -39,7 +39,8 @@ settings() {
 
 # One NBD server for each disk, started by its first client. It obeys the file beside its image that says how many bits
 # a second it gives; 0 is as many as it can. One thread for each connection: many would share the bits among all that is asked
-# for, so that nothing would be given for a long time, and hold all of that back when they may give again.
+# for, so that nothing would be given for a long time, and hold all of that back when they may give again. And a socket on which it
+# is told to hold back whatever it is asked for from then on.
 fault_sources_up() {
     require "a socket for sources" hub install -D -m 644 /dev/stdin /run/systemd/system/source@.socket <<'X'
 [Socket]
@@ -48,7 +49,9 @@ SocketMode=0666
 X
     require "and its server" hub install -D -m 644 /dev/stdin /run/systemd/system/source@.service <<'X'
 [Service]
-ExecStart=nbdkit --foreground --readonly --threads=1 --filter=rate file /srv/src/%i.raw rate-file=/srv/src/%i.rate burstiness=0.1
+ExecStartPre=rm -f /run/src/%i.hold
+ExecStart=nbdkit --foreground --readonly --threads=1 --filter=pause --filter=rate file /srv/src/%i.raw \
+    rate-file=/srv/src/%i.rate burstiness=0.1 pause-control=/run/src/%i.hold
 TimeoutStopSec=1s
 X
     require "and its folders" hub install -d /srv/src /srv/kept /run/src
@@ -165,16 +168,31 @@ rate() {
         done' "$1" "$2"
 }
 
-# hold VM, release VM: its sources live and give nothing; they give again. A copy that begins while they are held gives up
-# after 10 s.
-hold() {
+# hold VM, release VM: its sources greet whoever comes and give nothing; they give again. So a copy that began stays where it is.
+hold() { tell_sources "$1" p; }
+release() { tell_sources "$1" r; }
+
+# tell_sources VM COMMAND: says it to the server of each disk, which answers when it has obeyed.
+tell_sources() {
+    local key
+    for key in ${fault_keys[$1]}; do
+        # shellcheck disable=SC2016 # expanded in the machine
+        require "the source of disk $key of $1 obeys" in_hub 'systemctl start "source@$1.service" &&
+            printf "$2" | socat -t "$3" - "UNIX-CONNECT:/run/src/$1.hold,retry=$(($3 * 20)),interval=0.05" |
+            head -c 1 | grep -qx "${2^^}"' "$1-$key" "$2" "$patience_sec"
+    done
+}
+
+# freeze_sources VM, thaw_sources VM: its sources answer nobody, not even with a greeting; they answer again. A copy that
+# begins while they are frozen gives up after 10 s.
+freeze_sources() {
     local key
     for key in ${fault_keys[$1]}; do
         # shellcheck disable=SC2016 # expanded in the machine
         in_hub 'systemctl start "$1" && systemctl kill -s STOP "$1"' "source@$1-$key.service"
     done
 }
-release() {
+thaw_sources() {
     local key
     for key in ${fault_keys[$1]}; do
         hub systemctl kill -s CONT "source@$1-$key.service"

@@ -44,11 +44,11 @@ unharmed "a range that was used up"
 stranger 10100
 stranger 10101 0.0.0.0
 change small
-rate small 1000000
+hold small
 start small
 ok "beside strangers a backup copies" wait_state copying
 is "$(hub sendensectl port list --json | jq -c '[.[].Port]')" "[10102]" "on the port that nobody has"
-rate small 0
+release small
 finish_backup small
 like "$(lab journal hub -o cat "MESSAGE_ID=$(message_id port-taken)" "SENDENSE_JOB=$JOB")" 'Port 1010[01] .*not ours .*ss -ltnp' \
     "the journal says which port is a stranger's, and how to find him"

@@ -84,7 +84,7 @@ fault_keys[twins]="2000 2001"
 
 # Disks and sources that are swapped. The server of one is held until the test has a hand on the images.
 vm pgtest1 104448:1 5120:1
-hold pgtest1
+freeze_sources pgtest1
 ANSWER=$(hub sendensectl backup start pgtest1 --source='2000=nbd+unix:///?socket=/run/src/pgtest1-2001.sock' \
     --source='2001=nbd+unix:///?socket=/run/src/pgtest1-2000.sock' 2>&1)
 JOB=$(sed -nE 's/^job ([0-9]+)\..*/\1/p' <<<"$ANSWER")
@@ -93,7 +93,7 @@ ok "a backup with swapped sources comes as far as the copy" wait_state copying
 ok "the test holds on to its images" in_hub 'for key in 2000 2001; do
         ln "$1/$key/$2.qcow2.partial" "$1/../../held-$key" || exit 1
     done' "$fault_repo/$(uuid_of pgtest1)" "$(job .BackupId)"
-release pgtest1
+thaw_sources pgtest1
 failed "swapped sources" '^CopyFailed: .*disk 2000 has 109521666048 bytes, but its source 5368709120, as disk 2001 has: are they swapped\?; nothing was written'
 for key in 2000 2001; do
     is "$(hub qemu-img map --output=json "/var/lib/sendense/held-$key" | jq '[.[] | select(.data)] | length')" 0 \
