@@ -214,7 +214,7 @@ import_begin "--nbdcopy=$TEST_TMP/restart"
 server_gone() { gone "${import_pid[target-2001]}"; }
 ok "the export ends" eventually 20 server_gone
 port=${first_uri##*:} && port=${port%/*}
-qemu-nbd -t --shared=10 -x disk-2001 -D "$(instance 9999)" -f qcow2 -b 127.0.0.1 -p "$port" "$TEST_TMP/2001.qcow2" </dev/null &
+qemu-nbd -t --shared=10 -x "disk-2001-$$" -D "$(instance 9999)" -f qcow2 -b 127.0.0.1 -p "$port" "$TEST_TMP/2001.qcow2" </dev/null &
 import_pid[target-again]=$!
 ok "and comes again" eventually 10 nbdinfo --size "$first_uri"
 touch "$TEST_TMP/again"

@@ -58,15 +58,16 @@ raw() {
 
 instance() { printf '%032x\n' "$((0xabc0000 + $1))"; }
 
-# target_nbd KEY FILE: a qemu-nbd of FILE, which calls itself as the hub's would.
+# target_nbd KEY FILE: a qemu-nbd of FILE, which calls itself as the hub's would. Its export has a name that no test beside
+# this one has: where one of those took the port first, it is that one that answers.
 target_nbd() {
     local key=$1 port
     for _ in 1 2 3 4 5 6 7 8; do
         port=$((20000 + RANDOM % 12000))
-        qemu-nbd -t --shared=10 -x "disk-$key" -D "$(instance "$key")" -f qcow2 --cache=writeback --discard=unmap \
+        qemu-nbd -t --shared=10 -x "disk-$key-$$" -D "$(instance "$key")" -f qcow2 --cache=writeback --discard=unmap \
             -b 127.0.0.1 -p "$port" "$2" </dev/null 2>>"$TEST_TMP/qemu-nbd.log" &
         import_pid[target-$key]=$!
-        target_uri[key]="nbd://127.0.0.1:$port/disk-$key"
+        target_uri[key]="nbd://127.0.0.1:$port/disk-$key-$$"
         eventually 10 nbd_answers "$key" && nbd_answers_right "$key" && return 0
         server_end "target-$key" KILL
     done
