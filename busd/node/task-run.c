@@ -15,6 +15,7 @@
 #include "log.h"
 #include "node.h"
 #include "parse.h"
+#include "task-look.h"
 #include "task-step.h"
 #include "task-unit.h"
 #include "unit/units.h"
@@ -213,12 +214,26 @@ static void warn_missing(const Task *task)
 
 void task_step_ok(Task *task, const json_t *result)
 {
+        char why[256];
         int r;
 
         switch (task->state) {
+        case TASK_ACCEPTED:
+                if (task_look_take(task, result, why) < 0) {
+                        fail(task, BUS_ERROR_DISKS_CHANGED, why);
+                        return;
+                }
+                (void) store(task);
+                break;
         case TASK_SNAPSHOTTING:
                 task_set(task, "Snapshot", json_deep_copy(result));
                 (void) move_to(task, TASK_EVENT_SNAPSHOT_TAKEN);
+                /* They may have changed since the look. */
+                if (task_check_targets(task, json_object_get(result, "disks"),
+                                       json_object_get(result, "excluded"), why) < 0) {
+                        fail(task, BUS_ERROR_DISKS_CHANGED, why);
+                        return;
+                }
                 break;
         case TASK_COPYING:
                 r = ledger_write_result(task->node->ledger, task->job, result);
@@ -239,7 +254,6 @@ void task_step_ok(Task *task, const json_t *result)
                 task_set(task, "ReleaseError", json_null());
                 (void) store(task);
                 break;
-        case TASK_ACCEPTED:
         case TASK_COPIED:
         case TASK_RELEASED:
         case TASK_FAILED:
@@ -408,7 +422,10 @@ void task_enter(Task *task)
                 return;
         switch (task->state) {
         case TASK_ACCEPTED:
-                begin(task);
+                if (task_look(task) == TASK_LOOK_DONE)
+                        begin(task);
+                else
+                        step(task);
                 break;
         case TASK_SNAPSHOTTING:
         case TASK_COPYING:

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 typedef enum TaskState {
-        TASK_ACCEPTED, /* it stands in the ledger, nothing was asked of vCenter */
+        TASK_ACCEPTED, /* it stands in the ledger; the VM is looked at, nothing is made */
         TASK_SNAPSHOTTING,
         TASK_COPYING,
         TASK_COPIED, /* every byte is durable at the hub, the snapshot is held for it */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Units of tasks (see task-unit.h): sendense-vsphere-<job>-snapshot, sendense-copy-<job> and
+ * Units of tasks (see task-unit.h): sendense-vsphere-<job>-{look,check,snapshot}, sendense-copy-<job> and
  * sendense-vsphere-<job>-release. What they have in common stands in units/sendense-{vsphere,copy}-.service.d.
  */
 #include "task-unit.h"
@@ -11,6 +11,7 @@
 #include "json-cleanup.h"
 #include "node.h"
 #include "parse.h"
+#include "task-look.h"
 #include "unit/unit-files.h"
 #include "unit/unit-job.h"
 #include "unit/unit-property.h"
@@ -24,22 +25,34 @@
 #define COPY_PROGRAM    SENDENSE_LIBEXEC_DIR "/sendense-backup-client"
 #define VSPHERE_PROGRAM SENDENSE_LIBEXEC_DIR "/sendense-vsphere"
 
-static const char *task_verb(const Task *task)
+typedef struct Step {
+        const char *name; /* in the unit's name; NULL: of a copy */
+        const char *program, *verb, *what;
+} Step;
+
+static Step step_of(const Task *task)
 {
-        return task->state == TASK_SNAPSHOTTING ? "snapshot"
-               : task->state == TASK_COPYING    ? "copy"
-                                                : "release";
+        if (task->state == TASK_ACCEPTED)
+                return task_look(task) == TASK_LOOK_ASK
+                                       ? (Step){ "look", VSPHERE_PROGRAM, "discover", "Look" }
+                                       : (Step){ "check", COPY_PROGRAM, "check", "Look" };
+        if (task->state == TASK_SNAPSHOTTING)
+                return (Step){ "snapshot", VSPHERE_PROGRAM, "snapshot", "Snapshot Work" };
+        if (task->state == TASK_COPYING)
+                return (Step){ NULL, COPY_PROGRAM, "copy", "Copy" };
+        return (Step){ "release", VSPHERE_PROGRAM, "release", "Snapshot Work" };
 }
 
 static UnitName unit_name(const Task *task)
 {
+        const Step step = step_of(task);
         UnitName name = {
-                .kind = task->state == TASK_COPYING ? UNIT_COPY_SERVICE : UNIT_VSPHERE_SERVICE,
+                .kind = step.name ? UNIT_VSPHERE_SERVICE : UNIT_COPY_SERVICE,
                 .job = task->job,
         };
 
-        if (name.kind == UNIT_VSPHERE_SERVICE)
-                (void) snprintf(name.step, sizeof(name.step), "%s", task_verb(task));
+        if (step.name)
+                (void) snprintf(name.step, sizeof(name.step), "%s", step.name);
         return name;
 }
 
@@ -50,7 +63,7 @@ int task_unit_name(const Task *task, char ret_unit[static UNIT_NAME_SIZE])
         return unit_name_to_string(&name, ret_unit);
 }
 
-static json_t *vcenter_of(const Task *task)
+json_t *task_vcenter(const Task *task)
 {
         const json_t *request = json_object_get(task->row, "Request");
 
@@ -73,7 +86,7 @@ static json_t *snapshot_task(const Task *task)
                         "Sendense backup job %" PRIu64 ", attempt %" PRIu64 "; removed at its end",
                         task->job, task->attempt);
         return json_pack("{s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "vcenter",
-                         vcenter_of(task), "instance_uuid", task_request(task, "instance_uuid"),
+                         task_vcenter(task), "instance_uuid", task_request(task, "instance_uuid"),
                          "path", task_request(task, "vm_path"), "name",
                          task_text(task, "SnapshotName"), "leftover_prefix", prefix, "description",
                          description, "quiesce", *quiesce ? quiesce : config->snapshot_quiesce,
@@ -86,7 +99,7 @@ static json_t *release_task(const Task *task)
         const json_t *moref =
                         json_object_get(json_object_get(task->row, "Snapshot"), "snapshot_moref");
 
-        return json_pack("{s:o, s:s, s:s, s:O*}", "vcenter", vcenter_of(task), "instance_uuid",
+        return json_pack("{s:o, s:s, s:s, s:O*}", "vcenter", task_vcenter(task), "instance_uuid",
                          task_request(task, "instance_uuid"), "name",
                          task_text(task, "SnapshotName"), "snapshot_moref", moref);
 }
@@ -148,69 +161,25 @@ static int add_reading(const Task *task, const json_t *disk, json_t *entry)
                                                        *now ? now : NULL, "parent", has_parent));
 }
 
-static json_t *disk_task(const Task *task, const json_t *disk, char ret_error[static 256])
+static json_t *disk_task(const Task *task, const json_t *disk)
 {
         const json_t *targets =
                         json_object_get(json_object_get(task->row, "Request"), "nbd_targets");
         json_int_t key = json_integer_value(json_object_get(disk, "disk_key"));
         CLEANUP(json_decref_p) json_t *entry = NULL;
         char name[24];
-        const char *target;
 
         (void) snprintf(name, sizeof(name), "%" JSON_INTEGER_FORMAT, key);
-        target = json_string_value(json_object_get(targets, name));
-        if (!target) {
-                (void) snprintf(ret_error, 256,
-                                "Disk %s (%.80s) of the snapshot has no target in nbd_targets; it "
-                                "would be lost "
-                                "silently",
-                                name, text_of(disk, "datastore_path"));
-                return NULL;
-        }
-        entry = json_pack("{s:I, s:O, s:O*, s:s, s:{s:s, s:O, s:O*}}", "disk_key", key,
+        entry = json_pack("{s:I, s:O, s:O*, s:O, s:{s:s, s:O, s:O*}}", "disk_key", key,
                           "capacity_bytes", json_object_get(disk, "capacity_bytes"), "backing_uuid",
-                          json_object_get(disk, "backing_uuid"), "target", target, "source", "kind",
+                          json_object_get(disk, "backing_uuid"), "target",
+                          json_object_get(targets, name), "source", "kind",
                           task->node->config->copy_transport, "datastore_path",
                           json_object_get(disk, "datastore_path"), "datacenter",
                           json_object_get(disk, "datacenter"));
         if (!entry || add_reading(task, disk, entry) < 0)
                 return NULL;
         return TAKE(entry);
-}
-
-static bool is_in(const json_t *list, uint64_t key)
-{
-        const json_t *disk;
-        size_t i;
-
-        json_array_foreach (list, i, disk)
-                if (json_integer_value(json_object_get(disk, "disk_key")) == (json_int_t) key)
-                        return true;
-        return false;
-}
-
-/* A disk that the hub waits for is copied, or left out with a reason. */
-static int check_targets(const Task *task, char ret_error[static 256])
-{
-        const json_t *snapshot = json_object_get(task->row, "Snapshot");
-        json_t *targets = json_object_get(json_object_get(task->row, "Request"), "nbd_targets");
-        const char *name;
-        json_t *target;
-
-        json_object_foreach (targets, name, target) {
-                uint64_t key;
-
-                if (parse_uint64(name, 1, DISK_KEY_MAX, &key) >= 0 &&
-                    (is_in(json_object_get(snapshot, "disks"), key) ||
-                     is_in(json_object_get(snapshot, "excluded"), key)))
-                        continue;
-                (void) snprintf(ret_error, 256,
-                                "Disk %.20s has a target, and the VM has no such disk any more; "
-                                "discover it again",
-                                name);
-                return -ENOENT;
-        }
-        return 0;
 }
 
 static json_t *copy_task(const Task *task, char ret_error[static 256])
@@ -222,10 +191,8 @@ static json_t *copy_task(const Task *task, char ret_error[static 256])
         size_t i;
 
         json_array_foreach (json_object_get(snapshot, "disks"), i, disk)
-                if (json_array_append_new(disks, disk_task(task, disk, ret_error)) < 0)
+                if (json_array_append_new(disks, disk_task(task, disk)) < 0)
                         return NULL;
-        if (check_targets(task, ret_error) < 0)
-                return NULL;
         if (json_array_size(disks) == 0) {
                 (void) snprintf(ret_error, 256, "The snapshot has no disk that could be copied");
                 return NULL;
@@ -235,8 +202,8 @@ static json_t *copy_task(const Task *task, char ret_error[static 256])
                          (json_int_t) task->job, "attempt", (json_int_t) task->attempt, "progress",
                          progress, "digests", config->copy_digests, "connections",
                          (json_int_t) config->copy_connections, "memory_bytes",
-                         (json_int_t) config->copy_memory_bytes, "vcenter", vcenter_of(task), "vm",
-                         "moref", json_object_get(snapshot, "vm_moref"), "instance_uuid",
+                         (json_int_t) config->copy_memory_bytes, "vcenter", task_vcenter(task),
+                         "vm", "moref", json_object_get(snapshot, "vm_moref"), "instance_uuid",
                          task_request(task, "instance_uuid"), "snapshot_moref",
                          json_object_get(snapshot, "snapshot_moref"), "disks", disks);
 }
@@ -245,13 +212,14 @@ json_t *task_unit_task(const Task *task, char ret_error[static 256])
 {
         (void) snprintf(ret_error, 256, "Out of memory");
         switch (task->state) {
+        case TASK_ACCEPTED:
+                return task_look_spec(task);
         case TASK_SNAPSHOTTING:
                 return snapshot_task(task);
         case TASK_COPYING:
                 return copy_task(task, ret_error);
         case TASK_RELEASING:
                 return release_task(task);
-        case TASK_ACCEPTED:
         case TASK_COPIED:
         case TASK_RELEASED:
         case TASK_FAILED:
@@ -289,6 +257,7 @@ static int unit_spec(const Task *task, json_t **ret_spec)
 {
         char in[UNIT_FILE_PATH_SIZE], out[UNIT_FILE_PATH_SIZE];
         const UnitName name = unit_name(task);
+        const Step step = step_of(task);
         CLEANUP(json_decref_p) json_t *spec = NULL;
         int r;
 
@@ -296,9 +265,8 @@ static int unit_spec(const Task *task, json_t **ret_spec)
         unit_file_path(task->unit, UNIT_FILE_OUT, out);
         r = unit_spec_new(&name, &spec);
         if (r >= 0)
-                r = unit_property_description(
-                                spec, "Sendense %s of Job %" PRIu64,
-                                task->state == TASK_COPYING ? "Copy" : "Snapshot Work", task->job);
+                r = unit_property_description(spec, "Sendense %s of Job %" PRIu64, step.what,
+                                              task->job);
         if (r >= 0)
                 r = unit_property_job(spec, task->job, 0, true);
         if (r >= 0)
@@ -309,9 +277,7 @@ static int unit_spec(const Task *task, json_t **ret_spec)
         if (r >= 0 && task->state == TASK_COPYING)
                 r = add_network(spec);
         if (r >= 0)
-                r = unit_property_command(
-                                spec, task->state == TASK_COPYING ? COPY_PROGRAM : VSPHERE_PROGRAM,
-                                task_verb(task));
+                r = unit_property_command(spec, step.program, step.verb);
         if (r >= 0)
                 *ret_spec = TAKE(spec);
         return r;

@@ -12,6 +12,9 @@
 /* The unit of the step that the task's state stands for. */
 int task_unit_name(const Task *task, char ret_unit[static UNIT_NAME_SIZE]);
 
+/* Where vCenter is and whom to trust, for every unit of the task (a new reference). */
+json_t *task_vcenter(const Task *task);
+
 /* What the unit reads. NULL when out of memory. */
 json_t *task_unit_task(const Task *task, char ret_error[static 256]);
 

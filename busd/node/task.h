@@ -25,8 +25,8 @@ typedef struct TaskDisk {
         uint64_t bytes_done, bytes_total;
 } TaskDisk;
 
-/* The row: Job, Attempt, State, Request (without a password), Digest (of it), SnapshotName, OwesSnapshot, Snapshot and
- * Copy (results of the units), Outcome, Ending, ErrorName, ErrorText, Warnings, BootId, CreatedUSec, CopiedUSec. */
+/* The row: Job, Attempt, State, Request (without a password), Digest (of it), SnapshotName, OwesSnapshot, Look, Checked, Snapshot
+ * and Copy (results of the units), Outcome, Ending, ErrorName, ErrorText, Warnings, BootId, CreatedUSec, CopiedUSec. */
 typedef struct Task {
         Node *node;
         json_t *row;

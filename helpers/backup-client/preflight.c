@@ -14,10 +14,6 @@
 
 #define OPEN_MAX_USEC (120 * USEC_PER_SEC)
 
-typedef struct Sizes {
-        uint64_t source, target;
-} Sizes;
-
 /* One poll of what is in fds, and of the signals behind it. */
 static int wait_for(struct pollfd *fds, size_t n, int signal_fd, uint64_t deadline_usec)
 {
@@ -80,12 +76,10 @@ static int look_at_source(Disk *disk, int signal_fd, uint64_t *ret_size)
                      : 0;
 }
 
-static int look_at_target(Disk *disk, int signal_fd, uint64_t *ret_size)
+int preflight_open_target(Target *target, int signal_fd, uint64_t *ret_bytes)
 {
-        Target *target = &disk->target;
         int r = 0;
 
-        target_init(target, &disk->disk->target_uri, disk->disk->capacity_bytes, 1);
         target_open(target);
         while (r >= 0 && target->state == TARGET_OPENING) {
                 struct pollfd fds[TARGET_CONNECTIONS_MAX + 1];
@@ -98,60 +92,70 @@ static int look_at_target(Disk *disk, int signal_fd, uint64_t *ret_size)
         }
         if (r >= 0 && target->state == TARGET_LOST)
                 r = target->errnum;
-        *ret_size = target->has_size ? target->found_bytes : 0;
-        if (r == -EMSGSIZE)
-                r = 0; /* judged with the others */
-        if (r < 0)
-                (void) complain(disk, r, FAILURE_TARGET, "target", target->error);
+        *ret_bytes = target->has_size ? target->found_bytes : 0;
         target_close(target);
-        return r;
+        return r == -EMSGSIZE ? 0 : r;
+}
+
+static int look_at_target(Disk *disk, int signal_fd, uint64_t *ret_size)
+{
+        Target *target = &disk->target;
+        int r;
+
+        target_init(target, &disk->disk->target_uri, disk->disk->capacity_bytes, 1);
+        r = preflight_open_target(target, signal_fd, ret_size);
+        return r < 0 ? complain(disk, r, FAILURE_TARGET, "target", target->error) : 0;
 }
 
 /* The disk that a size belongs to, if it is another one. */
-static const DiskSpec *find_other(const Disk *disks, size_t n, const Disk *disk, uint64_t size)
+static const PreflightSize *find_other(const PreflightSize *sizes, size_t n, size_t i)
 {
-        for (size_t i = 0; i < n; i++)
-                if (disks + i != disk && disks[i].disk->capacity_bytes == size)
-                        return disks[i].disk;
+        for (size_t j = 0; j < n; j++)
+                if (j != i && sizes[j].capacity_bytes == sizes[i].found_bytes)
+                        return sizes + j;
         return NULL;
 }
 
-static int judge_size(const Disk *disks, size_t n, const Disk *disk, const char *role,
-                      uint64_t size)
+int preflight_judge(const PreflightSize *sizes, size_t n, const char *role, Failure *failure)
 {
-        const DiskSpec *what = disk->disk, *other;
-        char hint[80] = "";
+        for (size_t i = 0; i < n; i++) {
+                const PreflightSize *other = find_other(sizes, n, i);
+                char hint[80] = "";
 
-        if (size == what->capacity_bytes)
-                return 0;
-        other = find_other(disks, n, disk, size);
-        if (other)
-                (void) snprintf(hint, sizeof(hint), ", as disk %" PRIu32 " has: are they swapped?",
-                                other->disk_key);
-        return failure_set(disk->failure, -EINVAL,
-                           strcmp(role, "target") == 0 ? FAILURE_TARGET : FAILURE_SOURCE,
-                           what->disk_key,
-                           "disk %" PRIu32 " has %" PRIu64 " bytes, but its %s %" PRIu64
-                           "%s; nothing was written",
-                           what->disk_key, what->capacity_bytes, role, size, hint);
+                if (sizes[i].found_bytes == sizes[i].capacity_bytes)
+                        continue;
+                if (other)
+                        (void) snprintf(hint, sizeof(hint),
+                                        ", as disk %" PRIu32 " has: are they swapped?",
+                                        other->disk_key);
+                return failure_set(failure, -EINVAL,
+                                   strcmp(role, "target") == 0 ? FAILURE_TARGET : FAILURE_SOURCE,
+                                   sizes[i].disk_key,
+                                   "disk %" PRIu32 " has %" PRIu64 " bytes, but its %s %" PRIu64
+                                   "%s; nothing was written",
+                                   sizes[i].disk_key, sizes[i].capacity_bytes, role,
+                                   sizes[i].found_bytes, hint);
+        }
+        return 0;
 }
 
 int preflight_check(Disk *disks, size_t n_disks, int signal_fd, Failure *failure)
 {
-        _cleanup_free_ Sizes *sizes = calloc(n_disks, sizeof(*sizes));
+        _cleanup_free_ PreflightSize *sources = calloc(n_disks, sizeof(*sources));
+        _cleanup_free_ PreflightSize *targets = calloc(n_disks, sizeof(*targets));
         int r = 0;
 
-        if (!sizes)
+        if (!sources || !targets)
                 return failure_set(failure, -ENOMEM, FAILURE_OTHER, 0, "out of memory");
         for (size_t i = 0; i < n_disks && r >= 0; i++) {
-                r = look_at_source(&disks[i], signal_fd, &sizes[i].source);
+                sources[i] = targets[i] =
+                                (PreflightSize){ .disk_key = disks[i].disk->disk_key,
+                                                 .capacity_bytes = disks[i].disk->capacity_bytes };
+                r = look_at_source(&disks[i], signal_fd, &sources[i].found_bytes);
                 if (r >= 0)
-                        r = look_at_target(&disks[i], signal_fd, &sizes[i].target);
+                        r = look_at_target(&disks[i], signal_fd, &targets[i].found_bytes);
         }
-        for (size_t i = 0; i < n_disks && r >= 0; i++) {
-                r = judge_size(disks, n_disks, &disks[i], "target", sizes[i].target);
-                if (r >= 0)
-                        r = judge_size(disks, n_disks, &disks[i], "source", sizes[i].source);
-        }
-        return r;
+        if (r >= 0)
+                r = preflight_judge(targets, n_disks, "target", failure);
+        return r < 0 ? r : preflight_judge(sources, n_disks, "source", failure);
 }

@@ -7,8 +7,21 @@
 
 #include "disk.h"
 
+/* What a disk has, and what its source or target has. */
+typedef struct PreflightSize {
+        uint32_t disk_key;
+        uint64_t capacity_bytes, found_bytes;
+} PreflightSize;
+
 /* Opens and closes them one after the other. signal_fd: who cancels. 0, or negative with failure set. */
 int preflight_check(Disk *disks, size_t n_disks, int signal_fd, Failure *failure);
 
 /* Opens one, and waits until it answers. source->error says why not. -ECANCELED. */
 int preflight_open_source(Source *source, int signal_fd);
+
+/* Opens a target, tells its size, closes it; one of another size than it must have is no error. target->error says why not.
+ * -ECANCELED. */
+int preflight_open_target(Target *target, int signal_fd, uint64_t *ret_bytes);
+
+/* Each found what its disk has, or failure says which did not, and which other disk it would fit. role: of whom. */
+int preflight_judge(const PreflightSize *sizes, size_t n, const char *role, Failure *failure);

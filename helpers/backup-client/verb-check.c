@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The verb check: of a VM's disks as `sendense-vsphere discover` shows them, says whether they can be read over
- * HTTPS, before anybody makes a snapshot. The spec is {"vcenter":{…},"disks":[…]}.
+ * HTTPS, before anybody makes a snapshot; and whether the targets that they name are there. The spec is
+ * {"vcenter":{…},"disks":[…]}; with "targets_only":true the descriptors are not looked at.
  */
 #include "cleanup.h"
 #include "log.h"
@@ -17,16 +18,20 @@
 static int read_spec(json_t **ret_spec, Failure *failure)
 {
         json_error_t error;
+        const json_t *only;
         json_t *spec = json_loadf(stdin, JSON_REJECT_DUPLICATES, &error);
 
         if (!spec)
                 return failure_set(failure, -EINVAL, FAILURE_INVALID, 0, "the spec is no JSON: %s",
                                    error.text);
+        only = json_object_get(spec, "targets_only");
         if (!json_is_object(json_object_get(spec, "vcenter")) ||
-            !json_is_array(json_object_get(spec, "disks")) || json_object_size(spec) != 2) {
+            !json_is_array(json_object_get(spec, "disks")) || (only && !json_is_boolean(only)) ||
+            json_object_size(spec) != (only ? 3 : 2)) {
                 json_decref(spec);
                 return failure_set(failure, -EINVAL, FAILURE_INVALID, 0,
-                                   "the spec must be an object with \"vcenter\" and \"disks\"");
+                                   "the spec must be an object with \"vcenter\", \"disks\" and, if "
+                                   "at all, \"targets_only\"");
         }
         *ret_spec = spec;
         return 0;
@@ -50,6 +55,8 @@ int verb_check(int argc, char *argv[])
         if (r >= 0)
                 r = verb_signals(&signal_fd);
         if (r >= 0)
+                r = look_at_targets(json_object_get(spec, "disks"), signal_fd, &failure);
+        if (r >= 0 && !json_is_true(json_object_get(spec, "targets_only")))
                 r = look_at_disks(json_object_get(spec, "vcenter"), json_object_get(spec, "disks"),
                                   signal_fd, &failure);
         if (r < 0)

@@ -62,6 +62,8 @@ static const struct {
         { BUS_ERROR_VM_AMBIGUOUS, ENOTUNIQ, "vCenter knows more than one such VM." },
         { BUS_ERROR_VM_NOT_USABLE, EMEDIUMTYPE,
           "The VM, or a disk of it, cannot be backed up as it is." },
+        { BUS_ERROR_DISKS_CHANGED, EBADR,
+          "The VM has other disks than the backup was made for; discover it again." },
         { BUS_ERROR_SNAPSHOT_FAILED, ENOTRECOVERABLE, "vCenter could not make the snapshot." },
         { BUS_ERROR_QUIESCE_FAILED, ETIME,
           "The guest could not be quiesced, and the job asks for it." },

@@ -38,6 +38,7 @@
 #define BUS_ERROR_VM_MISSING             "com.sendense.Error.VmMissing"
 #define BUS_ERROR_VM_AMBIGUOUS           "com.sendense.Error.VmAmbiguous"
 #define BUS_ERROR_VM_NOT_USABLE          "com.sendense.Error.VmNotUsable"
+#define BUS_ERROR_DISKS_CHANGED          "com.sendense.Error.DisksChanged"
 #define BUS_ERROR_SNAPSHOT_FAILED        "com.sendense.Error.SnapshotFailed"
 #define BUS_ERROR_QUIESCE_FAILED         "com.sendense.Error.QuiesceFailed"
 #define BUS_ERROR_SNAPSHOT_LEFT          "com.sendense.Error.SnapshotLeft"

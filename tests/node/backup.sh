@@ -74,8 +74,22 @@ fails() { # NAME ERROR TEXT JQ
 }
 fails "a wrong password" VCenterLogin . '.vcenter_password = "wrong"'
 fails "no such VM" VmMissing . '.instance_uuid = "00000000-0000-0000-0000-000000000000"'
-fails "a disk without a target" Failed 'no target' 'del(.nbd_targets["2000"])'
-fails "a target that is not there" TargetFailed 2000 '.nbd_targets["2000"] = "nbd://127.0.0.1:10999/nothing"'
+
+# So does what would fail the copy; and it is found before there is a snapshot.
+snapshots_asked() { simctl calls | jq '[.[] | select(.method == "CreateSnapshotEx_Task" or .method == "CreateSnapshot_Task")] | length'; }
+asked=$(snapshots_asked)
+ok "the snapshots of before are on record" [ "$asked" -gt 0 ]
+targets_up refused
+fails "a disk without a target" DisksChanged '^Disk 2000 .*no target' 'del(.nbd_targets["2000"])'
+fails "a target without a disk" DisksChanged '^Disk 2001 has a target, and the VM has no such disk' '.nbd_targets["2001"] = "nbd://127.0.0.1:10999/nothing"'
+fails "a target that is not there" TargetFailed '^disk 2000: .*nothing was done' '.nbd_targets["2000"] = "nbd://127.0.0.1:10999/nothing"'
+fails "swapped targets" TargetFailed 'are they swapped\?' \
+    '.nbd_targets as $t | .nbd_targets["2000"] = $t["32000"] | .nbd_targets["32000"] = $t["2000"]'
+simctl disk descriptor vm=web01 key=32000 type=sesparse >/dev/null
+fails "a disk that HTTPS cannot read" SourceFailed '^disk 32000: .*nothing was done' .
+simctl disk descriptor vm=web01 key=32000 type=vmfs >/dev/null
+is "$(snapshots_asked)" "$asked" "no snapshot was asked for"
+targets_down
 is "$(in_node 'grep -rlF "$(cat /srv/sim/password)" /var/lib/sendense-node /run/sendense-node /run/systemd/transient /var/log/journal 2>/dev/null')" "" "the password is in no file of ours"
 
 done_testing

@@ -32,8 +32,13 @@ for action in kill restart; do
     targets_up "$action"
     # The snapshot takes its time.
     simctl fault slow-task method=CreateSnapshot_Task hold=1 count=0 >/dev/null
+    # And the look at the VM before it.
+    simctl fault delay method=Login ms=3000 >/dev/null
     backup full
-    ok "$action: a snapshot is being made" eventually "$patience_sec" held
+    looking() { [ "$(pid_of "sendense-vsphere-$job-look")" != 0 ]; }
+    ok "$action: the VM is looked at" eventually "$patience_sec" looking
+    disturb "$action"
+    ok "$action in accepted: a snapshot is being made" eventually "$patience_sec" held
     disturb "$action"
     is "$(task .state)" snapshotting "$action in snapshotting: it still is"
     let_go
