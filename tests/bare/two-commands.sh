@@ -29,7 +29,7 @@ is "$(cat "$TEST_TMP/out/quickstart.status")" 0 "deploy/quickstart ends well"
 [ "$(cat "$TEST_TMP/out/quickstart.status")" = 0 ] || diag "$(tail -n 40 "$TEST_TMP/out/quickstart")"
 like "$(<"$TEST_TMP/out/quickstart")" "com.sendense.Hub1" "and shows the hub"
 is "$(cat "$TEST_TMP/out/run.status")" 0 "tests/run ends well"
-[ "$(cat "$TEST_TMP/out/run.status")" = 0 ] || diag "$(grep -A5 '^not ok' "$TEST_TMP/out/run")"
+[ "$(cat "$TEST_TMP/out/run.status")" = 0 ] || diag "$(grep -B5 -A5 '^not ok' "$TEST_TMP/out/run")"
 last=$(tail -n 1 "$TEST_TMP/out/run")
 like "$last" "^[1-9][0-9]* passed, 0 failed, [0-9]+ skipped\$" "its last line says so: $last"
 diag "$(sed -n '/^# SKIPPED/,/^#$/p; /^# suite /,/^#$/p' "$TEST_TMP/out/run")"
