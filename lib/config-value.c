@@ -90,6 +90,20 @@ int config_parse_path(const ConfigKey *key, const char *value, void *field)
         return replace_string(field, value);
 }
 
+int config_parse_host(const ConfigKey *key, const char *value, void *field)
+{
+        static const char letters[] =
+                        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+        size_t n = strlen(value);
+
+        if (n > key->max)
+                return -EINVAL;
+        for (size_t i = 0; i < n; i++)
+                if (!strchr(letters, value[i]) && !strchr(i == 0 ? ":" : "-.:%", value[i]))
+                        return -EINVAL;
+        return replace_string(field, value);
+}
+
 int config_parse_word(const ConfigKey *key, const char *value, void *field)
 {
         if (value[0] < 'a' || value[0] > 'z' || strlen(value) > key->max)

@@ -26,3 +26,5 @@ int config_parse_path(const ConfigKey *key, const char *value,
                       void *field); /* char *, absolute, at most key->max bytes */
 int config_parse_word(const ConfigKey *key, const char *value,
                       void *field); /* char *, [a-z][a-z0-9_]*, at most key->max bytes */
+int config_parse_host(const ConfigKey *key, const char *value,
+                      void *field); /* char *, a host name or an address, or nothing */

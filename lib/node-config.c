@@ -56,6 +56,19 @@ const ConfigKey node_config_keys[] = {
         { "Copy", "Memory", config_parse_size, FIELD(copy_memory_bytes), UINT64_C(16) << 20,
           UINT64_C(1) << 30, "64M", "a size from 16M to 1G" },
         { "Copy", "Digests", config_parse_bool, FIELD(copy_digests), 0, 0, "yes", "yes or no" },
+
+        { "Tunnel", "Hub", config_parse_host, FIELD(tunnel_hub), 0, 253, "",
+          "a host name or an IP address; nothing for no tunnel" },
+        { "Tunnel", "SshPort", config_parse_port, FIELD(tunnel_port), 0, 0, "443",
+          "a port from 1 to 65535" },
+        { "Tunnel", "ReversePort", config_parse_port, FIELD(tunnel_reverse_port), 0, 0, "9081",
+          "a port from 1 to 65535" },
+        { "Tunnel", "Ports", config_parse_port_range, FIELD(tunnel_ports), 0, 1000, "10100-10200",
+          "two ports FIRST-LAST, FIRST not above LAST, 1000 ports at most" },
+        { "Tunnel", "Sessions", config_parse_number, FIELD(tunnel_sessions), 1, 16, "4",
+          "a number from 1 to 16" },
+        { "Tunnel", "HoldSec", config_parse_span, FIELD(tunnel_hold_usec), USEC_PER_SEC,
+          600 * USEC_PER_SEC, "10s", "a time from 1s to 10min" },
 };
 const size_t node_config_n_keys = ELEMENTSOF(node_config_keys);
 
@@ -63,6 +76,7 @@ void node_config_done(NodeConfig *config)
 {
         free(config->snapshot_quiesce);
         free(config->copy_transport);
+        free(config->tunnel_hub);
         config_done(&config->config);
         *config = (NodeConfig){};
 }

@@ -20,6 +20,13 @@ typedef struct NodeConfig {
         uint64_t copy_memory_bytes;
         bool copy_digests;
 
+        char *tunnel_hub; /* "": none is wanted */
+        uint16_t tunnel_port;
+        uint16_t tunnel_reverse_port;
+        PortRange tunnel_ports;
+        uint64_t tunnel_sessions;
+        uint64_t tunnel_hold_usec;
+
         Config config; /* where each value came from */
 } NodeConfig;
 

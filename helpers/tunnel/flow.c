@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Flows (see flow.h). Upwards a flow reads no more than the channel's window has room for, and nothing while the session's socket is
+ * full, so that libssh keeps little. Downwards libssh opens the window with the size of the read that is asked for, so a large one is
+ * asked for now and then: with a small window a long line would stand still most of the time.
+ */
+#include "flow.h"
+
+#include "cleanup.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+        READS_EACH = 4, /* of one flow before another has its turn */
+        DOWN_READ_SIZE = 256 * 1024,
+        WINDOW_AFTER = 1024 * 1024,
+};
+
+static int on_data(ssh_session session, ssh_channel channel, void *data, uint32_t size,
+                   int is_stderr, void *userdata)
+{
+        Flow *flow = userdata;
+
+        (void) session, (void) channel, (void) data, (void) size, (void) is_stderr;
+        flow->has_data = true;
+        return 0; /* it stays where it is until the local side takes it */
+}
+
+static Flow *flow_new(ssh_session session, FlowBuffers *buffers, ssh_channel channel, int fd)
+{
+        Flow *flow = malloc(sizeof(Flow));
+
+        if (!flow)
+                return NULL;
+        *flow = (Flow){ .session = session,
+                        .buffers = buffers,
+                        .channel = channel,
+                        .fd = fd,
+                        .callbacks = { .userdata = flow, .channel_data_function = on_data } };
+        ssh_callbacks_init(&flow->callbacks);
+        if (ssh_set_channel_callbacks(channel, &flow->callbacks) != SSH_OK) {
+                free(flow);
+                return NULL;
+        }
+        return flow;
+}
+
+Flow *flow_new_out(ssh_session session, FlowBuffers *buffers, int fd, uint16_t port,
+                   uint64_t accepted_usec)
+{
+        ssh_channel channel = ssh_channel_new(session);
+        Flow *flow = channel ? flow_new(session, buffers, channel, fd) : NULL;
+
+        if (!flow) {
+                ssh_channel_free(channel);
+                (void) close(fd);
+                return NULL;
+        }
+        flow->port = port;
+        flow->accepted_usec = accepted_usec;
+        flow->state = FLOW_OPENING;
+        return flow;
+}
+
+Flow *flow_new_in(ssh_session session, FlowBuffers *buffers, ssh_channel channel, uint16_t port)
+{
+        const struct sockaddr_in address = { .sin_family = AF_INET,
+                                             .sin_port = htons(port),
+                                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        _cleanup_close_ int fd = -1;
+        Flow *flow = NULL;
+
+        fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd >= 0 && (connect(fd, (const struct sockaddr *) &address, sizeof(address)) >= 0 ||
+                        errno == EINPROGRESS))
+                flow = flow_new(session, buffers, channel, fd);
+        if (!flow) {
+                ssh_channel_free(channel);
+                return NULL;
+        }
+        (void) take_fd(&fd);
+        flow->state = FLOW_CONNECTING;
+        return flow;
+}
+
+Flow *flow_free(Flow *flow)
+{
+        if (!flow)
+                return NULL;
+        (void) ssh_remove_channel_callbacks(flow->channel, &flow->callbacks);
+        if (flow->state == FLOW_OPEN || flow->state == FLOW_OVER)
+                (void) ssh_channel_close(flow->channel);
+        ssh_channel_free(flow->channel);
+        (void) close(flow->fd);
+        free(flow->rest);
+        free(flow->up_rest);
+        free(flow);
+        return NULL;
+}
+
+static bool is_congested(const Flow *flow)
+{
+        return ssh_get_poll_flags(flow->session) & SSH_WRITE_PENDING;
+}
+
+static bool can_take(const Flow *flow)
+{
+        return !flow->local_ended && flow->up_size == 0 && !is_congested(flow) &&
+               ssh_channel_window_size(flow->channel) > 0;
+}
+
+short flow_events(const Flow *flow)
+{
+        short events = 0;
+
+        if (flow->state == FLOW_CONNECTING)
+                return POLLOUT;
+        if (flow->state != FLOW_OPEN)
+                return 0;
+        if (can_take(flow))
+                events |= POLLIN;
+        if (flow->rest_size > 0)
+                events |= POLLOUT;
+        return events;
+}
+
+static bool is_for_later(int error)
+{
+        return error == EAGAIN || error == EINTR;
+}
+
+/* ── Up: from the local socket to the hub ── */
+
+static int keep(char **rest, size_t *at, size_t *size, const char *data, size_t n)
+{
+        char *copy = malloc(n);
+
+        if (!copy)
+                return -ENOMEM;
+        memcpy(copy, data, n);
+        free(*rest);
+        *rest = copy;
+        *at = 0;
+        *size = n;
+        return 0;
+}
+
+/* Whatever is not taken is kept. */
+static int write_up(Flow *flow, const char *data, size_t n)
+{
+        int written = ssh_channel_write(flow->channel, data, (uint32_t) n);
+
+        if (written < 0 && written != SSH_AGAIN)
+                return -EPIPE;
+        if (written < 0)
+                written = 0;
+        flow->n_up += (uint64_t) written;
+        if ((size_t) written == n)
+                return 0;
+        return keep(&flow->up_rest, &flow->up_at, &flow->up_size, data + written,
+                    n - (size_t) written);
+}
+
+static int write_up_rest(Flow *flow)
+{
+        _cleanup_free_ char *rest = flow->up_rest;
+        size_t at = flow->up_at, n = flow->up_size;
+
+        flow->up_rest = NULL;
+        flow->up_at = flow->up_size = 0;
+        return n > 0 ? write_up(flow, rest + at, n) : 0;
+}
+
+static int move_up(Flow *flow)
+{
+        for (unsigned i = 0; i < READS_EACH && can_take(flow); i++) {
+                size_t room = ssh_channel_window_size(flow->channel);
+                ssize_t n;
+
+                n = read(flow->fd, flow->buffers->up, room < FLOW_UP_SIZE ? room : FLOW_UP_SIZE);
+                if (n < 0)
+                        return is_for_later(errno) ? 0 : -errno;
+                if (n == 0) {
+                        flow->local_ended = true;
+                        return ssh_channel_send_eof(flow->channel) == SSH_ERROR ? -EPIPE : 0;
+                }
+                if (write_up(flow, flow->buffers->up, (size_t) n) < 0)
+                        return -EPIPE;
+        }
+        return 0;
+}
+
+/* ── Down ── */
+
+/* How much the local side took; the rest is kept. */
+static int write_down(Flow *flow, const char *data, size_t n)
+{
+        ssize_t written = send(flow->fd, data, n, MSG_NOSIGNAL);
+
+        if (written < 0 && !is_for_later(errno))
+                return -errno;
+        if (written < 0)
+                written = 0;
+        flow->n_down += (uint64_t) written;
+        if ((size_t) written == n)
+                return 0;
+        return keep(&flow->rest, &flow->rest_at, &flow->rest_size, data + written,
+                    n - (size_t) written);
+}
+
+static int write_rest(Flow *flow)
+{
+        while (flow->rest_size > 0) {
+                ssize_t n = send(flow->fd, flow->rest + flow->rest_at, flow->rest_size,
+                                 MSG_NOSIGNAL);
+
+                if (n < 0)
+                        return is_for_later(errno) ? 0 : -errno;
+                flow->n_down += (uint64_t) n;
+                flow->rest_at += (size_t) n;
+                flow->rest_size -= (size_t) n;
+        }
+        free(flow->rest);
+        flow->rest = NULL;
+        return 0;
+}
+
+static int move_down(Flow *flow)
+{
+        for (unsigned i = 0; i < READS_EACH && flow->has_data && flow->rest_size == 0; i++) {
+                bool wide = flow->n_since_window >= WINDOW_AFTER;
+                int n, r;
+
+                n = ssh_channel_read(flow->channel, flow->buffers->down,
+                                     wide ? FLOW_WINDOW : DOWN_READ_SIZE, 0);
+                if (n == SSH_AGAIN || n == 0) {
+                        flow->has_data = false;
+                        return 0;
+                }
+                if (n < 0)
+                        return -EPIPE;
+                flow->n_since_window = (wide ? 0 : flow->n_since_window) + (size_t) n;
+                r = write_down(flow, flow->buffers->down, (size_t) n);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static void end_down(Flow *flow)
+{
+        if (flow->remote_ended || flow->rest_size > 0 || flow->has_data ||
+            !ssh_channel_is_eof(flow->channel))
+                return;
+        flow->remote_ended = true;
+        (void) shutdown(flow->fd, SHUT_WR);
+}
+
+/* ── Beginnings ── */
+
+static void step_opening(Flow *flow)
+{
+        int r = ssh_channel_open_forward(flow->channel, "127.0.0.1", flow->port, "127.0.0.1", 0);
+
+        if (r == SSH_OK)
+                flow->state = FLOW_OPEN;
+        else if (r != SSH_AGAIN)
+                flow->state = FLOW_OVER;
+}
+
+static void step_connecting(Flow *flow, short revents)
+{
+        socklen_t size = sizeof(int);
+        int error = 0;
+
+        if (!revents)
+                return;
+        if (getsockopt(flow->fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0 || error != 0)
+                flow->state = FLOW_OVER;
+        else
+                flow->state = FLOW_OPEN;
+}
+
+void flow_step(Flow *flow, short revents)
+{
+        int r;
+
+        if (flow->state == FLOW_OPENING)
+                step_opening(flow);
+        else if (flow->state == FLOW_CONNECTING)
+                step_connecting(flow, revents);
+        if (flow->state != FLOW_OPEN)
+                return;
+        r = write_rest(flow);
+        if (r >= 0)
+                r = move_down(flow);
+        if (r >= 0)
+                r = write_up_rest(flow);
+        if (r >= 0 && revents & (POLLIN | POLLHUP | POLLERR))
+                r = move_up(flow);
+        if (r >= 0)
+                end_down(flow);
+        if (r < 0 || (flow->local_ended && flow->remote_ended) ||
+            (ssh_channel_is_closed(flow->channel) && flow->rest_size == 0 && !flow->has_data))
+                flow->state = FLOW_OVER;
+}

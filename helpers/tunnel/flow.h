@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One connection through the tunnel: a local socket and a channel of an SSH session, and bytes between them both ways. What one side
+ * does not take the other is not asked for; the end of one direction leaves the other open. Belongs to one link and its thread.
+ */
+#pragma once
+
+#include <libssh/callbacks.h>
+#include <libssh/libssh.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+        FLOW_UP_SIZE = 256 * 1024, /* read from a local socket at once */
+        FLOW_WINDOW = 4 * 1024 * 1024, /* what the hub may send before we have taken it */
+};
+
+typedef enum FlowState {
+        FLOW_OPENING, /* the hub is asked for the channel */
+        FLOW_CONNECTING, /* the local server is */
+        FLOW_OPEN,
+        FLOW_OVER,
+        FLOW_STATE_MAX,
+        FLOW_STATE_INVALID = -22,
+} FlowState;
+
+/* What flows of one link share: read and written by one thread, one flow after the other. */
+typedef struct FlowBuffers {
+        char *up; /* FLOW_UP_SIZE */
+        char *down; /* FLOW_WINDOW */
+} FlowBuffers;
+
+typedef struct Flow {
+        ssh_session session;
+        ssh_channel channel;
+        FlowBuffers *buffers;
+        int fd;
+        uint16_t port; /* of the hub's loopback; 0: the hub came to us */
+        FlowState state;
+        uint64_t accepted_usec;
+        bool local_ended; /* nothing more comes from the local side, and the hub was told */
+        bool remote_ended; /* the same the other way */
+        bool has_data; /* libssh holds bytes for the local side */
+        char *rest; /* bytes that the local side has not taken yet */
+        size_t rest_at, rest_size;
+        char *up_rest; /* bytes that libssh has not taken yet */
+        size_t up_at, up_size;
+        size_t n_since_window; /* taken since the window was last opened */
+        struct ssh_channel_callbacks_struct callbacks;
+        uint64_t n_up, n_down;
+} Flow;
+
+/* From a local client to a port of the hub. Takes fd. NULL when out of memory; then fd is closed. */
+Flow *flow_new_out(ssh_session session, FlowBuffers *buffers, int fd, uint16_t port,
+                   uint64_t accepted_usec);
+
+/* From the hub to a port of ours. Takes the channel. NULL: it cannot be reached. */
+Flow *flow_new_in(ssh_session session, FlowBuffers *buffers, ssh_channel channel, uint16_t port);
+
+/* Closes both sides. */
+Flow *flow_free(Flow *flow);
+
+/* What to wait for at flow->fd; 0: nothing. */
+short flow_events(const Flow *flow);
+
+/* Does what can be done now; revents are those of flow->fd. */
+void flow_step(Flow *flow, short revents);

@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Links (see link.h). The thread opens the session, then waits for the session's socket, for those of its flows and for news from the
+ * main thread, and moves what can be moved. A session that is lost is opened again after a pause that grows, with some chance in it,
+ * so that many nodes do not come back at one moment. A hub that says nothing is noticed: it is asked every few seconds.
+ */
+#include "link.h"
+
+#include "flow.h"
+
+#include "cleanup.h"
+#include "clock.h"
+#include "log.h"
+#include "parse.h"
+
+#include <errno.h>
+#include <libssh/server.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+
+enum {
+        ASK_SEC = 5, /* the hub, whether it lives */
+        SILENCE_SEC = 20, /* of the hub, before the session counts as lost */
+        PAUSE_MIN_MSEC = 500,
+        PAUSE_MAX_MSEC = 30 * 1000,
+        STOP_SEC = 2,
+        PUMP_MAX = 64, /* of what came in, before the flows have their turn */
+};
+
+typedef struct Arrival {
+        struct Arrival *next;
+        int fd;
+        uint16_t port;
+        uint64_t accepted_usec;
+} Arrival;
+
+struct Link {
+        LinkSetup setup;
+        pthread_t thread;
+        int wake_fd;
+        pthread_mutex_t lock; /* of what stands below it */
+        Arrival *arrivals, **arrivals_end;
+        LinkCounts counts;
+        SessionProblem problem;
+        bool is_stopping;
+        /* The thread's own. */
+        ssh_session session;
+        ssh_event event;
+        struct ssh_counter_struct socket_counter, packet_counter;
+        Flow **flows;
+        size_t n_flows, n_flows_max;
+        struct pollfd *fds;
+        FlowBuffers buffers;
+        uint64_t asked_usec, heard_usec, heard_bytes;
+        unsigned pause_msec;
+        SessionStep last_step; /* that failed, and was told */
+};
+
+/* ── What others see ── */
+
+LinkCounts link_counts(Link *link)
+{
+        LinkCounts counts;
+
+        (void) pthread_mutex_lock(&link->lock);
+        counts = link->counts;
+        (void) pthread_mutex_unlock(&link->lock);
+        return counts;
+}
+
+void link_problem(Link *link, SessionProblem *ret_problem)
+{
+        (void) pthread_mutex_lock(&link->lock);
+        *ret_problem = link->problem;
+        (void) pthread_mutex_unlock(&link->lock);
+}
+
+static bool is_stopping(Link *link)
+{
+        bool is;
+
+        (void) pthread_mutex_lock(&link->lock);
+        is = link->is_stopping;
+        (void) pthread_mutex_unlock(&link->lock);
+        return is;
+}
+
+static void wake(Link *link)
+{
+        static const uint64_t one = 1;
+
+        /* Full means that it is awake. */
+        if (write(link->wake_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
+                log_warning(-errno, "Cannot wake link %u: %m", link->setup.index);
+}
+
+static void beat(Link *link)
+{
+        uint64_t up = 0, down = 0;
+
+        for (size_t i = 0; i < link->n_flows; i++) {
+                up += link->flows[i]->n_up;
+                down += link->flows[i]->n_down;
+                link->flows[i]->n_up = link->flows[i]->n_down = 0;
+        }
+        (void) pthread_mutex_lock(&link->lock);
+        link->counts.beat_usec = clock_monotonic_usec();
+        link->counts.n_up += up;
+        link->counts.n_down += down;
+        (void) pthread_mutex_unlock(&link->lock);
+}
+
+static void set_state(Link *link, LinkState state, const SessionProblem *problem)
+{
+        static const uint64_t one = 1;
+
+        (void) pthread_mutex_lock(&link->lock);
+        link->counts.state = state;
+        if (state == LINK_UP)
+                link->counts.n_sessions++;
+        link->problem = problem ? *problem : (SessionProblem){};
+        (void) pthread_mutex_unlock(&link->lock);
+        /* Full means that there is news already. */
+        if (write(link->setup.told_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
+                log_warning(-errno, "Cannot tell of link %u: %m", link->setup.index);
+}
+
+/* ── Flows ── */
+
+static bool make_room(Link *link)
+{
+        size_t n = link->n_flows_max > 0 ? link->n_flows_max * 2 : 16;
+        struct pollfd *fds;
+        Flow **flows;
+
+        if (link->n_flows < link->n_flows_max)
+                return true;
+        flows = reallocarray(link->flows, n, sizeof(*flows));
+        if (!flows)
+                return false;
+        link->flows = flows;
+        fds = reallocarray(link->fds, n + 2, sizeof(*fds));
+        if (!fds)
+                return false;
+        link->fds = fds;
+        link->n_flows_max = n;
+        return true;
+}
+
+static void count(Link *link, int flows, unsigned opened, unsigned refused)
+{
+        (void) pthread_mutex_lock(&link->lock);
+        link->counts.n_flows = (unsigned) ((int) link->counts.n_flows + flows);
+        link->counts.n_opened += opened;
+        link->counts.n_refused += refused;
+        (void) pthread_mutex_unlock(&link->lock);
+}
+
+static void add_flow(Link *link, Flow *flow)
+{
+        if (!flow || !make_room(link)) {
+                flow_free(flow);
+                count(link, -1, 0, 1);
+                return;
+        }
+        link->flows[link->n_flows++] = flow;
+}
+
+static Arrival *take_arrivals(Link *link)
+{
+        uint64_t n;
+        Arrival *list;
+
+        if (read(link->wake_fd, &n, sizeof(n)) < 0 && errno != EAGAIN)
+                log_warning(-errno, "Cannot read news: %m");
+        (void) pthread_mutex_lock(&link->lock);
+        list = link->arrivals;
+        link->arrivals = NULL;
+        link->arrivals_end = &link->arrivals;
+        (void) pthread_mutex_unlock(&link->lock);
+        return list;
+}
+
+static void add_arrivals(Link *link)
+{
+        Arrival *list = take_arrivals(link), *next;
+
+        for (; list; list = next) {
+                next = list->next;
+                add_flow(link, flow_new_out(link->session, &link->buffers, list->fd, list->port,
+                                            list->accepted_usec));
+                free(list);
+        }
+}
+
+int link_add(Link *link, int fd, uint16_t port, uint64_t accepted_usec)
+{
+        Arrival *arrival = malloc(sizeof(Arrival));
+
+        if (!arrival) {
+                (void) close(fd);
+                return -ENOMEM;
+        }
+        *arrival = (Arrival){ .fd = fd, .port = port, .accepted_usec = accepted_usec };
+        (void) pthread_mutex_lock(&link->lock);
+        *link->arrivals_end = arrival;
+        link->arrivals_end = &arrival->next;
+        link->counts.n_flows++;
+        (void) pthread_mutex_unlock(&link->lock);
+        wake(link);
+        return 0;
+}
+
+static void accept_reverse(Link *link)
+{
+        ssh_channel channel;
+
+        while (link->setup.reverse_port > 0 &&
+               (channel = ssh_channel_open_forward_port(link->session, 0, NULL, NULL, NULL))) {
+                count(link, 1, 0, 0);
+                add_flow(link,
+                         flow_new_in(link->session, &link->buffers, channel, link->setup.api_port));
+        }
+}
+
+static void step_flows(Link *link, const struct pollfd *fds, size_t n_fds)
+{
+        for (size_t i = 0; i < link->n_flows; i++) {
+                Flow *flow = link->flows[i];
+                bool was_open = flow->state == FLOW_OPEN;
+
+                flow_step(flow, i < n_fds ? fds[i].revents : 0);
+                if (!was_open && flow->state != FLOW_OPENING && flow->state != FLOW_CONNECTING)
+                        count(link, 0, flow->state == FLOW_OPEN, flow->state != FLOW_OPEN);
+        }
+}
+
+static void drop_finished(Link *link)
+{
+        size_t n = 0;
+
+        beat(link); /* counts what they moved */
+        for (size_t i = 0; i < link->n_flows; i++) {
+                Flow *flow = link->flows[i];
+
+                if (flow->state != FLOW_OVER) {
+                        link->flows[n++] = flow;
+                        continue;
+                }
+                flow_free(flow);
+                count(link, -1, 0, 0);
+        }
+        link->n_flows = n;
+}
+
+/* ── The session ── */
+
+/* Takes in what has come. libssh reads 4 KiB at a time. */
+static int pump(Link *link)
+{
+        for (unsigned i = 0; i < PUMP_MAX; i++) {
+                uint64_t before = link->socket_counter.in_bytes;
+
+                if (ssh_event_dopoll(link->event, 0) == SSH_ERROR ||
+                    !ssh_is_connected(link->session))
+                        return -ECONNRESET;
+                if (link->socket_counter.in_bytes == before)
+                        break;
+        }
+        return 0;
+}
+
+/* Asks when it is time. -ETIMEDOUT: nobody has answered for too long. */
+static int look_whether_it_lives(Link *link)
+{
+        uint64_t now = clock_monotonic_usec();
+
+        if (link->socket_counter.in_bytes != link->heard_bytes) {
+                link->heard_bytes = link->socket_counter.in_bytes;
+                link->heard_usec = now;
+        }
+        if (now - link->heard_usec > SILENCE_SEC * USEC_PER_SEC)
+                return -ETIMEDOUT;
+        if (now - link->asked_usec > ASK_SEC * USEC_PER_SEC) {
+                link->asked_usec = now;
+                (void) ssh_send_keepalive(link->session);
+        }
+        return 0;
+}
+
+static int wait_for_news(Link *link, size_t *ret_n)
+{
+        int flags = ssh_get_poll_flags(link->session);
+        bool begins = false;
+
+        link->fds[0] = (struct pollfd){ .fd = link->wake_fd, .events = POLLIN };
+        link->fds[1] = (struct pollfd){
+                .fd = ssh_get_fd(link->session),
+                .events = (short) (POLLIN | (flags & SSH_WRITE_PENDING ? POLLOUT : 0)),
+        };
+        for (size_t i = 0; i < link->n_flows; i++) {
+                Flow *flow = link->flows[i];
+                short events = flow_events(flow);
+
+                begins = begins || (flow->has_data && flow->rest_size == 0);
+                link->fds[i + 2] =
+                                (struct pollfd){ .fd = events ? flow->fd : -1, .events = events };
+        }
+        *ret_n = link->n_flows;
+        return poll(link->fds, link->n_flows + 2, begins ? 0 : 1000) < 0 && errno != EINTR ? -errno
+                                                                                           : 0;
+}
+
+/* Until the session is lost. */
+static int serve(Link *link)
+{
+        int r = 0;
+
+        while (r >= 0 && !is_stopping(link)) {
+                size_t n;
+
+                r = wait_for_news(link, &n);
+                if (r < 0)
+                        break;
+                if (link->fds[1].revents)
+                        r = pump(link);
+                if (r < 0)
+                        break;
+                accept_reverse(link);
+                step_flows(link, link->fds + 2, n);
+                if (link->fds[0].revents) {
+                        add_arrivals(link);
+                        step_flows(link, NULL, 0);
+                }
+                drop_finished(link);
+                r = ssh_is_connected(link->session) ? look_whether_it_lives(link) : -ECONNRESET;
+        }
+        return r;
+}
+
+static int open_session(Link *link, SessionProblem *problem)
+{
+        int r;
+
+        r = session_open(&link->setup.place, NULL, NULL, &link->session, problem);
+        if (r >= 0 && link->setup.reverse_port > 0)
+                r = session_listen(link->session, link->setup.reverse_port, problem);
+        if (r < 0)
+                return r;
+        link->socket_counter = link->packet_counter = (struct ssh_counter_struct){};
+        ssh_set_counters(link->session, &link->socket_counter, &link->packet_counter);
+        ssh_set_blocking(link->session, 0);
+        link->event = ssh_event_new();
+        if (!link->event || ssh_event_add_session(link->event, link->session) != SSH_OK)
+                return -ENOMEM;
+        link->heard_bytes = 0;
+        link->heard_usec = link->asked_usec = clock_monotonic_usec();
+        return 0;
+}
+
+static void close_session(Link *link)
+{
+        while (link->n_flows > 0) {
+                flow_free(link->flows[--link->n_flows]);
+                count(link, -1, 0, 0);
+        }
+        if (link->event) {
+                if (link->session)
+                        (void) ssh_event_remove_session(link->event, link->session);
+                ssh_event_free(link->event);
+                link->event = NULL;
+        }
+        if (link->session)
+                session_close(link->session);
+        link->session = NULL;
+        /* Those whose turn never came. */
+        for (Arrival *list = take_arrivals(link), *next; list; list = next) {
+                next = list->next;
+                (void) close(list->fd);
+                free(list);
+                count(link, -1, 0, 1);
+        }
+}
+
+static void pause_before_next(Link *link)
+{
+        unsigned chance = 0;
+
+        if (getrandom(&chance, sizeof(chance), 0) < 0)
+                chance = (unsigned) clock_monotonic_usec();
+        link->pause_msec = link->pause_msec == 0 ? PAUSE_MIN_MSEC : link->pause_msec * 2;
+        if (link->pause_msec > PAUSE_MAX_MSEC)
+                link->pause_msec = PAUSE_MAX_MSEC;
+        beat(link);
+        (void) poll(&(struct pollfd){ .fd = link->wake_fd, .events = POLLIN }, 1,
+                    (int) (link->pause_msec / 2 + chance % link->pause_msec));
+        beat(link);
+}
+
+/* The same reason is told once, and by one link for all. */
+static void tell_problem(Link *link, const SessionProblem *problem)
+{
+        if (link->setup.index > 0 || problem->step == link->last_step)
+                return;
+        link->last_step = problem->step;
+        (void) log_event(LOG_ERR, 0, NULL, MESSAGE_NONE, "The tunnel is down (%s): %s. %s",
+                         session_step_to_string(problem->step), problem->text, problem->remedy);
+}
+
+static void *run(void *userdata)
+{
+        Link *link = userdata;
+
+        while (!is_stopping(link)) {
+                SessionProblem problem = { .step = SESSION_STEP_INVALID };
+                int r;
+
+                beat(link);
+                r = open_session(link, &problem);
+                if (r < 0) {
+                        set_state(link, LINK_DOWN, &problem);
+                        tell_problem(link, &problem);
+                        close_session(link);
+                        pause_before_next(link);
+                        continue;
+                }
+                set_state(link, LINK_UP, NULL);
+                link->last_step = SESSION_STEP_INVALID;
+                link->pause_msec = 0;
+                r = serve(link);
+                set_state(link, LINK_DOWN, NULL);
+                if (r < 0)
+                        log_warning(r, "Link %u to the hub is lost: %s", link->setup.index,
+                                    r == -ETIMEDOUT ? "the hub says nothing any more"
+                                                    : strerror(-r));
+                close_session(link);
+        }
+        return NULL;
+}
+
+static char *memory_new(size_t size)
+{
+        void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+        return p == MAP_FAILED ? NULL : p;
+}
+
+int link_new(const LinkSetup *setup, Link **ret_link)
+{
+        Link *link = calloc(1, sizeof(Link));
+
+        if (!link)
+                return -ENOMEM;
+        link->setup = *setup;
+        link->last_step = SESSION_STEP_INVALID;
+        link->arrivals_end = &link->arrivals;
+        link->counts.beat_usec = clock_monotonic_usec();
+        link->buffers = (FlowBuffers){ memory_new(FLOW_UP_SIZE), memory_new(FLOW_WINDOW) };
+        link->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        /* It lives as long as the program, and so does what it has. */
+        if (!link->buffers.up || !link->buffers.down || link->wake_fd < 0 || !make_room(link))
+                return -ENOMEM;
+        if (pthread_mutex_init(&link->lock, NULL) != 0 ||
+            pthread_create(&link->thread, NULL, run, link) != 0)
+                return -EAGAIN;
+        *ret_link = link;
+        return 0;
+}
+
+void link_stop(Link *link)
+{
+        struct timespec end;
+
+        (void) pthread_mutex_lock(&link->lock);
+        link->is_stopping = true;
+        (void) pthread_mutex_unlock(&link->lock);
+        wake(link);
+        (void) clock_gettime(CLOCK_REALTIME, &end);
+        end.tv_sec += STOP_SEC;
+        (void) pthread_timedjoin_np(link->thread, NULL, &end);
+}

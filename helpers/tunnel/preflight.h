@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The way to the hub, tried step by step on the configured port and told to people. The first step that fails has a name, an address and
+ * a remedy.
+ */
+#pragma once
+
+#include "session.h"
+
+/* Prints a line for each step. 0, or negative after one that failed. */
+int preflight(const SessionPlace *place, uint16_t reverse_port, PortRange ports);

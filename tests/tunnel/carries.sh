@@ -1,0 +1,56 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# What goes through the tunnel: disks both ways, many connections at once, connections that end halfway, rudely or not at all, and the
+# way back to the node's API. Keys are exchanged anew in the middle.
+
+. "$(dirname "$0")/../lib/tap.sh"
+. "$SENDENSE_SRC/tests/tunnel/tunnel-lab.bash"
+
+tunnel_lab_up
+# Often, so that every copy here meets it.
+require "keys change after 16 MiB" in_hub 'install -d /run/systemd/system/sendense-sshd.service.d && printf "[Service]\nExecStart=\nExecStart=/usr/sbin/sshd -D -f /run/sendense-sshd/sshd_config -o RekeyLimit=16M\n" >/run/systemd/system/sendense-sshd.service.d/90-test.conf &&
+    systemctl daemon-reload && systemctl restart sendense-sshd'
+tunnel_up
+is "$(node ss -Hltn | grep -c '127\.0\.0\.1:10[12][0-9][0-9] ')" 101 "the node listens on every port of the range"
+ok "all sessions stand" eventually "$patience_sec" all_sessions
+echo_server 10110
+works "an echo"
+
+server 10100 nbdkit -f -i 127.0.0.1 -p 10100 memory 128M
+# shellcheck disable=SC2016 # expanded in the machine
+ok "a disk goes to the hub and back, by several connections" in_node '
+    nbdkit -f -U /tmp/source.sock sparse-random size=128M percent=60 seed=5 & pid=$!
+    until [ -S /tmp/source.sock ]; do sleep 0.05; done
+    nbdcopy "nbd+unix:///?socket=/tmp/source.sock" nbd://127.0.0.1:10100 &&
+        nbdcopy "nbd+unix:///?socket=/tmp/source.sock" /tmp/sent && nbdcopy nbd://127.0.0.1:10100 /tmp/got &&
+        cmp /tmp/sent /tmp/got
+    rc=$?; kill $pid; rm -f /tmp/sent /tmp/got; exit $rc'
+
+# Half a connection: what the client ends, the server hears; what the server says after that still comes.
+server 10111 socat TCP4-LISTEN:10111,bind=127.0.0.1,fork,reuseaddr 'SYSTEM:sum=$(sha256sum); echo "heard $sum"'
+# shellcheck disable=SC2016 # expanded in the machine
+is "$(in_node 'printf all | socat -t 30 - TCP4:127.0.0.1:10111')" "heard $(printf all | sha256sum | tr -s ' ')" "the end of one direction passes, the other stays open"
+
+# 500 at once.
+# shellcheck disable=SC2016 # expanded in the machine
+is "$(in_node 'for ((i = 0; i < 500; i++)); do { echo "line $i" | timeout 60 socat -t 60 - TCP4:127.0.0.1:10110; } & done; wait' | sort -u | wc -l)" 500 \
+    "500 connections at once all get their answer"
+
+# One that never reads holds up nobody else; one that never writes, and one that resets, leave nothing.
+server 10112 socat TCP4-LISTEN:10112,bind=127.0.0.1,fork,reuseaddr 'SYSTEM:cat /dev/zero'
+node systemd-run --quiet --unit=deaf --service-type=exec -- socat -u TCP4:127.0.0.1:10112 'EXEC:sleep 1000'
+node systemd-run --quiet --unit=mute --service-type=exec -- socat -u 'EXEC:sleep 1000' TCP4:127.0.0.1:10110
+works "beside one that never reads and one that never writes"
+node systemctl stop deaf mute
+for _ in 1 2 3 4 5; do
+    in_node 'exec 3<>/dev/tcp/127.0.0.1/10112; head -c 100000 <&3 >/dev/null' # ends with unread bytes: a reset
+done
+gone() { [[ $(tunnel_status) == *" 0 connections"* ]] && [ "$(hub ss -Htn state established 'sport = 10112' | wc -l)" = 0 ]; }
+ok "connections that were reset are gone at both ends" eventually "$patience_sec" gone || diag "$(tunnel_status)"
+works "after all that"
+
+# The way back.
+require "the node's API" node systemctl start sendense-node-api.socket sendense-node.service
+like "$(hub curl -s --max-time 20 -o /dev/null -w '%{http_code}' http://127.0.0.1:9081/api/v1/health)" '^(200|401)$' "the hub reaches the node's API"
+done_testing

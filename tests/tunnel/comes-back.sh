@@ -1,0 +1,64 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# The tunnel comes back without a hand, whatever ended it, and what was connected while it was away is held for a while and then
+# closed, never left hanging. sshd alone is needed for it: hub and database do not run here at all.
+
+. "$(dirname "$0")/../lib/tap.sh"
+. "$SENDENSE_SRC/tests/tunnel/tunnel-lab.bash"
+
+tunnel_lab_up 443 "HoldSec=5s"
+tunnel_up
+ok "all sessions stand" eventually "$patience_sec" all_sessions
+echo_server 10110
+works "at first"
+first=$(node systemctl show --value -p MainPID sendense-tunnel.service)
+
+back() { # NAME
+    ok "$1: all sessions stand again" eventually 90 all_sessions || diag "$(tunnel_status)"
+    works "$1"
+}
+
+hub systemctl restart sendense-sshd
+back "sshd started anew"
+
+# A connection that comes while sshd is down waits for it; one that waits too long is closed.
+hub systemctl stop sendense-sshd
+ok "without sshd there is no session" eventually "$patience_sec" no_session
+like "$(tunnel_status)" 'hub \(10\.99\.[0-9.]+\) port 443: Connection refused' "and it says why"
+# shellcheck disable=SC2016 # expanded in the machine
+is "$(in_node 'before=$SECONDS; timeout 60 socat -u TCP4:127.0.0.1:10110 - ; echo "rc $? $((SECONDS - before >= 4 && SECONDS - before < 50))"')" "rc 0 1" \
+    "a connection is held, then closed"
+node systemd-run --quiet --unit=waits --service-type=exec -p StandardOutput=file:/tmp/waited -- bash -c 'echo patience | socat -t 60 - TCP4:127.0.0.1:10110'
+hub systemctl start sendense-sshd
+waited() { [ "$(node cat /tmp/waited)" = patience ]; }
+ok "one that waits is served when sshd is back" eventually "$patience_sec" waited || diag "$(node cat /tmp/waited)" "$(tunnel_status)"
+back "sshd stopped and started"
+
+hub bash -c 'kill -KILL $(systemctl show --value -p MainPID sendense-sshd)'
+back "sshd killed"
+
+lab link node down
+in_node 'echo | timeout 2 socat -t 1 - TCP4:127.0.0.1:10110' >/dev/null
+lab link node up
+back "the cable pulled and put back"
+
+# Packets that vanish: nobody is told, and it is noticed all the same.
+lab drop node on
+# shellcheck disable=SC2016 # expanded in the machine
+begin=${EPOCHREALTIME/[.,]/}
+ok "silence is noticed" eventually 90 no_session
+diag "noticed after $(((${EPOCHREALTIME/[.,]/} - begin) / 1000)) ms (promised: 30 s)"
+lab drop node off
+back "a line that was silent"
+
+lab reboot hub
+require "sshd of the hub that was rebooted" hub systemctl start sendense-sshd
+echo_server 10110
+back "the hub rebooted"
+is "$(node systemctl show --value -p MainPID sendense-tunnel.service)" "$first" "it was one process all the time"
+
+lab crash node
+ok "after a power cut the node's tunnel comes by itself" eventually 90 all_sessions || diag "$(tunnel_status)"
+works "a node that lost its power"
+done_testing

@@ -1,0 +1,56 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# The preflight names the step that fails, the address and port, and the remedy; on the port that is configured, which is not the
+# usual one here, and which sshd has from its own one line.
+
+. "$(dirname "$0")/../lib/tap.sh"
+. "$SENDENSE_SRC/tests/tunnel/tunnel-lab.bash"
+
+tunnel_lab_up 2222
+out=$(preflight)
+is "$?" 0 "a way that is open: status 0"
+is "$(awk '/^ok/ { print $2 }' <<<"$out" | paste -sd' ')" "resolve connect banner keys host-key login reverse forward" "each step is told"
+like "$out" '^ok +connect +10\.99\.[0-9.]+ port 2222' "the configured port is the one that is tried"
+tunnel_up
+is "$(hub ss -Htn state established 'sport = 2222' | wc -l)" 4 "and the one that the tunnel uses"
+node systemctl stop sendense-tunnel.socket sendense-tunnel.service
+
+# fails NAME STEP TEXT: at that step, with that text.
+fails() {
+    out=$(preflight)
+    is "$?" 1 "$1: status 1"
+    is "$(awk '/^FAILED/ { print $2 }' <<<"$out")" "$2" "$1: the step" || diag "$out"
+    like "$(tr -s '\n ' ' ' <<<"$out")" "$3" "$1: why, and what to do"
+}
+wrong() { # LINE FAILS...
+    node install -m 644 /dev/stdin /etc/sendense/node.conf.d/60-wrong.conf <<<"[Tunnel]
+$1"
+    fails "${@:2}"
+    node rm /etc/sendense/node.conf.d/60-wrong.conf
+}
+wrong Hub=nowhere.invalid "an unknown name" resolve 'nowhere\.invalid: .*Hub=.*DNS'
+wrong SshPort=2223 "a port where nothing listens" connect 'hub \(10\.99\.[0-9.]+\) port 2223: Connection refused.*sendense-sshd\.service'
+wrong Ports=10100-10300 "a range that is wider than the hub's" forward 'forbids connections to its 127\.0\.0\.1:10300.*Exports. Ports='
+wrong ReversePort=10500 "a way back that no node may have" reverse 'does not let this node listen on its 127\.0\.0\.1:10500'
+wrong ReversePort=9082 "another node's way back" reverse '127\.0\.0\.1:9082.*sendensectl node list'
+
+require "a web server at the hub" hub systemd-run --quiet --unit=web --service-type=exec socat TCP4-LISTEN:2224,fork,reuseaddr \
+    'SYSTEM:printf "HTTP/1.1 400 Bad Request\r\n\r\n"'
+require "a server that says nothing" hub systemd-run --quiet --unit=mute --service-type=exec socat TCP4-LISTEN:2225,fork,reuseaddr 'EXEC:sleep 100'
+wrong SshPort=2224 "a web server on the port" banner "port 2224 is no SSH server: it says 'HTTP/1\.1.*another.*SshPort="
+wrong SshPort=2225 "somebody who says nothing" banner 'port 2225 takes the connection and says nothing for 10 s'
+
+server 9081 socat TCP4-LISTEN:9081,bind=127.0.0.1,fork EXEC:cat
+fails "a stranger on the reverse port" reverse 'does not let this node listen on its 127\.0\.0\.1:9081.*ss -ltnp'
+hub systemctl stop server-9081
+
+in_node 'mv /etc/sendense/tunnel/key /etc/sendense/tunnel/right && ssh-keygen -q -t ed25519 -N "" -f /etc/sendense/tunnel/key'
+fails "a key that the hub does not know" login "does not accept this node's key SHA256:.*enrolled"
+in_node 'mv /etc/sendense/tunnel/right /etc/sendense/tunnel/key; cp /etc/sendense/tunnel/key.pub /etc/sendense/tunnel/hub-key'
+fails "another hub's key" host-key 'hub shows the key SHA256:.* and SHA256:.* is pinned.*somebody stands between'
+node rm /etc/sendense/tunnel/hub-key
+out=$(preflight)
+is "$?" 78 "no pinned key: status 78"
+like "$out" 'Cannot read the hub.s key /etc/sendense/tunnel/hub-key: .*enroll' "and who makes it"
+done_testing

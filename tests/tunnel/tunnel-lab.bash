@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+#
+# For tests of the tunnel on two booted machines: source it after tap.sh, call tunnel_lab_up. The hub runs sendense-sshd, the node
+# sendense-tunnel as its generator makes it, and the node's HTTP API. The keys are exchanged by hand.
+
+# shellcheck source=tests/lab/with-lab.bash
+. "$SENDENSE_SRC/tests/lab/with-lab.bash"
+
+patience_sec=60
+
+hub() { on hub "$@"; }
+node() { on node "$@"; }
+in_hub() { hub bash -c "$1" _ "${@:2}"; }
+in_node() { node bash -c "$1" _ "${@:2}"; }
+
+# tunnel_lab_up [PORT [NODE-LINES]]: boots both; the ssh port stands once in each machine's config.
+tunnel_lab_up() {
+    command -v nbdkit >/dev/null || skip_all "nbdkit is missing (package nbdkit)"
+    [ -x /usr/sbin/sshd ] || skip_all "sshd is missing (package openssh-server)"
+    export HUB_MACHINE_ENABLE=no
+    lab_up --names "hub node" --install "$SENDENSE_BUILD" --hook "$SENDENSE_SRC/tests/lab/hub-machine"
+    ssh_port=${1:-443}
+    require "the hub's port is set" hub install -D -m 644 /dev/stdin /etc/sendense/hub.conf.d/50-test.conf <<<"[Tunnel]
+SshPort=$ssh_port"
+    require "its sshd starts" hub systemctl start sendense-sshd.service
+    enroll site1 9081
+    node_config "${2:-}"
+}
+
+# enroll NAME REVERSE-PORT: the node gets a key pair, the hub learns it, the node pins the hub's key.
+enroll() {
+    local key
+    # shellcheck disable=SC2016 # expanded in the machine
+    key=$(in_node 'rm -f /etc/sendense/tunnel/key && ssh-keygen -q -t ed25519 -N "" -f /etc/sendense/tunnel/key && cut -d" " -f1,2 /etc/sendense/tunnel/key.pub')
+    nodes_are "$1 $2 $key"
+    hub cat /var/lib/sendense-sshd/host-key.pub | node tee /etc/sendense/tunnel/hub-key >/dev/null
+}
+nodes_are() { # LINES
+    hub install -m 640 -o sendense -g sendense-tunnel /dev/stdin /var/lib/sendense-nodes/keys <<<"$1"
+}
+
+# node_config LINES: [Tunnel] of the node, beside what all tests want; systemd makes the sockets anew.
+node_config() {
+    require "the node's settings are written" node install -D -m 644 /dev/stdin /etc/sendense/node.conf.d/50-test.conf <<<"[Tunnel]
+Hub=hub
+SshPort=$ssh_port
+$1"
+    node systemctl stop sendense-tunnel.socket sendense-tunnel.service 2>/dev/null
+    node systemctl daemon-reload
+}
+
+# tunnel_up: started, and ready by its own word.
+tunnel_up() {
+    require "the sockets of the tunnel" node systemctl start sendense-tunnel.socket
+    require "the tunnel is up" node systemctl start sendense-tunnel.service
+}
+
+# tunnel_status: what it says of itself in one line.
+tunnel_status() { node systemctl show --value -p StatusText sendense-tunnel.service; }
+all_sessions() { [[ $(tunnel_status) == *"by 4 of 4 sessions"* ]]; }
+no_session() { [[ $(tunnel_status) == "Not connected"* ]]; }
+
+# server PORT COMMAND...: a program at the hub that serves on a port of its loopback.
+server() {
+    hub systemctl reset-failed "server-$1.service" 2>/dev/null
+    require "a server on port $1 of the hub" hub systemd-run --quiet --unit="server-$1" --service-type=exec -- "${@:2}"
+    ok "and it listens" eventually "$patience_sec" in_hub "ss -Hltn 'sport = $1' | grep -q ."
+}
+echo_server() { server "$1" socat "TCP4-LISTEN:$1,bind=127.0.0.1,fork,reuseaddr" EXEC:cat; }
+
+# works NAME: bytes pass both ways and are the same.
+works() {
+    # shellcheck disable=SC2016 # expanded in the machine
+    ok "$1: bytes pass both ways, whole" in_node '
+        head -c 3000000 /dev/urandom >/tmp/works && [ "$(timeout 60 socat -t 60 - TCP4:127.0.0.1:10110 </tmp/works | sha256sum)" = "$(sha256sum </tmp/works)" ]' ||
+        diag "$(tunnel_status)"
+}
+
+preflight() { node /usr/lib/sendense/sendense-tunnel --preflight 2>&1; }
