@@ -472,6 +472,9 @@ int task_cancel(Task *task, const char *principal)
                                      .vm = task_request(task, "vm_name"),
                                      .principal = principal };
 
+        /* Who has not heard the answer asks again. */
+        if (strcmp(task_text(task, "Ending"), "cancelled") == 0)
+                return 0;
         if (task_state_is_final(task->state) || task->state == TASK_RELEASING)
                 return -EALREADY;
         task_set(task, "Ending", json_string("cancelled"));

@@ -3,6 +3,7 @@
 #
 # For tests of the node on a booted machine: source it after tap.sh, call node_up. The machine runs sendense-node and its
 # HTTP API as installed, VMware's simulator beside them, and qemu-nbd for targets. Everything is asked by curl and busctl.
+# With peer=vc the simulator and the targets are on a machine of their own, and outlive the node's.
 
 # shellcheck source=tests/lab/with-lab.bash
 . "$SENDENSE_SRC/tests/lab/with-lab.bash"
@@ -14,9 +15,13 @@ patience_sec=60
 uuid=
 job=0
 
+peer=${peer:-node}
+peer_address=127.0.0.1
+
 node() { on node "$@"; }
 in_node() { node bash -c "$1" _ "${@:2}"; }
-simctl() { node env SENDENSE_BUILD="$inner_build" "$simctl_bin" -C /srv/sim "$@"; }
+in_peer() { on "$peer" bash -c "$1" _ "${@:2}"; }
+simctl() { on "$peer" env SENDENSE_BUILD="$inner_build" "$simctl_bin" -C /srv/sim "$@"; }
 
 # node_up [SETTINGS]: the machine, with these lines in node.conf.
 node_up() {
@@ -32,10 +37,18 @@ install -D -m 644 /dev/stdin "\$2/etc/sendense/node.conf.d/50-test.conf" <<'Y'
 LogLevel=debug
 ${1:-}
 Y
+[ "\$1" = node ] || exit 0
 systemctl --quiet --root="\$2" enable sendense-node.service sendense-node-api.socket
+printf 'd /run/sendense-test 0777 root root\\n' >"\$2/etc/tmpfiles.d/fault.conf"
+install -D -m 644 /dev/stdin "\$2/etc/systemd/system/sendense-node.service.d/fault-points.conf" <<'Y'
+[Service]
+ReadWritePaths=-/run/sendense-test
+Y
 X
     chmod +x "$TEST_TMP/hook"
-    lab_up --names node --bind "$SENDENSE_SRC:/srv/src" --bind "$SENDENSE_BUILD:/srv/build" --install "$SENDENSE_BUILD" --hook "$SENDENSE_SRC/tests/lab/hub-machine" --hook "$TEST_TMP/hook"
+    local names=node
+    [ "$peer" = node ] || names="node $peer"
+    lab_up --names "$names" --bind "$SENDENSE_SRC:/srv/src" --bind "$SENDENSE_BUILD:/srv/build" --install "$SENDENSE_BUILD" --hook "$SENDENSE_SRC/tests/lab/hub-machine" --hook "$TEST_TMP/hook"
     require "the node is ready" eventually "$patience_sec" node systemctl is-active sendense-node.service
     # shellcheck disable=SC2016 # expanded in the machine
     require "a token" in_node 'openssl rand -hex 32 >/srv/token &&
@@ -44,7 +57,11 @@ X
 
 # vcenter_up [OPTION...]: the simulator, and its VM web01 as the VM of the tests.
 vcenter_up() {
-    require "the vCenter peer starts" node env SENDENSE_BUILD="$inner_build" "$simctl_bin" start /srv/sim "$@"
+    if [ "$peer" != node ]; then
+        peer_address=$(lab names | awk -v name="$peer" '$1 == name { print $2 }')
+        set -- "$@" -l "$peer_address:0" -san "$peer_address"
+    fi
+    require "the vCenter peer starts" on "$peer" env SENDENSE_BUILD="$inner_build" "$simctl_bin" start /srv/sim "$@"
     simctl set task-ms=0 >/dev/null
     url=$(simctl ready url)
     ca=$(simctl ready ca)
@@ -63,7 +80,7 @@ vm_new() {
     simctl vm add name=web01 disks="$1" >/dev/null
     uuid=$(simctl vm list | jq -r '.[] | select(.name == "web01") | .instance_uuid')
     mapfile -t keys < <(simctl vm list | jq -r '.[] | select(.name == "web01") | .disks[].key')
-    node install -m 644 "$ca" /etc/sendense/ca.pem
+    on "$peer" cat "$ca" | node install -m 644 /dev/stdin /etc/sendense/ca.pem
 }
 
 # targets_up NAME [PARENT]: an image for each disk, in the hub's shape, served as the hub does; PARENT is the layer below.
@@ -73,24 +90,26 @@ targets_up() {
     for key in "${keys[@]}"; do
         port=$((port + 1))
         # shellcheck disable=SC2016 # expanded in the machine
-        require "an image for disk $key" in_node 'cd /srv && qemu-img create -q -f qcow2 -o cluster_size=1M,extended_l2=on ${4:+-b "$2-$4.qcow2" -F qcow2} "$2-$1.qcow2" ${5:+"$5"} &&
+        require "an image for disk $key" in_peer 'cd /srv && qemu-img create -q -f qcow2 -o cluster_size=1M,extended_l2=on ${4:+-b "$2-$4.qcow2" -F qcow2} "$2-$1.qcow2" ${5:+"$5"} &&
             systemd-run -q --unit="target-$2" -p Restart=on-failure -p RestartSec=100ms -p StartLimitIntervalSec=0 --collect -- \
-                qemu-nbd -t --shared=10 -x "$1-$2" -D "\${INVOCATION_ID}" -b 127.0.0.1 -p "$3" -f qcow2 "/srv/$2-$1.qcow2"' \
-            "$1" "$key" "$port" "${2:-}" "$(capacity "$key")"
-        targets=$(jq -nc --argjson t "$targets" --arg k "$key" --arg v "nbd://127.0.0.1:$port/$1-$key" '$t + {($k): $v}')
+                qemu-nbd -t --shared=10 -x "$1-$2" -D "\${INVOCATION_ID}" -b "$6" -p "$3" -f qcow2 "/srv/$2-$1.qcow2"' \
+            "$1" "$key" "$port" "${2:-}" "$(capacity "$key")" "$peer_address"
+        targets=$(jq -nc --argjson t "$targets" --arg k "$key" --arg v "nbd://$peer_address:$port/$1-$key" '$t + {($k): $v}')
     done
 }
 targets_down() {
     local key
-    for key in "${keys[@]}"; do node systemctl stop "target-$key"; done
+    for key in "${keys[@]}"; do on "$peer" systemctl stop "target-$key"; done
 }
 capacity() { simctl vm list | jq -r --argjson k "$1" '.[] | select(.name == "web01") | .disks[] | select(.key == $k) | .capacity'; }
+
+password() { on "$peer" cat /srv/sim/password; }
 
 # request TYPE [JQ]: the body of a start for the next job, changed by the filter.
 request() {
     jq -nc --arg type "$1" --argjson job "$job" --arg uuid "$uuid" --arg user "$user" --argjson targets "$targets" \
-        --arg password "$(node cat /srv/sim/password)" --argjson port "$(sed -E 's/.*:([0-9]+)\/.*/\1/' <<<"$url")" \
-        "{job_id: \$job, attempt: 1, vm_name: \"web01\", vm_path: \"DC0/vm/web01\", instance_uuid: \$uuid, vcenter_host: \"127.0.0.1\",
+        --arg password "$(password)" --arg host "$peer_address" --argjson port "$(sed -E 's/.*:([0-9]+)\/.*/\1/' <<<"$url")" \
+        "{job_id: \$job, attempt: 1, vm_name: \"web01\", vm_path: \"DC0/vm/web01\", instance_uuid: \$uuid, vcenter_host: \$host,
         vcenter_port: \$port, vcenter_user: \$user, vcenter_password: \$password, ca_file: \"/etc/sendense/ca.pem\",
         backup_type: \$type, nbd_targets: \$targets} | ${2:-.}"
 }
@@ -109,7 +128,7 @@ same() {
     for key in "${keys[@]}"; do
         want=$(simctl snapshots all=1 | jq -r --argjson k "$key" '[.[] | select(.user | not)][-1].disks[] | select(.key == $k).hash')
         # shellcheck disable=SC2016 # expanded in the machine
-        is "$(in_node 'qemu-img convert -U -f qcow2 -O raw "/srv/$2-$1.qcow2" /srv/back.raw && SENDENSE_BUILD="$3" "$4" hash /srv/back.raw | grep -oE "[0-9a-f]{64}"; rm -f /srv/back.raw' \
+        is "$(in_peer 'qemu-img convert -U -f qcow2 -O raw "/srv/$2-$1.qcow2" /srv/back.raw && SENDENSE_BUILD="$3" "$4" hash /srv/back.raw | grep -oE "[0-9a-f]{64}"; rm -f /srv/back.raw' \
             "$1" "$key" "$inner_build" "$simctl_bin")" "$want" "disk $key is what it was at the snapshot's moment"
     done
 }
@@ -118,10 +137,21 @@ same() {
 units_left() { node systemctl list-units --all --plain --no-legend 'sendense-copy-*' 'sendense-vsphere-*' 'sendense-jobs-*.slice'; }
 nothing_left() {
     [ "$(simctl left | jq -c '[.sessions, .snapshots, .tasks] | flatten')" = '[]' ] && [ -z "$(units_left)" ] &&
-        [ -z "$(node ls /run/sendense-node/units)" ]
+        [ -z "$(node ls /run/sendense-node/units)" ] && nothing_left_at_node
 }
-clean() { ok "$1: nothing is left" eventually "$patience_sec" nothing_left || diag "$(simctl left)" "$(units_left)"; }
+# What the one check after every fault says of the machine; the targets on it are the test's own.
+nothing_left_at_node() {
+    "$SENDENSE_SRC/tests/lib/nothing-left" --machine node --without vcenter,descriptors,database,repository,listeners,processes
+}
+clean() { ok "$1: nothing is left" eventually "$patience_sec" nothing_left || diag "$(simctl left)" "$(units_left)" "$(nothing_left_at_node 2>&1)"; }
+
+# no_secret NAME: the password is in no file of ours, and in no line of the journal.
+no_secret() {
+    # shellcheck disable=SC2016 # expanded in the machine
+    is "$(password | in_node 'IFS= read -r word; grep -rlF -e "$word" /var/lib/sendense-node /run/sendense-node /run/systemd/transient /etc/sendense
+        journalctl -q --no-pager -o cat | grep -cF -e "$word"')" 0 "$1: the password is in no file and no line of ours"
+}
 
 simctl_write() { # KEY OFFSET: the guest writes what comes on stdin
-    node env SENDENSE_BUILD="$inner_build" "$simctl_bin" -C /srv/sim disk write vm=web01 key="$1" offset="$2" >/dev/null
+    on "$peer" env SENDENSE_BUILD="$inner_build" "$simctl_bin" -C /srv/sim disk write vm=web01 key="$1" offset="$2" >/dev/null
 }
