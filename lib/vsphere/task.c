@@ -90,11 +90,20 @@ int task_wait(VSphere *v, const VSphereRef *task, VSphereRef *ret_result, VSpher
 int task_run(VSphere *v, const char *method, const VSphereRef *self, const char *arguments,
              VSphereRef *ret_result, VSphereError *error)
 {
-        VSphereRef task;
-        int r;
+        for (unsigned i = 0;; i++) {
+                VSphereRef task;
+                int r;
 
-        r = task_start(v, method, self, arguments, &task, error);
-        return r < 0 ? r : task_wait(v, &task, ret_result, error);
+                r = task_start(v, method, self, arguments, &task, error);
+                if (r >= 0)
+                        r = task_wait(v, &task, ret_result, error);
+                /* vCenter also takes a task, and has it fail with this: nothing was done. */
+                if (r >= 0 || !vsphere_error_is_fault(error, "TaskInProgress") ||
+                    i == BUSY_TRIES_MAX)
+                        return r;
+                if (vsphere_wait(v, BUSY_WAIT_MSEC, error) < 0)
+                        return -ECANCELED;
+        }
 }
 
 static bool is_about_snapshots(const char *what)
