@@ -18,11 +18,12 @@
 
 enum {
         ACCEPT_ROUND_MAX = 16,
+        ACCEPT_PAUSE_USEC = 1000 * 1000,
 };
 
 struct Credentials {
         int fd;
-        sd_event_source *source;
+        sd_event_source *source, *pause;
         CredentialsFind find;
         void *userdata;
 };
@@ -99,20 +100,44 @@ static void answer(Credentials *credentials, int fd)
                 (void) log_error(-errno, "%s did not get its credential: %m", unit);
 }
 
+static int on_pause_over(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        Credentials *credentials = userdata;
+
+        (void) source;
+        (void) usec;
+        credentials->pause = sd_event_source_disable_unref(credentials->pause);
+        return sd_event_source_set_enabled(credentials->source, SD_EVENT_ON);
+}
+
+/* The question stays in the queue, and so would wake the loop again at once. systemd waits for some seconds. */
+static void pause_accept(Credentials *credentials)
+{
+        if (sd_event_add_time_relative(sd_event_source_get_event(credentials->source),
+                                       &credentials->pause, CLOCK_MONOTONIC, ACCEPT_PAUSE_USEC, 0,
+                                       on_pause_over, credentials) >= 0)
+                (void) sd_event_source_set_enabled(credentials->source, SD_EVENT_OFF);
+}
+
 static int on_connection(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
+        Credentials *credentials = userdata;
+
         (void) source;
         (void) events;
         for (int i = 0; i < ACCEPT_ROUND_MAX; i++) {
                 _cleanup_close_ int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
                 if (peer < 0) {
-                        if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
-                                (void) log_error(-errno,
-                                                 "Cannot take a question for a credential: %m");
+                        if (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR)
+                                break;
+                        (void) log_error(-errno,
+                                         "Cannot take a question for a credential, trying again "
+                                         "in a second: %m");
+                        pause_accept(credentials);
                         break;
                 }
-                answer(userdata, peer);
+                answer(credentials, peer);
         }
         return 0;
 }
@@ -144,6 +169,7 @@ Credentials *credentials_free(Credentials *credentials)
 {
         if (!credentials)
                 return NULL;
+        sd_event_source_disable_unref(credentials->pause);
         sd_event_source_disable_unref(credentials->source);
         close(credentials->fd);
         free(credentials);
