@@ -14,6 +14,7 @@
 #include "bus/bus-json.h"
 #include "cleanup.h"
 #include "json-cleanup.h"
+#include "ledger.h"
 #include "log.h"
 #include "names.h"
 
@@ -180,6 +181,34 @@ static int method_get(sd_bus_message *call, void *userdata, sd_bus_error *error)
         return check(call, userdata, ACTION_INSPECT, do_get, error);
 }
 
+/* The file itself: what reads it is not this loop. */
+static int do_get_result(sd_bus_message *call, const char *principal, const void *request,
+                         void *userdata, sd_bus_error *error)
+{
+        _cleanup_close_ int fd = -1;
+        const Node *node = userdata;
+        Task *task;
+        int r;
+
+        (void) principal, (void) request;
+        r = read_task(call, node, &task, error);
+        if (r >= 0)
+                r = bus_options_none(call, error);
+        if (r >= 0)
+                r = ledger_open_result(node->ledger, task->job, &fd);
+        if (r == -ENOENT)
+                return bus_error_setf(error, BUS_ERROR_NOT_FOUND,
+                                      "Job %llu is %s and has copied nothing yet",
+                                      (unsigned long long) task->job,
+                                      task_state_to_string(task->state));
+        return r < 0 ? r : sd_bus_reply_method_return(call, "h", fd);
+}
+
+static int method_get_result(sd_bus_message *call, void *userdata, sd_bus_error *error)
+{
+        return check(call, userdata, ACTION_INSPECT, do_get_result, error);
+}
+
 static int do_cancel(sd_bus_message *call, const char *principal, const void *request,
                      void *userdata, sd_bus_error *error)
 {
@@ -273,6 +302,9 @@ static const sd_bus_vtable node_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetTask", SD_BUS_ARGS("t", job, "a{sv}", options),
                                 SD_BUS_RESULT("a{sv}", task), method_get,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetResult", SD_BUS_ARGS("t", job, "a{sv}", options),
+                                SD_BUS_RESULT("h", result), method_get_result,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Cancel", SD_BUS_ARGS("t", job, "a{sv}", options), SD_BUS_NO_RESULT,
                                 method_cancel, SD_BUS_VTABLE_UNPRIVILEGED),

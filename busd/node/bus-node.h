@@ -20,4 +20,5 @@ void bus_node_changed(Node *node, const char *property);
 void bus_task_added(const Task *task);
 void bus_task_changed(const Task *task);
 void bus_task_moved(Task *task); /* bytes; at most twice a second */
-void bus_task_removed(const Task *task);
+void bus_task_removed(const Task *task); /* it is over; the object stays for a while */
+void bus_task_dropped(const Task *task); /* the object goes; called while it is there */

@@ -210,3 +210,13 @@ void bus_task_removed(const Task *task)
                  task);
         bus_node_changed(task->node, "Tasks");
 }
+
+void bus_task_dropped(const Task *task)
+{
+        char path[TASK_OBJECT_PATH_SIZE];
+
+        if (!task->node->has_name)
+                return;
+        task_path(task, path);
+        complain(sd_bus_emit_object_removed(task->node->bus, path), task);
+}

@@ -104,6 +104,19 @@ int ledger_write_result(Ledger *ledger, uint64_t job, const json_t *result)
         return small_file_write_at(ledger->folder, name, 0600, text, size);
 }
 
+int ledger_open_result(Ledger *ledger, uint64_t job, int *ret_fd)
+{
+        char name[ROW_NAME_SIZE];
+        int fd;
+
+        result_name(job, name);
+        fd = openat(ledger->folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0)
+                return -errno;
+        *ret_fd = fd;
+        return 0;
+}
+
 int ledger_remove(Ledger *ledger, uint64_t job)
 {
         char row[ROW_NAME_SIZE], result[ROW_NAME_SIZE];

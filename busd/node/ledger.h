@@ -29,6 +29,9 @@ int ledger_write(Ledger *ledger, const json_t *row);
 /* The whole result of a job's copy, digests included, beside its row. */
 int ledger_write_result(Ledger *ledger, uint64_t job, const json_t *result);
 
+/* That result as a file to be read. -ENOENT: there is none. */
+int ledger_open_result(Ledger *ledger, uint64_t job, int *ret_fd);
+
 /* The row and the result. 0 also when there was none. */
 int ledger_remove(Ledger *ledger, uint64_t job);
 

@@ -110,6 +110,7 @@ void node_drop(Node *node, Task *task)
 
         if (r < 0)
                 (void) log_warning(r, "Cannot remove an old job from the ledger, ignoring: %m");
+        bus_task_dropped(task);
         for (size_t i = 0; i < node->n_tasks; i++)
                 if (node->tasks[i] == task)
                         node->tasks[i] = node->tasks[--node->n_tasks];

@@ -200,16 +200,40 @@ static json_t *summary_of(const Task *task, const json_t *result)
         return copy;
 }
 
-/* A VM that was deleted took its snapshot along; one that this user may not see any more did not. */
-static void warn_missing(const Task *task)
+/* What is not as it should be and no failure: for the journal, and for those who ask for the task. */
+static void warn(Task *task, const char *text)
 {
         const LogContext context = task_context(task);
+        json_t *list = json_object_get(task->row, "Warnings");
 
-        (void) log_event(LOG_WARNING, 0, &context, MESSAGE_NONE,
-                         "%s is not at %s any more. If it was not deleted, look for its snapshot "
-                         "'%s'",
-                         context.vm, task_request(task, "vcenter_host"),
-                         task_text(task, "SnapshotName"));
+        (void) log_event(LOG_WARNING, 0, &context, MESSAGE_NONE, "%s", text);
+        if (list)
+                (void) json_array_append_new(list, json_string(text));
+        else
+                task_set(task, "Warnings", json_pack("[s]", text));
+}
+
+/* A VM that was deleted took its snapshot along; one that this user may not see any more did not. */
+static void take_release(Task *task, const json_t *result)
+{
+        const char *vm = task_request(task, "vm_name");
+        const char *host = task_request(task, "vcenter_host");
+        char text[512];
+
+        if (json_is_true(json_object_get(result, "vm_missing"))) {
+                (void) snprintf(text, sizeof(text),
+                                "%.100s is not at %.100s any more, so there was no snapshot to "
+                                "remove. If it was not deleted, look for its snapshot '%.80s'",
+                                vm, host, task_text(task, "SnapshotName"));
+                warn(task, text);
+        }
+        if (json_is_true(json_object_get(result, "consolidation_needed"))) {
+                (void) snprintf(text, sizeof(text),
+                                "The snapshot of %.100s is removed, but the VM needs "
+                                "consolidation, and %.100s could not do it",
+                                vm, host);
+                warn(task, text);
+        }
 }
 
 void task_step_ok(Task *task, const json_t *result)
@@ -238,9 +262,12 @@ void task_step_ok(Task *task, const json_t *result)
         case TASK_COPYING:
                 r = ledger_write_result(task->node->ledger, task->job, result);
                 if (r < 0) {
-                        fail(task, BUS_ERROR_FAILED,
-                             "The result of the copy cannot be kept: no space or a broken disk "
-                             "below /var/lib/sendense-node");
+                        (void) snprintf(why, sizeof(why),
+                                        "The result of the copy cannot be kept below "
+                                        "/var/lib/sendense-node: %s",
+                                        r == -EFBIG ? "it is larger than any result may be"
+                                                    : strerror(-r));
+                        fail(task, BUS_ERROR_FAILED, why);
                         return;
                 }
                 task_set(task, "Copy", summary_of(task, result));
@@ -248,8 +275,7 @@ void task_step_ok(Task *task, const json_t *result)
                 (void) move_to(task, TASK_EVENT_COPIED);
                 break;
         case TASK_RELEASING:
-                if (json_is_true(json_object_get(result, "vm_missing")))
-                        warn_missing(task);
+                take_release(task, result);
                 task_set(task, "OwesSnapshot", json_false());
                 task_set(task, "ReleaseError", json_null());
                 (void) store(task);

@@ -146,8 +146,36 @@ static json_t *show_disks(const Task *task)
         return list;
 }
 
+/* Disks that are not in the backup, and why. */
+static json_t *show_excluded(const Task *task)
+{
+        json_t *list = json_array(), *disk;
+        size_t i;
+
+        json_array_foreach (json_object_get(json_object_get(task->row, "Snapshot"), "excluded"), i,
+                            disk)
+                (void) json_array_append_new(list,
+                                             json_pack("{s:O, s:O*, s:O*}", "Key",
+                                                       json_object_get(disk, "disk_key"), "Label",
+                                                       json_object_get(disk, "label"), "Reason",
+                                                       json_object_get(disk, "reason")));
+        return list;
+}
+
+/* Of the snapshot first, then the task's own. */
+static json_t *show_warnings(const Task *task)
+{
+        json_t *list = json_array();
+
+        (void) json_array_extend(
+                        list, json_object_get(json_object_get(task->row, "Snapshot"), "warnings"));
+        (void) json_array_extend(list, json_object_get(task->row, "Warnings"));
+        return list;
+}
+
 json_t *task_show(const Task *task)
 {
+        const json_t *snapshot = json_object_get(task->row, "Snapshot");
         json_t *show = json_pack(
                         "{s:I, s:I, s:s, s:s, s:s, s:I, s:b, s:s, s:s, s:s, s:s, s:I, s:I, s:I, "
                         "s:o*}",
@@ -162,5 +190,9 @@ json_t *task_show(const Task *task)
                         (json_int_t) task_bytes_total(task), "CreatedUSec",
                         (json_int_t) task_number(task, "CreatedUSec"), "Disks", show_disks(task));
 
+        (void) json_object_set_new(show, "Excluded", show_excluded(task));
+        (void) json_object_set_new(show, "Warnings", show_warnings(task));
+        if (json_is_boolean(json_object_get(snapshot, "quiesced")))
+                (void) json_object_set(show, "Quiesced", json_object_get(snapshot, "quiesced"));
         return show;
 }

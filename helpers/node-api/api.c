@@ -143,6 +143,21 @@ static void show(HttpRequest *request, void *userdata)
         call_with_job(request, userdata, "GetTask", 200, node_read);
 }
 
+/* What the copy said, digests and all: a file of the node's, open to be read. */
+static json_t *shape_result(sd_bus_message *reply)
+{
+        int fd;
+
+        if (sd_bus_message_read(reply, "h", &fd) <= 0)
+                return NULL;
+        return json_loadfd(fd, JSON_REJECT_DUPLICATES, NULL);
+}
+
+static void show_result(HttpRequest *request, void *userdata)
+{
+        call_with_job(request, userdata, "GetResult", 200, shape_result);
+}
+
 static void cancel(HttpRequest *request, void *userdata)
 {
         call_with_job(request, userdata, "Cancel", 202, shape_none);
@@ -204,6 +219,7 @@ const HttpRoute api_routes[] = {
         { "GET", "/api/v1/backups", list, false },
         { "POST", "/api/v1/backup/start", start, false },
         { "GET", "/api/v1/backup/{id}", show, false },
+        { "GET", "/api/v1/backup/{id}/result", show_result, false },
         { "DELETE", "/api/v1/backup/{id}", cancel, false },
         { "GET", "/api/v1/backup/{id}/events", api_events, false },
         { "POST", "/api/v1/backup/{id}/release", release, false },

@@ -1,0 +1,50 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# What the node tells of a backup: disks that were left out and why, warnings, digests; that a VM was gone when its snapshot was to be
+# removed; and on the bus that an object goes. A vCenter that is busy is asked again.
+
+. "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/node-lab.bash"
+
+node_up
+vcenter_up -empty
+vm_new 8M:fill=4M
+simctl disk add vm=web01 disk=8M:independent >/dev/null
+targets_up told
+node systemd-run -q --unit=bus-monitor -p StandardOutput=file:/srv/signals -- dbus-monitor --system "type='signal',sender='com.sendense.Node1'"
+
+# The first snapshot's task ends in "another task is in progress", and nothing was done.
+simctl fault task-error method=CreateSnapshot_Task fault=TaskInProgress count=2 >/dev/null
+backup full
+ok "a busy vCenter is asked again" eventually "$patience_sec" state_is copied || diag "$answer" "$(task .)"
+is "$(simctl faults | jq '[.[] | select(.kind == "task-error").fired] | add')" 2 "it was busy twice" || diag "$(simctl faults)"
+is "$(task '[.excluded[].key] | length')" 1 "a disk that is left out is told"
+like "$(task '.excluded[0].reason')" 'independent' "and why"
+like "$(task '.warnings | type')" array "warnings are a list"
+like "$(task '.quiesced')" '^(true|false)$' "whether the guest was quiesced is told"
+like "$(api GET "backup/$job/result" | cut -d' ' -f2- | jq -r '.disks[0].digest.algorithm')" sha256 "the result has the digests"
+is "$(api GET "backup/$job/result" | cut -d' ' -f2- | jq -c .)" "$(node jq -c . "/var/lib/sendense-node/ledger/$job.result")" "as the copy gave them"
+
+# Somebody deletes the VM while its snapshot is held.
+simctl vm remove vm=web01 >/dev/null
+release committed >/dev/null
+ok "the VM is gone, and the job ends" eventually "$patience_sec" state_is released || diag "$(task .)"
+like "$(task '.warnings | join("; ")')" "web01 is not at .* any more, so there was no snapshot to remove. .*look for its snapshot 'sendense-" "that is told"
+ok "and logged" in_node 'journalctl -q -t sendense-node -p warning | grep -q "web01 is not at "'
+targets_down
+clean "a VM that is gone"
+
+# A new attempt takes the place of the old: its object goes and comes.
+simctl fault soap-fault method=Login fault=InvalidLogin >/dev/null
+targets='{"2000":"nbd://127.0.0.1:10101/none"}'
+ok "nothing is copied" test "$(backup full; eventually "$patience_sec" state_is failed; api GET "backup/$job/result" | cut -d' ' -f1)" = 404
+job=$((job + 1))
+api POST backup/start "$(request full)" >/dev/null
+ok "an attempt fails" eventually "$patience_sec" state_is failed || diag "$(task .)"
+api POST backup/start "$(request full '.attempt = 2')" >/dev/null
+second() { [ "$(task '"\(.attempt) \(.state)"')" = "2 failed" ]; }
+ok "so does the next" eventually "$patience_sec" second || diag "$(task .)"
+gone() { node grep -A2 "member=InterfacesRemoved" /srv/signals | grep -q "task/$job\""; }
+ok "the bus was told that the first one's object went" eventually "$patience_sec" gone || diag "$(node tail -n 40 /srv/signals)"
+done_testing
