@@ -16,21 +16,34 @@
 #include <inttypes.h>
 #include <string.h>
 
-typedef struct Events {
-        const Api *api;
+struct Events {
+        Api *api;
+        Events *next; /* of those that wait */
         uint64_t job, n_sent;
         HttpRequest *request; /* until the first answer */
         HttpStream *stream; /* from then on, until the reader has gone */
         sd_bus_slot *signals, *owner, *question;
         bool is_asking, is_stale;
-} Events;
+};
 
 static int events_ask(Events *events);
+
+/* It waits no more. */
+static void events_unlink(const Events *events)
+{
+        Events **link = &events->api->waiting;
+
+        while (*link && *link != events)
+                link = &(*link)->next;
+        if (*link)
+                *link = events->next;
+}
 
 static Events *events_free(Events *events)
 {
         if (!events)
                 return NULL;
+        events_unlink(events);
         sd_bus_slot_unref(events->signals);
         sd_bus_slot_unref(events->owner);
         sd_bus_slot_unref(events->question);
@@ -66,6 +79,7 @@ static int events_begin(Events *events)
 {
         HttpRequest *request = TAKE(events->request);
 
+        events_unlink(events);
         events->stream = http_request_stream(request, on_gone, events);
         return events->stream ? 0 : -ENOBUFS;
 }
@@ -173,6 +187,12 @@ static int events_follow(Events *events)
         return r;
 }
 
+void api_events_forget(Api *api)
+{
+        while (api->waiting)
+                events_free(api->waiting);
+}
+
 void api_events(HttpRequest *request, void *userdata)
 {
         CLEANUP(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
@@ -184,7 +204,12 @@ void api_events(HttpRequest *request, void *userdata)
                 return;
         events = calloc(1, sizeof(*events));
         if (events) {
-                *events = (Events){ .api = userdata, .job = job, .request = request };
+                Api *api = userdata;
+
+                *events = (Events){
+                        .api = api, .next = api->waiting, .job = job, .request = request
+                };
+                api->waiting = events;
                 r = events_follow(events);
         } else
                 r = -ENOMEM;

@@ -168,6 +168,7 @@ static int serve(Server *server)
         (void) sd_notify(false, "READY=1");
         r = sd_event_loop(server->event);
         (void) sd_notify(false, "STOPPING=1");
+        api_events_forget(&server->api);
         /* Calls of the bus end first: an answer that came now would have no request. */
         server->api.bus = sd_bus_flush_close_unref(server->api.bus);
         http_server_free(http);

@@ -77,9 +77,19 @@ ok "ends with the task" timeout 20 tail --pid="$events_pid" -f /dev/null
 unset DBUS_SYSTEM_BUS_ADDRESS
 unlike "$(<"$TEST_TMP/log")" "$token" "the token is in no line of the log"
 
-# Another file of tokens.
+# It ends while a stream waits for its first answer; the sanitizers say whether that is forgotten.
+kill -STOP "$node_pid"
+events
+connected() { [ "$(ss -xH state established src "$socket" | wc -l)" -ge 1 ]; }
+ok "a stream waits for a node that says nothing" eventually 20 connected
+is "$(ask /api/v1/backup/start | cut -d' ' -f1)" 405 "others are answered meanwhile"
 kill "$api_pid"
 wait "$api_pid" 2>/dev/null
+is "$?" 0 "the end is a success all the same"
+unlike "$(<"$TEST_TMP/log")" 'Sanitizer' "and nothing is lost"
+kill -CONT "$node_pid"
+
+# Another file of tokens.
 starts() { # TEXT: the program with these tokens, on no socket at all
     printf '%s' "$1" >"$TEST_TMP/credentials/tokens"
     CREDENTIALS_DIRECTORY=$TEST_TMP/credentials "$program" 2>&1
