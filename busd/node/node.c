@@ -164,13 +164,35 @@ static void on_stray_stopped(int error, const char *text, void *userdata)
         unit_files_remove(unit);
 }
 
-/* Those of a step that is over: the daemon died between storing its result and stopping it. */
+typedef struct Listed {
+        const Node *node;
+        const char *const *units;
+        size_t n;
+} Listed;
+
+/* Of a step that is open, or of a unit that is there and has them open. */
+static bool keep_file(const char *unit, void *userdata)
+{
+        const Listed *listed = userdata;
+
+        for (size_t i = 0; i < listed->node->n_tasks; i++)
+                if (strcmp(listed->node->tasks[i]->unit, unit) == 0)
+                        return true;
+        for (size_t i = 0; i < listed->n; i++)
+                if (strcmp(listed->units[i], unit) == 0)
+                        return true;
+        return false;
+}
+
+/* Those of a step that is over: the daemon died between storing its result and stopping it, or removing its files. */
 static void on_units(int error, const char *const *units, size_t n, void *userdata)
 {
         const Node *node = userdata;
 
         if (error < 0)
                 (void) log_warning(error, "Systemd does not tell about our units: %m");
+        else
+                (void) unit_files_sweep(keep_file, &(Listed){ node, units, n });
         for (size_t i = 0; error >= 0 && i < n; i++) {
                 const Task *task;
                 UnitName name;
@@ -181,7 +203,7 @@ static void on_units(int error, const char *const *units, size_t n, void *userda
                         continue;
                 task = node_find(node, name.job);
                 /* A copy that the node knows nothing of is a hub's on the same machine. */
-                if (!task || strcmp(task->unit, units[i]) == 0)
+                if (task ? strcmp(task->unit, units[i]) == 0 : name.kind == UNIT_COPY_SERVICE)
                         continue;
                 copy = strdup(units[i]);
                 if (copy && units_stop(node->units, copy, on_stray_stopped, copy) < 0)

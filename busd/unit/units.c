@@ -285,9 +285,10 @@ int units_list(Units *units, UnitsListed done, void *userdata)
         r = systemd_link_message(units->link, SYSTEMD_PATH, SYSTEMD_MANAGER, "ListUnitsByPatterns",
                                  &m);
         if (r >= 0)
-                r = sd_bus_message_append(m, "asas", 0, 6, "sendense-export-*", "sendense-copy-*",
-                                          "sendense-image-*", "sendense-repository-*",
-                                          "sendense-job@*.target", "sendense-jobs-*.slice");
+                r = sd_bus_message_append(m, "asas", 0, 7, "sendense-export-*", "sendense-copy-*",
+                                          "sendense-vsphere-*", "sendense-image-*",
+                                          "sendense-repository-*", "sendense-job@*.target",
+                                          "sendense-jobs-*.slice");
         if (r >= 0)
                 r = ask_new(units, userdata, &ask);
         if (r < 0)

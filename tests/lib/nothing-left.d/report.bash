@@ -15,7 +15,7 @@ PLACE_NO_DATABASE=
 PLACE_NO_REPOSITORY=
 
 # Units of jobs. Every other sendense-* unit is a standing service.
-JOB_UNIT='sendense-(export|copy|image|repository)-[^/]*\.(service|socket|scope)'
+JOB_UNIT='sendense-(export|copy|image|repository|vsphere)-[^/]*\.(service|socket|scope)'
 JOB_SLICE='sendense-jobs-[^/]*\.slice'
 
 leftover() { # WHAT HOW-TO-LOOK
