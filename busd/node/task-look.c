@@ -31,28 +31,18 @@ TaskLook task_look(const Task *task)
         return json_object_get(task->row, "Look") ? TASK_LOOK_CHECK : TASK_LOOK_ASK;
 }
 
-/* What a crash of ours has left is removed with the next snapshot. Until then the disks are deltas, and a look at them would
- * refuse what can be read afterwards. */
-static bool has_leftover(const Task *task)
-{
-        const json_t *snapshot;
-        char prefix[64];
-        size_t i;
-        int n;
-
-        n = snprintf(prefix, sizeof(prefix), "sendense-%s-", task->node->installation);
-        json_array_foreach (json_object_get(json_object_get(task->row, "Look"), "snapshots"), i,
-                            snapshot)
-                if (strncmp(text_of(snapshot, "name"), prefix, (size_t) n) == 0)
-                        return true;
-        return false;
-}
-
+/* What a crash of ours has left is removed now: until then the disks are deltas, and a look at them would refuse what can be
+ * read afterwards. */
 static json_t *ask_spec(const Task *task)
 {
-        return json_pack("{s:o, s:s, s:s, s:s}", "vcenter", task_vcenter(task), "instance_uuid",
-                         task_request(task, "instance_uuid"), "path", task_request(task, "vm_path"),
-                         "transport", task->node->config->copy_transport);
+        char prefix[64];
+
+        (void) snprintf(prefix, sizeof(prefix), "sendense-%s-", task->node->installation);
+        return json_pack("{s:o, s:s, s:s, s:s, s:s, s:s}", "vcenter", task_vcenter(task),
+                         "instance_uuid", task_request(task, "instance_uuid"), "path",
+                         task_request(task, "vm_path"), "transport",
+                         task->node->config->copy_transport, "name",
+                         task_text(task, "SnapshotName"), "leftover_prefix", prefix);
 }
 
 static const char *target_of(const Task *task, json_int_t key)
@@ -82,7 +72,7 @@ static json_t *check_spec(const Task *task)
                                                  "datacenter", json_object_get(disk, "datacenter"),
                                                  "target", target_of(task, key_of(disk))));
         return json_pack("{s:o, s:o, s:b}", "vcenter", task_vcenter(task), "disks", disks,
-                         "targets_only", !is_https || has_leftover(task));
+                         "targets_only", !is_https);
 }
 
 json_t *task_look_spec(const Task *task)
@@ -148,5 +138,7 @@ int task_look_take(Task *task, const json_t *result, char ret_error[static 256])
                 return -ESTALE;
         }
         task_set(task, "Look", json_incref(vm));
+        if (json_array_size(json_object_get(result, "warnings")) > 0)
+                task_set(task, "Warnings", json_deep_copy(json_object_get(result, "warnings")));
         return task_check_targets(task, json_object_get(vm, "disks"), NULL, ret_error);
 }

@@ -8,7 +8,7 @@
 #include "task.h"
 
 typedef enum TaskLook {
-        TASK_LOOK_ASK, /* sendense-vsphere discover */
+        TASK_LOOK_ASK, /* sendense-vsphere prepare */
         TASK_LOOK_CHECK, /* sendense-backup-client check */
         TASK_LOOK_DONE,
 } TaskLook;

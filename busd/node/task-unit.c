@@ -34,7 +34,7 @@ static Step step_of(const Task *task)
 {
         if (task->state == TASK_ACCEPTED)
                 return task_look(task) == TASK_LOOK_ASK
-                                       ? (Step){ "look", VSPHERE_PROGRAM, "discover", "Look" }
+                                       ? (Step){ "look", VSPHERE_PROGRAM, "prepare", "Look" }
                                        : (Step){ "check", COPY_PROGRAM, "check", "Look" };
         if (task->state == TASK_SNAPSHOTTING)
                 return (Step){ "snapshot", VSPHERE_PROGRAM, "snapshot", "Snapshot Work" };

@@ -27,6 +27,7 @@ static const struct {
         { "certificate", "show the certificate of a host, without a login", verb_certificate },
         { "test", "log in, say what it is, log out", verb_test },
         { "discover", "list VMs, their disks, and what can be backed up", verb_discover },
+        { "prepare", "look at a VM and its disks before a snapshot", verb_prepare },
         { "snapshot", "take the one snapshot of a backup", verb_snapshot },
         { "release", "remove the snapshot of a backup", verb_release },
 };

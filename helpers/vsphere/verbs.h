@@ -21,5 +21,6 @@ typedef int (*Verb)(const Task *task, json_t **ret_result, VSphereError *error);
 int verb_certificate(const Task *task, json_t **ret_result, VSphereError *error);
 int verb_test(const Task *task, json_t **ret_result, VSphereError *error);
 int verb_discover(const Task *task, json_t **ret_result, VSphereError *error);
+int verb_prepare(const Task *task, json_t **ret_result, VSphereError *error);
 int verb_snapshot(const Task *task, json_t **ret_result, VSphereError *error);
 int verb_release(const Task *task, json_t **ret_result, VSphereError *error);

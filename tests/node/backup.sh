@@ -87,8 +87,19 @@ fails "swapped targets" TargetFailed 'are they swapped\?' \
     '.nbd_targets as $t | .nbd_targets["2000"] = $t["32000"] | .nbd_targets["32000"] = $t["2000"]'
 simctl disk descriptor vm=web01 key=32000 type=sesparse >/dev/null
 fails "a disk that HTTPS cannot read" SourceFailed '^disk 32000: .*nothing was done' .
-simctl disk descriptor vm=web01 key=32000 type=vmfs >/dev/null
 is "$(snapshots_asked)" "$asked" "no snapshot was asked for"
+# What an earlier job has left above the disk does not hide it.
+# shellcheck disable=SC2016 # expanded in the machine
+in_node 'jq -nc --argjson request "$1" --arg name "$2" "{vcenter: (\$request | {host: .vcenter_host, port: .vcenter_port,
+    user: .vcenter_user, ca_file}), instance_uuid: \$request.instance_uuid, name: \$name, leftover_prefix: \$name, quiesce: \"no\",
+    cbt: \"as-is\"}" | /usr/lib/sendense/sendense-vsphere --password-file=/srv/sim/password snapshot >/dev/null' \
+    "$(request full)" "$(task .snapshot_name | cut -d- -f1-2)-900-1"
+is "$(simctl snapshots | jq length)" 1 "an earlier job has left a snapshot"
+asked=$(snapshots_asked)
+fails "a disk that HTTPS cannot read, below it" SourceFailed '^disk 32000: .*nothing was done' .
+like "$(task '.warnings | join("; ")')" '1 snapshot\(s\) of an earlier job removed' "the leftover is gone, and that is told"
+simctl disk descriptor vm=web01 key=32000 type=vmfs >/dev/null
+is "$(snapshots_asked)" "$asked" "nor was one then"
 targets_down
 is "$(in_node 'grep -rlF "$(cat /srv/sim/password)" /var/lib/sendense-node /run/sendense-node /run/systemd/transient /var/log/journal 2>/dev/null')" "" "the password is in no file of ours"
 

@@ -134,7 +134,7 @@ static void steps(void **state)
         (void) state;
         assert_false(is_targets_only("https", "[]"));
         assert_false(is_targets_only("https", "[" USERS "]"));
-        assert_true(is_targets_only("https", "[" USERS "," LEFTOVER "]"));
+        assert_false(is_targets_only("https", "[" USERS "," LEFTOVER "]"));
         assert_true(is_targets_only("vddk", "[]"));
 }
 
