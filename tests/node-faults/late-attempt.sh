@@ -5,7 +5,7 @@
 # with its process; and the images of both are their own.
 
 . "$(dirname "$0")/../lib/tap.sh"
-. "$(dirname "$0")/node-lab.bash"
+. "$SENDENSE_SRC/tests/node/node-lab.bash"
 
 node_up
 vcenter_up -empty

@@ -5,7 +5,7 @@
 # is answered when it comes, whatever it decided. So it is when the node itself was away meanwhile.
 
 . "$(dirname "$0")/../lib/tap.sh"
-. "$(dirname "$0")/node-lab.bash"
+. "$SENDENSE_SRC/tests/node/node-lab.bash"
 
 node_up $'[Snapshot]\nHoldMaxSec=3s'
 vcenter_up -empty
