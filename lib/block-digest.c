@@ -22,10 +22,14 @@ typedef struct Parts {
         uint8_t sum[LEAF_SUM_BYTES];
 } Parts;
 
+struct LeafHasher {
+        EVP_MD *sha256;
+        EVP_MD_CTX *context;
+};
+
 struct BlockDigest {
         uint64_t capacity_bytes, block_bytes;
-        EVP_MD *sha256;
-        EVP_MD_CTX *hash; /* of a leaf or piece */
+        LeafHasher *hasher;
         json_t *blocks, *parts;
         uint64_t end; /* of what was added last */
 
@@ -59,30 +63,58 @@ static uint64_t block_end(const BlockDigest *digest, uint64_t block)
                                                                     : start + digest->block_bytes;
 }
 
-int block_digest_hash_leaf(BlockDigest *digest, const void *data, size_t length,
-                           uint8_t ret_sum[static LEAF_SUM_BYTES])
+LeafHasher *leaf_hasher_free(LeafHasher *hasher)
 {
-        return fail_crypto(EVP_DigestInit_ex2(digest->hash, digest->sha256, NULL) &&
-                           EVP_DigestUpdate(digest->hash, data, length) &&
-                           EVP_DigestFinal_ex(digest->hash, ret_sum, NULL));
+        if (!hasher)
+                return NULL;
+        EVP_MD_CTX_free(hasher->context);
+        EVP_MD_free(hasher->sha256);
+        free(hasher);
+        return NULL;
+}
+
+int leaf_hasher_new(LeafHasher **ret_hasher)
+{
+        LeafHasher *hasher = malloc(sizeof(*hasher));
+
+        if (!hasher)
+                return -ENOMEM;
+        *hasher = (LeafHasher){
+                .sha256 = EVP_MD_fetch(NULL, "SHA2-256", NULL),
+                .context = EVP_MD_CTX_new(),
+        };
+        if (!hasher->sha256 || !hasher->context) {
+                (void) leaf_hasher_free(hasher);
+                return -ENOTRECOVERABLE;
+        }
+        *ret_hasher = hasher;
+        return 0;
+}
+
+int leaf_hasher_sum_leaf(LeafHasher *hasher, const void *data, size_t length,
+                         uint8_t ret_sum[static LEAF_SUM_BYTES])
+{
+        return fail_crypto(EVP_DigestInit_ex2(hasher->context, hasher->sha256, NULL) &&
+                           EVP_DigestUpdate(hasher->context, data, length) &&
+                           EVP_DigestFinal_ex(hasher->context, ret_sum, NULL));
 }
 
 /* What stands for length bytes at offset: themselves, or the sum of a whole leaf. */
-static int hash_piece(BlockDigest *digest, uint64_t offset, uint64_t length, const void *data,
+static int hash_piece(LeafHasher *hasher, uint64_t offset, uint64_t length, const void *data,
                       size_t size, uint8_t ret_sum[static LEAF_SUM_BYTES])
 {
         const uint64_t head[] = { htole64(offset), htole64(length) };
 
-        return fail_crypto(EVP_DigestInit_ex2(digest->hash, digest->sha256, NULL) &&
-                           EVP_DigestUpdate(digest->hash, head, sizeof(head)) &&
-                           EVP_DigestUpdate(digest->hash, data, size) &&
-                           EVP_DigestFinal_ex(digest->hash, ret_sum, NULL));
+        return fail_crypto(EVP_DigestInit_ex2(hasher->context, hasher->sha256, NULL) &&
+                           EVP_DigestUpdate(hasher->context, head, sizeof(head)) &&
+                           EVP_DigestUpdate(hasher->context, data, size) &&
+                           EVP_DigestFinal_ex(hasher->context, ret_sum, NULL));
 }
 
-int block_digest_hash_part(BlockDigest *digest, uint64_t offset, const void *data, size_t length,
-                           uint8_t ret_sum[static LEAF_SUM_BYTES])
+int leaf_hasher_sum_part(LeafHasher *hasher, uint64_t offset, const void *data, size_t length,
+                         uint8_t ret_sum[static LEAF_SUM_BYTES])
 {
-        return hash_piece(digest, offset, length, data, length, ret_sum);
+        return hash_piece(hasher, offset, length, data, length, ret_sum);
 }
 
 static int hash_zero_leaves(BlockDigest *digest)
@@ -92,10 +124,10 @@ static int hash_zero_leaves(BlockDigest *digest)
 
         if (!zeroes)
                 return -ENOMEM;
-        r = block_digest_hash_leaf(digest, zeroes, LEAF_BYTES, digest->zero_leaf);
+        r = leaf_hasher_sum_leaf(digest->hasher, zeroes, LEAF_BYTES, digest->zero_leaf);
         return r < 0 ? r
-                     : block_digest_hash_leaf(digest, zeroes, digest->capacity_bytes % LEAF_BYTES,
-                                              digest->zero_last);
+                     : leaf_hasher_sum_leaf(digest->hasher, zeroes,
+                                            digest->capacity_bytes % LEAF_BYTES, digest->zero_last);
 }
 
 int block_digest_new(uint64_t capacity_bytes, BlockDigest **ret_digest)
@@ -108,14 +140,14 @@ int block_digest_new(uint64_t capacity_bytes, BlockDigest **ret_digest)
         *digest = (BlockDigest){
                 .capacity_bytes = capacity_bytes,
                 .block_bytes = manifest_block_bytes(capacity_bytes),
-                .sha256 = EVP_MD_fetch(NULL, "SHA2-256", NULL),
-                .hash = EVP_MD_CTX_new(),
                 .block_hash = EVP_MD_CTX_new(),
                 .blocks = json_object(),
                 .parts = json_object(),
                 .block = UINT64_MAX,
         };
-        if (digest->sha256 && digest->hash && digest->block_hash && digest->blocks && digest->parts)
+        if (digest->block_hash && digest->blocks && digest->parts)
+                r = leaf_hasher_new(&digest->hasher);
+        if (r >= 0)
                 r = hash_zero_leaves(digest);
         if (r < 0) {
                 (void) block_digest_free(digest);
@@ -129,9 +161,8 @@ BlockDigest *block_digest_free(BlockDigest *digest)
 {
         if (!digest)
                 return NULL;
-        EVP_MD_CTX_free(digest->hash);
         EVP_MD_CTX_free(digest->block_hash);
-        EVP_MD_free(digest->sha256);
+        digest->hasher = leaf_hasher_free(digest->hasher);
         json_decref(digest->blocks);
         json_decref(digest->parts);
         free(digest);
@@ -194,7 +225,8 @@ static int enter(BlockDigest *digest, uint64_t offset, uint64_t length)
         digest->known_end = block * digest->block_bytes;
         digest->block_parts = (Parts){};
         return r < 0 ? r
-                     : fail_crypto(EVP_DigestInit_ex2(digest->block_hash, digest->sha256, NULL));
+                     : fail_crypto(EVP_DigestInit_ex2(digest->block_hash, digest->hasher->sha256,
+                                                      NULL));
 }
 
 static int finish_block(BlockDigest *digest)
@@ -244,7 +276,7 @@ int block_digest_add_leaf(BlockDigest *digest, uint64_t offset,
         length = block_digest_leaf_length(digest, offset);
         r = enter(digest, offset, length);
         if (r >= 0)
-                r = hash_piece(digest, offset, length, sum, LEAF_SUM_BYTES, part);
+                r = hash_piece(digest->hasher, offset, length, sum, LEAF_SUM_BYTES, part);
         if (r < 0)
                 return r;
         parts_add(&digest->block_parts, part);

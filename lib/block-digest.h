@@ -20,6 +20,17 @@ enum {
 };
 
 typedef struct BlockDigest BlockDigest;
+typedef struct LeafHasher LeafHasher;
+
+/* What sums are made with; one for each thread. Errors as below. */
+int leaf_hasher_new(LeafHasher **ret_hasher);
+LeafHasher *leaf_hasher_free(LeafHasher *hasher);
+
+/* The sum of a whole leaf, or of a piece that does not cover its leaf. offset is the disk's. */
+int leaf_hasher_sum_leaf(LeafHasher *hasher, const void *data, size_t length,
+                         uint8_t ret_sum[static LEAF_SUM_BYTES]);
+int leaf_hasher_sum_part(LeafHasher *hasher, uint64_t offset, const void *data, size_t length,
+                         uint8_t ret_sum[static LEAF_SUM_BYTES]);
 
 /* For a disk of that size. -ENOMEM; -ENOTRECOVERABLE, also of the functions below: the library refuses. */
 int block_digest_new(uint64_t capacity_bytes, BlockDigest **ret_digest);
@@ -27,12 +38,6 @@ BlockDigest *block_digest_free(BlockDigest *digest);
 
 /* How long the leaf is that begins at offset. */
 uint64_t block_digest_leaf_length(const BlockDigest *digest, uint64_t offset);
-
-/* The sum of a whole leaf, or of a piece that does not cover its leaf. offset is the disk's. */
-int block_digest_hash_leaf(BlockDigest *digest, const void *data, size_t length,
-                           uint8_t ret_sum[static LEAF_SUM_BYTES]);
-int block_digest_hash_part(BlockDigest *digest, uint64_t offset, const void *data, size_t length,
-                           uint8_t ret_sum[static LEAF_SUM_BYTES]);
 
 /* What is known of the disk, from its beginning to its end; what is left out is not known. -EINVAL: it lies
  * before what was added last. A leaf; any number of whole leaves of zeroes; a piece of one. */

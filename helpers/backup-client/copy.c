@@ -22,11 +22,19 @@ enum {
         STATUS_DISKS_MAX = 8, /* that are named in the line */
 };
 
+/* What is polled, in this order. */
+enum {
+        FD_SIGNAL,
+        FD_WORKERS,
+        FDS_OF_DISKS,
+};
+
 typedef struct Copy {
         const CopySpec *spec;
         Failure *failure;
         int signal_fd;
         Announcer announcer;
+        HashWorkers *workers; /* NULL: no digests */
         Disk *disks;
         size_t n_disks, n_running, n_done, n_running_max;
         struct pollfd *fds;
@@ -38,6 +46,7 @@ static void copy_done(Copy *copy)
 {
         for (size_t i = 0; copy->disks && i < copy->n_disks; i++)
                 disk_done(&copy->disks[i]);
+        copy->workers = hash_workers_free(copy->workers); /* behind those who give them work */
         announcer_done(&copy->announcer);
         free(copy->disks);
         free(copy->fds);
@@ -50,10 +59,15 @@ static int prepare(Copy *copy)
         int r = 0;
 
         copy->disks = calloc(n, sizeof(*copy->disks));
-        copy->fds = calloc(n * DISK_FDS_MAX + 1, sizeof(*copy->fds));
+        copy->fds = calloc(n * DISK_FDS_MAX + FDS_OF_DISKS, sizeof(*copy->fds));
         copy->n_fds = calloc(n, sizeof(*copy->n_fds));
         if (!copy->disks || !copy->fds || !copy->n_fds)
                 return failure_set(copy->failure, -ENOMEM, FAILURE_OTHER, 0, "out of memory");
+        if (copy->spec->digests)
+                r = hash_workers_new(&copy->workers);
+        if (r < 0)
+                return failure_set(copy->failure, r, FAILURE_OTHER, 0,
+                                   "cannot start the threads for digests: %s", strerror(-r));
         for (; copy->n_disks < n && r >= 0; copy->n_disks++)
                 r = disk_init(&copy->disks[copy->n_disks], copy->spec,
                               &copy->spec->disks[copy->n_disks], copy->failure);
@@ -93,7 +107,7 @@ static int start_waiting(Copy *copy)
                         return 0;
                 if (copy->disks[i].state != DISK_WAITING)
                         continue;
-                r = disk_start(&copy->disks[i], n_connections, n_slots);
+                r = disk_start(&copy->disks[i], n_connections, n_slots, copy->workers);
                 copy->n_running++;
         }
         return r;
@@ -186,9 +200,13 @@ static int timeout_msec(uint64_t deadline_usec)
 static int wait_and_dispatch(Copy *copy)
 {
         uint64_t deadline = UINT64_MAX;
-        size_t n = 1, at = 1;
+        size_t n = FDS_OF_DISKS, at = FDS_OF_DISKS;
 
-        copy->fds[0] = (struct pollfd){ .fd = copy->signal_fd, .events = POLLIN };
+        copy->fds[FD_SIGNAL] = (struct pollfd){ .fd = copy->signal_fd, .events = POLLIN };
+        copy->fds[FD_WORKERS] = (struct pollfd){
+                .fd = copy->workers ? hash_workers_fd(copy->workers) : -1,
+                .events = POLLIN,
+        };
         for (size_t i = 0; i < copy->n_disks; i++) {
                 copy->n_fds[i] = disk_poll(&copy->disks[i], copy->fds + n, &deadline);
                 n += copy->n_fds[i];
@@ -199,8 +217,10 @@ static int wait_and_dispatch(Copy *copy)
                 return failure_set(copy->failure, -errno, FAILURE_OTHER, 0, "poll: %s",
                                    strerror(errno));
         }
-        if (copy->fds[0].revents)
+        if (copy->fds[FD_SIGNAL].revents)
                 return failure_set(copy->failure, -ECANCELED, FAILURE_CANCELLED, 0, "cancelled");
+        if (copy->fds[FD_WORKERS].revents)
+                hash_workers_dispatch(copy->workers);
         for (size_t i = 0; i < copy->n_disks; i++) {
                 disk_dispatch(&copy->disks[i], copy->fds + at, copy->n_fds[i]);
                 at += copy->n_fds[i];

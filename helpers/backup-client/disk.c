@@ -39,7 +39,7 @@ void disk_done(Disk *disk)
         disk->digest_json = NULL;
 }
 
-int disk_start(Disk *disk, unsigned n_connections, size_t n_slots)
+int disk_start(Disk *disk, unsigned n_connections, size_t n_slots, HashWorkers *workers)
 {
         uint64_t now = clock_monotonic_usec();
         int r;
@@ -50,6 +50,7 @@ int disk_start(Disk *disk, unsigned n_connections, size_t n_slots)
                         return disk_fail(disk, r, FAILURE_OTHER, "cannot prepare its digests: %s",
                                          strerror(-r));
         }
+        disk->workers = workers;
         target_init(&disk->target, &disk->disk->target_uri, disk->disk->capacity_bytes,
                     n_connections);
         epoch_init(&disk->epoch, disk->digest, now);
@@ -68,12 +69,14 @@ static Slot *find_slot(Disk *disk, SlotState state)
         return NULL;
 }
 
-static unsigned count_slots(const Disk *disk, SlotState state)
+/* Reads under way. */
+static unsigned count_reads(const Disk *disk)
 {
         unsigned n = 0;
 
         for (size_t i = 0; i < disk->n_slots; i++)
-                n += disk->slots[i].state == state;
+                if (disk->slots[i].state == SLOT_READING)
+                        n += disk->slots[i].n_pending;
         return n;
 }
 
@@ -119,15 +122,34 @@ static int take_extents(Disk *disk)
         return r < 0 ? disk_fail(disk, r, FAILURE_OTHER, "%s", strerror(-r)) : 1;
 }
 
+static int list_sums(Disk *disk, Slot *slot)
+{
+        int r = disk->digest ? slot_list_sums(slot) : 0;
+
+        return r < 0 ? disk_fail(disk, r, FAILURE_OTHER, "out of memory") : 0;
+}
+
+static int finish_slot(Disk *disk, Slot *slot)
+{
+        int r = slot->sum_error;
+
+        if (r >= 0)
+                r = slot_keep_sums(slot, &disk->epoch);
+        disk->epoch.bytes += slot->sent + slot->zeroed;
+        disk->epoch.now.done += slot->chunk.bytes;
+        disk->epoch.now.sent += slot->sent;
+        disk->epoch.now.zeroed += slot->zeroed;
+        slot_free(slot);
+        return r < 0 ? disk_fail(disk, r, FAILURE_OTHER, "its digests: %s", strerror(-r)) : 0;
+}
+
 /* Zeroes that nobody needs to write are done as soon as they are known. */
 static int pass_zeroes(Disk *disk, Slot *slot)
 {
         int r;
 
-        r = slot_sum(slot, &disk->epoch);
-        disk->epoch.now.done += slot->chunk.bytes;
-        slot_free(slot);
-        return r < 0 ? disk_fail(disk, r, FAILURE_OTHER, "its digests: %s", strerror(-r)) : 0;
+        r = list_sums(disk, slot);
+        return r < 0 ? r : finish_slot(disk, slot);
 }
 
 /* Fills free slots. */
@@ -187,12 +209,9 @@ static Slot *next_planned(Disk *disk)
 
 static int read_more(Disk *disk)
 {
-        unsigned n_wanted = disk->source->n_reads / (LEAF_BYTES / SLOT_READ_BYTES);
         Slot *slot;
 
-        if (n_wanted < 2)
-                n_wanted = 2;
-        while (disk->source_state == SOURCE_OPEN && count_slots(disk, SLOT_READING) < n_wanted &&
+        while (disk->source_state == SOURCE_OPEN && count_reads(disk) < disk->source->n_reads &&
                (slot = next_planned(disk)))
                 if (slot_read(slot, disk->source, &disk->bytes_read) < 0)
                         return disk_fail(disk, -ENOMEM, FAILURE_OTHER, "out of memory");
@@ -226,7 +245,15 @@ static int take_read(Disk *disk, Slot *slot)
         return 1;
 }
 
-/* Sends what was read, and sums it while the server works. */
+/* Of a write that could not even begin: the target is lost, and its state says so, or there is no memory. */
+static int not_begun(Disk *disk, int error)
+{
+        return error == -ENOMEM && disk->target.state == TARGET_OPEN
+                               ? disk_fail(disk, error, FAILURE_OTHER, "out of memory")
+                               : 0;
+}
+
+/* Sends what was read, while the workers sum it. */
 static int write_slot(Disk *disk, Slot *slot)
 {
         int r;
@@ -234,20 +261,11 @@ static int write_slot(Disk *disk, Slot *slot)
         r = take_read(disk, slot);
         if (r <= 0)
                 return r;
-        r = slot_write(slot, &disk->target);
+        r = list_sums(disk, slot);
         if (r < 0)
-                return 0; /* the target is lost, and its state says so */
-        r = slot_sum(slot, &disk->epoch);
-        return r < 0 ? disk_fail(disk, r, FAILURE_OTHER, "its digests: %s", strerror(-r)) : 0;
-}
-
-static void finish_slot(Disk *disk, Slot *slot)
-{
-        disk->epoch.bytes += slot->sent + slot->zeroed;
-        disk->epoch.now.done += slot->chunk.bytes;
-        disk->epoch.now.sent += slot->sent;
-        disk->epoch.now.zeroed += slot->zeroed;
-        slot_free(slot);
+                return r;
+        r = slot_write(slot, &disk->target, disk->workers);
+        return r < 0 ? not_begun(disk, r) : 0;
 }
 
 /* The target has answered a slot with an error. */
@@ -287,13 +305,14 @@ static int step_slot(Disk *disk, Slot *slot)
         }
         if ((slot->state == SLOT_WRITTEN || slot->state == SLOT_DONE) && slot->error < 0)
                 return take_write_error(disk, slot);
-        if (slot->state == SLOT_WRITTEN && disk->writes_zeroes)
-                (void) slot_zero(slot, &disk->target);
-        else if (slot->state == SLOT_WRITTEN)
+        if (slot->state == SLOT_WRITTEN && disk->writes_zeroes) {
+                int r = slot_zero(slot, &disk->target);
+
+                if (r < 0)
+                        return not_begun(disk, r);
+        } else if (slot->state == SLOT_WRITTEN)
                 slot->state = SLOT_DONE;
-        if (slot->state == SLOT_DONE && slot->error == 0)
-                finish_slot(disk, slot);
-        return 0;
+        return slot->state == SLOT_DONE && slot->error == 0 ? finish_slot(disk, slot) : 0;
 }
 
 /* Something can go on without an event: a source in memory answers at once, and a step may have made possible
@@ -369,32 +388,4 @@ void disk_dispatch(Disk *disk, const struct pollfd *fds, size_t n_fds)
                 disk->source->ops->dispatch(disk->source, fds, disk->n_source_fds);
         if (disk->n_target_fds > 0)
                 target_dispatch(&disk->target, fds + disk->n_source_fds, disk->n_target_fds);
-}
-
-uint64_t disk_bytes_total(const Disk *disk)
-{
-        return plan_total(&disk->plan);
-}
-
-uint64_t disk_bytes_done(const Disk *disk)
-{
-        return disk->state == DISK_WAITING ? 0 : disk->epoch.now.done;
-}
-
-json_t *disk_result(const Disk *disk)
-{
-        const DiskSpec *what = disk->disk;
-        json_t *result = json_pack(
-                        "{s:I, s:s, s:s*, s:s*, s:I, s:I, s:I, s:I, s:I, s:I, s:O*}", "disk_key",
-                        (json_int_t) what->disk_key, "backup_type",
-                        what->read == READ_CHANGED && what->has_areas ? "incremental" : "full",
-                        "reason", *what->reason ? what->reason : NULL, "change_id",
-                        what->change_id_now, "bytes_read", (json_int_t) disk->bytes_read,
-                        "bytes_sent", (json_int_t) disk->epoch.at_commit.sent, "bytes_zeroed",
-                        (json_int_t) disk->epoch.at_commit.zeroed, "areas",
-                        (json_int_t) (what->has_areas ? what->areas.n : disk->n_areas), "commits",
-                        (json_int_t) disk->epoch.n_commits, "reconnects",
-                        (json_int_t) disk->n_reconnects, "digest", disk->digest_json);
-
-        return result;
 }

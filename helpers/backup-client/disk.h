@@ -60,6 +60,7 @@ typedef struct Disk {
         Retry source_retry, target_retry;
         unsigned n_target_faults; /* answers with an error since the last commit */
         BlockDigest *digest;
+        HashWorkers *workers; /* borrowed; NULL: no digests */
         Epoch epoch;
         int flush_error;
         uint64_t now_usec; /* of this step */
@@ -76,8 +77,8 @@ typedef struct Disk {
 int disk_init(Disk *disk, const CopySpec *spec, const DiskSpec *what, Failure *failure);
 void disk_done(Disk *disk);
 
-/* Begins, with that much of the budget. */
-int disk_start(Disk *disk, unsigned n_connections, size_t n_slots);
+/* Begins, with that much of the budget. workers are needed when there are to be digests. */
+int disk_start(Disk *disk, unsigned n_connections, size_t n_slots, HashWorkers *workers);
 
 /* Does what can be done now. Negative: it failed, failure is set. */
 int disk_step(Disk *disk, uint64_t now_usec);

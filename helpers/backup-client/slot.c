@@ -4,23 +4,31 @@
  */
 #include "slot.h"
 
+#include "cleanup.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 void slot_free(Slot *slot)
 {
+        if (slot->workers)
+                hash_workers_take_back(slot->workers, &slot->job);
+        slot->workers = NULL;
         slot->state = SLOT_FREE;
         slot->discard = false;
         slot->n_pending = slot->n_faults = 0;
-        slot->error = 0;
+        slot->error = slot->sum_error = 0;
         slot->sent = slot->zeroed = 0;
+        slot->n_sums = 0;
 }
 
 void slot_done(Slot *slot)
 {
-        free(slot->buffer);
-        slot->buffer = NULL;
+        slot_free(slot);
+        free(TAKE(slot->buffer));
+        free(TAKE(slot->sums));
+        slot->n_sums_allocated = 0;
 }
 
 /* The last answer moves the slot on; it may come before all were asked for, hence the one more. */
@@ -44,7 +52,7 @@ static int read_segment(Slot *slot, const Segment *segment, Source *source, uint
         uint32_t at = segment->start, end = segment->start + segment->length;
 
         while (at < end) {
-                uint32_t n = SLOT_READ_BYTES - at % SLOT_READ_BYTES;
+                uint32_t n = source->read_bytes - at % source->read_bytes;
                 int r;
 
                 if (n > end - at)
@@ -137,43 +145,78 @@ void slot_find_zeroes(Slot *slot)
         }
 }
 
+static int list_sum(Slot *slot, SumKind kind, uint64_t offset, uint64_t length)
+{
+        if (slot->n_sums == slot->n_sums_allocated) {
+                size_t n = slot->n_sums_allocated > 0 ? slot->n_sums_allocated * 2 : 4;
+                Sum *more = reallocarray(slot->sums, n, sizeof(*more));
+
+                if (!more)
+                        return -ENOMEM;
+                slot->sums = more;
+                slot->n_sums_allocated = n;
+        }
+        slot->sums[slot->n_sums++] = (Sum){ .offset = offset, .length = length, .kind = kind };
+        return 0;
+}
+
 /* Pieces of a leaf that is not sent as a whole: as far as they reach, zeroes included. */
-static int sum_parts(Slot *slot, Epoch *epoch)
+static int list_parts(Slot *slot)
 {
         const PlanChunk *chunk = &slot->chunk;
         int r = 0;
 
         for (size_t i = 0; i < chunk->n_segments && r >= 0;) {
-                Sum sum = { .kind = SUM_PART };
                 uint32_t start = chunk->segments[i].start, end = start;
 
                 while (i < chunk->n_segments && chunk->segments[i].start == end)
                         end += chunk->segments[i++].length;
-                sum.offset = chunk->offset + start;
-                sum.length = end - start;
-                r = block_digest_hash_part(epoch->digest, sum.offset, slot->buffer + start,
-                                           end - start, sum.sum);
-                if (r >= 0)
-                        r = epoch_add_sum(epoch, &sum);
+                r = list_sum(slot, SUM_PART, chunk->offset + start, end - start);
         }
         return r;
 }
 
-int slot_sum(Slot *slot, Epoch *epoch)
+int slot_list_sums(Slot *slot)
 {
         const PlanChunk *chunk = &slot->chunk;
-        Sum sum = { .offset = chunk->offset, .length = chunk->length };
+
+        slot->n_sums = 0;
+        if (!chunk->zero && !chunk->whole)
+                return list_parts(slot);
+        return list_sum(slot, chunk->zero ? SUM_ZEROES : SUM_LEAF, chunk->offset, chunk->length);
+}
+
+int slot_keep_sums(const Slot *slot, Epoch *epoch)
+{
         int r = 0;
 
-        if (!epoch->digest)
-                return 0;
-        if (!chunk->zero && !chunk->whole)
-                return sum_parts(slot, epoch);
-        sum.kind = chunk->zero ? SUM_ZEROES : SUM_LEAF;
-        if (!chunk->zero)
-                r = block_digest_hash_leaf(epoch->digest, slot->buffer, (size_t) chunk->length,
-                                           sum.sum);
-        return r < 0 ? r : epoch_add_sum(epoch, &sum);
+        for (size_t i = 0; i < slot->n_sums && r >= 0; i++)
+                r = epoch_add_sum(epoch, slot->sums + i);
+        return r;
+}
+
+static void on_summed(void *userdata, int error)
+{
+        Slot *slot = userdata;
+
+        slot->workers = NULL;
+        slot->sum_error = error;
+        answered(slot, SLOT_WRITTEN);
+}
+
+/* First of all, so that the sums and what follows are made at once. */
+static void begin_sums(Slot *slot, HashWorkers *workers)
+{
+        slot->n_pending++;
+        slot->workers = workers;
+        slot->job = (HashJob){
+                .leaf = slot->buffer,
+                .sums = slot->sums,
+                .n_sums = slot->n_sums,
+                .answer = on_summed,
+                .userdata = slot,
+        };
+        hash_workers_add(workers, &slot->job);
 }
 
 static void on_written(void *userdata, int error)
@@ -194,13 +237,15 @@ static void on_zeroed(void *userdata, int error)
         answered(slot, SLOT_DONE);
 }
 
-int slot_write(Slot *slot, Target *target)
+int slot_write(Slot *slot, Target *target, HashWorkers *workers)
 {
         const PlanChunk *chunk = &slot->chunk;
         int r = 0;
 
         slot->state = SLOT_WRITING;
         slot->n_pending = 1;
+        if (workers && slot->n_sums > 0 && !chunk->zero)
+                begin_sums(slot, workers);
         for (size_t i = 0; i < chunk->n_segments && r >= 0; i++) {
                 const Segment *segment = chunk->segments + i;
 

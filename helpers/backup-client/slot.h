@@ -8,6 +8,7 @@
 #pragma once
 
 #include "epoch.h"
+#include "hash-workers.h"
 #include "plan.h"
 #include "source.h"
 #include "target.h"
@@ -15,8 +16,6 @@
 enum {
         SLOT_GRAIN = 32 *
                      1024, /* zeroes are looked for in pieces of it: a subcluster of our images */
-        SLOT_READ_BYTES = 256 *
-                          1024, /* larger pieces fall out of the processor's cache on their way */
 };
 
 typedef enum SlotState {
@@ -24,8 +23,8 @@ typedef enum SlotState {
         SLOT_PLANNED, /* to be read */
         SLOT_READING,
         SLOT_READ, /* to be written */
-        SLOT_WRITING, /* data */
-        SLOT_WRITTEN, /* the data are; zeroes follow */
+        SLOT_WRITING, /* data, and they are being summed */
+        SLOT_WRITTEN, /* both is done; zeroes follow */
         SLOT_ZEROING,
         SLOT_DONE,
         SLOT_STATE_MAX,
@@ -40,6 +39,11 @@ typedef struct Slot {
         int error; /* of them, or 0 */
         uint8_t *buffer; /* LEAF_BYTES; NULL until it is needed */
         uint64_t sent, zeroed;
+        Sum *sums; /* of what was read */
+        size_t n_sums, n_sums_allocated;
+        int sum_error;
+        HashWorkers *workers; /* who have the job; NULL: nobody has */
+        HashJob job;
         PlanChunk chunk;
 } Slot;
 
@@ -49,12 +53,16 @@ int slot_read(Slot *slot, Source *source, uint64_t *bytes_read);
 /* Finds the zeroes in what was read. */
 void slot_find_zeroes(Slot *slot);
 
-/* Adds the sums of what was read, or of zeroes, to the epoch. */
-int slot_sum(Slot *slot, Epoch *epoch);
+/* Lists the sums that what was read, or zeroes, will have. -ENOMEM. */
+int slot_list_sums(Slot *slot);
 
-/* Begins to write the data, or the zeroes; nothing to write: the next state at once. Errors are the target's. */
-int slot_write(Slot *slot, Target *target);
+/* Adds them to the epoch. */
+int slot_keep_sums(const Slot *slot, Epoch *epoch);
+
+/* Begins to write the data, or the zeroes; nothing to write: the next state at once. The sums that were listed are made
+ * meanwhile. Errors are the target's. */
+int slot_write(Slot *slot, Target *target, HashWorkers *workers);
 int slot_zero(Slot *slot, Target *target);
 
-void slot_free(Slot *slot); /* the buffer stays */
+void slot_free(Slot *slot); /* the buffers stay */
 void slot_done(Slot *slot);

@@ -146,7 +146,7 @@ int source_file_new(const char *path, Source **ret_source)
         if (!file)
                 return -ENOMEM;
         *file = (SourceFile){
-                .source = { .ops = &file_ops, .n_reads = 4 },
+                .source = { .ops = &file_ops, .n_reads = 4, .read_bytes = SOURCE_READ_BYTES_USUAL },
                 .path = path,
                 .fd = -1,
         };

@@ -24,6 +24,7 @@
 
 enum {
         CONNECTIONS_MAX = 16,
+        AHEAD = 1, /* a read that goes out as soon as a connection is free */
         TRIES_MAX = 6,
         LOGINS_MAX = 2, /* for one read: a login that is refused again at once is none */
         FIRST_PAUSE_MSEC = 100,
@@ -571,7 +572,9 @@ int source_https_new(const SourceVsphereSpec *spec, Source **ret_source, Failure
         if (!https)
                 return -ENOMEM;
         https->n_slots = n > 0 ? n : 1;
-        https->source = (Source){ .ops = &https_ops, .n_reads = https->n_slots };
+        https->source = (Source){ .ops = &https_ops,
+                                  .n_reads = https->n_slots + AHEAD,
+                                  .read_bytes = SOURCE_READ_BYTES_MAX };
         https->is_look = spec->is_look;
         https->datacenter = spec->datacenter;
         https->capacity_bytes = spec->capacity_bytes;

@@ -308,7 +308,9 @@ int source_nbd_new(const char *uri, unsigned n_connections, Source **ret_source)
         if (!s)
                 return -ENOMEM;
         *s = (SourceNbd){
-                .source = { .ops = &nbd_ops, .n_reads = READS },
+                .source = { .ops = &nbd_ops,
+                            .n_reads = READS,
+                            .read_bytes = SOURCE_READ_BYTES_USUAL },
                 .n_wanted = n_connections < CONNECTIONS_MAX ? n_connections : CONNECTIONS_MAX,
         };
         r = nbd_uri_parse(uri, &s->uri);

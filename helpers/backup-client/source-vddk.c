@@ -353,7 +353,9 @@ int source_vddk_new(const SourceVsphereSpec *spec, Source **ret_source, Failure 
         if (!vddk)
                 return -ENOMEM;
         *vddk = (SourceVddk){
-                .source = { .ops = &vddk_ops, .n_reads = READS },
+                .source = { .ops = &vddk_ops,
+                            .n_reads = READS,
+                            .read_bytes = SOURCE_READ_BYTES_USUAL },
                 .spec = *spec,
                 .session = TAKE(session),
         };

@@ -28,6 +28,9 @@ typedef struct CopySpec CopySpec;
 enum {
         SOURCE_FDS_MAX = 16, /* what poll() gives at most */
         SOURCE_READ_BYTES_MAX = 1024 * 1024, /* of one read */
+        SOURCE_READ_BYTES_USUAL =
+                        256 *
+                        1024, /* larger pieces fall out of the processor's cache on their way */
         SOURCE_ERROR_SIZE = 448,
 };
 
@@ -83,6 +86,8 @@ struct Source {
         bool knows_extents; /* after open() */
         unsigned n_reads; /* how many at once are of use, set by the constructor. The engine keeps near it, but a
                            * leaf of many small pieces may be more: a kind that cannot do that queues. */
+        uint32_t read_bytes; /* of a read, set by the constructor: what is large is cut into reads of that many, a power
+                              * of two up to SOURCE_READ_BYTES_MAX */
         char error[SOURCE_ERROR_SIZE]; /* why the last answer was an error */
         const char *error_name; /* a word for it that says more than SourceFailed, or NULL */
 };
