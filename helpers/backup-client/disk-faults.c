@@ -16,6 +16,10 @@
 #define RETRY_MAX_USEC   (5 * USEC_PER_SEC)
 #define OPEN_MAX_USEC    (120 * USEC_PER_SEC)
 
+enum {
+        NO_COMMIT_FACTOR = 3, /* how much longer than it may be gone a target may come and go */
+};
+
 int disk_fail(Disk *disk, int error, const char *name, const char *format, ...)
 {
         char text[FAILURE_TEXT_SIZE];
@@ -148,13 +152,34 @@ int disk_step_source(Disk *disk)
         return disk->source_state == SOURCE_OPEN && disk->source_opened ? check_source(disk) : 0;
 }
 
+/* It is gone for too long, or it comes and goes, and everything is sent again and again. */
+static int lose_patience(Disk *disk)
+{
+        int error = disk->target.errnum;
+        uint64_t trouble_usec = disk->now_usec - disk->target_first_loss_usec;
+
+        if (retry_later(&disk->target_retry, disk->now_usec, disk->spec->target_away_sec) ||
+            is_final(error))
+                return disk_fail(disk, error, FAILURE_TARGET,
+                                 "the target is lost, everything before offset %" PRIu64
+                                 " was committed: %s",
+                                 disk->epoch.committed, disk->target.error);
+        if (trouble_usec >= NO_COMMIT_FACTOR * disk->spec->target_away_sec * USEC_PER_SEC)
+                return disk_fail(disk, error, FAILURE_TARGET,
+                                 "the target comes and goes, and nothing behind offset %" PRIu64
+                                 " could be committed for %" PRIu64 " s: %s",
+                                 disk->epoch.committed, trouble_usec / USEC_PER_SEC,
+                                 disk->target.error);
+        return 0;
+}
+
 /* The epoch is over: everything since the last commit is sent again, by new connections. */
 static int lose_target(Disk *disk)
 {
-        int error = disk->target.errnum;
-
         if (disk->target_retry.since_usec == 0)
                 log_fault(disk, "target", disk->target.error);
+        if (disk->target_first_loss_usec == 0)
+                disk->target_first_loss_usec = disk->now_usec;
         target_close(&disk->target);
         epoch_lose(&disk->epoch, disk->now_usec);
         for (size_t i = 0; i < disk->n_slots; i++) {
@@ -164,13 +189,12 @@ static int lose_target(Disk *disk)
                         slot_free(&disk->slots[i]);
         }
         disk->rewind = true;
-        if (retry_later(&disk->target_retry, disk->now_usec, disk->spec->target_away_sec) ||
-            is_final(error))
-                return disk_fail(disk, error, FAILURE_TARGET,
-                                 "the target is lost, everything before offset %" PRIu64
-                                 " was committed: %s",
-                                 disk->epoch.committed, disk->target.error);
-        return 0;
+        return lose_patience(disk);
+}
+
+void disk_target_is_back(Disk *disk)
+{
+        disk->target_retry.since_usec = 0;
 }
 
 /* Only when nobody fills the plan's extents any more. */
@@ -191,7 +215,7 @@ int disk_step_target(Disk *disk)
         if (disk->target.state == TARGET_LOST)
                 r = lose_target(disk);
         rewind_plan(disk);
-        /* Patience goes on until a commit, but there is somebody to speak to. */
+        /* Whether it is back shows with the first answer to a write, but there is somebody to speak to. */
         if (disk->target.state == TARGET_OPEN)
                 disk->target_retry.delay_usec = RETRY_FIRST_USEC;
         if (r >= 0 && disk->target.state == TARGET_CLOSED && !disk->rewind &&
@@ -281,6 +305,7 @@ static int end_commit(Disk *disk)
         if (r < 0)
                 return disk_fail(disk, r, FAILURE_OTHER, "its digests: %s", strerror(-r));
         disk->target_retry = (Retry){};
+        disk->target_first_loss_usec = 0;
         disk->n_target_faults = 0;
         return disk->epoch.committed >= disk->disk->capacity_bytes ? end_disk(disk) : 0;
 }

@@ -17,6 +17,9 @@ int disk_step_source(Disk *disk);
 int disk_step_target(Disk *disk);
 void disk_break_source(Disk *disk, int error);
 
+/* It has done something: when it is lost again, that is another time. */
+void disk_target_is_back(Disk *disk);
+
 /* It is broken, and nothing of it is under way that might still be answered. */
 bool disk_source_is_over(const Disk *disk);
 

@@ -312,7 +312,11 @@ static int step_slot(Disk *disk, Slot *slot)
                         return not_begun(disk, r);
         } else if (slot->state == SLOT_WRITTEN)
                 slot->state = SLOT_DONE;
-        return slot->state == SLOT_DONE && slot->error == 0 ? finish_slot(disk, slot) : 0;
+        if (slot->state != SLOT_DONE || slot->error < 0)
+                return 0;
+        if (slot->sent + slot->zeroed > 0)
+                disk_target_is_back(disk);
+        return finish_slot(disk, slot);
 }
 
 /* Something can go on without an event: a source in memory answers at once, and a step may have made possible

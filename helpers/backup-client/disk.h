@@ -58,6 +58,7 @@ typedef struct Disk {
         Target target;
         bool writes_zeroes; /* where the source has them */
         Retry source_retry, target_retry;
+        uint64_t target_first_loss_usec; /* since the last commit; 0: none */
         unsigned n_target_faults; /* answers with an error since the last commit */
         BlockDigest *digest;
         HashWorkers *workers; /* borrowed; NULL: no digests */
