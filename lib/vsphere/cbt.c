@@ -56,6 +56,21 @@ bool change_id_is_comparable(const char *a, const char *b)
                strncasecmp(a, b, uuid_length(a)) == 0;
 }
 
+/* Numbers of any length. */
+static const char *sequence_of(const char *change_id)
+{
+        const char *sequence = change_id + uuid_length(change_id) + 1;
+
+        return sequence + strspn(sequence, "0");
+}
+
+bool change_id_is_before(const char *a, const char *b)
+{
+        const char *x = sequence_of(a), *y = sequence_of(b);
+
+        return strlen(x) != strlen(y) ? strlen(x) < strlen(y) : strcmp(x, y) < 0;
+}
+
 /* Areas come in order, so one that touches the last becomes part of it. */
 static int add_area(VSphereAreas *areas, uint64_t offset, uint64_t length)
 {
@@ -169,6 +184,9 @@ static int check_change_id(const VSphereAreasRequest *request, VSphereAreas *are
                 return doubt(areas, "the changes of this disk are not tracked");
         if (!change_id_is_comparable(request->change_id, request->change_id_now))
                 return doubt(areas, "tracking of this disk began anew since the last backup");
+        /* A disk that went back to an old snapshot has changes that nobody counted. */
+        if (change_id_is_before(request->change_id_now, request->change_id))
+                return doubt(areas, "the disk was set back to a state from before the last backup");
         return 0;
 }
 

@@ -51,6 +51,9 @@ bool change_id_is_valid(const char *change_id);
 /* Whether both count from the same beginning of tracking. */
 bool change_id_is_comparable(const char *a, const char *b);
 
+/* Of two that are: a was given out before b. */
+bool change_id_is_before(const char *a, const char *b);
+
 /* One page, for the walk and its tests: reads <returnval> into areas. asked is the offset that was asked for.
  * 0 with the offset of the next page; AREAS_WHOLE_DISK with areas->reason; -ENOMEM. */
 int areas_add_page(VSphereAreas *areas, const XmlNode *page, uint64_t asked, uint64_t capacity,

@@ -148,6 +148,14 @@ static void change_ids(void **state)
         assert_true(change_id_is_comparable(a, later));
         assert_false(change_id_is_comparable(a, other));
         assert_false(change_id_is_comparable(a, ""));
+        assert_true(change_id_is_before(a, later));
+        assert_false(change_id_is_before(later, a));
+        assert_false(change_id_is_before(a, a));
+        assert_true(change_id_is_before("52 de/99", "52 de/100"));
+        assert_false(change_id_is_before("52 de/100", "52 de/099"));
+        assert_true(change_id_is_before("52 de/0", "52 de/1"));
+        assert_true(change_id_is_before("52 de/18446744073709551615",
+                                        "52 de/18446744073709551616"));
 }
 
 static int page(const char *inner, uint64_t asked, VSphereAreas *areas, uint64_t *ret_next)

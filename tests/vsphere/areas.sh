@@ -90,6 +90,8 @@ simctl vm add name=other disks=64M on=1 >/dev/null
 other=$(uuid=$(uuid_of other) && take && res '.disks[0].change_id')
 areas ".change_id = \"$other\""
 whole 'began anew' 'the change id of another disk'
+areas '.change_id |= sub("/.*"; "/99999999999999999999")'
+whole 'set back' 'a disk that went back to before the last backup'
 simctl fault soap-fault method=QueryChangedDiskAreas fault=NoPermission >/dev/null
 areas
 whole 'NoPermission.*privilege' 'no right to ask'
