@@ -67,13 +67,16 @@ void utf8_make_valid(char *text)
         }
 }
 
-/* C0, DEL and C1; the separators of lines and paragraphs; what turns the direction of writing. */
+/* C0, DEL and C1; the separators of lines and paragraphs; what turns the direction of writing; a mark of the order of
+ * bytes, which nobody sees. */
 static bool is_control(const uint8_t *p, size_t n)
 {
         if (n == 1)
                 return p[0] < ' ' || p[0] == 0x7f;
         if (n == 2)
                 return p[0] == 0xc2 && p[1] < 0xa0;
+        if (n == 3 && p[0] == 0xef)
+                return p[1] == 0xbb && p[2] == 0xbf;
         return n == 3 && p[0] == 0xe2 &&
                ((p[1] == 0x80 &&
                  (p[2] == 0x8e || p[2] == 0x8f || (p[2] >= 0xa8 && p[2] <= 0xae))) ||

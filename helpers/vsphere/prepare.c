@@ -7,6 +7,7 @@
 #include "json-fields.h"
 #include "take.h"
 #include "text.h"
+#include "utf8.h"
 #include "vsphere/snapshot.h"
 
 #include <errno.h>
@@ -32,7 +33,7 @@ void take_warn(Take *take, const char *format, ...)
         va_end(ap);
         if (!text)
                 return;
-        vsphere_text_clean(text);
+        utf8_make_line(text);
         (void) json_array_append_new(take->warnings, json_string(text));
 }
 

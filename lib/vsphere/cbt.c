@@ -7,6 +7,7 @@
 
 #include "bus/bus-error.h"
 #include "cleanup.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -24,7 +25,7 @@ static int doubt(VSphereAreas *areas, const char *format, ...)
         va_start(ap, format);
         (void) vsnprintf(areas->reason, sizeof(areas->reason), format, ap);
         va_end(ap);
-        vsphere_text_clean(areas->reason);
+        utf8_make_line(areas->reason);
         return AREAS_WHOLE_DISK;
 }
 

@@ -6,6 +6,7 @@
 
 #include "bus/bus-error.h"
 #include "cleanup.h"
+#include "utf8.h"
 #include "vsphere/transport.h"
 
 #include <curl/curl.h>
@@ -27,7 +28,7 @@ typedef struct Look {
 
 static json_t *clean_text(char *text)
 {
-        vsphere_text_clean(text);
+        utf8_make_line(text);
         return json_string(text);
 }
 

@@ -6,6 +6,7 @@
 
 #include "bus/bus-error.h"
 #include "cleanup.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -117,7 +118,7 @@ static int copy_text(const XmlNode *node, const char *path, char **ret_text)
 
         if (!copy)
                 return -ENOMEM;
-        vsphere_text_clean(copy);
+        utf8_make_line(copy);
         *ret_text = copy;
         return 0;
 }

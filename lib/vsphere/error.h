@@ -32,7 +32,3 @@ int vsphere_error_prefix(VSphereError *error, const char *name, const char *form
 int vsphere_error_errno(VSphereError *error, int r, const char *what);
 
 bool vsphere_error_is_fault(const VSphereError *error, const char *fault);
-
-/* Puts '?' in the place of whatever is no UTF-8, controls something (C0, DEL, C1) or turns the direction of
- * writing round. In place. */
-void vsphere_text_clean(char *text);

@@ -7,6 +7,7 @@
 #include "bus/bus-error.h"
 #include "cleanup.h"
 #include "parse.h"
+#include "utf8.h"
 #include "vsphere/path.h"
 #include "vsphere/properties.h"
 
@@ -228,7 +229,7 @@ static int read_text(const Properties *found, size_t i, const char *path, char *
 
         if (!copy)
                 return -ENOMEM;
-        vsphere_text_clean(copy);
+        utf8_make_line(copy);
         *ret_text = copy;
         return 0;
 }

@@ -7,6 +7,7 @@
 #include "bus/bus-error.h"
 #include "cleanup.h"
 #include "text.h"
+#include "utf8.h"
 #include "vsphere/inventory.h"
 #include "vsphere/properties.h"
 
@@ -50,7 +51,7 @@ static int add(Paths *paths, const VSphereRef *ref, const Properties *found, VSp
         node.name = strndup(name ? name : "?", 255);
         if (!node.name)
                 return vsphere_error_errno(error, -ENOMEM, "Cannot read a folder");
-        vsphere_text_clean(node.name);
+        utf8_make_line(node.name);
         paths->nodes[paths->n_nodes++] = node;
         return 0;
 }

@@ -6,6 +6,7 @@
 
 #include "bus/bus-error.h"
 #include "cleanup.h"
+#include "utf8.h"
 #include "vsphere/properties.h"
 
 #include <errno.h>
@@ -36,7 +37,7 @@ static int read_about(const XmlNode *about, Service *service)
                 service->texts[i] = strndup(text ? text : "", 255);
                 if (!service->texts[i])
                         return -ENOMEM;
-                vsphere_text_clean(service->texts[i]);
+                utf8_make_line(service->texts[i]);
                 *to[i] = service->texts[i];
         }
         return 0;

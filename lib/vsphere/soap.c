@@ -7,6 +7,7 @@
 
 #include "bus/bus-error.h"
 #include "cleanup.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <string.h>
@@ -51,7 +52,7 @@ static void keep_fault_type(const XmlNode *fault, VSphereError *error)
         if (fault && *type == '\0')
                 type = xml_name(fault);
         (void) snprintf(error->fault, sizeof(error->fault), "%s", *type ? type : "Fault");
-        vsphere_text_clean(error->fault);
+        utf8_make_line(error->fault);
         length = strlen(error->fault);
         if (length > 5 && strcmp(error->fault + length - 5, "Fault") == 0 &&
             strcmp(error->fault, "FileFault") != 0 && *xml_type(fault) == '\0')

@@ -89,7 +89,7 @@ static void try_change_id(const char *data, size_t size)
                 MUST(change_id_is_comparable(text, text) && strlen(text) <= CHANGE_ID_MAX);
                 must_be_clean(text);
         }
-        vsphere_text_clean(text);
+        utf8_make_line(text);
         must_be_clean(text);
 }
 

@@ -100,6 +100,7 @@ static void made_line(void **state)
                 { "\xe2\x81\xa5\xe2\x81\xa6\xe2\x81\xa9\xe2\x81\xaa",
                   "\xe2\x81\xa5      \xe2\x81\xaa" },
                 { "\xe2\x80", "??" },
+                { "\xef\xbb\xbfx\xef\xbb\xbe", "   x\xef\xbb\xbe" },
         };
 
         (void) state;

@@ -122,12 +122,10 @@ static void lines_are_clean(void **state)
         assert_int_equal(vsphere_error_set(&error, BUS_ERROR_FAILED, "%s",
                                            "ü\x1b[31m\xc2\x9b\r\n\xe2\x80\xae\xe2\x81\xa6\xff."),
                          -EBADE);
-        assert_string_equal(error.text, "ü?[31m?????"
-                                        "?.");
+        assert_string_equal(error.text, "ü [31m          ?.");
         assert_int_equal(vsphere_error_prefix(&error, BUS_ERROR_SNAPSHOT_LEFT, "%s", "before"),
                          -ENOTEMPTY);
-        assert_string_equal(error.text, "before: ü?[31m?????"
-                                        "?.");
+        assert_string_equal(error.text, "before: ü [31m          ?.");
         assert_string_equal(error.name, BUS_ERROR_SNAPSHOT_LEFT);
 }
 
