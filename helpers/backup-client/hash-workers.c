@@ -23,6 +23,7 @@ typedef struct JobList {
 struct HashWorkers {
         pthread_t threads[THREADS_MAX];
         size_t n_threads;
+        LeafHasher *hasher; /* of who hands out work */
         int event_fd; /* readable: something is done */
         pthread_mutex_t lock;
         pthread_cond_t given, finished;
@@ -111,8 +112,10 @@ static void *work(void *userdata)
                 (void) pthread_mutex_lock(&workers->lock);
                 job->error = r;
                 job->state = HASH_DONE;
+                /* Who was told and has not come yet will find this one, too. */
+                if (!workers->done.first)
+                        (void) eventfd_write(workers->event_fd, 1);
                 list_add(&workers->done, job);
-                (void) eventfd_write(workers->event_fd, 1);
                 (void) pthread_cond_signal(&workers->finished);
         }
         (void) pthread_mutex_unlock(&workers->lock);
@@ -159,7 +162,9 @@ int hash_workers_new(HashWorkers **ret_workers)
         (void) pthread_cond_init(&workers->given, NULL);
         (void) pthread_cond_init(&workers->finished, NULL);
         workers->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        r = workers->event_fd < 0 ? -errno : start_threads(workers, count_threads());
+        r = workers->event_fd < 0 ? -errno : leaf_hasher_new(&workers->hasher);
+        if (r >= 0)
+                r = start_threads(workers, count_threads());
         if (r < 0) {
                 (void) hash_workers_free(workers);
                 return r;
@@ -182,6 +187,7 @@ HashWorkers *hash_workers_free(HashWorkers *workers)
         (void) pthread_cond_destroy(&workers->given);
         (void) pthread_mutex_destroy(&workers->lock);
         cleanup_close_p(&workers->event_fd);
+        (void) leaf_hasher_free(workers->hasher);
         free(workers);
         return NULL;
 }
@@ -194,6 +200,11 @@ void hash_workers_add(HashWorkers *workers, HashJob *job)
         list_add(&workers->queued, job);
         (void) pthread_cond_signal(&workers->given);
         (void) pthread_mutex_unlock(&workers->lock);
+}
+
+int hash_workers_sum(HashWorkers *workers, const HashJob *job)
+{
+        return sum_all(workers->hasher, job);
 }
 
 void hash_workers_take_back(HashWorkers *workers, HashJob *job)

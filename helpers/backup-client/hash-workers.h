@@ -43,6 +43,9 @@ DEFINE_CLEANUP(HashWorkers *, hash_workers_free)
 /* Hands a job out, which is borrowed until its answer. */
 void hash_workers_add(HashWorkers *workers, HashJob *job);
 
+/* Sums a job here and now, without an answer: for a few bytes, which take less than handing them over. */
+int hash_workers_sum(HashWorkers *workers, const HashJob *job);
+
 /* Takes it back, answered or not; one that is being summed is waited for, which is a leaf's time. */
 void hash_workers_take_back(HashWorkers *workers, HashJob *job);
 

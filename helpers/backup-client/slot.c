@@ -10,6 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum {
+        SUM_HERE_MAX = 128 *
+                       1024, /* bytes: less time than two threads need to hand something over and back */
+};
+
 void slot_free(Slot *slot)
 {
         if (slot->workers)
@@ -204,11 +209,8 @@ static void on_summed(void *userdata, int error)
         answered(slot, SLOT_WRITTEN);
 }
 
-/* First of all, so that the sums and what follows are made at once. */
-static void begin_sums(Slot *slot, HashWorkers *workers)
+static void make_job(Slot *slot)
 {
-        slot->n_pending++;
-        slot->workers = workers;
         slot->job = (HashJob){
                 .leaf = slot->buffer,
                 .sums = slot->sums,
@@ -216,7 +218,22 @@ static void begin_sums(Slot *slot, HashWorkers *workers)
                 .answer = on_summed,
                 .userdata = slot,
         };
+}
+
+/* Much of it is handed over before it is sent, so that both happens at once. */
+static void begin_sums(Slot *slot, HashWorkers *workers)
+{
+        make_job(slot);
+        slot->n_pending++;
+        slot->workers = workers;
         hash_workers_add(workers, &slot->job);
+}
+
+/* Little of it is summed here, behind the sending, while the server works. */
+static void make_sums(Slot *slot, HashWorkers *workers)
+{
+        make_job(slot);
+        slot->sum_error = hash_workers_sum(workers, &slot->job);
 }
 
 static void on_written(void *userdata, int error)
@@ -240,11 +257,13 @@ static void on_zeroed(void *userdata, int error)
 int slot_write(Slot *slot, Target *target, HashWorkers *workers)
 {
         const PlanChunk *chunk = &slot->chunk;
+        bool is_summed = workers && slot->n_sums > 0 && !chunk->zero;
+        bool is_little = chunk->bytes <= SUM_HERE_MAX;
         int r = 0;
 
         slot->state = SLOT_WRITING;
         slot->n_pending = 1;
-        if (workers && slot->n_sums > 0 && !chunk->zero)
+        if (is_summed && !is_little)
                 begin_sums(slot, workers);
         for (size_t i = 0; i < chunk->n_segments && r >= 0; i++) {
                 const Segment *segment = chunk->segments + i;
@@ -256,6 +275,8 @@ int slot_write(Slot *slot, Target *target, HashWorkers *workers)
                                  chunk->offset + segment->start, on_written, slot);
                 slot->sent += segment->length;
         }
+        if (r >= 0 && is_summed && is_little)
+                make_sums(slot, workers);
         if (r >= 0)
                 answered(slot, SLOT_WRITTEN);
         return r;

@@ -137,7 +137,12 @@ static void parts(void **state)
                                                       (size_t) sums[i].length, want),
                                  0);
                 assert_memory_equal(sums[i].sum, want, sizeof(want));
+                memset(sums[i].sum, 0, sizeof(want));
         }
+        /* The last ones again, without a thread. */
+        assert_int_equal(hash_workers_sum(workers, &work.job), 0);
+        assert_memory_equal(sums[1].sum, want, sizeof(want));
+        assert_int_equal(n_answers, 1);
         (void) leaf_hasher_free(hasher);
 }
 
