@@ -14,9 +14,11 @@ typedef struct NodeConfig {
         uint64_t snapshot_hold_usec;
         char *snapshot_quiesce;
         bool snapshot_tracking;
+        uint64_t snapshot_datastore_max;
 
         char *copy_transport;
         uint64_t copy_connections;
+        uint64_t copy_host_connections_max;
         uint64_t copy_memory_bytes;
         bool copy_digests;
 

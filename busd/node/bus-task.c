@@ -80,6 +80,8 @@ static int get_text(sd_bus *bus, const char *path, const char *interface, const 
                 text = task_state_to_string(task->state);
         else if (strcmp(property, "Vm") == 0)
                 text = task_request(task, "vm_name");
+        else if (strcmp(property, "Waiting") == 0)
+                text = task->waiting;
         else
                 text = task_text(task, strcmp(property, "Error") == 0 ? "ErrorText" : property);
         return sd_bus_message_append(reply, "s", text);
@@ -123,6 +125,7 @@ static const sd_bus_vtable task_vtable[] = {
         SD_BUS_PROPERTY("Attempt", "t", get_number, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Vm", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("State", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Waiting", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Ending", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Outcome", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("OwesSnapshot", "b", get_owes, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
@@ -177,8 +180,8 @@ void bus_task_changed(const Task *task)
                 return;
         task_path(task, path);
         complain(sd_bus_emit_properties_changed(task->node->bus, path, NODE_TASK_INTERFACE, "State",
-                                                "Ending", "Outcome", "OwesSnapshot", "Error",
-                                                "Disks", NULL),
+                                                "Waiting", "Ending", "Outcome", "OwesSnapshot",
+                                                "Error", "Disks", NULL),
                  task);
         bus_node_changed(task->node, "Obligations");
 }

@@ -4,6 +4,7 @@
  */
 #include "task-run.h"
 
+#include "budget.h"
 #include "bus-node.h"
 #include "bus/bus-error.h"
 #include "cleanup.h"
@@ -52,6 +53,14 @@ static int store(Task *task)
         return r;
 }
 
+/* Whoever waits for its turn looks again, once this is done. */
+static void wake_waiting(Node *node)
+{
+        for (size_t i = 0; i < node->n_tasks; i++)
+                if (node->tasks[i]->waiting[0] && !node->tasks[i]->timer)
+                        task_retry(node->tasks[i], 0);
+}
+
 /* The answer is that of the ledger. */
 static int move_to(Task *task, TaskEvent event)
 {
@@ -75,6 +84,7 @@ static int move_to(Task *task, TaskEvent event)
                          task_state_to_string(after), task_state_to_string(before));
         bus_task_changed(task);
         inhibitor_set(task->node->inhibitor, node_n_owed(task->node) > 0);
+        wake_waiting(task->node);
         return r;
 }
 
@@ -98,6 +108,7 @@ static void task_timer(Task *task, uint64_t usec, sd_event_time_handler_t handle
 static void undo(Task *task)
 {
         timer_off(task);
+        task->waiting[0] = '\0';
         (void) move_to(task, TASK_EVENT_UNDO);
         if (task->unit[0])
                 task_step_close(task);
@@ -163,6 +174,7 @@ static void release_failed(Task *task, const char *name, const char *text)
         (void) store(task);
         task_retry(task, delay_sec);
         task_step_close(task);
+        wake_waiting(task->node);
 }
 
 /* ── Results ── */
@@ -342,6 +354,28 @@ static void begin(Task *task)
              "The ledger below /var/lib/sendense-node cannot be written, so no snapshot was made");
 }
 
+/* Its snapshot comes when host and datastores have room for it. */
+static void admit(Task *task)
+{
+        char reason[TASK_WAITING_SIZE] = "";
+        const LogContext context = task_context(task);
+        bool is_new = !task->waiting[0];
+
+        if (budget_admits(task->node, task, reason)) {
+                task->waiting[0] = '\0';
+                begin(task);
+                return;
+        }
+        if (strcmp(task->waiting, reason) == 0)
+                return;
+        (void) snprintf(task->waiting, sizeof(task->waiting), "%s", reason);
+        if (is_new)
+                (void) log_event(LOG_INFO, 0, &context, MESSAGE_NONE,
+                                 "Job %" PRIu64 " of %s waits for %s", task->job, context.vm,
+                                 reason);
+        bus_task_changed(task);
+}
+
 static void on_slice_stopped(int error, const char *text, void *userdata)
 {
         Task *task = userdata;
@@ -449,7 +483,7 @@ void task_enter(Task *task)
         switch (task->state) {
         case TASK_ACCEPTED:
                 if (task_look(task) == TASK_LOOK_DONE)
-                        begin(task);
+                        admit(task);
                 else
                         step(task);
                 break;

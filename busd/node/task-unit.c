@@ -5,6 +5,8 @@
  */
 #include "task-unit.h"
 
+#include "budget.h"
+
 #include "build-config.h"
 #include "cleanup.h"
 #include "credentials.h"
@@ -201,7 +203,7 @@ static json_t *copy_task(const Task *task, char ret_error[static 256])
         return json_pack("{s:I, s:I, s:s, s:b, s:I, s:I, s:o, s:{s:O*, s:s, s:O}, s:O}", "job",
                          (json_int_t) task->job, "attempt", (json_int_t) task->attempt, "progress",
                          progress, "digests", config->copy_digests, "connections",
-                         (json_int_t) config->copy_connections, "memory_bytes",
+                         (json_int_t) budget_job_connections(config), "memory_bytes",
                          (json_int_t) config->copy_memory_bytes, "vcenter", task_vcenter(task),
                          "vm", "moref", json_object_get(snapshot, "vm_moref"), "instance_uuid",
                          task_request(task, "instance_uuid"), "snapshot_moref",

@@ -18,6 +18,7 @@ typedef struct Node Node;
 
 enum {
         TASK_DISKS_MAX = 60,
+        TASK_WAITING_SIZE = 160,
 };
 
 typedef struct TaskDisk {
@@ -39,6 +40,7 @@ typedef struct Task {
         bool is_closing; /* the unit is being stopped: nothing it does counts any more */
         bool is_closed; /* it is gone; the task goes on when no call is open */
         bool is_recovered; /* its step may be under way already */
+        char waiting[TASK_WAITING_SIZE]; /* for what, before its snapshot; "" when it does not */
         unsigned n_tries; /* of the release */
         sd_event_source *timer; /* end of the hold, or the next try */
         TaskDisk disks[TASK_DISKS_MAX];

@@ -16,18 +16,17 @@
 
 enum {
         NBD_CONNECTIONS = 2, /* one is busy with what the other brings */
-        HTTPS_CONNECTIONS_MIN = 2, /* of a disk */
-        HTTPS_CONNECTIONS_MAX = 8,
+        HTTPS_CONNECTIONS_MAX = 8, /* of a disk */
 };
 
-/* All disks are read at once, and share what the targets share, too. */
+/* The disks that are read at once share what the targets share, too; together they have no more, because a host counts
+ * them. The node's budget (busd/node/budget.c) reckons in the same way. */
 static unsigned https_connections(const CopySpec *spec)
 {
-        size_t n = spec->connections / spec->n_disks;
+        size_t at_once = spec->n_disks < spec->connections ? spec->n_disks : spec->connections;
+        size_t n = spec->connections / at_once;
 
-        return n < HTTPS_CONNECTIONS_MIN   ? HTTPS_CONNECTIONS_MIN
-               : n > HTTPS_CONNECTIONS_MAX ? HTTPS_CONNECTIONS_MAX
-                                           : (unsigned) n;
+        return n > HTTPS_CONNECTIONS_MAX ? HTTPS_CONNECTIONS_MAX : (unsigned) n;
 }
 
 static int make(const CopySpec *spec, const DiskSpec *disk, Source **ret_source, Failure *failure)

@@ -1,0 +1,52 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# A datastore has room for one snapshot: the second VM waits, says for what, takes nothing meanwhile, and goes on by itself when
+# the first is released; one that is cancelled while it waits was never at vCenter's disks.
+
+. "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/node-lab.bash"
+
+node_up "[Snapshot]
+DatastoreMax=1"
+vcenter_up -empty
+vm_new 8M:fill=4M
+simctl vm add name=web02 disks=8M:fill=2M >/dev/null
+second=$(simctl vm list | jq -r '.[] | select(.name == "web02") | .instance_uuid')
+other=".vm_name = \"web02\" | .vm_path = \"DC0/vm/web02\" | .instance_uuid = \"$second\""
+waits() { [ -n "$(task .waiting)" ]; }
+# shellcheck disable=SC2016 # expanded in the machine
+on_bus() { in_node 'busctl get-property com.sendense.Node1 "/com/sendense/Node1/task/$1" com.sendense.Node1.Task Waiting' "$job"; }
+
+targets_up first
+backup full
+ok "the first is copied, and its snapshot is held" eventually "$patience_sec" state_is copied || diag "$(task .)"
+is "$(task .waiting)" '' "it waited for nothing"
+targets_down
+
+targets_up second
+backup full "$other"
+ok "the second waits" eventually "$patience_sec" waits || diag "$(task .)"
+like "$(task '.state + ": " + .waiting')" '^accepted: the datastore \[.*\]: 1 of 1 snapshots are taken$' "and says for what"
+like "$(on_bus)" 'the datastore' "on the bus, too"
+is "$(simctl snapshots | jq length)" 1 "there is one snapshot"
+job=$((job - 1))
+release committed >/dev/null
+ok "the first is released" eventually "$patience_sec" state_is released
+job=$((job + 1))
+ok "the second has gone on by itself" eventually "$patience_sec" state_is copied || diag "$(task .)"
+is "$(task .waiting)" '' "and waits for nothing"
+targets_down
+
+targets_up third
+backup full
+ok "the next one waits for it" eventually "$patience_sec" waits || diag "$(task .)"
+like "$(api DELETE "backup/$job")" '^20' "it is cancelled"
+ok "which ends it at once" eventually "$patience_sec" state_is cancelled || diag "$(task .)"
+is "$(simctl snapshots | jq length)" 1 "and it made no snapshot"
+job=$((job - 1))
+release committed >/dev/null
+ok "the second is released" eventually "$patience_sec" state_is released
+targets_down
+clean "in the end"
+done_testing
