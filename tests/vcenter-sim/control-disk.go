@@ -12,7 +12,6 @@ import (
 	"io"
 	"net/http"
 	"sort"
-	"strings"
 	"time"
 
 	"github.com/vmware/govmomi/object"
@@ -134,7 +133,7 @@ func (s *sim) ctlDiskReplace(a args) (interface{}, error) {
 		size = d.capacity
 	}
 	spec := diskSpec{size: size, mode: d.mode, rdm: d.rdm, fill: content,
-		file: strings.TrimSuffix(freeFile(vm), ".vmdk") + "-new.vmdk"}
+		file: freeFile(vm)}
 	for kind, k := range controllerKinds {
 		if d.key >= k.firstDisk && d.key < k.firstDisk+k.places {
 			spec.controller = kind

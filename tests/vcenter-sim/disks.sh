@@ -101,11 +101,14 @@ old=$(disk_change_id VirtualMachineSnapshot "$snap" 2002)
 unsnapshot "$snap" >/dev/null
 
 # disk-replace
+file=$(disk_file VirtualMachine "$vm" 2002)
 simctl disk replace vm=pgtest1 key=2002 size=48M >/dev/null
 is "$(keys VirtualMachine "$vm")" '2000 2001 32000 2002' 'disk-replace: the key is the same'
 ok 'the disk is not' test "$(info pgtest1 2002 uuid)" != "$uuid"
-like "$(disk_file VirtualMachine "$vm" 2002)" '-new.vmdk$' 'nor its file'
+ok 'nor its file' test "$(disk_file VirtualMachine "$vm" 2002)" != "$file"
 is "$(info pgtest1 2002 capacity)" $((48 << 20)) 'nor its size'
+simctl disk replace vm=pgtest1 key=2002 size=40M >/dev/null && simctl disk replace vm=pgtest1 key=2002 size=48M >/dev/null
+is "$(info pgtest1 2002 capacity)" $((48 << 20)) 'and that as often as you like'
 snap=$(snapshot "$vm" s)
 is "$(areas "$vm" "$snap" 2002 0 "$old" | fault_of)" FileFault 'the old change id is void'
 unsnapshot "$snap" >/dev/null

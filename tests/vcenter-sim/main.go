@@ -54,6 +54,10 @@ func main() {
 	flag.IntVar(&opt.parent, "parent", 0, "end when the process of this id has ended")
 	flag.BoolVar(&opt.zoo, "zoo", false, "add one machine of every odd kind")
 	flag.BoolVar(&opt.empty, "empty", false, "do without pgtest1")
+	flag.Func("datastore", "the name of a further datastore in each datacenter", func(name string) error {
+		datastoreNames = append(datastoreNames, name)
+		return nil
+	})
 	flag.BoolVar(&list, "list-switches", false, "print every switch and end")
 	flag.StringVar(&hashFile, "hash", "", "print the extent-aware hash of a raw file and end")
 	flag.Func("set", "NAME=NUMBER, a setting that reset keeps", func(v string) error {
