@@ -184,8 +184,8 @@ static int check_extent_name(Reader *reader, const char *name)
                 return refuse(reader, -EOPNOTSUPP,
                               "its data lies in another folder than its descriptor (\"%.100s\")",
                               name);
-        if (!*name || strlen(name) >= VMDK_EXTENT_NAME_SIZE || strchr(name, '"') ||
-            strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || !utf8_is_valid(name))
+        if (!*name || strlen(name) >= VMDK_EXTENT_NAME_SIZE || strcmp(name, ".") == 0 ||
+            strcmp(name, "..") == 0 || !utf8_is_valid(name))
                 return refuse(reader, -EBADMSG, "the name of its data file is none");
         return 0;
 }
@@ -205,7 +205,7 @@ static int check_extent_kind(Reader *reader, const char *access, const char *kin
         return 0;
 }
 
-/* access sectors KIND "name" [offset] */
+/* access sectors KIND "name" [offset]; a name may hold quotes of its own, nothing escapes them. */
 static int read_extent(Reader *reader, char *line)
 {
         const char *access = next_word(&line), *sectors = next_word(&line),

@@ -35,7 +35,7 @@ swapped=$(jq -c '{"2000": .["32000"], "32000": .["2000"], "16000": .["16000"]}' 
 answer=$(api POST backup/start "$(request incremental ".disks = $known | .nbd_targets = $swapped")")
 ok "swapped targets: it fails" eventually "$patience_sec" state_is failed || diag "$answer" "$(task .)"
 is "$(task .error_name)" com.sendense.Error.TargetFailed "swapped targets: TargetFailed"
-like "$(task .error)" 'are they swapped\?; nothing was written' "swapped targets: and says so"
+like "$(task .error)" 'are they swapped\?; nothing was' "swapped targets: and says so"
 images_close
 is "$(sha256sum "${image_of[@]}")" "$before" "swapped targets: no byte was written"
 images_drop

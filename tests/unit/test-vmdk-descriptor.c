@@ -45,6 +45,7 @@ static void flat(void **state)
                        "  RDONLY\t2048  VMFS\t\"a-flat.vmdk\"  ",
                   "a-flat.vmdk" },
                 { WHOLE EXTENT "ddb.iofilters = \"VMW_spm_1.0.0\"\n", "a-flat.vmdk" },
+                { WHOLE "RW 2048 VMFS \"a \"b\" 7-flat.vmdk\" 0\n", "a \"b\" 7-flat.vmdk" },
         };
 
         (void) state;
@@ -94,7 +95,6 @@ static void refused(void **state)
                 { WHOLE "RW 2048 VMFS \"..\"\n", -EBADMSG, "name of its data file" },
                 { WHOLE "RW 2048 VMFS \"\"\n", -EBADMSG, "name of its data file" },
                 { WHOLE "RW 2048 VMFS \"\xfc\"\n", -EBADMSG, "name of its data file" },
-                { WHOLE "RW 2048 VMFS \"a\"b\"\n", -EBADMSG, "name of its data file" },
                 { WHOLE "RW 2048 VMFS a-flat.vmdk\n", -EBADMSG, "broken extent" },
                 { WHOLE "RW 2048 VMFS \"a-flat.vmdk\n", -EBADMSG, "broken extent" },
                 { WHOLE "RW 0 VMFS \"a-flat.vmdk\"\n", -EBADMSG, "broken extent" },

@@ -69,7 +69,7 @@ func (l *flatLayer) resize(capacity int64, diskUUID string) error {
 	}
 	l.held.cut(capacity)
 	l.capacity = capacity
-	return l.describe("vmfs", fmt.Sprintf("RW %d VMFS %q", capacity/sectorSize, path.Base(l.f.Name())), diskUUID)
+	return l.describe("vmfs", fmt.Sprintf("RW %d VMFS \"%s\"", capacity/sectorSize, path.Base(l.f.Name())), diskUUID)
 }
 
 func (l *flatLayer) describe(createType, extentLine, diskUUID string) error {
@@ -129,13 +129,13 @@ func (l *flatLayer) pretend(kind, diskUUID string) error {
 	case "vmfs":
 		return l.resize(l.capacity, diskUUID)
 	case "sesparse":
-		return l.describe("seSparse", fmt.Sprintf("RW %d SESPARSE %q", sectors, path.Base(extentFile(name, "-sesparse"))), diskUUID)
+		return l.describe("seSparse", fmt.Sprintf("RW %d SESPARSE \"%s\"", sectors, path.Base(extentFile(name, "-sesparse"))), diskUUID)
 	case "vsan":
 		return l.describe("vmfs", fmt.Sprintf("RW %d VMFS \"vsan://%s\"", sectors, diskUUID), diskUUID)
 	case "vvol":
 		return l.describe("vmfs", fmt.Sprintf("RW %d VMFS \"vvol://%s/\"", sectors, diskUUID), diskUUID)
 	case "encrypted":
-		line := fmt.Sprintf("RW %d VMFS %q\nddb.iofilters = \"vmwarevmcrypt\"", sectors, path.Base(l.f.Name()))
+		line := fmt.Sprintf("RW %d VMFS \"%s\"\nddb.iofilters = \"vmwarevmcrypt\"", sectors, path.Base(l.f.Name()))
 		return l.describe("vmfs", line, diskUUID)
 	}
 	return fmt.Errorf("type=%s: it is one of vmfs, sesparse, vsan, vvol, encrypted", kind)
