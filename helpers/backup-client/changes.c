@@ -21,13 +21,17 @@ static bool is_of_vcenter(const DiskSpec *disk)
         return disk->source.kind == SOURCE_HTTPS || disk->source.kind == SOURCE_VDDK;
 }
 
-/* Since when; NULL: the disk needs no question. */
+/* Since when; NULL: the disk needs no question, or there is none to ask. An increment since ever would be answered, and
+ * lack what was freed in the meantime. */
 static const char *since(const DiskSpec *disk)
 {
         if (disk->has_areas)
                 return NULL;
         if (disk->read == READ_CHANGED)
-                return disk->change_id;
+                return is_of_vcenter(disk) && disk->change_id &&
+                                                       strcmp(disk->change_id, CHANGE_ID_EVER) != 0
+                                       ? disk->change_id
+                                       : NULL;
         /* The plugin of VDDK knows itself what is allocated; a datastore does not. */
         return disk->read == READ_ALLOCATED && disk->source.kind == SOURCE_HTTPS &&
                                                disk->change_id_now
@@ -144,8 +148,7 @@ int changes_ask(CopySpec *spec, int cancel_fd, Failure *failure)
         for (size_t i = 0; i < spec->n_disks; i++) {
                 DiskSpec *disk = &spec->disks[i];
 
-                if (disk->read == READ_CHANGED && !disk->has_areas &&
-                    !(is_of_vcenter(disk) && disk->change_id))
+                if (disk->read == READ_CHANGED && !disk->has_areas && !since(disk))
                         doubt(disk, "nobody says what has changed");
                 else
                         is_wanted = is_wanted || (is_of_vcenter(disk) && since(disk));
