@@ -27,6 +27,20 @@ good incremental "nothing has changed"
 is "$(of_copy '[.disks[] | .backup_type, .areas, .bytes_read, .bytes_sent, .bytes_zeroed] | unique')" '[0,"incremental"]' \
     "nothing was read, nothing sent, and it says so"
 
+# A snapshot that is held, and a backup that is given up: the one after it begins where the last good one was.
+ask incremental
+is_copied
+job=$((job + 1))
+like "$(api POST backup/start "$(request incremental ".disks = $known")")" '^409 .*is at work on this VM' \
+    "as long as its snapshot is held, no other backup of it begins"
+job=$((job - 1))
+is "$(simctl snapshots | jq length)" 1 "there is one snapshot"
+release abandoned >/dev/null
+ok "it is given up" eventually "$patience_sec" state_is released
+images_close
+images_drop
+clean "one that was given up"
+
 # Swapped targets: nothing is written to either, and the machine is as it was.
 job=$((job + 1))
 images_new incremental knowing
