@@ -7,6 +7,7 @@
 #include "node.h"
 
 #include "cleanup.h"
+#include "core-dump.h"
 #include "json-wipe.h"
 #include "log.h"
 #include "names.h"
@@ -39,6 +40,7 @@ int main(int argc, char *argv[])
         int r;
 
         json_wipe_freed();
+        core_dump_never();
         r = program_parse(&program, argc, argv, &path);
         if (r <= 0)
                 return r < 0 ? EX_USAGE : EXIT_SUCCESS;

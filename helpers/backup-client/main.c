@@ -6,6 +6,7 @@
  */
 #include "build-id.h"
 #include "cleanup.h"
+#include "core-dump.h"
 #include "verbs.h"
 
 #include <stdio.h>
@@ -46,6 +47,7 @@ int main(int argc, char *argv[])
                 build_print_version("sendense-backup-client");
                 return EXIT_SUCCESS;
         }
+        core_dump_never(); /* a password passes through libcurl's memory, and through nbdkit's */
         for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
                 if (strcmp(word, verbs[i].name) == 0)
                         return verbs[i].run(argc - 1, argv + 1);

@@ -9,6 +9,7 @@
 
 #include "bus/bus-error.h"
 #include "cleanup.h"
+#include "core-dump.h"
 #include "http/http-server.h"
 #include "json-wipe.h"
 #include "log.h"
@@ -206,6 +207,7 @@ int main(int argc, char *argv[])
         int r;
 
         json_wipe_freed();
+        core_dump_never(); /* bodies with passwords pass through the HTTP server's memory */
         r = program_parse(&program, argc, argv, &config);
         if (r <= 0)
                 return r < 0 ? EX_USAGE : EXIT_SUCCESS;

@@ -7,6 +7,7 @@
 #include "build-id.h"
 #include "bus/bus-error.h"
 #include "cleanup.h"
+#include "core-dump.h"
 #include "log.h"
 #include "result-file.h"
 #include "verbs.h"
@@ -16,7 +17,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sysexits.h>
 
@@ -199,7 +199,7 @@ int main(int argc, char *argv[])
                 return r < 0 ? EX_USAGE : EXIT_SUCCESS;
         log_open("sendense-vsphere");
         (void) sigaction(SIGPIPE, &ignore, NULL);
-        (void) prctl(PR_SET_DUMPABLE, 0); /* a password passes through libcurl's memory */
+        core_dump_never(); /* a password passes through libcurl's memory */
 
         r = run(verb, &result);
         printed = print_result(result);

@@ -14,17 +14,19 @@ inner_build=/srv/build
 patience_sec=60
 uuid=
 job=0
-
-peer=${peer:-node}
+machine=${machine:-node} # "hub": the hub runs beside the node
+peer=${peer:-$machine}
 peer_address=127.0.0.1
 
-node() { on node "$@"; }
+node() { on "$machine" "$@"; }
 in_node() { node bash -c "$1" _ "${@:2}"; }
 in_peer() { on "$peer" bash -c "$1" _ "${@:2}"; }
 simctl() { on "$peer" env SENDENSE_BUILD="$inner_build" "$simctl_bin" -C /srv/sim "$@"; }
 
-# node_up [SETTINGS]: the machine, with these lines in node.conf.
+# node_up [SETTINGS [OPTION...]]: the machine, with these lines in node.conf, and the lab's options.
 node_up() {
+    local settings=${1:-}
+    [ $# -eq 0 ] || shift
     command -v go >/dev/null || skip_all "golang-go is not installed: the vCenter peer cannot be built"
     [ -d /usr/share/gocode/src/github.com/vmware/govmomi/simulator ] ||
         skip_all "golang-github-vmware-govmomi-dev is not installed: the vCenter peer cannot be built"
@@ -35,9 +37,9 @@ set -e
 install -D -m 644 /dev/stdin "\$2/etc/sendense/node.conf.d/50-test.conf" <<'Y'
 [Node]
 LogLevel=debug
-${1:-}
+$settings
 Y
-[ "\$1" = node ] || exit 0
+[ "\$1" = "$machine" ] || exit 0
 systemctl --quiet --root="\$2" enable sendense-node.service sendense-node-api.socket
 printf 'd /run/sendense-test 0777 root root\\n' >"\$2/etc/tmpfiles.d/fault.conf"
 install -D -m 644 /dev/stdin "\$2/etc/systemd/system/sendense-node.service.d/fault-points.conf" <<'Y'
@@ -46,9 +48,9 @@ ReadWritePaths=-/run/sendense-test
 Y
 X
     chmod +x "$TEST_TMP/hook"
-    local names=node
-    [ "$peer" = node ] || names="node $peer"
-    lab_up --names "$names" --bind "$SENDENSE_SRC:/srv/src" --bind "$SENDENSE_BUILD:/srv/build" --install "$SENDENSE_BUILD" --hook "$SENDENSE_SRC/tests/lab/hub-machine" --hook "$TEST_TMP/hook"
+    local names=$machine
+    [ "$peer" = "$machine" ] || names="$machine $peer"
+    lab_up --names "$names" --bind "$SENDENSE_SRC:/srv/src" --bind "$SENDENSE_BUILD:/srv/build" --install "$SENDENSE_BUILD" --hook "$SENDENSE_SRC/tests/lab/hub-machine" --hook "$TEST_TMP/hook" "$@"
     require "the node is ready" eventually "$patience_sec" node systemctl is-active sendense-node.service
     # shellcheck disable=SC2016 # expanded in the machine
     require "a token" in_node 'openssl rand -hex 32 >/srv/token &&
