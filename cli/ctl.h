@@ -32,6 +32,7 @@ typedef enum Option {
         OPTION_STATE,
         OPTION_VM,
         OPTION_LIMIT,
+        OPTION_NODE,
         OPTION_MAX,
 } Option;
 

@@ -31,6 +31,7 @@ static const OptionWords words[OPTION_MAX] = {
         [OPTION_WAIT] = { "wait", NULL, "Follow the job to its end" },
         [OPTION_STATE] = { "state", "STATE", "Only jobs in this state" },
         [OPTION_VM] = { "vm", "VM", "Only of this VM: name, context id or instance uuid" },
+        [OPTION_NODE] = { "node", NULL, "The node's settings, and not the hub's" },
         [OPTION_LIMIT] = { "limit", "N", "The newest N, at most 1000 (default: 100)" },
 };
 

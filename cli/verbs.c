@@ -92,13 +92,18 @@ const Verb verbs[] = {
           verb_obligation_list },
         { "cleanup", "", 0, 0, 0, "Have the hub undo now what it still has to",
           "Prints what was undone. " RIGHT("manage"), verb_cleanup },
-        { "config check", "[FILE]", 0, 1, 0, "Check the hub's settings",
-          "Reads FILE (default: the hub's own) and its drop-ins as the hub does. Exit status 78 "
-          "and the\n"
-          "line that the hub would end with when something is wrong.",
+        { "config check", "[FILE]", 0, 1, OPTION(OPTION_NODE), "Check the settings of hub and node",
+          "Reads their own files, or FILE as the hub's or (--node) the node's, with all drop-ins, "
+          "as\n"
+          "these daemons do. Exit status 78 and the line that one would end with when something "
+          "is\n"
+          "wrong.",
           verb_config_check },
-        { "config show", "[FILE]", 0, 1, 0, "Show each setting, its value and where it comes from",
-          "Shows what is in the files now; the running hub read them when it started.",
+        { "config show", "[FILE]", 0, 1, OPTION(OPTION_NODE),
+          "Show each setting, its value and where it comes from",
+          "Shows what is in the files of hub and node now, or in FILE; the running daemons read "
+          "theirs\n"
+          "when they started.",
           verb_config_show },
         { "log-level", "LEVEL", 1, 1, 0, "Set how much the running hub logs",
           "LEVEL is one of emerg, alert, crit, err, warning, notice, info, debug. It holds until "

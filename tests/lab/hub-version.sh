@@ -51,5 +51,10 @@ like "$out" "hub.conf.d/private.conf: cannot be read: Permission denied" "and na
 ok "the hub's own check of that file by name is root's business" hub sendensectl config check /etc/sendense/hub.conf.d/private.conf
 hub chmod 644 /etc/sendense/hub.conf.d/private.conf
 ok "readable, it is good" hub sendensectl config check
+in_hub 'mkdir -p /etc/sendense/node.conf.d; printf "[Copy]\nTransport=pigeon\n" >/etc/sendense/node.conf.d/wrong.conf'
+out=$(hub sendensectl config check --json)
+is "$? $(jq -c '[.[].valid]' <<<"$out")" '78 [true,false]' "the node's settings are checked beside the hub's"
+in_hub 'umask 077; printf "[Node]\n" >/etc/sendense/node.conf.d/wrong.conf; chmod 600 /etc/sendense/node.conf.d/wrong.conf'
+like "$(hub sendensectl config check --node 2>&1)" "node.conf.d/wrong.conf: cannot be read: Permission denied" "and as the node will read them"
 
 done_testing

@@ -165,23 +165,35 @@ printf '[Hub]\nLogLevel=debug\n' >"$conf.d/10-level.conf"
 run "config check" 0 config check "$conf"
 is "$out" "$conf: good, with all its drop-ins" "it says so"
 run "config show" 0 config show "$conf"
-like "$out" "^\[Api\] Port= +1 +$conf:2\$" "value, file and line"
-like "$out" "^\[Hub\] LogLevel= +debug +$conf.d/10-level.conf:2\$" "of a drop-in too"
-like "$out" "^\[Tunnel\] SshPort= +443 +default\$" "or that it is the default"
+like "$out" "^hub +\[Api\] Port= +1 +$conf:2\$" "value, file and line"
+like "$out" "^hub +\[Hub\] LogLevel= +debug +$conf.d/10-level.conf:2\$" "of a drop-in too"
+like "$out" "^hub +\[Tunnel\] SshPort= +443 +default\$" "or that it is the default"
 run "config show as JSON" 0 config show "$conf" --json
 is "$(jq -c '.[] | select(.key == "Port")' <<<"$out")" \
-    "{\"section\":\"Api\",\"key\":\"Port\",\"value\":\"1\",\"default\":\"8082\",\"file\":\"$conf\",\"line\":2}" "for scripts"
+    "{\"daemon\":\"hub\",\"section\":\"Api\",\"key\":\"Port\",\"value\":\"1\",\"default\":\"8082\",\"file\":\"$conf\",\"line\":2}" "for scripts"
 printf '[Api]\nPrt=1\n' >"$conf"
 for verb in check show; do
     run "config $verb of a wrong file" 78 config "$verb" "$conf"
     is "$err" "$conf:2: unknown key Prt= in [Api], must be one of Port=" "$verb: the hub's own line"
 done
 run "config check as JSON" 78 config check --json "$conf"
-is "$(jq -c '[.valid, .error != null]' <<<"$out")" '[false,true]' "for scripts"
+is "$(jq -c '[.[] | .valid, .error != null]' <<<"$out")" '[false,true]' "for scripts"
 printf '[Database]\nUser=root\n' >"$conf"
 run "config check of an administrator as the database's user" 78 config check "$conf"
 like "$err" "^$conf:2: \[Database\] User=: root is an administrator of MariaDB, must be" "says what would be right"
 run "config check of no file" 78 config check "$TEST_TMP/none"
+conf=$TEST_TMP/node.conf
+mkdir "$conf.d"
+printf '[Copy]\nConnections=4\n' >"$conf"
+run "config check of the node" 0 config check --node "$conf"
+run "config show of the node" 0 config show --node "$conf"
+like "$out" "^node +\[Copy\] Connections= +4 +$conf:2\$" "value, file and line"
+run "the node's file is not the hub's" 78 config check "$conf"
+like "$err" "^$conf:1: unknown section \[Copy\]" "it says so"
+printf '[Snapshot]\nHoldMaxSec=1y\n' >"$conf.d/10-hold.conf"
+run "a wrong drop-in of the node" 78 config check --node "$conf"
+is "$err" "$conf.d/10-hold.conf:2: [Snapshot] HoldMaxSec=1y must be a time from 1s to 7d" "file, line, key and what would be right"
+run "config check of no file of the node" 78 config check --node "$TEST_TMP/none"
 
 # Words that are none.
 while IFS='|' read -r arguments text; do
