@@ -14,9 +14,15 @@
 #include "program.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+
+enum {
+        /* As in the hub: what a large message needed goes back to the system when it is answered. */
+        MMAP_THRESHOLD_BYTES = 128 * 1024,
+};
 
 static const Program program = {
         .name = "sendense-node",
@@ -41,6 +47,7 @@ int main(int argc, char *argv[])
 
         json_wipe_freed();
         core_dump_never();
+        (void) mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES);
         r = program_parse(&program, argc, argv, &path);
         if (r <= 0)
                 return r < 0 ? EX_USAGE : EXIT_SUCCESS;

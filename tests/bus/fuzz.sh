@@ -21,7 +21,7 @@ rss() { sed -n 's/^Rss: *\([0-9]*\) kB/\1/p' "/proc/$hub_pid/smaps_rollup"; }
 before=$(rss)
 
 began=${EPOCHREALTIME/[.,]/}
-out=$("$SENDENSE_BUILD/tests/fuzz/fuzz-bus" 20261121 "$n_messages" "${memory[@]}" 2>&1 </dev/null)
+out=$("$SENDENSE_BUILD/tests/fuzz/fuzz-bus" hub 20261121 "$n_messages" "${memory[@]}" 2>&1 </dev/null)
 rc=$?
 diag "$out"
 is "$rc" 0 "the hub stood $n_messages hostile messages"

@@ -5,10 +5,13 @@
  */
 #include "bus-message.h"
 
+#include "bus-target.h"
+
 #include "cleanup.h"
-#include "names.h"
+#include "secret.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -37,33 +40,44 @@ unsigned random_below(unsigned limit)
         return (unsigned) (state >> 20) % limit;
 }
 
-static const char *const paths[] = {
-        HUB_BUS_PATH,
-        HUB_BUS_PATH,
-        HUB_BUS_PATH,
-        "/",
-        "/com",
-        "/com/sendense",
-        "/com/sendense/Hub1/job/1",
-        "/com/sendense/Hub1/job/18446744073709551616",
-        "/org/freedesktop/DBus",
-        "/x",
-};
-static const char *const interfaces[] = {
-        HUB_MANAGER_INTERFACE,
-        HUB_MANAGER_INTERFACE,
-        HUB_MANAGER_INTERFACE,
-        "com.sendense.Hub1.Job",
-        "org.freedesktop.DBus.Properties",
-        "org.freedesktop.DBus.ObjectManager",
-        "org.freedesktop.DBus.Introspectable",
-        "org.freedesktop.DBus.Peer",
-        "a.b",
-};
+static const BusTarget *target;
+
+void bus_message_target(const BusTarget *new_target)
+{
+        target = new_target;
+}
+
+static const char *const paths[] = { "/",
+                                     "/com",
+                                     "/com/sendense",
+                                     "/com/sendense/Hub1/job/1",
+                                     "/com/sendense/Node1/task/1",
+                                     "/com/sendense/Node1/task/18446744073709551616",
+                                     "/org/freedesktop/DBus",
+                                     "/x" };
+static const char *const interfaces[] = { "com.sendense.Hub1.Job",
+                                          "com.sendense.Node1.Task",
+                                          "org.freedesktop.DBus.Properties",
+                                          "org.freedesktop.DBus.ObjectManager",
+                                          "org.freedesktop.DBus.Introspectable",
+                                          "org.freedesktop.DBus.Peer",
+                                          "a.b" };
 static const char *const members[] = {
-        "GetStatus", "ProbeDatabase",     "SetLogLevel", "Get",  "GetAll",
-        "Set",       "GetManagedObjects", "Introspect",  "Ping", "GetMachineId",
-        "getstatus", "NameOwnerChanged",  "X",
+        "Get",        "GetAll", "Set",          "GetManagedObjects",
+        "Introspect", "Ping",   "GetMachineId", "NameOwnerChanged",
+        "getstatus",  "X",
+};
+/* Not one of them may start anything. */
+static const char *const requests[] = {
+        "",
+        "{}",
+        "[[[[[[[[",
+        "{\"job_id\":1,\"job_id\":1}",
+        "{\"job_id\":1,\"vcenter_password\":\"p\"}",
+        "{\"job_id\":18446744073709551616,\"vcenter_password\":{}}",
+        "{\"vcenter_password\":\"p\",\"vcenter_host\":\"h\",\"vcenter_user\":\"u\",\"job_ids\":[-1]"
+        "}",
+        "\xff\xfe",
 };
 static const char *const words[] = {
         "",
@@ -71,7 +85,8 @@ static const char *const words[] = {
         "debug",
         "Version",
         "LogLevel",
-        HUB_MANAGER_INTERFACE,
+        "com.sendense.Hub1.Manager",
+        "com.sendense.Node1.Manager",
         "%s%n%s%n",
         "a\nPRIORITY=0",
         "\xc3\xbc",
@@ -80,6 +95,22 @@ static const char *const words[] = {
         "session",
 };
 #define PICK(list) ((list)[random_below(ELEMENTSOF(list))])
+
+static const char *pick_path(void)
+{
+        return random_below(3) ? PICK(paths) : target->path;
+}
+
+static const char *pick_interface(void)
+{
+        return random_below(2) ? PICK(interfaces) : target->manager;
+}
+
+static const char *pick_member(void)
+{
+        return random_below(3) ? PICK(members)
+                               : target->methods[random_below(target->n_methods)].name;
+}
 
 static void must(int r)
 {
@@ -154,25 +185,36 @@ static void append_text(sd_bus_message *m)
         must(sd_bus_message_append(m, "s", text));
 }
 
+/* Descriptors that are no request, and ones that nearly are. */
+static void append_descriptor(sd_bus_message *m)
+{
+        _cleanup_close_ int fd = -1;
+
+        if (random_below(2)) {
+                const char *text = PICK(requests);
+
+                must(secret_make_memfd(text, strlen(text), &fd));
+        } else
+                fd = random_below(2) ? eventfd(0, EFD_CLOEXEC) : open("/", O_PATH | O_CLOEXEC);
+        must(sd_bus_message_append(m, "h", fd));
+}
+
 static void append_basic(sd_bus_message *m, char type)
 {
         uint64_t value = 0;
-        int fd;
 
         switch (type) {
         case 's':
                 append_text(m);
                 break;
         case 'o':
-                must(sd_bus_message_append(m, "o", PICK(paths)));
+                must(sd_bus_message_append(m, "o", pick_path()));
                 break;
         case 'g':
                 must(sd_bus_message_append(m, "g", random_below(2) ? "a{sv}" : ""));
                 break;
         case 'h':
-                fd = eventfd(0, EFD_CLOEXEC);
-                must(sd_bus_message_append(m, "h", fd));
-                cleanup_close_p(&fd);
+                append_descriptor(m);
                 break;
         case 'b':
                 must(sd_bus_message_append(m, "b", (int) random_below(2)));
@@ -244,24 +286,12 @@ static void append_random_body(sd_bus_message *m)
 /* A call that reaches a handler: one in two goes on to the question who asks. */
 static sd_bus_message *new_right_call(sd_bus *bus)
 {
-        static const struct {
-                const char *method;
-                const char *arguments; /* before the options */
-        } methods[] = {
-                { "GetStatus", "" },        { "ProbeDatabase", "" },    { "SetLogLevel", "s" },
-                { "AddRepository", "ss" },  { "ListRepositories", "" }, { "RemoveRepository", "s" },
-                { "CheckRepository", "s" }, { "ScanRepository", "s" },  { "SetVm", "sssaa{sv}" },
-                { "ListVms", "" },          { "GetVm", "s" },           { "StartBackup", "s" },
-                { "ListBackups", "" },      { "ListJobs", "" },         { "GetJob", "t" },
-                { "CancelJob", "t" },       { "ListPorts", "" },        { "ListObligations", "" },
-                { "Cleanup", "" },          { "Diagnose", "" },
-        };
-        size_t which = random_below(ELEMENTSOF(methods));
-        const char *arguments = methods[which].arguments;
+        const BusTargetMethod *method = &target->methods[random_below(target->n_methods)];
+        const char *arguments = method->arguments;
         sd_bus_message *m = NULL;
 
-        must(sd_bus_message_new_method_call(bus, &m, HUB_BUS_NAME, HUB_BUS_PATH,
-                                            HUB_MANAGER_INTERFACE, methods[which].method));
+        must(sd_bus_message_new_method_call(bus, &m, target->name, target->path, target->manager,
+                                            method->name));
         if (strcmp(arguments, "s") == 0 && random_below(2))
                 must(sd_bus_message_append(m, "s", random_below(2) ? "info" : "debug"));
         else
@@ -306,20 +336,20 @@ sd_bus_message *bus_message_at_limit(sd_bus *bus)
 {
         sd_bus_message *m = NULL;
 
-        must(sd_bus_message_new_method_call(bus, &m, HUB_BUS_NAME, HUB_BUS_PATH,
-                                            HUB_MANAGER_INTERFACE, "SetLogLevel"));
+        must(sd_bus_message_new_method_call(bus, &m, target->name, target->path, target->manager,
+                                            target->methods[0].name));
         append_huge(m, HUGE_MAX, 0);
         return m;
 }
 
 static sd_bus_message *new_wrong_call(sd_bus *bus)
 {
-        const char *interface = random_below(12) ? PICK(interfaces) : NULL;
+        const char *interface = random_below(12) ? pick_interface() : NULL;
         unsigned kind = random_below(1000);
         sd_bus_message *m = NULL;
 
-        must(sd_bus_message_new_method_call(bus, &m, HUB_BUS_NAME, PICK(paths), interface,
-                                            PICK(members)));
+        must(sd_bus_message_new_method_call(bus, &m, target->name, pick_path(), interface,
+                                            pick_member()));
 
         if (kind < 5)
                 append_huge(m, random_below(HUGE_MAX), random_below(4));
@@ -342,7 +372,7 @@ sd_bus_message *bus_message_random_call(sd_bus *bus)
         return m;
 }
 
-/* Signals sent to the hub alone, some of which look like the ones it listens to. */
+/* Signals sent to the target alone, some of which look like the ones it listens to. */
 static sd_bus_message *random_signal(sd_bus *bus)
 {
         sd_bus_message *m = NULL;
@@ -352,11 +382,11 @@ static sd_bus_message *random_signal(sd_bus *bus)
                                                "org.freedesktop.DBus", "NameOwnerChanged"));
                 must(sd_bus_message_append(m, "sss", ":1.2", ":1.2", ""));
         } else {
-                must(sd_bus_message_new_signal(bus, &m, PICK(paths), PICK(interfaces),
-                                               PICK(members)));
+                must(sd_bus_message_new_signal(bus, &m, pick_path(), pick_interface(),
+                                               pick_member()));
                 append_random_body(m);
         }
-        must(sd_bus_message_set_destination(m, HUB_BUS_NAME));
+        must(sd_bus_message_set_destination(m, target->name));
         return m;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Random bus messages for fuzz-bus.c: valid enough that the bus delivers them, wrong in every other
+ * Random bus messages for fuzz-bus.c, to the daemon that bus-target.h describes: valid enough that the bus delivers them, wrong in every other
  * way. All randomness comes from one seed. Every function ends the program when out of memory.
  */
 #pragma once
@@ -9,6 +9,11 @@
 
 typedef struct sd_bus sd_bus;
 typedef struct sd_bus_message sd_bus_message;
+
+typedef struct BusTarget BusTarget;
+
+/* Whom the messages are for; before any of them. */
+void bus_message_target(const BusTarget *target);
 
 void random_seed(uint64_t seed);
 unsigned random_below(unsigned limit);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Sends random and hostile messages to a running hub, half of them as the user nobody, and checks
+ * Sends random and hostile messages to a running hub or node, half of them as the user nobody, and checks
  * what is left of it: every call answered with a result or a named error, the same owner of the
- * name, as many descriptors, and its resident memory where it was. tests/bus/fuzz.sh runs it on a
- * bus of its own; the seed fixes every message. Prints TAP. The messages come from bus-message.c.
+ * name, as many descriptors, and its resident memory where it was. tests/bus/fuzz.sh and fuzz-node.sh run it on
+ * a bus of their own; the seed fixes every message. Prints TAP. The messages come from bus-message.c.
  *
- *     fuzz-bus SEED MESSAGES [--no-memory]
+ *     fuzz-bus hub|node SEED MESSAGES [--no-memory]
  */
 #include "bus-message.h"
+#include "bus-target.h"
 #include "cleanup.h"
-#include "names.h"
 #include "parse.h"
 
 #include <dirent.h>
@@ -39,7 +39,8 @@ enum {
 
 typedef struct Connection {
         sd_bus *bus;
-        uint64_t n_expected, n_answers;
+        uint64_t expected[DRAIN_EVERY + 1]; /* cookies of the calls that are not answered yet */
+        size_t n_expected;
 } Connection;
 
 typedef struct Vitals {
@@ -49,9 +50,10 @@ typedef struct Vitals {
         uint64_t rss_kb;
 } Vitals;
 
+static const BusTarget *target;
 static Connection connections[CONNECTIONS];
+static unsigned n_held_back; /* by the bus, so that the daemon never saw it */
 static char unnamed_error[256]; /* the first error that carries a bare errno instead of a name */
-static unsigned n_held_back; /* by the bus, so that the hub never saw it */
 static unsigned n_tests, n_failed;
 
 __attribute__((noreturn)) static void bail(int error, const char *what)
@@ -67,34 +69,28 @@ static void check(bool good, const char *name)
         printf("%s %u - %s\n", good ? "ok" : "not ok", n_tests, name);
 }
 
-static void look_at_error(sd_bus_message *m)
+static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
 {
+        Connection *c = userdata;
         const sd_bus_error *error = sd_bus_message_get_error(m);
 
+        uint64_t cookie;
+
+        (void) ret_error;
+        if (sd_bus_message_get_reply_cookie(m, &cookie) < 0)
+                return 0;
+        /* The bus itself answers what it does not let through, also when nobody wants to know. */
+        for (size_t i = 0; i < c->n_expected; i++)
+                if (c->expected[i] == cookie) {
+                        c->expected[i] = c->expected[--c->n_expected];
+                        break;
+                }
         if (error && strcmp(error->name, SD_BUS_ERROR_LIMITS_EXCEEDED) == 0)
                 n_held_back++;
         if (error && strncmp(error->name, "System.Error.", strlen("System.Error.")) == 0 &&
             !*unnamed_error)
                 (void) snprintf(unnamed_error, sizeof(unnamed_error), "%s: %s", error->name,
                                 error->message);
-}
-
-/* Of a call. */
-static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
-{
-        Connection *c = userdata;
-
-        (void) ret_error;
-        c->n_answers++;
-        look_at_error(m);
-        return 1;
-}
-
-/* Anything else: the bus also refuses what asked for no answer. */
-static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
-{
-        (void) userdata, (void) ret_error;
-        look_at_error(m);
         return 1;
 }
 
@@ -125,7 +121,7 @@ static void connection_drain(Connection *c)
 {
         int r;
 
-        while (c->n_answers < c->n_expected) {
+        while (c->n_expected > 0) {
                 r = sd_bus_process(c->bus, NULL);
                 if (r < 0)
                         bail(r, "The bus closed a connection");
@@ -135,8 +131,7 @@ static void connection_drain(Connection *c)
                 if (r < 0)
                         bail(r, "Cannot wait for answers");
                 if (r == 0) {
-                        printf("# %" PRIu64 " of %" PRIu64 " calls answered\n", c->n_answers,
-                               c->n_expected);
+                        printf("# %zu calls are not answered\n", c->n_expected);
                         bail(ETIMEDOUT, "A call was never answered");
                 }
         }
@@ -147,11 +142,13 @@ static void connection_drain(Connection *c)
 
 static void connection_send(Connection *c, sd_bus_message *m)
 {
+        uint64_t cookie;
         int r;
 
         if (sd_bus_message_get_expect_reply(m) > 0) {
-                r = sd_bus_call_async(c->bus, NULL, m, on_answer, c, ANSWER_USEC);
-                c->n_expected++;
+                r = sd_bus_send(c->bus, m, &cookie);
+                if (r >= 0)
+                        c->expected[c->n_expected++] = cookie;
         } else
                 r = sd_bus_send(c->bus, m, NULL);
         if (r < 0)
@@ -248,7 +245,7 @@ static unsigned least_fds(uint32_t pid)
         return least;
 }
 
-/* Calls are answered in order, so after this one nothing is left to do for the hub. */
+/* Calls are answered in order, so after this one nothing is left to do for the daemon. */
 static Vitals read_vitals(void)
 {
         sd_bus *bus = connections[0].bus;
@@ -258,22 +255,22 @@ static Vitals read_vitals(void)
         const char *name;
         int r;
 
-        r = sd_bus_call_method(bus, HUB_BUS_NAME, HUB_BUS_PATH, HUB_MANAGER_INTERFACE, "GetStatus",
+        r = sd_bus_call_method(bus, target->name, target->path, target->manager, target->quiet,
                                &error, &status, "a{sv}", 0);
         if (r < 0)
-                bail(r, error.message ?: "GetStatus");
+                bail(r, error.message ?: target->quiet);
         r = sd_bus_call_method(bus, DRIVER, "/org/freedesktop/DBus", DRIVER, "GetNameOwner", &error,
-                               &owner, "s", HUB_BUS_NAME);
+                               &owner, "s", target->name);
         if (r >= 0)
                 r = sd_bus_message_read(owner, "s", &name);
         if (r >= 0)
                 r = sd_bus_call_method(bus, DRIVER, "/org/freedesktop/DBus", DRIVER,
                                        "GetConnectionUnixProcessID", &error, &pid, "s",
-                                       HUB_BUS_NAME);
+                                       target->name);
         if (r >= 0)
                 r = sd_bus_message_read(pid, "u", &v.pid);
         if (r < 0)
-                bail(r, error.message ?: "The bus does not know the hub");
+                bail(r, error.message ?: "The bus does not know the daemon");
         (void) snprintf(v.owner, sizeof(v.owner), "%s", name);
         v.n_fds = least_fds(v.pid);
         v.rss_kb = read_rss_kb(v.pid);
@@ -311,15 +308,17 @@ int main(int argc, char *argv[])
         uint64_t seed, n_messages;
         Vitals before, after;
 
-        if (argc < 3 || parse_uint64(argv[1], 1, UINT64_MAX, &seed) < 0 ||
-            parse_uint64(argv[2], 1, 1000000, &n_messages) < 0) {
-                fprintf(stderr, "Usage: fuzz-bus SEED MESSAGES [--no-memory]\n");
+        target = argc > 3 ? bus_target_find(argv[1]) : NULL;
+        if (!target || parse_uint64(argv[2], 1, UINT64_MAX, &seed) < 0 ||
+            parse_uint64(argv[3], 1, 1000000, &n_messages) < 0) {
+                fprintf(stderr, "Usage: fuzz-bus hub|node SEED MESSAGES [--no-memory]\n");
                 return EXIT_FAILURE;
         }
+        bus_message_target(target);
         for (size_t i = 0; i < CONNECTIONS; i++)
                 connection_open(connections + i, i % 2 ? UID_NOBODY : 0);
 
-        if (argc < 4)
+        if (argc < 5)
                 warm_up(~seed);
         before = read_vitals();
 
@@ -327,7 +326,7 @@ int main(int argc, char *argv[])
         run_messages((unsigned) n_messages);
         after = read_vitals();
 
-        compare(&before, &after, argc < 4);
+        compare(&before, &after, argc < 5);
         printf("1..%u\n", n_tests);
         for (size_t i = 0; i < CONNECTIONS; i++)
                 sd_bus_close_unref(connections[i].bus);

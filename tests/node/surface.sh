@@ -7,7 +7,9 @@
 . "$(dirname "$0")/../lib/tap.sh"
 
 export DBUS_SYSTEM_BUS_ADDRESS=unix:path=$TEST_TMP/bus
-mkdir "$TEST_TMP/state" "$TEST_TMP/run"
+mkdir -p "$TEST_TMP/state/ledger" "$TEST_TMP/run"
+# A job that is over, so that there is a task to look at.
+echo '{"Job":3,"Attempt":1,"State":"failed","Digest":"0","BootId":"0","Request":{"vm_name":"web","nbd_targets":{"2000":"nbd://127.0.0.1/x"}}}' >"$TEST_TMP/state/ledger/3.json"
 dbus-daemon --session --nofork --address="$DBUS_SYSTEM_BUS_ADDRESS" >/dev/null 2>&1 &
 at_end "kill $!"
 ok "a bus" eventually 20 test -S "$TEST_TMP/bus"
@@ -21,6 +23,17 @@ ask() { busctl --address="$DBUS_SYSTEM_BUS_ADDRESS" "$@"; }
 ok "the node is on it" eventually 20 ask status com.sendense.Node1 || diag "$(<"$TEST_TMP/log")"
 
 xml=$(ask introspect --xml-interface com.sendense.Node1 /com/sendense/Node1)
+
+# Golden. To accept a change: SENDENSE_GOLDEN_UPDATE=1 tests/node/surface.sh, and review the diff.
+golden() { # INTERFACE PATH
+    local file=$SENDENSE_SRC/tests/bus/golden/$1.xml got
+    got=$(ask introspect --xml-interface com.sendense.Node1 "$2" | xmllint --xpath '//interface[starts-with(@name,"com.sendense.")]' -)
+    [ -z "${SENDENSE_GOLDEN_UPDATE:-}" ] || printf '%s\n' "$got" >"$file"
+    is "$(diff "$file" <(printf '%s\n' "$got") 2>&1)" '' "$1 is the golden one"
+}
+golden com.sendense.Node1.Manager /com/sendense/Node1
+golden com.sendense.Node1.Task /com/sendense/Node1/task/3
+
 methods=$(xmllint --xpath '//interface[starts-with(@name, "com.sendense.")]/method/@name' - <<<"$xml" | grep -oE '"[^"]+"' | tr -d '"' | sort)
 properties=$(xmllint --xpath '//interface[starts-with(@name, "com.sendense.")]/property/@name' - <<<"$xml" | grep -oE '"[^"]+"' | tr -d '"' | sort)
 allowed=$(xmllint --nonet --xpath '//policy[@context="default"]/allow[starts-with(@send_interface, "com.sendense.")]/@send_member' \
@@ -40,7 +53,7 @@ for call in "GetTask t 7" "Cancel t 7" "Release ts 7 committed"; do
     like "$(ask call com.sendense.Node1 /com/sendense/Node1 com.sendense.Node1.Manager "$1" "${2}a{sv}" "${@:3}" 0 2>&1)" 'no job 7' "$1: no such job"
 done
 like "$(ask call com.sendense.Node1 /com/sendense/Node1 com.sendense.Node1.Manager ListTasks 'a{sv}' 1 surprise s x 2>&1)" surprise "an unknown option is named"
-is "$(ask -j call com.sendense.Node1 /com/sendense/Node1 com.sendense.Node1.Manager ListTasks 'a{sv}' 0 | jq -c .data)" '[[]]' "no task"
+is "$(ask -j call com.sendense.Node1 /com/sendense/Node1 com.sendense.Node1.Manager ListTasks 'a{sv}' 0 | jq -c '[.data[0][] | [.Id.data, .State.data]]')" '[[3,"failed"]]' "the one task"
 ok "it lives on" ask status com.sendense.Node1
 
 documented=$(sed -nE 's/^\.BR ([A-Za-z]+)= " \(default: (.*)\)"$/\1 \2/p' "$SENDENSE_SRC/docs/man/sendense-node.conf.5" | sed 's/\\-/-/g')

@@ -4,10 +4,10 @@
 # For backup.sh: a machine with hub and node in which everything is written down where a password could show. The
 # passwords lie in /srv/secret, what was written down in /srv/found.
 
-# shellcheck source=tests/node/node-lab.bash
-. "$SENDENSE_SRC/tests/node/node-lab.bash"
 # shellcheck disable=SC2034 # for node-lab.bash
 machine=hub
+# shellcheck source=tests/node/node-lab.bash
+. "$SENDENSE_SRC/tests/node/node-lab.bash"
 kinds=(cmdline environ processes bus journal database transient cores state run tmp answers)
 
 # password_new NAME: one with everything in it that XML, URLs, JSON and shells mind, and a marker of its own.
