@@ -83,4 +83,8 @@ ExitStatus verb_job_cancel(int argc, char *argv[]);
 ExitStatus verb_port_list(int argc, char *argv[]);
 ExitStatus verb_obligation_list(int argc, char *argv[]);
 ExitStatus verb_cleanup(int argc, char *argv[]);
+ExitStatus verb_task_list(int argc, char *argv[]);
+ExitStatus verb_task_show(int argc, char *argv[]);
+ExitStatus verb_task_cancel(int argc, char *argv[]);
+ExitStatus verb_task_release(int argc, char *argv[]);
 ExitStatus verb_doctor(int argc, char *argv[]);

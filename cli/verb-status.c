@@ -12,6 +12,7 @@
 #include "job-types.h"
 #include "job-words.h"
 #include "json-cleanup.h"
+#include "node-client.h"
 #include "output.h"
 #include "parse.h"
 
@@ -202,6 +203,38 @@ static int add_parts(sd_bus *bus, json_t *status)
         return 0;
 }
 
+static void print_node(const json_t *node)
+{
+        if (json_is_object(node))
+                output_line("     Node: %s, %" JSON_INTEGER_FORMAT " open, %" JSON_INTEGER_FORMAT
+                            " owed to vCenter (version %s, build-id %s)",
+                            known_text(node, "State"), number_of(node, "Tasks"),
+                            number_of(node, "Obligations"), known_text(node, "Version"),
+                            known_text(node, "BuildId"));
+}
+
+/* The node of a machine whose hub does not answer, which was complained about. */
+static ExitStatus show_node(sd_bus *bus, ExitStatus s)
+{
+        CLEANUP(json_decref_p) json_t *node = node_get_properties(bus), *status = NULL;
+
+        if (!node)
+                return s;
+        status = json_pack("{s:O}", "Node", node);
+        if (!arg_json)
+                print_node(node);
+        else if (!status || output_json(status) < 0)
+                return complain(CTL_FAILED, "Out of memory");
+        return s;
+}
+
+static int add_node(sd_bus *bus, json_t *status)
+{
+        json_t *node = node_get_properties(bus);
+
+        return node ? json_object_set_new(status, "Node", node) : 0;
+}
+
 static bool is_well(const json_t *status)
 {
         const json_t *repository;
@@ -210,7 +243,8 @@ static bool is_well(const json_t *status)
         json_array_foreach (json_object_get(status, "Repositories"), i, repository)
                 if (strcmp(text_of(repository, "State"), "failed") == 0)
                         return false;
-        return strcmp(text_of(status, "State"), "running") == 0;
+        return strcmp(text_of(status, "State"), "running") == 0 &&
+               strcmp(text_of(json_object_get(status, "Node"), "State"), "degraded") != 0;
 }
 
 ExitStatus verb_status(int argc, char *argv[])
@@ -223,13 +257,16 @@ ExitStatus verb_status(int argc, char *argv[])
         s = hub_connect(&bus);
         if (s == CTL_OK)
                 s = hub_ask_on(bus, "GetStatus", false, "a{sv}", &status, "a{sv}", 0);
+        if (s == CTL_UNAVAILABLE && bus)
+                return show_node(bus, s);
         if (s != CTL_OK)
                 return s;
-        if (add_parts(bus, status) < 0)
+        if (add_parts(bus, status) < 0 || add_node(bus, status) < 0)
                 return complain(CTL_FAILED, "Out of memory");
-        if (!arg_json)
+        if (!arg_json) {
                 print_status(status);
-        else if (output_json(status) < 0)
+                print_node(json_object_get(status, "Node"));
+        } else if (output_json(status) < 0)
                 return complain(CTL_FAILED, "Out of memory");
         return is_well(status) ? CTL_OK : CTL_NOT_WELL;
 }

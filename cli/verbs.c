@@ -5,11 +5,12 @@
  */
 #include "ctl.h"
 
-#define RIGHT(name) "The right com.sendense.hub." name " is needed."
+#define RIGHT(name)      "The right com.sendense.hub." name " is needed."
+#define NODE_RIGHT(name) "The right com.sendense.node." name " is needed."
 
 const Verb verbs[] = {
         { "status", "", 0, 0, 0, "Show the hub, its database, jobs, ports and repositories",
-          "Asks the hub on the bus; does not start it. " RIGHT(
+          "Asks the hub on the bus, and the node when one runs here; starts neither. " RIGHT(
                           "inspect") "\n"
                                      "Exit status 3 when it is not in the state \"running\", or a "
                                      "repository failed its check.",
@@ -92,6 +93,17 @@ const Verb verbs[] = {
           verb_obligation_list },
         { "cleanup", "", 0, 0, 0, "Have the hub undo now what it still has to",
           "Prints what was undone. " RIGHT("manage"), verb_cleanup },
+        { "task list", "", 0, 0, 0, "List what the node of this machine does",
+          "A task has the number of the hub's job. Does not start the node. " NODE_RIGHT("inspect"),
+          verb_task_list },
+        { "task show", "ID", 1, 1, 0, "Show a task of the node and its disks",
+          NODE_RIGHT("inspect"), verb_task_show },
+        { "task cancel", "ID", 1, 1, 0, "Cancel a task of the node",
+          "Its snapshot is removed. " NODE_RIGHT("backup"), verb_task_cancel },
+        { "task release", "ID OUTCOME", 2, 2, 0, "Have the node remove the snapshot of a task",
+          "What the hub does at the end of its job: OUTCOME is committed, or abandoned when the\n"
+          "backup is given up. Prints the task's state. " NODE_RIGHT("backup"),
+          verb_task_release },
         { "config check", "[FILE]", 0, 1, OPTION(OPTION_NODE), "Check the settings of hub and node",
           "Reads their own files, or FILE as the hub's or (--node) the node's, with all drop-ins, "
           "as\n"

@@ -8,6 +8,7 @@
 machine=hub
 # shellcheck source=tests/node/node-lab.bash
 . "$SENDENSE_SRC/tests/node/node-lab.bash"
+# shellcheck disable=SC2034 # for backup.sh
 kinds=(cmdline environ processes bus journal database transient cores state run tmp answers)
 
 # password_new NAME: one with everything in it that XML, URLs, JSON and shells mind, and a marker of its own.
