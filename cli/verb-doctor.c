@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * sendensectl doctor: what the hub finds out about itself. When it does not answer, systemd is asked how
- * the units stand that it needs; nothing is looked at but through the bus.
+ * the units stand that it needs. Where a node runs, its units and what doctor-node.h looks at are added.
  */
 #include "cleanup.h"
 #include "columns.h"
 #include "ctl.h"
+#include "doctor-node.h"
 #include "hub-client.h"
 #include "json-cleanup.h"
+#include "node-client.h"
 #include "output.h"
 
 #include <string.h>
@@ -106,17 +108,38 @@ static json_t *judge_unit(sd_bus *bus, const char *unit)
                          "Text", text, "Remedy", ok ? NULL : remedy);
 }
 
-static ExitStatus judge_units(sd_bus *bus, json_t **ret_verdicts)
+static ExitStatus judge_units(sd_bus *bus, const char *const units[], json_t *verdicts)
+{
+        for (; *units; units++)
+                if (json_array_append_new(verdicts, judge_unit(bus, *units)) < 0)
+                        return complain(CTL_FAILED, "Out of memory");
+        return CTL_OK;
+}
+
+static ExitStatus judge_hub(sd_bus *bus, json_t **ret_verdicts)
 {
         static const char *const units[] = { "sendense-hub.service", "mariadb.service",
-                                             "polkit.service" };
-        CLEANUP(json_decref_p) json_t *verdicts = json_array();
+                                             "polkit.service", NULL };
 
-        for (size_t i = 0; i < ELEMENTSOF(units); i++)
-                if (json_array_append_new(verdicts, judge_unit(bus, units[i])) < 0)
-                        return complain(CTL_FAILED, "Out of memory");
-        *ret_verdicts = TAKE(verdicts);
-        return CTL_OK;
+        *ret_verdicts = json_array();
+        return judge_units(bus, units, *ret_verdicts);
+}
+
+/* Where none runs, a machine may well be no node: nothing is said then. */
+static ExitStatus judge_node(sd_bus *bus, json_t *verdicts)
+{
+        static const char *const units[] = { "sendense-node.service",
+                                             "sendense-node-credentials.socket",
+                                             "sendense-node-api.socket", NULL };
+        CLEANUP(json_decref_p) json_t *node = node_get_properties(bus);
+        ExitStatus s;
+
+        if (!node)
+                return CTL_OK;
+        s = judge_units(bus, units, verdicts);
+        if (s == CTL_OK && doctor_node(verdicts) < 0)
+                s = complain(CTL_FAILED, "Out of memory");
+        return s;
 }
 
 ExitStatus verb_doctor(int argc, char *argv[])
@@ -133,7 +156,9 @@ ExitStatus verb_doctor(int argc, char *argv[])
         s = hub_ask_on(bus, "Diagnose", false, "aa{sv}", &verdicts, "a{sv}", 0);
         no_hub = s == CTL_UNAVAILABLE;
         if (no_hub)
-                s = judge_units(bus, &verdicts);
+                s = judge_hub(bus, &verdicts);
+        if (s == CTL_OK)
+                s = judge_node(bus, verdicts);
         if (s == CTL_OK)
                 s = show_verdicts(verdicts);
         /* Active units and yet no hub that answers: that is not well either. */

@@ -17,7 +17,9 @@ const Verb verbs[] = {
           verb_status },
         { "doctor", "", 0, 0, 0, "Look for what is wrong, and say what to do about it",
           "Has the hub look at its database, folders, rights and tools. When the hub does not run, "
-          "asks\nsystemd how the units stand that it needs. " RIGHT(
+          "asks\nsystemd how the units stand that it needs. Where a node runs, looks at its units, "
+          "settings,\n"
+          "tokens and tools, too. " RIGHT(
                           "inspect") "\n"
                                      "Exit status 3 when any verdict is not \"ok\".",
           verb_doctor },

@@ -58,4 +58,12 @@ like "$err" 'the hub does not run' "still says that the hub is away"
 like "$out" '^ *Node: (running|degraded), 0 open, 0 owed to vCenter \(version ' "and shows the node"
 run "status as JSON" 69 status --json
 is "$(jq -c '[.Node.Tasks, .Node.Obligations]' <<<"$out")" '[0,0]' "for scripts"
+
+# Here is no systemd, so the units are not well; the rest is this machine's.
+run "doctor" 3 doctor --json
+is "$(jq -r '.[].Check' <<<"$out" | grep -c node)" 7 "the node's units and what it needs are looked at"
+is "$(jq -c '.[] | select(.Check == "node sources") | [.Verdict, .Text]' <<<"$out")" \
+    '["ok","disks are read over HTTPS, which needs nothing else"]' "how disks are read"
+like "$(jq -r '.[] | select(.Check == "node tokens") | .Verdict + " " + .Text' <<<"$out")" 'node-api\.tokens' "who may ask"
+is "$(jq -c '[.[] | select(.Verdict != "ok" and .Remedy == null)]' <<<"$out")" '[]' "each that is not well has a remedy"
 done_testing
