@@ -16,7 +16,8 @@ vcenter_up -empty -password-file /srv/secret/right
 vm_new 8M:fill=4M,8M:nvme:fill=2M
 targets_up full
 port=$(sed -E 's/.*:([0-9]+)\/.*/\1/' <<<"$url")
-slow() { simctl fault delay method=FolderGet ms=300 count=0 >/dev/null; }
+# Content of a disk takes its time; descriptors, which are looked at before, do not.
+slow() { simctl fault delay method=FolderGet vm=/folder/web01/web01-flat.vmdk ms=5000 count=0 >/dev/null; }
 quick() { simctl faults clear >/dev/null; }
 fired() { simctl faults | jq '[.[].fired] | add'; }
 more_fired() { [ "$(fired)" -gt "$1" ]; }
@@ -31,7 +32,7 @@ slow
 start full
 like "$answer" '^202 ' "a backup is taken"
 ok "it copies" eventually "$patience_sec" runs "sendense-copy-$job"
-ok "and reads a disk" eventually "$patience_sec" more_fired $(($(fired) + 1))
+ok "and reads a disk" eventually "$patience_sec" more_fired 0
 processes_now
 is "$(node /srv/src/tests/lib/secret-search /srv/secret/right -- transient=/run/systemd/transient state=/var/lib/sendense-node run=/run/sendense-node)" "" \
     "while it copies the password is in no file but its credential"
