@@ -75,8 +75,7 @@ static const char *const requests[] = {
         "{\"job_id\":1,\"job_id\":1}",
         "{\"job_id\":1,\"vcenter_password\":\"p\"}",
         "{\"job_id\":18446744073709551616,\"vcenter_password\":{}}",
-        "{\"vcenter_password\":\"p\",\"vcenter_host\":\"h\",\"vcenter_user\":\"u\",\"job_ids\":[-1]"
-        "}",
+        "{\"vcenter_password\":\"p\",\"vcenter_host\":\"h\",\"vcenter_user\":\"u\",\"job_ids\":7}",
         "\xff\xfe",
 };
 static const char *const words[] = {
