@@ -95,19 +95,23 @@ static int accept(Node *node, Request *request, const char *principal, Task **re
         Task *task;
         int r;
 
+        /* In this order: a node that dies in between finds the login that the row needs. */
+        keep_password(request->job, request->password);
         r = row ? ledger_write(node->ledger, row) : -ENOMEM;
-        if (r < 0)
+        if (r < 0) {
+                keep_nothing(request->job);
                 return bus_error_setf(error, BUS_ERROR_FAILED, "The ledger cannot be written: %s",
                                       strerror(-r));
+        }
         task = task_new(node, TAKE(row));
         r = task ? node_add(node, task) : -ENOMEM;
         if (r < 0) {
                 (void) ledger_remove(node->ledger, request->job);
+                keep_nothing(request->job);
                 task_free(task);
                 return bus_error_setf(error, BUS_ERROR_BUSY, "The node has too many tasks");
         }
         task->password = TAKE(request->password);
-        keep_password(task->job, task->password);
         *ret_task = task;
         return 0;
 }
