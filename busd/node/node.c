@@ -154,14 +154,43 @@ static void on_unit(const char *unit, const UnitState *state, void *userdata)
                 task_on_unit(task, unit, state);
 }
 
+typedef struct Stray {
+        const Node *node;
+        char unit[UNIT_NAME_SIZE];
+} Stray;
+
+static void put_away(const Node *node, uint64_t job)
+{
+        Task *task = node_find(node, job);
+
+        if (task && task_state_is_final(task->state))
+                task_stop_slice(task);
+}
+
 static void on_stray_stopped(int error, const char *text, void *userdata)
 {
-        _cleanup_free_ char *unit = userdata;
+        _cleanup_free_ Stray *stray = userdata;
+        const char *unit = stray->unit;
+        UnitName name;
 
         if (error < 0 && error != -ECANCELED)
                 (void) log_warning(error, "A leftover unit %s cannot be stopped: %s", unit,
                                    text ?: "");
         unit_files_remove(unit);
+        if (!stray->node->is_stopping && unit_name_from_string(unit, &name) >= 0)
+                put_away(stray->node, name.job);
+}
+
+static void stop_stray(const Node *node, const char *unit)
+{
+        Stray *stray = malloc(sizeof(*stray));
+
+        if (!stray)
+                return;
+        *stray = (Stray){ .node = node };
+        (void) snprintf(stray->unit, sizeof(stray->unit), "%s", unit);
+        if (units_stop(node->units, stray->unit, on_stray_stopped, stray) < 0)
+                free(stray);
 }
 
 typedef struct Listed {
@@ -196,18 +225,19 @@ static void on_units(int error, const char *const *units, size_t n, void *userda
         for (size_t i = 0; error >= 0 && i < n; i++) {
                 const Task *task;
                 UnitName name;
-                char *copy;
 
-                if (unit_name_from_string(units[i], &name) < 0 ||
-                    (name.kind != UNIT_VSPHERE_SERVICE && name.kind != UNIT_COPY_SERVICE))
+                if (unit_name_from_string(units[i], &name) < 0)
+                        continue;
+                /* It died before the slice of a job that is over was stopped. */
+                if (name.kind == UNIT_JOB_SLICE)
+                        put_away(node, name.job);
+                if (name.kind != UNIT_VSPHERE_SERVICE && name.kind != UNIT_COPY_SERVICE)
                         continue;
                 task = node_find(node, name.job);
                 /* A copy that the node knows nothing of is a hub's on the same machine. */
                 if (task ? strcmp(task->unit, units[i]) == 0 : name.kind == UNIT_COPY_SERVICE)
                         continue;
-                copy = strdup(units[i]);
-                if (copy && units_stop(node->units, copy, on_stray_stopped, copy) < 0)
-                        free(copy);
+                stop_stray(node, units[i]);
         }
 }
 

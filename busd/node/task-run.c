@@ -409,7 +409,7 @@ static void on_units_of_slice(int error, const char *const *units, size_t n, voi
                 task->n_calls--;
 }
 
-static void stop_slice(Task *task)
+void task_stop_slice(Task *task)
 {
         task->n_calls++;
         if (units_list(task->node->units, on_units_of_slice, task) < 0)
@@ -430,7 +430,7 @@ static void finish(Task *task)
         (void) log_event(LOG_INFO, 0, &context, MESSAGE_JOB_ENDED, "Job %" PRIu64 " of %s is %s",
                          task->job, context.vm, task_state_to_string(task->state));
         bus_task_removed(task);
-        stop_slice(task);
+        task_stop_slice(task);
 }
 
 static void release(Task *task)
