@@ -21,9 +21,9 @@ static const BusTargetMethod hub_methods[] = {
 };
 
 static const BusTargetMethod node_methods[] = {
-        { "StartBackup", "h" },      { "ListTasks", "" }, { "ListObligations", "" },
-        { "GetTask", "t" },          { "Cancel", "t" },   { "Release", "ts" },
-        { "CleanupSnapshots", "h" },
+        { "StartBackup", "h" }, { "ListTasks", "" },         { "ListObligations", "" },
+        { "GetTask", "t" },     { "GetResult", "t" },        { "Cancel", "t" },
+        { "Release", "ts" },    { "CleanupSnapshots", "h" },
 };
 
 static const BusTarget targets[] = {
