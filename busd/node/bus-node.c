@@ -194,8 +194,9 @@ static int do_get_result(sd_bus_message *call, const char *principal, const void
         r = read_task(call, node, &task, error);
         if (r >= 0)
                 r = bus_options_none(call, error);
-        if (r >= 0)
-                r = ledger_open_result(node->ledger, task->job, &fd);
+        if (r < 0)
+                return r;
+        r = ledger_open_result(node->ledger, task->job, &fd);
         if (r == -ENOENT)
                 return bus_error_setf(error, BUS_ERROR_NOT_FOUND,
                                       "Job %llu is %s and has copied nothing yet",

@@ -450,9 +450,27 @@ static char *memory_new(size_t size)
         return p == MAP_FAILED ? NULL : p;
 }
 
+static Link *link_free(Link *link)
+{
+        if (!link)
+                return NULL;
+        if (link->buffers.up)
+                (void) munmap(link->buffers.up, FLOW_UP_SIZE);
+        if (link->buffers.down)
+                (void) munmap(link->buffers.down, FLOW_WINDOW);
+        if (link->wake_fd >= 0)
+                (void) close(link->wake_fd);
+        free(link->flows);
+        free(link->fds);
+        free(link);
+        return NULL;
+}
+DEFINE_CLEANUP(Link *, link_free)
+
+/* One that was started lives as long as the program. */
 int link_new(const LinkSetup *setup, Link **ret_link)
 {
-        Link *link = calloc(1, sizeof(Link));
+        CLEANUP(link_free_p) Link *link = calloc(1, sizeof(Link));
 
         if (!link)
                 return -ENOMEM;
@@ -462,13 +480,12 @@ int link_new(const LinkSetup *setup, Link **ret_link)
         link->counts.beat_usec = clock_monotonic_usec();
         link->buffers = (FlowBuffers){ memory_new(FLOW_UP_SIZE), memory_new(FLOW_WINDOW) };
         link->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        /* It lives as long as the program, and so does what it has. */
         if (!link->buffers.up || !link->buffers.down || link->wake_fd < 0 || !make_room(link))
                 return -ENOMEM;
         if (pthread_mutex_init(&link->lock, NULL) != 0 ||
             pthread_create(&link->thread, NULL, run, link) != 0)
                 return -EAGAIN;
-        *ret_link = link;
+        *ret_link = TAKE(link);
         return 0;
 }
 

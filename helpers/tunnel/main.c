@@ -59,7 +59,9 @@ typedef struct Held {
 } Held;
 
 typedef struct Tunnel {
-        const NodeConfig *config;
+        uint64_t hold_usec;
+        unsigned n_wanted; /* links */
+        uint16_t reverse_port;
         sd_event *event;
         SessionPlace place;
         Link *links[LINKS_MAX];
@@ -116,8 +118,7 @@ static void close_expired(Tunnel *tunnel)
         uint64_t now = clock_monotonic_usec();
         unsigned n = 0;
 
-        while (n < tunnel->n_held &&
-               now - tunnel->held[n].since_usec >= tunnel->config->tunnel_hold_usec)
+        while (n < tunnel->n_held && now - tunnel->held[n].since_usec >= tunnel->hold_usec)
                 (void) close(tunnel->held[n++].fd);
         if (n == 0)
                 return;
@@ -127,12 +128,12 @@ static void close_expired(Tunnel *tunnel)
                     "%u connections were held for %" PRIu64
                     " s without a session to the hub, and are "
                     "closed",
-                    n, tunnel->config->tunnel_hold_usec / USEC_PER_SEC);
+                    n, tunnel->hold_usec / USEC_PER_SEC);
 }
 
 static int port_of(int fd, uint16_t *ret_port)
 {
-        struct sockaddr_in address;
+        struct sockaddr_in address = {};
         socklen_t size = sizeof(address);
 
         if (getsockname(fd, (struct sockaddr *) &address, &size) < 0)
@@ -282,11 +283,11 @@ static int on_second(sd_event_source *source, uint64_t usec, void *userdata)
 
 static int start_links(Tunnel *tunnel)
 {
-        for (unsigned i = 0; i < tunnel->config->tunnel_sessions; i++) {
+        for (unsigned i = 0; i < tunnel->n_wanted; i++) {
                 const LinkSetup setup = {
                         .place = tunnel->place,
                         .index = i,
-                        .reverse_port = i == 0 ? tunnel->config->tunnel_reverse_port : 0,
+                        .reverse_port = i == 0 ? tunnel->reverse_port : 0,
                         .api_port = NODE_API_PORT,
                         .told_fd = tunnel->told_fd,
                 };
@@ -329,7 +330,9 @@ static int run(const NodeConfig *config)
         static Tunnel tunnel = { .told_fd = -1 };
         int r;
 
-        tunnel.config = config;
+        tunnel.hold_usec = config->tunnel_hold_usec;
+        tunnel.n_wanted = (unsigned) config->tunnel_sessions;
+        tunnel.reverse_port = config->tunnel_reverse_port;
         tunnel.place = (SessionPlace){ .host = config->tunnel_hub,
                                        .port = config->tunnel_port,
                                        .user = TUNNEL_USER };

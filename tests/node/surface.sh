@@ -47,7 +47,7 @@ for name in $methods; do like "$page" "\\b$name\\b" "sendense-node(8) has $name"
 for name in $properties; do like "$api" "\`$name\`" "API_REFERENCE has the property $name"; done
 
 # Each method refuses what makes no sense, and the node lives on.
-for call in "GetTask t 7" "Cancel t 7" "Release ts 7 committed"; do
+for call in "GetTask t 7" "GetResult t 7" "Cancel t 7" "Release ts 7 committed"; do
     # shellcheck disable=SC2086 # words of a call
     set -- $call
     like "$(ask call com.sendense.Node1 /com/sendense/Node1 com.sendense.Node1.Manager "$1" "${2}a{sv}" "${@:3}" 0 2>&1)" 'no job 7' "$1: no such job"

@@ -231,7 +231,7 @@ static void comes_and_goes(void **state)
                         r = come_back(sec += 50);
         }
         assert_int_equal(r, -ENOTCONN);
-        assert_true(sec >= 3 * AWAY_SEC && sec < 4 * AWAY_SEC);
+        assert_true(sec >= UINT64_C(3) * AWAY_SEC && sec < UINT64_C(4) * AWAY_SEC);
         assert_non_null(strstr(bench.failure.text, "comes and goes"));
         disk_done(&bench.disk);
 }
