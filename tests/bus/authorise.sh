@@ -90,7 +90,7 @@ like "$(gdbus call --system --dest org.freedesktop.PolicyKit1 --object-path /org
     "('system-bus-name', {'name': <':1.99999'>})" com.sendense.hub.inspect '@a{ss} {}' 0 x 2>&1)" \
     'GDBus.Error:org.freedesktop.DBus.Error.NameHasNoOwner: ' "polkit: asked about a vanished name it says so"
 
-out=$("$SENDENSE_BUILD/tests/fuzz/fuzz-bus" 7 1000 --no-memory 2>&1 </dev/null)
+out=$("$SENDENSE_BUILD/tests/fuzz/fuzz-bus" hub 7 1000 --no-memory 2>&1 </dev/null)
 is $? 0 "polkit: the hub stands hostile messages that go on to polkit" || diag "$out"
 
 # 3. Polkit hangs: nobody waits, root does not.
