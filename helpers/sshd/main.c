@@ -5,6 +5,7 @@
  * whose key is shown, with the one port that this node may listen on. It reads a file that the hub writes, so that tunnels come
  * back while hub and database are down.
  */
+#include "build-id.h"
 #include "cleanup.h"
 #include "hub-config.h"
 #include "log.h"
@@ -113,6 +114,7 @@ int main(int argc, char *argv[])
         static const struct option options[] = { { "help", no_argument, NULL, 'h' },
                                                  { "config", required_argument, NULL, 'c' },
                                                  { "keys", required_argument, NULL, 'k' },
+                                                 { "version", no_argument, NULL, 'v' },
                                                  {} };
         const char *config = NULL, *keys = NODE_KEYS_FILE;
         int c;
@@ -121,6 +123,8 @@ int main(int argc, char *argv[])
         while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
                 if (c == 'h')
                         return fputs(help, stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+                else if (c == 'v')
+                        return build_print_version(PROGRAM), EXIT_SUCCESS;
                 else if (c == 'c')
                         config = optarg;
                 else if (c == 'k')
