@@ -20,7 +20,8 @@ proof_machine() {
     local inner=/srv/src/${0#"$SENDENSE_SRC/"} name env=()
     if [ -n "${PROOF_INSIDE:-}" ]; then
         tap_n=$PROOF_INSIDE
-        node() { "$@"; }
+        on() { shift && "$@"; }
+        nothing_left_at_node() { :; } # looks into a lab, and this is inside of it
         return
     fi
     for name; do [ -z "${!name:-}" ] || env+=("$name=${!name}"); done

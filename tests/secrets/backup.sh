@@ -72,8 +72,8 @@ ok "another is started by the next request" eventually "$patience_sec" answers
 say DELETE "backup/$job" >/dev/null
 
 # Wrong, cancelled, misspelt, misplaced.
-wrong=$(password wrong | jq -R .)
-right=$(password right | jq -R .)
+wrong=$(password_of wrong | jq -R .)
+right=$(password_of right | jq -R .)
 start full ".vcenter_password = $wrong"
 ok "a wrong password fails" eventually "$patience_sec" state_is failed || diag "$(task .)"
 is "$(task .error_name)" com.sendense.Error.VCenterLogin "by its name"

@@ -16,7 +16,7 @@ password_new() {
     printf '&<>"'\''$ü%s&<>"'\''$ü\n' "Mk$(head -c 12 /dev/urandom | od -An -tx1 | tr -d ' \n')" |
         in_node 'umask 077 && mkdir -p /srv/secret && cat >"/srv/secret/$1"' "$1"
 }
-password() { node cat "/srv/secret/$1"; }
+password_of() { node cat "/srv/secret/$1"; }
 
 # Whoever dies leaves a core dump, if it is up to the limits of its unit.
 cores_hook() {
