@@ -59,7 +59,7 @@ X
 
 # vcenter_up [OPTION...]: the simulator, and its VM web01 as the VM of the tests.
 vcenter_up() {
-    if [ "$peer" != node ]; then
+    if [ "$peer" != "$machine" ]; then
         peer_address=$(lab names | awk -v name="$peer" '$1 == name { print $2 }')
         set -- "$@" -l "$peer_address:0" -san "$peer_address"
     fi
