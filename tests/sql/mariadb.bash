@@ -91,7 +91,21 @@ mariadb_end() { # SIGNAL
 }
 mariadb_stop() { mariadb_end TERM; }
 mariadb_kill() { mariadb_end KILL; }
-mariadb_freeze() { kill -STOP "$mariadb_pid"; }
+
+# Stopped, every thread of it: the signal is only asked for when kill returns, and a question that comes in between
+# would still be answered.
+mariadb_freeze() {
+    local state
+    kill -STOP "$mariadb_pid" || return 1
+    for _ in {1..2000}; do
+        state=$(sed -E 's/.*\) (.).*/\1/' /proc/"$mariadb_pid"/task/*/stat | tr -d '\nT')
+        [ -n "$state" ] || return 0
+        sleep 0.005
+    done
+    echo "MariaDB does not stop: thread state $state" >&2
+    return 1
+}
+
 mariadb_thaw() { kill -CONT "$mariadb_pid"; }
 
 mariadb_sql() {
