@@ -27,8 +27,9 @@ change web
 hold image commit
 start web || fail "a backup starts" "$ANSWER"
 ok "the commit waits" eventually "$patience_sec" held image commit
-hub rm /run/hold
 ok "and is killed" hub systemctl kill -s KILL "sendense-image-$JOB-commit.service"
+# Not before: it could end in between.
+hub rm /run/hold
 is "$(wait_job)" completed "a commit that is killed: the job completes" || diag "$(job_error)"
 is "$(begun commit)" 2 "it was run again"
 release
