@@ -25,13 +25,34 @@ static const struct UnitPattern {
 } unit_kinds[UNIT_KIND_MAX] = {
         [UNIT_EXPORT_SOCKET] = { "sendense-export-", ".socket", true, false },
         [UNIT_EXPORT_SERVICE] = { "sendense-export-", ".service", true, false },
+        [UNIT_IMPORT_SERVICE] = { "sendense-import-", ".service", false, false },
         [UNIT_COPY_SERVICE] = { "sendense-copy-", ".service", false, false },
         [UNIT_IMAGE_SERVICE] = { "sendense-image-", ".service", false, true },
         [UNIT_REPOSITORY_SERVICE] = { "sendense-repository-", ".service", false, true },
         [UNIT_VSPHERE_SERVICE] = { "sendense-vsphere-", ".service", false, true },
         [UNIT_JOB_TARGET] = { "sendense-job@", ".target", false, false },
         [UNIT_JOB_SLICE] = { "sendense-jobs-", ".slice", false, false },
+        [UNIT_TASK_TARGET] = { "sendense-task@", ".target", false, false },
+        [UNIT_TASK_SLICE] = { "sendense-tasks-", ".slice", false, false },
 };
+
+UnitSide unit_kind_side(UnitKind kind)
+{
+        bool is_node = kind == UNIT_COPY_SERVICE || kind == UNIT_VSPHERE_SERVICE ||
+                       kind == UNIT_TASK_TARGET || kind == UNIT_TASK_SLICE;
+
+        return is_node ? UNITS_OF_NODE : UNITS_OF_HUB;
+}
+
+UnitKind unit_kind_target(UnitKind kind)
+{
+        return unit_kind_side(kind) == UNITS_OF_NODE ? UNIT_TASK_TARGET : UNIT_JOB_TARGET;
+}
+
+UnitKind unit_kind_slice(UnitKind kind)
+{
+        return unit_kind_side(kind) == UNITS_OF_NODE ? UNIT_TASK_SLICE : UNIT_JOB_SLICE;
+}
 
 /* Words of the letters in set, joined by single '-', max bytes in all. */
 static bool is_words(const char *text, size_t n, const char *set, size_t max)

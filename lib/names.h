@@ -35,15 +35,24 @@ enum {
 typedef enum UnitKind {
         UNIT_EXPORT_SOCKET, /* sendense-export-<job>-<key>.socket */
         UNIT_EXPORT_SERVICE, /* sendense-export-<job>-<key>.service */
-        UNIT_COPY_SERVICE, /* sendense-copy-<job>.service */
+        UNIT_IMPORT_SERVICE, /* sendense-import-<job>.service: the hub's own copy */
+        UNIT_COPY_SERVICE, /* sendense-copy-<job>.service: the node's */
         UNIT_IMAGE_SERVICE, /* sendense-image-<job>-<step>.service */
         UNIT_REPOSITORY_SERVICE, /* sendense-repository-<repository>-<step>.service */
         UNIT_VSPHERE_SERVICE, /* sendense-vsphere-<job>-<step>.service */
+        /* What a job's units belong to: at the hub, and at the node. One machine may be both, for jobs of different hubs. */
         UNIT_JOB_TARGET, /* sendense-job@<job>.target */
         UNIT_JOB_SLICE, /* sendense-jobs-<job>.slice */
+        UNIT_TASK_TARGET, /* sendense-task@<job>.target */
+        UNIT_TASK_SLICE, /* sendense-tasks-<job>.slice */
         UNIT_KIND_MAX,
         UNIT_KIND_INVALID = -22,
 } UnitKind;
+
+typedef enum UnitSide {
+        UNITS_OF_HUB,
+        UNITS_OF_NODE,
+} UnitSide;
 
 typedef struct UnitName {
         UnitKind kind;
@@ -58,6 +67,13 @@ int unit_name_to_string(const UnitName *name, char ret_text[static UNIT_NAME_SIZ
 
 /* The way back: only what unit_name_to_string() makes is read. -EINVAL for everything else. */
 int unit_name_from_string(const char *text, UnitName *ret_name);
+
+/* Whose units of that kind are. */
+UnitSide unit_kind_side(UnitKind kind);
+
+/* The target and the slice that units of that kind belong to. */
+UnitKind unit_kind_target(UnitKind kind);
+UnitKind unit_kind_slice(UnitKind kind);
 
 /* The safe part of a VM's name for ids: what is not a letter, digit or '_' of ASCII becomes one '-',
  * none at the ends, cut at VM_SLUG_MAX; "vm" when nothing is left. Two VMs may have the same slug: an

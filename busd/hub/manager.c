@@ -310,7 +310,7 @@ static int start_jobs(Manager *manager)
         Jobs values;
         int r;
 
-        r = units_new(manager->bus, on_unit, manager, &manager->units);
+        r = units_new(manager->bus, UNITS_OF_HUB, on_unit, manager, &manager->units);
         if (r < 0)
                 return log_error(r, "Cannot watch the units of jobs: %m");
         values = (Jobs){

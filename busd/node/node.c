@@ -229,13 +229,12 @@ static void on_units(int error, const char *const *units, size_t n, void *userda
                 if (unit_name_from_string(units[i], &name) < 0)
                         continue;
                 /* It died before the slice of a job that is over was stopped. */
-                if (name.kind == UNIT_JOB_SLICE)
+                if (name.kind == UNIT_TASK_SLICE)
                         put_away(node, name.job);
                 if (name.kind != UNIT_VSPHERE_SERVICE && name.kind != UNIT_COPY_SERVICE)
                         continue;
                 task = node_find(node, name.job);
-                /* A copy that the node knows nothing of is a hub's on the same machine. */
-                if (task ? strcmp(task->unit, units[i]) == 0 : name.kind == UNIT_COPY_SERVICE)
+                if (task && strcmp(task->unit, units[i]) == 0)
                         continue;
                 stop_stray(node, units[i]);
         }
@@ -420,7 +419,7 @@ static int start_bus(Node *node)
         if (r >= 0)
                 r = sd_bus_attach_event(node->bus, node->event, SD_EVENT_PRIORITY_NORMAL);
         if (r >= 0)
-                r = units_new(node->bus, on_unit, node, &node->units);
+                r = units_new(node->bus, UNITS_OF_NODE, on_unit, node, &node->units);
         if (r >= 0)
                 r = sd_bus_request_name_async(node->bus, NULL, NODE_BUS_NAME, 0, on_name_answer,
                                               node);
@@ -487,7 +486,8 @@ static int start_sockets(Node *node)
                 return log_error(r, "Cannot make the folder for files of units below "
                                     "/run/sendense-node: %m");
         runtime_path(PROGRESS_SOCKET, path);
-        r = progress_socket_new(node->event, path, on_progress, node, &node->progress);
+        r = progress_socket_new(node->event, path, UNIT_COPY_SERVICE, on_progress, node,
+                                &node->progress);
         if (r < 0)
                 return log_error(r, "Cannot listen on %s: %m", path);
         return start_credentials(node);

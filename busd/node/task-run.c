@@ -387,11 +387,11 @@ static void on_slice_stopped(int error, const char *text, void *userdata)
                                    task->job, text ?: strerror(-error));
 }
 
-/* The slice of a job is a hub's too, when hub and node share a machine: it stays while anything of the job is in it. */
+/* It stays while anything of the job is in it. */
 static void on_units_of_slice(int error, const char *const *units, size_t n, void *userdata)
 {
         Task *task = userdata;
-        const UnitName slice = { .kind = UNIT_JOB_SLICE, .job = task->job };
+        const UnitName slice = { .kind = UNIT_TASK_SLICE, .job = task->job };
         char text[UNIT_NAME_SIZE];
         bool is_used = error < 0 || task->node->is_stopping;
 
@@ -400,7 +400,7 @@ static void on_units_of_slice(int error, const char *const *units, size_t n, voi
                 UnitName name;
 
                 is_used = unit_name_from_string(units[i], &name) >= 0 && name.job == task->job &&
-                          name.kind != UNIT_JOB_SLICE && name.kind != UNIT_REPOSITORY_SERVICE;
+                          name.kind != UNIT_TASK_SLICE;
         }
         if (is_used || unit_name_to_string(&slice, text) < 0)
                 return;

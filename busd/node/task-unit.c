@@ -233,28 +233,6 @@ json_t *task_unit_task(const Task *task, char ret_error[static 256])
         return NULL;
 }
 
-/* All addresses of a family: [family, address, prefix length]. */
-static json_t *all_of(int family, size_t size)
-{
-        json_t *address = json_array();
-
-        for (size_t i = 0; i < size; i++)
-                (void) json_array_append_new(address, json_integer(0));
-        return json_pack("[i,o,i]", family, address, 0);
-}
-
-/* It speaks to vCenter wherever that is; the packaged sandbox of copies knows loopback alone. */
-static int add_network(json_t *spec)
-{
-        int r;
-
-        r = unit_property(spec, "IPAddressAllow", "a(iayu)",
-                          json_pack("[o,o]", all_of(AF_INET, 4), all_of(AF_INET6, 16)));
-        return r < 0 ? r
-                     : unit_property(spec, "RestrictAddressFamilies", "(bas)",
-                                     json_pack("[b,[s]]", 1, "AF_INET6"));
-}
-
 static int unit_spec(const Task *task, json_t **ret_spec)
 {
         char in[UNIT_FILE_PATH_SIZE], out[UNIT_FILE_PATH_SIZE];
@@ -270,14 +248,12 @@ static int unit_spec(const Task *task, json_t **ret_spec)
                 r = unit_property_description(spec, "Sendense %s of Job %" PRIu64, step.what,
                                               task->job);
         if (r >= 0)
-                r = unit_property_job(spec, task->job, 0, true);
+                r = unit_property_job(spec, UNIT_COPY_SERVICE, task->job, 0);
         if (r >= 0)
                 r = unit_property_files(spec, in, out);
         if (r >= 0)
                 r = unit_property(spec, "LoadCredential", "a(ss)",
                                   json_pack("[[s,s]]", CREDENTIAL_VCENTER, CREDENTIALS_SOCKET));
-        if (r >= 0 && task->state == TASK_COPYING)
-                r = add_network(spec);
         if (r >= 0)
                 r = unit_property_command(spec, step.program, step.verb);
         if (r >= 0)

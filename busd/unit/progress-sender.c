@@ -25,10 +25,10 @@ const char *progress_sender_root(void)
                                                                       : "/sys/fs/cgroup/unified";
 }
 
-static int open_processes(const char *root, uint64_t job)
+static int open_processes(const char *root, UnitKind kind, uint64_t job)
 {
-        const UnitName slice = { .kind = UNIT_JOB_SLICE, .job = job };
-        const UnitName copy = { .kind = UNIT_COPY_SERVICE, .job = job };
+        const UnitName slice = { .kind = unit_kind_slice(kind), .job = job };
+        const UnitName copy = { .kind = kind, .job = job };
         char slice_text[UNIT_NAME_SIZE], copy_text[UNIT_NAME_SIZE], path[PATH_MAX];
         int n;
 
@@ -36,14 +36,15 @@ static int open_processes(const char *root, uint64_t job)
             unit_name_to_string(&copy, copy_text) < 0)
                 return -1;
         /* A slice lies below the slices that its name is made of. */
-        n = snprintf(path, sizeof(path), "%s/sendense.slice/sendense-jobs.slice/%s/%s/cgroup.procs",
-                     root, slice_text, copy_text);
+        n = snprintf(path, sizeof(path), "%s/sendense.slice/%.*s.slice/%s/%s/cgroup.procs", root,
+                     (int) (strrchr(slice_text, '-') - slice_text), slice_text, slice_text,
+                     copy_text);
         if (n < 0 || (size_t) n >= sizeof(path))
                 return -1;
         return open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 }
 
-bool progress_sender_is_copy(const char *root, uint64_t job, pid_t pid)
+bool progress_sender_is_copy(const char *root, UnitKind copy, uint64_t job, pid_t pid)
 {
         char text[PROCESSES_SIZE_MAX + 1], *rest = text, *line;
         _cleanup_close_ int fd = -1;
@@ -52,7 +53,7 @@ bool progress_sender_is_copy(const char *root, uint64_t job, pid_t pid)
 
         if (pid <= 0)
                 return false;
-        fd = open_processes(root, job);
+        fd = open_processes(root, copy, job);
         if (fd < 0)
                 return false;
         n = read(fd, text, PROCESSES_SIZE_MAX);

@@ -7,6 +7,8 @@
  */
 #pragma once
 
+#include "names.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -16,4 +18,4 @@
 const char *progress_sender_root(void);
 
 /* root as above, or a folder made like one. A process that has ended belongs to nothing. */
-bool progress_sender_is_copy(const char *root, uint64_t job, pid_t pid);
+bool progress_sender_is_copy(const char *root, UnitKind copy, uint64_t job, pid_t pid);

@@ -65,10 +65,10 @@ int unit_property_command(json_t *spec, const char *program, const char *argumen
 }
 
 /* What ties a unit to its job, and its journal lines; a disk_key of 0 is none. */
-int unit_property_job(json_t *spec, uint64_t job, uint32_t disk_key, bool is_service)
+int unit_property_job(json_t *spec, UnitKind kind, uint64_t job, uint32_t disk_key)
 {
-        const UnitName target_name = { .kind = UNIT_JOB_TARGET, .job = job };
-        const UnitName slice_name = { .kind = UNIT_JOB_SLICE, .job = job };
+        const UnitName target_name = { .kind = unit_kind_target(kind), .job = job };
+        const UnitName slice_name = { .kind = unit_kind_slice(kind), .job = job };
         char target[UNIT_NAME_SIZE], slice[UNIT_NAME_SIZE];
         char job_field[64], disk_field[64];
         int r;
@@ -80,7 +80,7 @@ int unit_property_job(json_t *spec, uint64_t job, uint32_t disk_key, bool is_ser
                 r = unit_property(spec, "PartOf", "as", json_pack("[s]", target));
         if (r >= 0)
                 r = unit_property(spec, "Slice", "s", json_string(slice));
-        if (r < 0 || !is_service)
+        if (r < 0 || kind == UNIT_EXPORT_SOCKET)
                 return r;
         (void) snprintf(job_field, sizeof(job_field), "SENDENSE_JOB=%" PRIu64, job);
         (void) snprintf(disk_field, sizeof(disk_field), "SENDENSE_DISK=%" PRIu32, disk_key);

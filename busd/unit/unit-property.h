@@ -22,7 +22,7 @@ int unit_property_description(json_t *spec, const char *format, ...)
                 __attribute__((format(printf, 2, 3)));
 
 /* What ties a unit to its job, and its journal lines; a disk_key of 0 is none. */
-int unit_property_job(json_t *spec, uint64_t job, uint32_t disk_key, bool is_service);
+int unit_property_job(json_t *spec, UnitKind kind, uint64_t job, uint32_t disk_key);
 
 /* ExecStart: a program, and its one argument or NULL. */
 int unit_property_command(json_t *spec, const char *program, const char *argument);

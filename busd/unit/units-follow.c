@@ -23,12 +23,13 @@ struct Followed {
 };
 
 /* Ours, and of a kind whose changes are told. */
-static bool is_followed_kind(const char *unit)
+static bool is_followed_kind(const Units *units, const char *unit)
 {
         UnitName name;
 
-        return unit_name_from_string(unit, &name) == 0 && name.kind != UNIT_JOB_TARGET &&
-               name.kind != UNIT_JOB_SLICE;
+        return unit_name_from_string(unit, &name) == 0 &&
+               unit_kind_side(name.kind) == units->side &&
+               name.kind != unit_kind_target(name.kind) && name.kind != unit_kind_slice(name.kind);
 }
 
 static Followed *find(const Units *units, const char *unit)
@@ -142,7 +143,7 @@ int units_on_changed(sd_bus_message *m, void *userdata, sd_bus_error *error)
         (void) error;
         if (!systemd_link_sent(units->link, m) ||
             sd_bus_path_decode(sd_bus_message_get_path(m), SYSTEMD_UNITS, &unit) <= 0 ||
-            !is_followed_kind(unit) || sd_bus_message_read(m, "s", &interface) <= 0)
+            !is_followed_kind(units, unit) || sd_bus_message_read(m, "s", &interface) <= 0)
                 return 0;
         f = find_or_add(units, unit);
         if (!f || unit_state_read(m, &f->is, NULL, 0) < 0 ||
@@ -180,7 +181,7 @@ void units_follow(Units *units, const char *unit, const UnitState *state)
 {
         Followed *f;
 
-        if (!is_followed_kind(unit))
+        if (!is_followed_kind(units, unit))
                 return;
         f = state->exists ? find_or_add(units, unit) : find(units, unit);
         if (!f)

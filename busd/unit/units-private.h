@@ -20,6 +20,7 @@ typedef struct UnitAsk UnitAsk;
 
 struct Units {
         SystemdLink *link;
+        UnitSide side;
         UnitsHandler handler;
         void *userdata;
         sd_bus_slot *changed, *removed, *job_removed, *reloading;

@@ -101,7 +101,7 @@ static int on_look_round(sd_event_source *source, uint64_t usec, void *userdata)
         return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
-int units_new(sd_bus *bus, UnitsHandler handler, void *userdata, Units **ret_units)
+int units_new(sd_bus *bus, UnitSide side, UnitsHandler handler, void *userdata, Units **ret_units)
 {
         CLEANUP(units_free_p) Units *units = NULL;
         int r;
@@ -109,7 +109,7 @@ int units_new(sd_bus *bus, UnitsHandler handler, void *userdata, Units **ret_uni
         units = malloc(sizeof(Units));
         if (!units)
                 return -ENOMEM;
-        *units = (Units){ .handler = handler, .userdata = userdata };
+        *units = (Units){ .side = side, .handler = handler, .userdata = userdata };
         r = listen_to_systemd(units, bus);
         if (r >= 0)
                 r = systemd_link_new(bus, on_back, units, &units->link);
@@ -285,10 +285,16 @@ int units_list(Units *units, UnitsListed done, void *userdata)
         r = systemd_link_message(units->link, SYSTEMD_PATH, SYSTEMD_MANAGER, "ListUnitsByPatterns",
                                  &m);
         if (r >= 0)
-                r = sd_bus_message_append(m, "asas", 0, 7, "sendense-export-*", "sendense-copy-*",
-                                          "sendense-vsphere-*", "sendense-image-*",
-                                          "sendense-repository-*", "sendense-job@*.target",
-                                          "sendense-jobs-*.slice");
+                r = units->side == UNITS_OF_NODE
+                                    ? sd_bus_message_append(m, "asas", 0, 4, "sendense-copy-*",
+                                                            "sendense-vsphere-*",
+                                                            "sendense-task@*.target",
+                                                            "sendense-tasks-*.slice")
+                                    : sd_bus_message_append(m, "asas", 0, 6, "sendense-export-*",
+                                                            "sendense-import-*", "sendense-image-*",
+                                                            "sendense-repository-*",
+                                                            "sendense-job@*.target",
+                                                            "sendense-jobs-*.slice");
         if (r >= 0)
                 r = ask_new(units, userdata, &ask);
         if (r < 0)

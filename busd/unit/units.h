@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The hub's transient units as PID 1 has them: who is told of their changes, stops them, asks for them.
+ * The transient units of one side, hub or node, as PID 1 has them: who is told of their changes, stops them, asks for them.
  * The hub's jobs call it; export-unit, image-unit and copy-unit start through it. Everything is an
  * asynchronous call with a time limit: nothing here blocks. It outlives daemon-reload and daemon-reexec: a
  * call that PID 1 lost is sent again, and what happened while it was off the bus is looked up and told.
@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <systemd/sd-bus.h>
+
+#include "names.h"
 
 typedef struct Units Units;
 
@@ -46,7 +48,7 @@ typedef void (*UnitsListed)(int error, const char *const *units, size_t n, void 
 
 /* bus must be attached to an event loop, and is borrowed until units_free(). The calls below may be made
  * at once; they wait for the bus and for PID 1 on it. */
-int units_new(sd_bus *bus, UnitsHandler handler, void *userdata, Units **ret_units);
+int units_new(sd_bus *bus, UnitSide side, UnitsHandler handler, void *userdata, Units **ret_units);
 
 /* Every open call is answered with -ECANCELED before it returns. Stops no unit. NULL. */
 Units *units_free(Units *units);

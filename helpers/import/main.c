@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * sendense-import: copies disks from NBD sources to the exports that the hub made for them. Started by
- * the hub as sendense-copy-<job>.service. Reads what to do as JSON from standard input, writes one
+ * the hub as sendense-import-<job>.service. Reads what to do as JSON from standard input, writes one
  * JSON object to standard output when all is over.
  * Exit status: 0 all disks are copied, flushed and compared; 1 they are not, and the result says why;
  * 64 wrong command line.

@@ -57,7 +57,7 @@ step() {
 step "the repository is prepared" preparing sendense-image-JOB-prepare
 step "an image is made" preparing sendense-image-JOB-create-2001
 step "an export starts" exporting sendense-export-JOB-2000
-step "the copier starts" copying sendense-copy-JOB
+step "the copier starts" copying sendense-import-JOB
 step "an image is checked" finishing sendense-image-JOB-finish-2000
 step "the backup is committed" finishing sendense-image-JOB-commit
 

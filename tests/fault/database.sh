@@ -17,7 +17,7 @@ backup web --type=full
 
 away() { ok "$1: the hub notices" wait_prop "$patience_sec" DatabaseState "s \"unreachable\""; }
 back() { ok "$1: the hub has it again" wait_prop "$patience_sec" DatabaseState 's "ready"'; }
-copier_ended() { [ "$(unit "sendense-copy-$JOB.service" SubState)" = exited ]; }
+copier_ended() { [ "$(unit "sendense-import-$JOB.service" SubState)" = exited ]; }
 completes() { # WHAT
     is "$(wait_job)" completed "$1: the job completes" || diag "$(job_error)"
     keep web
@@ -49,7 +49,7 @@ old=$(unit sendense-hub MainPID)
 hub /bin/kill -KILL "$old"
 gone() { [ "$(unit sendense-hub MainPID)" != "$old" ] && [ "$(unit sendense-hub ActiveState)" = active ]; }
 ok "another hub runs" eventually "$patience_sec" gone
-copy=$(unit "sendense-copy-$JOB.service" MainPID)
+copy=$(unit "sendense-import-$JOB.service" MainPID)
 ok "the copier runs on" hub /bin/kill -0 "$copy"
 rate web ""
 ok "and ends" eventually "$patience_sec" copier_ended

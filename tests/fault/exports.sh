@@ -66,8 +66,8 @@ rate small 0
 after "an image that was deleted" '^ImageDamaged: Disk 2000: .*\.qcow2\.partial is not there; start the backup again'
 
 copying
-hub systemctl kill -s KILL "sendense-copy-$JOB.service"
-after "a killed copier" "^CopyFailed: .*sendense-copy-$JOB.service"
+hub systemctl kill -s KILL "sendense-import-$JOB.service"
+after "a killed copier" "^CopyFailed: .*sendense-import-$JOB.service"
 
 copying
 in_hub 'kill -KILL "$(pgrep -o -x nbdcopy)"'

@@ -28,7 +28,7 @@ disturb() {
 # processes JOB: those of the copy and of the exports, by unit.
 processes() {
     # shellcheck disable=SC2016 # expanded in the machine
-    in_hub 'for unit in $(systemctl list-units --plain --no-legend "sendense-copy-$1.service" "sendense-export-$1-*.service" | cut -d" " -f1); do
+    in_hub 'for unit in $(systemctl list-units --plain --no-legend "sendense-import-$1.service" "sendense-export-$1-*.service" | cut -d" " -f1); do
             echo "$unit $(systemctl show --value -p MainPID,InvocationID,NRestarts "$unit" | paste -sd" ")"
         done' "$1"
 }

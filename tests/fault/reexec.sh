@@ -30,9 +30,9 @@ for step in "image prepare" "image create" "export" "image finish" "image commit
 done
 change web
 start_held web
-copier=$(unit "sendense-copy-$JOB.service" MainPID)
+copier=$(unit "sendense-import-$JOB.service" MainPID)
 ok "in the copy: PID 1 executes itself anew" hub systemctl daemon-reexec
-is "$(unit "sendense-copy-$JOB.service" MainPID)" "$copier" "in the copy: the copier is the same process"
+is "$(unit "sendense-import-$JOB.service" MainPID)" "$copier" "in the copy: the copier is the same process"
 is "$(job_state)" copying "in the copy: it goes on"
 rate web ""
 is "$(wait_job)" completed "in the copy: the job completes" || diag "$(job_error)"

@@ -48,28 +48,28 @@ copy() {
 told() { hub grep -Eq -e "$1" "$told"; }
 ended() { [ "$(unit "$1" SubState)" = exited ]; }
 
-ok "a copy starts" copy sendense-copy-7.service sendense-jobs-7.slice
+ok "a copy starts" copy sendense-import-7.service sendense-jobs-7.slice
 ok "it says how far it is" eventually "$patience_sec" told '^taken 7 2000 [1-9][0-9]* 67108864$'
-like "$(unit sendense-copy-7 StatusText)" '^[0-9]+ of 64 MiB; disks: 0 waiting, [01] copying, [01] comparing, [01] done$' \
+like "$(unit sendense-import-7 StatusText)" '^[0-9]+ of 64 MiB; disks: 0 waiting, [01] copying, [01] comparing, [01] done$' \
     "for people as well"
-ok "and ends" eventually "$patience_sec" ended sendense-copy-7.service
-is "$(hub cat /run/sendense-copy-7.service.out)" '{"result":"ok","disks":[{"disk_key":2000,"bytes":67108864}]}' "with its result"
+ok "and ends" eventually "$patience_sec" ended sendense-import-7.service
+is "$(hub cat /run/sendense-import-7.service.out)" '{"result":"ok","disks":[{"disk_key":2000,"bytes":67108864}]}' "with its result"
 # The last word of all may come when its sender has ended, and then nobody knows whose it was.
 ok "nothing else of it was dropped" test "$(hub grep -c '^foreign' "$told")" -le 1
 ok "the image is the source" hub qemu-img compare -q -U -f raw -F qcow2 /run/source.raw /run/target.qcow2
-hub systemctl stop sendense-copy-7.service
+hub systemctl stop sendense-import-7.service
 
 # Strangers: another job's unit, another unit of the slice, no unit at all.
 taken=$(hub grep -c '^taken' "$told")
-copy sendense-copy-8.service sendense-jobs-8.slice
-ok "a copy whose progress nobody believes ends all the same" eventually "$patience_sec" ended sendense-copy-8.service
+copy sendense-import-8.service sendense-jobs-8.slice
+ok "a copy whose progress nobody believes ends all the same" eventually "$patience_sec" ended sendense-import-8.service
 ok "a copy that speaks of another job is dropped" told '^foreign'
 is "$(hub grep -c '^taken' "$told")" "$taken" "and not believed"
-hub systemctl stop sendense-copy-8.service
+hub systemctl stop sendense-import-8.service
 taken=$(hub grep -c '^taken' "$told")
 foreign=$(hub grep -c '^foreign' "$told")
 datagram='{"job":7,"disk_key":2000,"bytes_done":1,"bytes_total":2}'
-copy sendense-copy-7.service sendense-jobs-7.slice
+copy sendense-import-7.service sendense-jobs-7.slice
 in_hub 'printf %s "$1" | socat - "UNIX-SENDTO:$2"' "$datagram" "$sock"
 dropped() { [ "$(hub grep -c '^foreign' "$told")" -gt "$foreign" ]; }
 ok "root is a stranger too" eventually "$patience_sec" dropped
@@ -77,8 +77,8 @@ unlike "$(hub cat "$told")" '^taken 7 2000 1 2$' "and not believed"
 ok "while the copy is" eventually "$patience_sec" in_hub '[ "$(grep -c ^taken "$1")" -gt "$2" ]' "$told" "$taken"
 
 # SIGTERM by systemd.
-hub systemctl stop sendense-copy-7.service
-is "$(hub jq -r .error_name /run/sendense-copy-7.service.out)" com.sendense.Error.Cancelled "a stopped unit says that it was cancelled"
+hub systemctl stop sendense-import-7.service
+is "$(hub jq -r .error_name /run/sendense-import-7.service.out)" com.sendense.Error.Cancelled "a stopped unit says that it was cancelled"
 for program in nbdcopy sendense-import; do
     is "$(hub pgrep -xc "$program")" 0 "and no $program is left"
 done

@@ -309,7 +309,7 @@ int main(void)
         if (r >= 0)
                 r = sd_bus_attach_event(d.bus, d.event, 0);
         if (r >= 0)
-                r = units_new(d.bus, on_unit, &d, &d.units);
+                r = units_new(d.bus, UNITS_OF_HUB, on_unit, &d, &d.units);
         if (r >= 0)
                 r = sd_event_add_io(d.event, NULL, STDIN_FILENO, EPOLLIN, on_input, &d);
         if (r >= 0)

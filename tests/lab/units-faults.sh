@@ -49,10 +49,10 @@ say "copy 7 $units_files/deaf.in $units_files/deaf.out /usr/lib/sendense/sendens
 expect '^done copy ' "a copier is started"
 like "$REPLY" ' ok ' "and runs"
 ok "deaf" eventually "$patience_sec" hub grep -q deaf "$units_files/deaf.out"
-say "stop sendense-copy-7.service"
-expect '^done stop sendense-copy-7.service: ok' "a process that ignores TERM is stopped"
+say "stop sendense-import-7.service"
+expect '^done stop sendense-import-7.service: ok' "a process that ignores TERM is stopped"
 diag "it took $(grep -oP '\(\K[0-9]+(?= ms)' <<<"$REPLY") ms, of which 5000 ms are its time to end by itself"
-like "$(said '^unit sendense-copy-7.service failed')" 'result=timeout .* status=9 code=2 ' "by KILL"
+like "$(said '^unit sendense-import-7.service failed')" 'result=timeout .* status=9 code=2 ' "by KILL"
 stop_all 7
 nothing_left "nothing is left of it"
 

@@ -69,7 +69,7 @@ io_files look "look"
 io_files look "look
 tcp:127.0.0.1/10150 write:/tmp/x write:$own write:$units_repo/sealed.qcow2 read:$units_repo/sealed.qcow2 ${kept_from[*]}"
 say "copy 7 $units_files/look.in $units_files/look.out /usr/lib/sendense/sendense-image"
-expect '^unit sendense-copy-7.service active/exited ' "a copier has looked round"
+expect '^unit sendense-import-7.service active/exited ' "a copier has looked round"
 looked "a copier" "$(hub cat "$units_files/look.out")" tcp:127.0.0.1/10150 write:/tmp/x -- \
     "write:$own" "read:$units_repo/sealed.qcow2" "${kept_from[@]}"
 
@@ -89,7 +89,7 @@ expect '^done image 1: ok' "a look at the repository has looked round"
 looked "a look at the repository" "$(hub cat "$units_files/health.out")" -- "write:$units_repo/new3" tcp:127.0.0.1/10150
 
 # What systemd says of them all, as they are loaded.
-for name in sendense-export-7-2000 sendense-copy-7 sendense-image-7-look-2000 sendense-image-7-commit sendense-repository-1-health; do
+for name in sendense-export-7-2000 sendense-import-7 sendense-image-7-look-2000 sendense-image-7-commit sendense-repository-1-health; do
     exposure=$(hub systemd-analyze security --no-pager "$name.service" | tail -n 1)
     diag "$name: ${exposure#*: }"
     ok "$name is at most 2.5" hub systemd-analyze security --no-pager --threshold=25 "$name.service"
@@ -102,7 +102,7 @@ hub systemctl daemon-reload
 is "$(sandbox || sandbox)" \
     "$before" "a daemon-reload changes nothing of a sandbox"
 
-for name in sendense-copy-7 sendense-image-7-look-2000 sendense-image-7-commit sendense-repository-1-health; do
+for name in sendense-import-7 sendense-image-7-look-2000 sendense-image-7-commit sendense-repository-1-health; do
     say "stop $name.service"
     expect "^done stop $name.service: ok" "$name is stopped"
 done

@@ -136,14 +136,14 @@ same() {
 }
 
 # clean NAME: nothing is left at vCenter, no unit, no file of one.
-units_left() { node systemctl list-units --all --plain --no-legend 'sendense-copy-*' 'sendense-vsphere-*' 'sendense-jobs-*.slice'; }
+units_left() { node systemctl list-units --all --plain --no-legend 'sendense-copy-*' 'sendense-vsphere-*' 'sendense-tasks-*.slice'; }
 nothing_left() {
     [ "$(simctl left | jq -c '[.sessions, .snapshots, .tasks] | flatten')" = '[]' ] && [ -z "$(units_left)" ] &&
         [ -z "$(node ls /run/sendense-node/units)" ] && nothing_left_at_node
 }
 # What the one check after every fault says of the machine; the targets on it are the test's own.
 nothing_left_at_node() {
-    "$SENDENSE_SRC/tests/lib/nothing-left" --machine node --without vcenter,descriptors,database,repository,listeners,processes
+    "$SENDENSE_SRC/tests/lib/nothing-left" --machine "$machine" --without vcenter,descriptors,database,repository,listeners,processes
 }
 clean() { ok "$1: nothing is left" eventually "$patience_sec" nothing_left || diag "$(simctl left)" "$(units_left)" "$(nothing_left_at_node 2>&1)"; }
 

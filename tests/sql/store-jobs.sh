@@ -62,18 +62,18 @@ advance "to exporting" preparing exporting 17 \
 lease="{\"Job\":1,\"NowUSec\":5,\"Leases\":[{\"DiskId\":$disk,\"Port\":10100,\"ExportName\":\"e1\",\"Unit\":\"u1.service\",\"BootId\":\"$boot\"}]}"
 store_do lease_take "$lease"
 store_do lease_set_invocation "{\"Job\":1,\"Port\":10100,\"InvocationId\":\"$invocation\"}"
-advance "to copying" exporting copying 18 "{\"DiskState\":\"copying\",\"Unit\":\"sendense-copy-1.service\",\"BootId\":\"$boot\",
+advance "to copying" exporting copying 18 "{\"DiskState\":\"copying\",\"Unit\":\"sendense-import-1.service\",\"BootId\":\"$boot\",
     \"Disks\":[{\"Id\":$disk,\"Unit\":\"u1.service\",\"BootId\":\"$boot\",\"InvocationId\":\"$invocation\"}]}"
-advance "on the way" copying copying 19 "{\"Unit\":\"sendense-copy-1.service\",\"BootId\":\"$boot\",\"InvocationId\":\"$invocation\"}"
+advance "on the way" copying copying 19 "{\"Unit\":\"sendense-import-1.service\",\"BootId\":\"$boot\",\"InvocationId\":\"$invocation\"}"
 store_do job_load_open
 is "$(got '.Jobs[0] | [.Id, .State, .Unit, .InvocationId, .BootId, .InstanceUuid, .RepositoryPath, (.Obligations | length)] | @csv')" \
-    "1,\"copying\",\"sendense-copy-1.service\",\"$invocation\",\"$boot\",\"50000000-0000-0000-0000-000000000001\",\"/var/lib/sendense/repository\",2" \
+    "1,\"copying\",\"sendense-import-1.service\",\"$invocation\",\"$boot\",\"50000000-0000-0000-0000-000000000001\",\"/var/lib/sendense/repository\",2" \
     "an open job has all that its runner needs"
 is "$(got '.Jobs[0].Disks | map([.Key, .UnitNumber, .State, .Port, .ExportName, .Unit, .LeaseInvocationId, .LeaseBootId]) | tojson')" \
     "[[2000,0,\"copying\",10100,\"e1\",\"u1.service\",\"$invocation\",\"$boot\"],[2001,0,\"excluded\",null,null,null,null,null]]" \
     "so have its disks"
-step 1 copying copying 20 "{\"Unit\":\"sendense-copy-2.service\",\"BootId\":\"$boot\"}"
-is "$(rows 'SELECT unit, invocation_id FROM backup_jobs WHERE id = 1')" "sendense-copy-2.service NULL" \
+step 1 copying copying 20 "{\"Unit\":\"sendense-import-2.service\",\"BootId\":\"$boot\"}"
+is "$(rows 'SELECT unit, invocation_id FROM backup_jobs WHERE id = 1')" "sendense-import-2.service NULL" \
     "another unit does not inherit the invocation of the one before"
 advance "to finishing" copying finishing 21 '{"DiskState":"checked"}'
 rows "UPDATE backup_disks SET change_id = '52 de ad/7' WHERE id = $disk"

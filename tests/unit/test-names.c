@@ -32,6 +32,9 @@ static void units_both_ways(void **state)
         expect_unit((UnitName){ UNIT_EXPORT_SERVICE, 5, 2000, "" },
                     "sendense-export-5-2000.service");
         expect_unit((UnitName){ UNIT_COPY_SERVICE, 5, 0, "" }, "sendense-copy-5.service");
+        expect_unit((UnitName){ UNIT_IMPORT_SERVICE, 5, 0, "" }, "sendense-import-5.service");
+        expect_unit((UnitName){ UNIT_TASK_TARGET, 5, 0, "" }, "sendense-task@5.target");
+        expect_unit((UnitName){ UNIT_TASK_SLICE, 5, 0, "" }, "sendense-tasks-5.slice");
         expect_unit((UnitName){ UNIT_IMAGE_SERVICE, 5, 0, "check-2000" },
                     "sendense-image-5-check-2000.service");
         expect_unit((UnitName){ UNIT_VSPHERE_SERVICE, 7, 0, "snapshot" },
@@ -45,6 +48,23 @@ static void units_both_ways(void **state)
         expect_unit((UnitName){ UNIT_IMAGE_SERVICE, JOB_NUMBER_MAX, 0,
                                 "abcdefghijklmnopqrstuvwxyz012345" },
                     "sendense-image-9223372036854775807-abcdefghijklmnopqrstuvwxyz012345.service");
+}
+
+/* A machine that is hub and node: what is one's is never the other's. */
+static void sides(void **state)
+{
+        (void) state;
+        for (UnitKind kind = 0; kind < UNIT_KIND_MAX; kind++) {
+                UnitSide side = unit_kind_side(kind);
+
+                assert_int_equal(unit_kind_side(unit_kind_target(kind)), side);
+                assert_int_equal(unit_kind_side(unit_kind_slice(kind)), side);
+        }
+        assert_int_equal(unit_kind_side(UNIT_IMPORT_SERVICE), UNITS_OF_HUB);
+        assert_int_equal(unit_kind_side(UNIT_COPY_SERVICE), UNITS_OF_NODE);
+        assert_int_equal(unit_kind_side(UNIT_VSPHERE_SERVICE), UNITS_OF_NODE);
+        assert_int_equal(unit_kind_slice(UNIT_EXPORT_SERVICE), UNIT_JOB_SLICE);
+        assert_int_equal(unit_kind_slice(UNIT_COPY_SERVICE), UNIT_TASK_SLICE);
 }
 
 static void units_out_of_bounds(void **state)
@@ -249,9 +269,13 @@ static void context_ids(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(units_both_ways), cmocka_unit_test(units_out_of_bounds),
-                cmocka_unit_test(units_not_ours),  cmocka_unit_test(slugs),
-                cmocka_unit_test(backup_ids),      cmocka_unit_test(context_ids),
+                cmocka_unit_test(units_both_ways),
+                cmocka_unit_test(sides),
+                cmocka_unit_test(units_out_of_bounds),
+                cmocka_unit_test(units_not_ours),
+                cmocka_unit_test(slugs),
+                cmocka_unit_test(backup_ids),
+                cmocka_unit_test(context_ids),
         };
 
         return RUN_TESTS(tests);

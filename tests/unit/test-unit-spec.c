@@ -258,7 +258,7 @@ static void copy_call(void **state)
 
         (void) state;
         assert_int_equal(unit_spec_copy(&copy, &spec), 0);
-        expect_call(spec, "[sendense-copy-7.service] fail\n"
+        expect_call(spec, "[sendense-import-7.service] fail\n"
                           "Description s: Sendense Copy of Job 7\n"
                           "PartOf as: sendense-job@7.target\n"
                           "Slice s: sendense-jobs-7.slice\n"

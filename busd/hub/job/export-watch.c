@@ -39,7 +39,7 @@ const char *export_unit_name(const Job *job, const JobDisk *disk, UnitKind kind,
 
 const char *copy_unit_name(const Job *job, char ret_unit[static UNIT_NAME_SIZE])
 {
-        const UnitName name = { .kind = UNIT_COPY_SERVICE, .job = job->id };
+        const UnitName name = { .kind = UNIT_IMPORT_SERVICE, .job = job->id };
 
         if (unit_name_to_string(&name, ret_unit) < 0)
                 *ret_unit = '\0';

@@ -214,7 +214,7 @@ void jobs_on_unit(Jobs *jobs, const char *unit, const UnitState *state)
         job = jobs_find(jobs, name.job);
         if (!job)
                 return;
-        if (name.kind == UNIT_COPY_SERVICE)
+        if (name.kind == UNIT_IMPORT_SERVICE)
                 run_copy_on_unit(job, unit, state);
         else if (name.kind == UNIT_EXPORT_SERVICE) {
                 disk = job_find_disk(job, name.disk_key);
@@ -321,7 +321,8 @@ static int start(Jobs *jobs)
         r = unit_files_init();
         if (r >= 0) {
                 runtime_path(PROGRESS_SOCKET, path);
-                r = progress_socket_new(jobs->event, path, on_progress, jobs, &jobs->progress);
+                r = progress_socket_new(jobs->event, path, UNIT_IMPORT_SERVICE, on_progress, jobs,
+                                        &jobs->progress);
         }
         if (r < 0)
                 (void) log_warning(r,

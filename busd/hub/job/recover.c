@@ -46,8 +46,6 @@ static bool is_stray(Jobs *jobs, const char *unit)
 
         if (unit_name_from_string(unit, &name) < 0)
                 return false;
-        if (name.kind == UNIT_VSPHERE_SERVICE)
-                return false; /* a node's, on this machine */
         return name.kind == UNIT_REPOSITORY_SERVICE || !job_is_open(jobs, name.job);
 }
 

@@ -345,10 +345,9 @@ static void on_units(int error, const char *const *units, size_t n, void *userda
                 UnitName name;
                 char *copy;
 
-                /* Those of repositories have somebody who waits for them; a node on this machine looks after its own. */
+                /* Those of repositories have somebody who waits for them. */
                 if (unit_name_from_string(units[i], &name) < 0 ||
-                    name.kind == UNIT_REPOSITORY_SERVICE || name.kind == UNIT_VSPHERE_SERVICE ||
-                    job_is_open(s, name.job))
+                    name.kind == UNIT_REPOSITORY_SERVICE || job_is_open(s, name.job))
                         continue;
                 copy = strdup(units[i]);
                 if (copy)

@@ -51,7 +51,7 @@ static int spec_export_service(const ExportUnit *export, const char *socket, jso
                                               "Sendense Export of Disk %" PRIu32 ", Job %" PRIu64,
                                               export->disk_key, export->job);
         if (r >= 0)
-                r = unit_property_job(spec, export->job, export->disk_key, true);
+                r = unit_property_job(spec, UNIT_EXPORT_SERVICE, export->job, export->disk_key);
         if (r >= 0)
                 r = unit_property(spec, "BindsTo", "as", json_pack("[s]", socket));
         if (r >= 0)
@@ -98,7 +98,7 @@ int unit_spec_export(const ExportUnit *export, json_t **ret_spec)
                                               "Sendense Socket of Disk %" PRIu32 ", Job %" PRIu64,
                                               export->disk_key, export->job);
         if (r >= 0)
-                r = unit_property_job(spec, export->job, 0, false);
+                r = unit_property_job(spec, UNIT_EXPORT_SOCKET, export->job, 0);
         if (r >= 0)
                 r = unit_property(spec, "Listen", "a(ss)", json_pack("[[s,s]]", "Stream", address));
         if (r >= 0)
@@ -152,7 +152,8 @@ static int add_image_owner(json_t *spec, const ImageUnit *image)
         r = unit_property_description(spec, "Sendense Image Work of Job %" PRIu64 ", %s",
                                       image->job, image->step);
         if (r >= 0)
-                r = unit_property_job(spec, image->job, step_disk_key(image->step), true);
+                r = unit_property_job(spec, UNIT_IMAGE_SERVICE, image->job,
+                                      step_disk_key(image->step));
         if (r >= 0)
                 r = unit_property(spec, "User", "s",
                                   json_string(image->as_export_user ? "sendense-export"
@@ -199,7 +200,7 @@ int unit_spec_image(const ImageUnit *image, const char *program, json_t **ret_sp
 int unit_spec_copy(const CopyUnit *copy, json_t **ret_spec)
 {
         const char *program = copy->program ?: COPY_PROGRAM;
-        const UnitName name = { .kind = UNIT_COPY_SERVICE, .job = copy->job };
+        const UnitName name = { .kind = UNIT_IMPORT_SERVICE, .job = copy->job };
         CLEANUP(json_decref_p) json_t *spec = NULL;
         int r;
 
@@ -207,7 +208,7 @@ int unit_spec_copy(const CopyUnit *copy, json_t **ret_spec)
         if (r >= 0)
                 r = unit_property_description(spec, "Sendense Copy of Job %" PRIu64, copy->job);
         if (r >= 0)
-                r = unit_property_job(spec, copy->job, 0, true);
+                r = unit_property_job(spec, UNIT_IMPORT_SERVICE, copy->job, 0);
         if (r >= 0)
                 r = unit_property_files(spec, copy->in_path, copy->out_path);
         if (r >= 0)

@@ -15,8 +15,8 @@ PLACE_NO_DATABASE=
 PLACE_NO_REPOSITORY=
 
 # Units of jobs. Every other sendense-* unit is a standing service.
-JOB_UNIT='sendense-(export|copy|image|repository|vsphere)-[^/]*\.(service|socket|scope)'
-JOB_SLICE='sendense-jobs-[^/]*\.slice'
+JOB_UNIT='sendense-(export|import|copy|image|repository|vsphere)-[^/]*\.(service|socket|scope)'
+JOB_SLICE='sendense-(jobs|tasks)-[^/]*\.slice'
 
 leftover() { # WHAT HOW-TO-LOOK
     printf 'leftover %s: %s (%s)\n' "$kind" "$1" "$2"

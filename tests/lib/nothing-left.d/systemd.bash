@@ -56,7 +56,7 @@ active_units() {
     done <<<"$UNITS"
 }
 look_slices() { active_units "$JOB_SLICE"; }
-look_targets() { active_units 'sendense-job@.*\.target'; }
+look_targets() { active_units 'sendense-(job|task)@.*\.target'; }
 
 look_credentials() {
     local folder unit
