@@ -15,7 +15,7 @@ struct Inhibitor {
         sd_bus *bus;
         sd_bus_slot *call;
         int fd;
-        bool is_wanted;
+        bool is_wanted, is_told;
 };
 
 int inhibitor_new(sd_bus *bus, Inhibitor **ret_inhibitor)
@@ -55,8 +55,12 @@ static int on_lock(sd_bus_message *reply, void *userdata, sd_bus_error *ret_erro
         (void) ret_error;
         inhibitor->call = sd_bus_slot_unref(inhibitor->call);
         if (error || sd_bus_message_read(reply, "h", &fd) < 0) {
-                log_debug("logind gives no lock: %s",
-                          error ? error->message ?: error->name : "no descriptor");
+                /* Said once: a machine without logind has none for the next snapshot either. */
+                if (!inhibitor->is_told)
+                        log_notice("logind gives no lock, so a shutdown will not wait for an open "
+                                   "snapshot: %s",
+                                   error ? error->message ?: error->name : "no descriptor");
+                inhibitor->is_told = true;
                 return 0;
         }
         let_go(inhibitor);
@@ -76,9 +80,10 @@ void inhibitor_set(Inhibitor *inhibitor, bool is_wanted)
         }
         if (inhibitor->fd >= 0 || inhibitor->call)
                 return;
+        /* Not sleep as well: systemd 252 refuses both in one lock to a user that may have each. */
         r = sd_bus_call_method_async(inhibitor->bus, &inhibitor->call, "org.freedesktop.login1",
                                      "/org/freedesktop/login1", "org.freedesktop.login1.Manager",
-                                     "Inhibit", on_lock, inhibitor, "ssss", "shutdown:sleep",
+                                     "Inhibit", on_lock, inhibitor, "ssss", "shutdown",
                                      "Sendense Node", "A snapshot of a virtual machine is open",
                                      "delay");
         if (r < 0)

@@ -22,6 +22,7 @@ disturb() { # kill|restart
     esac
     ok "$1: another node is ready" eventually "$patience_sec" another_node "$old"
 }
+delays_shutdown() { node systemd-inhibit --list --no-legend | grep -q 'Sendense Node'; }
 held() { [ "$(simctl tasks | jq length)" -gt 0 ]; }
 let_go() {
     simctl faults clear >/dev/null
@@ -41,6 +42,7 @@ for action in kill restart; do
     ok "$action in accepted: a snapshot is being made" eventually "$patience_sec" held
     disturb "$action"
     is "$(task .state)" snapshotting "$action in snapshotting: it still is"
+    ok "$action in snapshotting: a shutdown would be put off" eventually "$patience_sec" delays_shutdown
     let_go
     # So does the copy.
     simctl fault delay method=FolderGet ms=300 count=0 >/dev/null
@@ -64,6 +66,7 @@ for action in kill restart; do
     let_go
     ok "$action in releasing: it is released" eventually "$patience_sec" state_is released || diag "$(task .)"
     clean "$action in every state"
+    not_ok "$action in every state: a shutdown is put off no more" delays_shutdown
 done
 
 # A snapshot that cannot be removed is owed, shown, and tried again.
