@@ -27,6 +27,10 @@
 #define COPY_PROGRAM    SENDENSE_LIBEXEC_DIR "/sendense-backup-client"
 #define VSPHERE_PROGRAM SENDENSE_LIBEXEC_DIR "/sendense-vsphere"
 
+enum {
+        UNDO_SEC = 5, /* below TimeoutStopSec= of its unit; the ledger knows what is owed */
+};
+
 typedef struct Step {
         const char *name; /* in the unit's name; NULL: of a copy */
         const char *program, *verb, *what;
@@ -87,13 +91,13 @@ static json_t *snapshot_task(const Task *task)
         (void) snprintf(description, sizeof(description),
                         "Sendense backup job %" PRIu64 ", attempt %" PRIu64 "; removed at its end",
                         task->job, task->attempt);
-        return json_pack("{s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "vcenter",
+        return json_pack("{s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i}", "vcenter",
                          task_vcenter(task), "instance_uuid", task_request(task, "instance_uuid"),
                          "path", task_request(task, "vm_path"), "name",
                          task_text(task, "SnapshotName"), "leftover_prefix", prefix, "description",
                          description, "quiesce", *quiesce ? quiesce : config->snapshot_quiesce,
                          "cbt", config->snapshot_tracking ? "enable" : "as-is", "transport",
-                         config->copy_transport);
+                         config->copy_transport, "undo_sec", UNDO_SEC);
 }
 
 static json_t *release_task(const Task *task)

@@ -13,6 +13,11 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/timerfd.h>
+
+enum {
+        UNDO_MAX_SEC = 3600,
+};
 
 static bool is_quiesce(const char *text)
 {
@@ -53,6 +58,11 @@ static const JsonField fields[] = {
           .min = 1,
           .max = QUIESCE_TRIES_MAX },
         { .key = "quiesce_wait_msec", .kind = JSON_FIELD_NUMBER, .optional = true, .max = 60000 },
+        { .key = "undo_sec",
+          .kind = JSON_FIELD_NUMBER,
+          .optional = true,
+          .min = 1,
+          .max = UNDO_MAX_SEC },
         { .key = "cbt",
           .kind = JSON_FIELD_TEXT,
           .min = 1,
@@ -119,17 +129,32 @@ static int read_take(const json_t *spec, Take *ret_take, VSphereError *error)
         return 0;
 }
 
-/* The error stays what it was, unless the snapshot does stay. */
-static int undo(const VSphereLogin *login, const VSphereRef *vm, const Take *take, int failed,
-                VSphereError *error)
+/* Readable when that many seconds are over. */
+static int clock_new(uint64_t sec)
 {
+        const struct itimerspec after = { .it_value.tv_sec = (time_t) sec };
+        int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+
+        if (fd >= 0)
+                (void) timerfd_settime(fd, 0, &after, NULL);
+        return fd;
+}
+
+/* The error stays what it was, unless the snapshot does stay. With undo_sec somebody goes on with the removal: then one
+ * who was told to end does not wait for a task of vCenter's until he is killed, with his sessions open. */
+static int undo(const Task *task, const VSphereLogin *login, const VSphereRef *vm, const Take *take,
+                int failed, VSphereError *error)
+{
+        uint64_t sec = json_field_number(task->spec, "undo_sec");
+        _cleanup_close_ int clock_fd = failed == -ECANCELED && sec > 0 ? clock_new(sec) : -1;
         CLEANUP(vsphere_close_p) VSphere *v = NULL;
         VSphereLogin again = *login;
         VSphereError why = {};
         unsigned n = 0;
         int r;
 
-        again.cancel_fd = -1; /* the signal has been obeyed: this is how */
+        /* The signal has been obeyed: this is how. */
+        again.cancel_fd = failed != -ECANCELED && sec > 0 ? task->cancel_fd : clock_fd;
         r = vsphere_open(&again, &v, &why);
         if (r >= 0)
                 r = snapshot_remove_all(v, vm, &(SnapshotChoice){ .name = take->name }, &n, &why);
@@ -167,6 +192,6 @@ int verb_snapshot(const Task *task, json_t **ret_result, VSphereError *error)
                 return *ret_result ? 0 : -ENOMEM;
         }
         if (take.was_asked)
-                r = undo(&login.login, &vm, &take, r, error);
+                r = undo(task, &login.login, &vm, &take, r, error);
         return r;
 }

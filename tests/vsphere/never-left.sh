@@ -35,10 +35,10 @@ take
 refused VCenterUnreachable 'no answer' 'a lost answer while the task runs'
 is "$(simctl snapshots all=1 | jq -r 'last.name')" "$snapshot_name" 'the snapshot was made all the same, later'
 
-# background VERB-FUNCTION: the program itself, so that a signal reaches it.
+# begin [JQ]: the program itself, so that a signal reaches it.
 begin() {
     jq -nc --argjson vcenter "$vcenter" --arg uuid "$uuid" --arg name "$snapshot_name" '{vcenter: $vcenter, instance_uuid: $uuid,
-        name: $name, leftover_prefix: "sendense-inst1-", quiesce: "auto", cbt: "enable", quiesce_wait_msec: 60000}' >"$TEST_TMP/spec"
+        name: $name, leftover_prefix: "sendense-inst1-", quiesce: "auto", cbt: "enable", quiesce_wait_msec: 60000} | '"${1:-.}" >"$TEST_TMP/spec"
     timeout 120 "$vsphere_bin" snapshot <"$TEST_TMP/spec" >"$TEST_TMP/result" 2>"$TEST_TMP/stderr" &
     pid=$!
 }
@@ -53,6 +53,31 @@ simctl tasks finish >/dev/null
 wait "$pid"
 refused Cancelled 'cancelled' 'SIGTERM while the task runs'
 is "$(simctl snapshots all=1 | jq -r 'last.name')" "$snapshot_name" 'the snapshot was made, and removed'
+
+# Somebody else remembers it: then no task of vCenter is waited for until the unit is killed, and nobody stays logged in.
+simctl fault slow-task method=CreateSnapshot_Task hold=1 >/dev/null
+begin '.undo_sec = 1'
+ok 'another one is being made' eventually 10 running CreateSnapshot_Task
+kill "$pid"
+wait "$pid"
+is "$(res .error_name)" com.sendense.Error.SnapshotLeft 'SIGTERM while the task hangs: it ends, and says that a snapshot may be left'
+is "$(simctl left | jq -c .sessions)" '[]' 'and is logged out'
+simctl tasks finish >/dev/null
+is "$(ours)" "$snapshot_name" 'the snapshot came later'
+release >/dev/null
+clean 'the one who remembers'
+simctl set quiesce-ignored=1 >/dev/null
+simctl fault slow-task method=RemoveSnapshot_Task hold=1 >/dev/null
+begin '.undo_sec = 3600 | .quiesce = "required"'
+ok 'one that fails is being removed' eventually 10 running RemoveSnapshot_Task
+kill "$pid"
+wait "$pid"
+is "$(res .error_name)" com.sendense.Error.SnapshotLeft 'SIGTERM while its removal hangs: the same'
+simctl set quiesce-ignored=0 >/dev/null
+simctl tasks finish >/dev/null
+release >/dev/null
+clean 'that, too'
+
 simctl fault quiesce-fault count=0 >/dev/null
 begin
 ok 'it waits between two tries' eventually 10 sh -c "'$simdir/simctl' -C '$sim' faults | jq -e '.[0].fired > 0'"
