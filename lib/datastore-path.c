@@ -4,16 +4,13 @@
  */
 #include "datastore-path.h"
 
+#include "host-name.h"
 #include "text.h"
 #include "utf8.h"
 
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
-
-enum {
-        HOST_MAX = 253,
-};
 
 static bool has_control(const char *text)
 {
@@ -105,15 +102,6 @@ static char *encode(const char *text, bool is_path)
         return encoded;
 }
 
-/* A name, an IPv4 address or an IPv6 address: nothing that could end the host's part of an address. */
-static bool is_host(const char *host)
-{
-        size_t n = strspn(host,
-                          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:");
-
-        return n > 0 && n <= HOST_MAX && !host[n];
-}
-
 int datastore_path_url(const DatastorePath *path, const char *host, uint16_t port,
                        const char *datacenter, char **ret_url)
 {
@@ -121,7 +109,7 @@ int datastore_path_url(const DatastorePath *path, const char *host, uint16_t por
         bool is_ipv6 = strchr(host, ':');
         char *url;
 
-        if (!is_host(host) || port == 0 || strlen(datacenter) > DATACENTER_PATH_MAX ||
+        if (!host_name_is_valid(host) || port == 0 || strlen(datacenter) > DATACENTER_PATH_MAX ||
             !is_text(datacenter))
                 return -EINVAL;
         file = encode(path->file, true);

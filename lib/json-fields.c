@@ -90,7 +90,7 @@ static int check_bounds(const JsonField *field, const json_t *value, const char 
                                 field->kind == JSON_FIELD_ARRAY ? "elements" : "characters",
                                 field->min, field->max);
         if (field->is_valid && !field->is_valid(json_string_value(value)))
-                return json_fields_refuse(error, "%s: %s \"%s\" must be %s", where, field->key,
+                return json_fields_refuse(error, "%s: %s \"%.100s\" must be %s", where, field->key,
                                           json_string_value(value), field->must);
         return 0;
 }

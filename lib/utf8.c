@@ -83,6 +83,20 @@ static bool is_control(const uint8_t *p, size_t n)
                 (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9));
 }
 
+bool utf8_is_line(const char *text)
+{
+        const uint8_t *p = (const uint8_t *) text;
+
+        while (*p) {
+                size_t n = sequence_length(p);
+
+                if (n == 0 || is_control(p, n))
+                        return false;
+                p += n;
+        }
+        return true;
+}
+
 void utf8_make_line(char *text)
 {
         uint8_t *p = (uint8_t *) text;

@@ -13,6 +13,9 @@ bool utf8_is_valid(const char *text);
 /* Puts a '?' in the place of every byte that is no text, also of a character cut off at the end. */
 void utf8_make_valid(char *text);
 
-/* As above, and what would begin a new line or steer a terminal is no text either: control characters become blanks,
+/* Valid, and without what would begin a new line or steer a terminal, which is control characters and the like. */
+bool utf8_is_line(const char *text);
+
+/* As utf8_make_valid(), and what would begin a new line or steer a terminal is no text either: control characters become blanks,
  * so that a text of another machine is one harmless line. */
 void utf8_make_line(char *text);

@@ -5,15 +5,19 @@
  */
 #include "request.h"
 
+#include "host-name.h"
 #include "json-cleanup.h"
 #include "json-fields.h"
 #include "names.h"
 #include "parse.h"
 #include "result-file.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <sodium.h>
 #include <string.h>
+
+#define USER_MUST "a text without control characters"
 
 enum {
         JOBS_MAX = 1000,
@@ -47,9 +51,10 @@ static const JsonField request_fields[] = {
         { "vm_name", JSON_FIELD_TEXT, false, 1, 255, NULL, NULL },
         { "vm_path", JSON_FIELD_TEXT, false, 1, 1024, NULL, NULL },
         { "instance_uuid", JSON_FIELD_TEXT, false, 36, 36, is_uuid, "a UUID in lower case" },
-        { "vcenter_host", JSON_FIELD_TEXT, false, 1, 255, NULL, NULL },
+        { "vcenter_host", JSON_FIELD_TEXT, false, 1, HOST_NAME_MAX_LENGTH, host_name_is_valid,
+          HOST_NAME_MUST },
         { "vcenter_port", JSON_FIELD_NUMBER, true, 1, 65535, NULL, NULL },
-        { "vcenter_user", JSON_FIELD_TEXT, false, 1, 255, NULL, NULL },
+        { "vcenter_user", JSON_FIELD_TEXT, false, 1, 255, utf8_is_line, USER_MUST },
         { "ca_file", JSON_FIELD_TEXT, true, 1, 1024, NULL, NULL },
         { "pin_sha256", JSON_FIELD_TEXT, true, 64, 95, NULL, NULL },
         { "backup_type", JSON_FIELD_TEXT, false, 4, 11, is_type, "full or incremental" },
@@ -235,26 +240,51 @@ static int read_jobs(const json_t *list, Login *login, char ret_error[static REQ
         return 0;
 }
 
+static const JsonField login_fields[] = {
+        { "vcenter_host", JSON_FIELD_TEXT, false, 1, HOST_NAME_MAX_LENGTH, host_name_is_valid,
+          HOST_NAME_MUST },
+        { "vcenter_user", JSON_FIELD_TEXT, false, 1, 255, utf8_is_line, USER_MUST },
+};
+
+/* Where and who, by the same bounds as in a request. */
+static int read_place(const json_t *object, const char *default_host, const char *default_user,
+                      Login *login, char ret_error[static REQUEST_ERROR_SIZE])
+{
+        CLEANUP(json_decref_p) json_t *place = NULL;
+        const json_t *host = json_object_get(object, "vcenter_host");
+        const json_t *user = json_object_get(object, "vcenter_user");
+        int r;
+
+        place = json_pack("{s:o*, s:o*}", "vcenter_host",
+                          host ? json_deep_copy(host)
+                               : (default_host ? json_string(default_host) : NULL),
+                          "vcenter_user",
+                          user ? json_deep_copy(user)
+                               : (default_user ? json_string(default_user) : NULL));
+        if (!place)
+                return -ENOMEM;
+        r = json_fields_check(place, login_fields, ELEMENTSOF(login_fields), "the login",
+                              ret_error);
+        if (r < 0)
+                return r;
+        login->host = strdup(json_field_text(place, "vcenter_host"));
+        login->user = strdup(json_field_text(place, "vcenter_user"));
+        return login->host && login->user ? 0 : -ENOMEM;
+}
+
 int login_read(const char *text, size_t size, const char *default_host, const char *default_user,
                Login *ret_login, char ret_error[static REQUEST_ERROR_SIZE])
 {
         CLEANUP(login_done) Login login = {};
         CLEANUP(json_decref_p) json_t *object = NULL;
-        const char *host, *user;
         int r;
 
         r = parse(text, size, &object, ret_error);
         if (r < 0)
                 return r;
-        host = json_string_value(json_object_get(object, "vcenter_host")) ?: default_host;
-        user = json_string_value(json_object_get(object, "vcenter_user")) ?: default_user;
-        if (!host || !*host || !user || !*user)
-                return json_fields_refuse(ret_error, "vcenter_host and vcenter_user must be there");
-        login.host = strdup(host);
-        login.user = strdup(user);
-        if (!login.host || !login.user)
-                return -ENOMEM;
-        r = take_password(object, &login.password, ret_error);
+        r = read_place(object, default_host, default_user, &login, ret_error);
+        if (r >= 0)
+                r = take_password(object, &login.password, ret_error);
         if (r >= 0)
                 r = read_jobs(json_object_get(object, "job_ids"), &login, ret_error);
         if (r < 0)

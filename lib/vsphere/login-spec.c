@@ -5,20 +5,32 @@
 #include "vsphere/login-spec.h"
 
 #include "bus/bus-error.h"
+#include "host-name.h"
 #include "json-fields.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <string.h>
 
 enum {
         PASSWORD_MAX = 1024,
-        TEXT_MAX = 512,
+        USER_MAX = 255,
 };
 
 static const JsonField fields[] = {
-        { .key = "host", .kind = JSON_FIELD_TEXT, .min = 1, .max = 255 },
+        { .key = "host",
+          .kind = JSON_FIELD_TEXT,
+          .min = 1,
+          .max = HOST_NAME_MAX_LENGTH,
+          .is_valid = host_name_is_valid,
+          .must = HOST_NAME_MUST },
         { .key = "port", .kind = JSON_FIELD_NUMBER, .optional = true, .min = 1, .max = 65535 },
-        { .key = "user", .kind = JSON_FIELD_TEXT, .min = 1, .max = TEXT_MAX },
+        { .key = "user",
+          .kind = JSON_FIELD_TEXT,
+          .min = 1,
+          .max = USER_MAX,
+          .is_valid = utf8_is_line,
+          .must = "a text without control characters" },
         { .key = "password_credential",
           .kind = JSON_FIELD_TEXT,
           .optional = true,

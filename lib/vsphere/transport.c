@@ -6,6 +6,7 @@
 
 #include "bus/bus-error.h"
 #include "cleanup.h"
+#include "host-name.h"
 #include "text.h"
 
 #include <errno.h>
@@ -14,14 +15,6 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-
-static bool is_host(const char *host)
-{
-        size_t n = strspn(host,
-                          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:-_");
-
-        return n > 0 && n <= 255 && host[n] == '\0' && host[0] != '-';
-}
 
 static bool is_cancelled(const Transport *transport)
 {
@@ -83,7 +76,7 @@ int transport_open(Transport *transport, const char *host, uint16_t port, unsign
         };
         _cleanup_free_ char *url = NULL;
 
-        if (!is_host(host))
+        if (!host_name_is_valid(host))
                 return vsphere_error_set(error, BUS_ERROR_INVALID_ARGUMENT,
                                          "'%s' is no name and no address of a vCenter", host);
         transport->cancel_fd = cancel_fd;

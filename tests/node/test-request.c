@@ -4,6 +4,8 @@
  */
 #include "unit.h"
 
+#include "cleanup.h"
+#include "host-name.h"
 #include "json-cleanup.h"
 #include "request.h"
 
@@ -181,11 +183,75 @@ static void logins(void **state)
         login_done(&login);
 }
 
+/* {"vcenter_host": host, "vcenter_user": user, "vcenter_password"}; a member that is NULL is not there. */
+static int read_place(const char *host, const char *user, char error[static REQUEST_ERROR_SIZE])
+{
+        CLEANUP(json_decref_p)
+        json_t *object = json_pack("{s:s*, s:s*, s:s}", "vcenter_host", host, "vcenter_user", user,
+                                   "vcenter_password", "geheim");
+        _cleanup_free_ char *text = json_dumps(object, 0);
+        Login login = {};
+        int r;
+
+        assert_non_null(text);
+        r = login_read(text, strlen(text), "vc", "u", &login, error);
+        login_done(&login);
+        return r;
+}
+
+/* Where and who are bounded the same in a request and in a login. */
+static void places(void **state)
+{
+        static const char *const hosts[] = { "",           "vc\n", "vc/sdk",   "-vc",
+                                             "vc example", "ü",    "u@vc:443", "[::1]" };
+        static const char *const users[] = { "", "u\n", "u\x1b[2J", "\x7f", "\xc2\x9b" };
+        char error[REQUEST_ERROR_SIZE], host[HOST_NAME_MAX_LENGTH + 2], user[257];
+        char long_user[2 * 255 + 1] = "";
+
+        (void) state;
+        (void) memset(host, 'a', sizeof(host));
+        (void) memset(user, 'u', sizeof(user));
+        host[HOST_NAME_MAX_LENGTH + 1] = user[256] = '\0';
+        for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+                refused(with("vcenter_host", json_string(hosts[i])), "vcenter_host");
+                assert_int_equal(read_place(hosts[i], NULL, error), -EBADMSG);
+                assert_non_null(strstr(error, "vcenter_host"));
+        }
+        for (size_t i = 0; i < sizeof(users) / sizeof(users[0]); i++) {
+                refused(with("vcenter_user", json_string(users[i])), "vcenter_user");
+                assert_int_equal(read_place(NULL, users[i], error), -EBADMSG);
+                assert_non_null(strstr(error, "vcenter_user"));
+        }
+        assert_int_equal(read_place(host, NULL, error), -EBADMSG);
+        assert_int_equal(read_place(host + 1, NULL, error), 0);
+        assert_int_equal(read_place(NULL, user, error), -EBADMSG);
+        assert_non_null(strstr(error, "must have 1 to 255"));
+        assert_int_equal(read_place(NULL, user + 1, error), 0);
+        assert_int_equal(read_place("fd00::7", "backup@vsphere.local", error), 0);
+        /* Characters are counted, and not bytes. */
+        for (size_t i = 0; i < 255; i++)
+                (void) strcpy(long_user + 2 * i, "ü");
+        assert_int_equal(read_place(NULL, long_user, error), 0);
+}
+
+/* What is there and is no text does not stand for what is known already. */
+static void no_texts(void **state)
+{
+        static const char text[] = "{\"vcenter_host\":7,\"vcenter_password\":\"p\"}";
+        char error[REQUEST_ERROR_SIZE];
+        Login login = {};
+
+        (void) state;
+        assert_int_equal(login_read(text, strlen(text), "vc", "u", &login, error), -EBADMSG);
+        assert_non_null(strstr(error, "vcenter_host"));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(complete), cmocka_unit_test(members),   cmocka_unit_test(targets),
                 cmocka_unit_test(disks),    cmocka_unit_test(no_object), cmocka_unit_test(logins),
+                cmocka_unit_test(places),   cmocka_unit_test(no_texts),
         };
 
         return RUN_TESTS(tests);

@@ -7,6 +7,8 @@
 #include "cleanup.h"
 #include "utf8.h"
 
+#include <string.h>
+
 static void text(void **state)
 {
         static const char *const good[] = {
@@ -108,8 +110,10 @@ static void made_line(void **state)
                 char text[32];
 
                 (void) snprintf(text, sizeof(text), "%s", texts[i].from);
+                assert_true(utf8_is_line(text) == (strcmp(texts[i].from, texts[i].to) == 0));
                 utf8_make_line(text);
                 assert_string_equal(text, texts[i].to);
+                assert_true(utf8_is_line(text));
         }
 }
 

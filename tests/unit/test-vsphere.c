@@ -7,9 +7,11 @@
 
 #include "bus/bus-error.h"
 #include "cleanup.h"
+#include "json-cleanup.h"
 #include "text.h"
 #include "vsphere/cbt.h"
 #include "vsphere/device.h"
+#include "vsphere/login-spec.h"
 #include "vsphere/snapshot.h"
 #include "vsphere/soap.h"
 #include "vsphere/tls.h"
@@ -398,6 +400,40 @@ static void pins(void **state)
         assert_false(tls.is_pinned);
 }
 
+static void refuse_login(const char *host, const char *user, const char *word)
+{
+        CLEANUP(json_decref_p)
+        json_t *spec = json_pack("{s:s, s:s, s:s}", "host", host, "user", user,
+                                 "password_credential", "vcenter");
+        VSphereError error = {};
+        LoginSpec login = {};
+
+        assert_non_null(spec);
+        assert_int_equal(login_spec_read(spec, NULL, &login, &error), -EINVAL);
+        if (!strstr(error.text, word))
+                fail_msg("'%s' does not say %s", error.text, word);
+        for (const char *c = error.text; *c; c++)
+                assert_false((unsigned char) *c < ' ');
+}
+
+/* Each is refused by its name, before a credential is read. */
+static void logins(void **state)
+{
+        char text[300];
+
+        (void) state;
+        (void) memset(text, 'a', sizeof(text) - 1);
+        text[sizeof(text) - 1] = '\0';
+        refuse_login(text, "u", "host has 299 characters");
+        refuse_login("vc\n", "u", "host \"vc?\" must be");
+        refuse_login("-vc", "u", "host \"-vc\" must be");
+        refuse_login("vc/sdk?x", "u", "must be a name or an address");
+        refuse_login("vc", text, "user has 299 characters");
+        refuse_login("vc", "u\x1b[2J", "user \"u?[2J\" must be");
+        refuse_login("vc", "u\xc2\x85x", "must be a text without control characters");
+        refuse_login("vc", "u", "the unit has no credentials");
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -406,7 +442,7 @@ int main(void)
                 cmocka_unit_test(change_ids),  cmocka_unit_test(pages_of_areas),
                 cmocka_unit_test(verdicts),    cmocka_unit_test(wrong_devices),
                 cmocka_unit_test(faults),      cmocka_unit_test(names),
-                cmocka_unit_test(pins),
+                cmocka_unit_test(pins),        cmocka_unit_test(logins),
         };
 
         return RUN_TESTS(tests);
