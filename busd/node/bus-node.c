@@ -202,7 +202,12 @@ static int do_get_result(sd_bus_message *call, const char *principal, const void
                                       "Job %llu is %s and has copied nothing yet",
                                       (unsigned long long) task->job,
                                       task_state_to_string(task->state));
-        return r < 0 ? r : sd_bus_reply_method_return(call, "h", fd);
+        if (r >= 0)
+                r = sd_bus_reply_method_return(call, "h", fd);
+        return r < 0 ? bus_error_setf(error, BUS_ERROR_FAILED,
+                                      "The result of job %llu cannot be opened now: %s",
+                                      (unsigned long long) task->job, strerror(-r))
+                     : r;
 }
 
 static int method_get_result(sd_bus_message *call, void *userdata, sd_bus_error *error)

@@ -18,7 +18,8 @@ echo 0123456789abcdef0123456789abcdef >"$TEST_TMP/machine-id"
 # shellcheck disable=SC2016 # expanded by the other shell
 STATE_DIRECTORY=$TEST_TMP/state RUNTIME_DIRECTORY=$TEST_TMP/run unshare --mount bash -c 'mount --bind "$1" /etc/machine-id && exec "$2"' \
     _ "$TEST_TMP/machine-id" "$SENDENSE_BUILD/busd/node/sendense-node" 2>"$TEST_TMP/log" &
-at_end "kill $!"
+node=$!
+at_end "kill $node"
 ask() { busctl --address="$DBUS_SYSTEM_BUS_ADDRESS" "$@"; }
 ok "the node is on it" eventually 20 ask status com.sendense.Node1 || diag "$(<"$TEST_TMP/log")"
 
@@ -60,6 +61,23 @@ documented=$(sed -nE 's/^\.BR ([A-Za-z]+)= " \(default: (.*)\)"$/\1 \2/p' "$SEND
 table=$(awk '/^const ConfigKey node_config_keys/,/^};/' "$SENDENSE_SRC/lib/node-config.c" | tr '\n' ' ' |
     grep -oE '\{ "[A-Z][A-Za-z]+", "[A-Z][A-Za-z]+", [^"]*"[^"]*"' | sed -E 's/^\{ "[A-Za-z]+", "([A-Za-z]+)".*"([^"]*)"$/\1 \2/')
 is "$documented" "$table" "sendense-node.conf(5) has the settings, with their defaults"
+
+# The result of a copy: there is none yet, there is one, and the node cannot open one more file.
+result_of() { ask -j call com.sendense.Node1 /com/sendense/Node1 com.sendense.Node1.Manager GetResult 'ta{sv}' "$1" 0 2>&1; }
+like "$(result_of 3)" 'Job 3 is failed and has copied nothing' "GetResult: nothing is copied yet"
+echo '{"result":"ok"}' >"$TEST_TMP/state/ledger/3.result"
+ok "GetResult: there it is" result_of 3
+# Whoever opens a file gets the lowest number that is free; the limit is that number.
+free=0
+while [ -e "/proc/$node/fd/$free" ]; do free=$((free + 1)); done
+prlimit --pid "$node" --nofile="$free:"
+like "$(result_of 3)" 'result of job 3 cannot be opened now: Too many open files' "GetResult: no file more can be opened, and that is said"
+# Opened, and no second one for the message.
+prlimit --pid "$node" --nofile="$((free + 1)):"
+like "$(result_of 3)" 'result of job 3 cannot be opened now: Too many open files' "GetResult: nor can it be handed over"
+is "$(ask -j call com.sendense.Node1 /com/sendense/Node1 com.sendense.Node1.Manager ListTasks 'a{sv}' 0 | jq '.data[0] | length')" 1 "the node lives on without"
+prlimit --pid "$node" --nofile=1024:
+ok "GetResult: and with a file to spare it is there again" result_of 3
 
 # A wrong setting: one line, status 78.
 printf '[Copy]\nTransport=pigeon\n' >"$TEST_TMP/wrong.conf"

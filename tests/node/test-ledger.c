@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 typedef struct Seen {
         unsigned n_rows, n_bad;
@@ -65,6 +66,42 @@ static void rows(void **state)
         assert_int_equal(seen.n_rows, 1);
         assert_int_equal(seen.job, 7);
         assert_int_equal(seen.n_bad, 0);
+        ledger_close(ledger);
+}
+
+static json_t *result_of(size_t size)
+{
+        const size_t n = size - strlen("{\"x\":\"\"}");
+        _cleanup_free_ char *text = malloc(n + 1);
+        json_t *result;
+
+        assert_non_null(text);
+        (void) memset(text, 'x', n);
+        text[n] = '\0';
+        result = json_pack("{s:s}", "x", text);
+        assert_non_null(result);
+        return result;
+}
+
+/* The largest that may be is kept; one byte more is refused, and what was kept stays. */
+static void large_results(void **state)
+{
+        _cleanup_free_ char *top = unit_folder(), *folder = unit_path(top, "ledger");
+        CLEANUP(json_decref_p) json_t *fits = result_of(LEDGER_RESULT_MAX);
+        CLEANUP(json_decref_p) json_t *larger = result_of(LEDGER_RESULT_MAX + 1);
+        _cleanup_close_ int fd = -1;
+        Ledger *ledger = NULL;
+        struct stat st;
+
+        (void) state;
+        assert_int_equal(ledger_open(folder, &ledger), 0);
+        assert_int_equal(ledger_write_result(ledger, 7, larger), -EFBIG);
+        assert_int_equal(ledger_open_result(ledger, 7, &fd), -ENOENT);
+        assert_int_equal(ledger_write_result(ledger, 7, fits), 0);
+        assert_int_equal(ledger_write_result(ledger, 7, larger), -EFBIG);
+        assert_int_equal(ledger_open_result(ledger, 7, &fd), 0);
+        assert_int_equal(fstat(fd, &st), 0);
+        assert_int_equal(st.st_size, LEDGER_RESULT_MAX);
         ledger_close(ledger);
 }
 
@@ -148,6 +185,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(rows),
                 cmocka_unit_test(no_rows),
+                cmocka_unit_test(large_results),
                 cmocka_unit_test(addresses),
         };
 
