@@ -33,7 +33,7 @@ node systemctl reset-failed
 known=$(api GET "backup/$job" | cut -d' ' -f2- | jq -c --argjson vm "$(simctl vm list | jq -c '.[] | select(.name == "web01")')" \
     '[.disks[] | .key as $k | {key: $k, capacity_bytes: .capacity_bytes, change_id: .change_id,
       backing_uuid: ($vm.disks[] | select(.key == $k).uuid)}]')
-head -c 100000 /dev/urandom | simctl_write 2000 1000000
+head -c 102400 /dev/urandom | simctl_write 2000 1048576
 head -c 65536 /dev/zero | simctl_write 32000 0
 targets_up inc full
 backup incremental ".disks = $known"
@@ -44,8 +44,17 @@ is "$(node jq -c '[.disks[] | .bytes_sent + .bytes_zeroed < 1000000]' "/var/lib/
     "and little more than what was written" || diag "$(node cat "/var/lib/sendense-node/ledger/$job.result" | cut -c1-2000)"
 targets_down
 same inc
+# The snapshot goes and its deltas stay: no failure, and not silent either.
+head -c 65536 /dev/urandom | simctl_write 2000 0
+simctl fault consolidation-needed >/dev/null
+simctl fault task-error method=ConsolidateVMDisks_Task >/dev/null
 release committed >/dev/null
 ok "and is over" eventually "$patience_sec" state_is released
+like "$(task '.warnings | join("; ")')" 'web01 is removed, but the VM needs consolidation, and 127.0.0.1 could not do it' \
+    "that the VM needs consolidation is shown"
+is "$(task '.error + (.owes_snapshot | tostring)')" false "and is no failure"
+ok "the journal has it" in_node 'journalctl -q -t sendense-node -p warning | grep -q "the VM needs consolidation"'
+is "$(simctl left | jq '.consolidation_needed | length')" 1 "it does need it"
 clean "an increment"
 
 # Cancelled in the middle, and given up.
@@ -53,6 +62,7 @@ targets_up again
 simctl fault delay method=FolderGet ms=200 count=0 >/dev/null
 backup full
 ok "a third one copies" eventually "$patience_sec" state_is copying
+is "$(simctl left | jq '.consolidation_needed | length')" 0 "and has consolidated before"
 like "$(api DELETE "backup/$job")" '^202 ' "it is cancelled"
 ok "that is what it ends as" eventually "$patience_sec" state_is cancelled
 simctl faults clear >/dev/null
