@@ -50,11 +50,33 @@ bad vmware_credentials_sealed "INSERT INTO vmware_credentials (name, host, user_
 
 good "INSERT INTO nodes (name, reverse_port, public_key, token_sealed, created_usec) VALUES ('n1', 9081, 'key', $sealed, 1)"
 good "INSERT INTO nodes (name, reverse_port, created_usec) VALUES ('n2', 9082, 1)"
-bad nodes_name "INSERT INTO nodes (name, reverse_port, created_usec) VALUES ('n1', 9083, 1)"
-bad nodes_reverse_port "INSERT INTO nodes (name, reverse_port, created_usec) VALUES ('x', 9081, 1)"
+bad nodes_live_name "INSERT INTO nodes (name, reverse_port, created_usec) VALUES ('n1', 9083, 1)"
+bad nodes_live_port "INSERT INTO nodes (name, reverse_port, created_usec) VALUES ('x', 9081, 1)"
 bad nodes_public_key "INSERT INTO nodes (name, reverse_port, public_key, created_usec) VALUES ('x', 9083, 'key', 1)"
 bad nodes_port "INSERT INTO nodes (name, reverse_port, created_usec) VALUES ('x', 0, 1)"
 bad nodes_sealed "INSERT INTO nodes (name, reverse_port, token_sealed, created_usec) VALUES ('x', 9083, 'token', 1)"
+node() { # COLUMN VALUE: changes the second one
+    echo "UPDATE nodes SET $1 = $2 WHERE name = 'n2'"
+}
+good "$(node token_key "'token', token_expires_usec = 2")"
+bad nodes_token_key "UPDATE nodes SET token_key = 'token', token_expires_usec = 2 WHERE name = 'n1'"
+bad nodes_token "$(node token_expires_usec NULL)"
+bad nodes_token "UPDATE nodes SET token_used_usec = 1 WHERE name = 'n1'"
+bad nodes_two_keys "$(node public_key "'token'")"
+bad nodes_enrolled "$(node enrolled_usec 1)"
+bad nodes_enrolled "$(node enrolled_usec "1, public_key = 'second'")"
+bad nodes_enrolled "$(node enrolled_usec "1, token_sealed = $sealed")"
+good "$(node enrolled_usec "1, token_sealed = $sealed, public_key = 'second', token_used_usec = 1")"
+bad nodes_local "$(node is_local 2)"
+bad nodes_local "$(node is_local 1)"
+bad nodes_removed "$(node removed_usec 3)"
+good "INSERT INTO nodes (name, reverse_port, is_local, enrolled_usec, token_sealed, created_usec) VALUES ('here', 8081, 1, 1, $sealed, 1)"
+# What was removed leaves its name and port to others, as often as one likes.
+for _ in 1 2; do
+    good "UPDATE nodes SET removed_usec = 3, token_sealed = NULL WHERE name = 'here' AND removed_usec IS NULL"
+    good "INSERT INTO nodes (name, reverse_port, is_local, created_usec) VALUES ('here', 8081, 1, 1)"
+done
+bad nodes_live_name "UPDATE nodes SET removed_usec = NULL, enrolled_usec = NULL WHERE name = 'here'"
 
 context() { # ID UUID [COLUMN VALUE]
     echo "INSERT INTO vm_replication_contexts (context_id, instance_uuid, vm_name, vm_path, created_usec${3:+, $3}) VALUES ('$1', '$2', 'pgtest1', '/DC/vm/pgtest1', 1${4:+, $4})"
