@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Which node a key belongs to. A file that is not understood in full lets nobody in.
+ * Which node, or which token, a key belongs to. A file that is not understood in full lets nobody in.
  */
 #include "unit.h"
 
@@ -13,15 +13,37 @@
 
 #define GOOD "site1 9081 ssh-ed25519 AAAAC3one\n"
 
-static int found(const char *text, const char *type, const char *key, NodeKey *ret_node)
-{
-        char path[] = "/tmp/sendense-node-keys-XXXXXX";
-        int fd = mkstemp(path), r;
+#define PATH "/tmp/sendense-node-keys-XXXXXX"
 
+static void make_file(char path[static sizeof(PATH)], const char *text)
+{
+        int fd;
+
+        memcpy(path, PATH, sizeof(PATH));
+        fd = mkstemp(path);
         assert_true(fd >= 0);
         assert_int_equal(write(fd, text, strlen(text)), strlen(text));
         assert_int_equal(close(fd), 0);
+}
+
+static int found(const char *text, const char *type, const char *key, NodeKey *ret_node)
+{
+        char path[sizeof(PATH)];
+        int r;
+
+        make_file(path, text);
         r = node_keys_find(path, type, key, ret_node);
+        assert_int_equal(unlink(path), 0);
+        return r;
+}
+
+static int found_token(const char *text, const char *key, NodeToken *ret_token)
+{
+        char path[sizeof(PATH)];
+        int r;
+
+        make_file(path, text);
+        r = node_tokens_find(path, "ssh-ed25519", key, ret_token);
         assert_int_equal(unlink(path), 0);
         return r;
 }
@@ -65,9 +87,101 @@ static void nobody(void **state)
                 assert_int_equal(found(bad[i], "ssh-ed25519", "AAAAC3one", &node), -EBADMSG);
 }
 
+static void tokens(void **state)
+{
+        static const char two[] = "# tokens\n\nsite1 1795000000 ssh-ed25519 AAAAC3one\n"
+                                  "site-2 9223372036854775807 ssh-ed25519 AAAAC3two\n";
+        NodeToken token;
+
+        (void) state;
+        assert_int_equal(found_token(two, "AAAAC3one", &token), 0);
+        assert_string_equal(token.name, "site1");
+        assert_int_equal(token.expires_unix, 1795000000);
+        assert_int_equal(found_token(two, "AAAAC3two", &token), 0);
+        assert_string_equal(token.name, "site-2");
+        assert_int_equal(token.expires_unix, INT64_MAX);
+        assert_int_equal(found_token(two, "AAAAC3", &token), -ENOENT);
+        assert_int_equal(found_token("site1 -5 ssh-ed25519 AAAA\n", "AAAA", &token), -EBADMSG);
+        assert_int_equal(node_tokens_find("/nonexistent/tokens", "a", "b", &token), -ENOENT);
+}
+
+/* ── What the hub writes ── */
+
+#define HEAD  "# Written by sendense-hub.service; a change here is lost.\n"
+#define ONE   "AAAAC3NzaC1lZDI1NTE5AAAAIHeLQUHyaUwp6d696uBI3CNjDfzd8Bm124qKrmsfRkqo"
+#define TWO   "AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+#define TYPED "ssh-ed25519 "
+
+static void written(void **state)
+{
+        static const char *const public_keys[] = { TYPED ONE, TYPED TWO };
+        static const NodeKey nodes_two[] = { { "site1", 9081 }, { "site-2", 65535 } };
+        static const NodeToken tokens_two[] = { { "site1", 1 }, { "site-2", INT64_MAX } };
+        NodeToken token;
+        NodeKey node;
+        char *text;
+
+        (void) state;
+        assert_int_equal(node_keys_format(NULL, NULL, 0, &text), 0);
+        assert_string_equal(text, HEAD);
+        free(text);
+        assert_int_equal(node_keys_format(nodes_two, public_keys, 2, &text), 0);
+        assert_string_equal(text, HEAD "site1 9081 " TYPED ONE "\nsite-2 65535 " TYPED TWO "\n");
+        assert_int_equal(found(text, "ssh-ed25519", TWO, &node), 0);
+        assert_int_equal(node.reverse_port, 65535);
+        free(text);
+
+        assert_int_equal(node_tokens_format(tokens_two, public_keys, 2, &text), 0);
+        assert_string_equal(text, HEAD "site1 1 " TYPED ONE
+                                       "\nsite-2 9223372036854775807 " TYPED TWO "\n");
+        assert_int_equal(found_token(text, TWO, &token), 0);
+        assert_string_equal(token.name, "site-2");
+        free(text);
+}
+
+static void not_written(void **state)
+{
+        static const char *const good[] = { TYPED ONE }, *const bad[] = { TYPED ONE "\nx" };
+        static const NodeKey nodes_bad[] = {
+                { "", 9081 }, { "a b", 9081 }, { "a\nb", 9081 }, { "a", 0 }
+        };
+        static const NodeKey node = { "a", 1 };
+        static const NodeToken token = { "a", 1 },
+                               tokens_bad[] = { { "-a", 1 }, { "a", 0 }, { "a", UINT64_MAX } };
+        char *text = NULL;
+
+        (void) state;
+        for (size_t i = 0; i < sizeof(nodes_bad) / sizeof(nodes_bad[0]); i++)
+                assert_int_equal(node_keys_format(nodes_bad + i, good, 1, &text), -EINVAL);
+        for (size_t i = 0; i < sizeof(tokens_bad) / sizeof(tokens_bad[0]); i++)
+                assert_int_equal(node_tokens_format(tokens_bad + i, good, 1, &text), -EINVAL);
+        assert_int_equal(node_keys_format(&node, bad, 1, &text), -EINVAL);
+        assert_int_equal(node_tokens_format(&token, bad, 1, &text), -EINVAL);
+        assert_null(text);
+}
+
+static void names(void **state)
+{
+        char *longest = unit_repeat('a', 64), *longer = unit_repeat('a', 65);
+
+        (void) state;
+        assert_true(node_name_is_valid(longest));
+        assert_false(node_name_is_valid(longer));
+        assert_true(node_name_is_valid("0-a"));
+        assert_false(node_name_is_valid(""));
+        assert_false(node_name_is_valid("-a"));
+        assert_false(node_name_is_valid("A"));
+        assert_false(node_name_is_valid("a.b"));
+        free(longest);
+        free(longer);
+}
+
 int main(void)
 {
-        const struct CMUnitTest tests[] = { cmocka_unit_test(nodes), cmocka_unit_test(nobody) };
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(nodes),   cmocka_unit_test(nobody),      cmocka_unit_test(tokens),
+                cmocka_unit_test(written), cmocka_unit_test(not_written), cmocka_unit_test(names),
+        };
 
         return RUN_TESTS(tests);
 }
