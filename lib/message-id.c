@@ -37,6 +37,13 @@ static const struct {
         [MESSAGE_REPOSITORY_FAILED] = { "repository-failed", "379ffd45316045d0b9873b9c455cccb1" },
         [MESSAGE_REPOSITORY_OK] = { "repository-ok", "c221c0d27b3a4e02907ef0e0ef791c89" },
         [MESSAGE_NODE_READY] = { "node-ready", "1c16f2104f4c4049a206fb7739dcbd53" },
+        [MESSAGE_NODE_ADDED] = { "node-added", "450cf676541c46a7ac7ff2e5b987f7c2" },
+        [MESSAGE_NODE_ENROLLED] = { "node-enrolled", "b657aaed329e4d6b82e63f29b7393526" },
+        [MESSAGE_NODE_ROTATED] = { "node-rotated", "97ee731ed3154594becff3456e7cecff" },
+        [MESSAGE_NODE_REMOVED] = { "node-removed", "60f170d84ff141569b0df7a9647e3a28" },
+        [MESSAGE_NODE_FILES_FAILED] = { "node-files-failed", "1a619452f17f4659a48189167375caf7" },
+        [MESSAGE_MASTER_KEY_UNUSABLE] = { "master-key-unusable",
+                                          "cbe134f8d82547a097bf9d65538978d6" },
 };
 
 const char *message_id_to_string(MessageId id)

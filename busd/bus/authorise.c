@@ -29,7 +29,9 @@ enum {
 typedef struct Pending {
         Authority *authority;
         sd_bus_message *call;
-        const char *action;
+        const char *action; /* NULL: only_uid may, and root */
+        const char *whom; /* then */
+        uint32_t only_uid;
         void *request;
         AuthorisedAct act;
         void *userdata;
@@ -127,9 +129,10 @@ static int pending_deny(Pending *p, const char *why)
 
         pending_principal(p, principal, sizeof(principal));
         (void) sd_bus_error_setf(&error, SD_BUS_ERROR_ACCESS_DENIED,
-                                 "%s may not call %s.%s (polkit action %s): %s", principal,
+                                 "%s may not call %s.%s (%s%s): %s", principal,
                                  sd_bus_message_get_interface(p->call) ?: "?",
-                                 sd_bus_message_get_member(p->call) ?: "?", p->action, why);
+                                 sd_bus_message_get_member(p->call) ?: "?",
+                                 p->action ? "polkit action " : "", p->action ?: p->whom, why);
         if (may_log_denial(p->authority)) {
                 const LogContext context = { .principal = principal };
 
@@ -293,8 +296,10 @@ static int on_user_answer(sd_bus_message *m, void *userdata, sd_bus_error *ret_e
                 return pending_fail(p, r);
         p->identified = true;
 
-        if (p->uid == 0)
+        if (p->uid == 0 || (!p->action && p->uid == p->only_uid))
                 return pending_grant(p);
+        if (!p->action)
+                return pending_deny(p, "no right can be granted for it");
         if (user_has_too_many(p))
                 return pending_busy(p,
                                     "User %" PRIu32 " waits for %d permissions already, try again "
@@ -333,10 +338,12 @@ static Pending **find_place(Authority *authority, const char *sender)
         return n < AUTHORISE_PENDING_PER_CALLER_MAX ? place : NULL;
 }
 
-int authority_check(Authority *authority, sd_bus_message *call, const char *action, void *request,
-                    AuthorisedAct act, void *userdata, sd_bus_error *error)
+/* values has what a decision is about; takes its request, on failure too. */
+static int decide(const Pending *values, sd_bus_error *error)
 {
-        _cleanup_free_ void *owned = request;
+        _cleanup_free_ void *owned = values->request;
+        Authority *authority = values->authority;
+        sd_bus_message *call = values->call;
         const char *sender = sd_bus_message_get_sender(call);
         CLEANUP(pending_free_p) Pending *p = NULL;
         Pending **place;
@@ -353,14 +360,9 @@ int authority_check(Authority *authority, sd_bus_message *call, const char *acti
         p = malloc(sizeof(Pending));
         if (!p)
                 return -ENOMEM;
-        *p = (Pending){
-                .authority = authority,
-                .call = sd_bus_message_ref(call),
-                .action = action,
-                .request = TAKE(owned),
-                .act = act,
-                .userdata = userdata,
-        };
+        *p = *values;
+        p->call = sd_bus_message_ref(call);
+        owned = NULL;
         *place = p;
 
         r = sd_bus_call_method_async(authority->bus, &p->whose, "org.freedesktop.DBus",
@@ -370,4 +372,35 @@ int authority_check(Authority *authority, sd_bus_message *call, const char *acti
                 return r;
         p = NULL; /* the table owns it until an answer is in */
         return 1;
+}
+
+int authority_check(Authority *authority, sd_bus_message *call, const char *action, void *request,
+                    AuthorisedAct act, void *userdata, sd_bus_error *error)
+{
+        const Pending values = {
+                .authority = authority,
+                .call = call,
+                .action = action,
+                .request = request,
+                .act = act,
+                .userdata = userdata,
+        };
+
+        return decide(&values, error);
+}
+
+int authority_check_user(Authority *authority, sd_bus_message *call, uint32_t uid, const char *whom,
+                         void *request, AuthorisedAct act, void *userdata, sd_bus_error *error)
+{
+        const Pending values = {
+                .authority = authority,
+                .call = call,
+                .whom = whom,
+                .only_uid = uid,
+                .request = request,
+                .act = act,
+                .userdata = userdata,
+        };
+
+        return decide(&values, error);
 }

@@ -37,3 +37,8 @@ Authority *authority_free(Authority *authority);
  * too many decisions are open. A caller that vanishes is forgotten. */
 int authority_check(Authority *authority, sd_bus_message *call, const char *action, void *request,
                     AuthorisedAct act, void *userdata, sd_bus_error *error);
+
+/* The same for what is no right to be granted: root and the user uid may, nobody else, and polkit is not asked. whom are the
+ * words for them, borrowed. */
+int authority_check_user(Authority *authority, sd_bus_message *call, uint32_t uid, const char *whom,
+                         void *request, AuthorisedAct act, void *userdata, sd_bus_error *error);

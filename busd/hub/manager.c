@@ -17,6 +17,7 @@
 #include "job/sweep.h"
 #include "log.h"
 #include "names.h"
+#include "node/nodes.h"
 #include "parse.h"
 #include "repository/repositories.h"
 #include "unit/units.h"
@@ -103,6 +104,7 @@ static void on_database_status(const StoreStatus *status, void *userdata)
         if (status->state == DATABASE_READY && old.state != DATABASE_READY) {
                 jobs_database_ready(manager->jobs);
                 repositories_look(manager->repositories);
+                nodes_database_ready(manager->nodes);
         }
 }
 
@@ -329,6 +331,8 @@ static int start_jobs(Manager *manager)
         if (r >= 0)
                 r = repositories_new(manager->event, manager->units, manager->store,
                                      &manager->repositories);
+        if (r >= 0)
+                r = nodes_new(manager->event, manager->store, manager->units, &manager->nodes);
         return r < 0 ? log_error(r, "Cannot set up what looks after jobs and repositories: %m") : 0;
 }
 
@@ -373,6 +377,7 @@ Manager *manager_free(Manager *manager)
         store_free(manager->store);
         units_free(manager->units);
         repositories_free(manager->repositories);
+        nodes_free(manager->nodes);
         sweeper_free(manager->sweeper);
         jobs_free(manager->jobs);
         authority_free(manager->authority);

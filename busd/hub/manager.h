@@ -14,6 +14,7 @@
 
 typedef struct Authority Authority;
 typedef struct Jobs Jobs;
+typedef struct Nodes Nodes;
 typedef struct Repositories Repositories;
 typedef struct Sweeper Sweeper;
 typedef struct Units Units;
@@ -29,6 +30,7 @@ typedef struct Manager {
         Jobs *jobs;
         Sweeper *sweeper;
         Repositories *repositories;
+        Nodes *nodes;
         const HubConfig *config;
         uint64_t started_usec; /* CLOCK_REALTIME */
         LoopStats loop;

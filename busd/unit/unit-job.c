@@ -19,6 +19,7 @@
 typedef enum JobVerb {
         JOB_CREATE,
         JOB_START,
+        JOB_RESTART,
         JOB_STOP,
         JOB_VERB_MAX,
 } JobVerb;
@@ -28,6 +29,7 @@ static const struct {
 } verbs[JOB_VERB_MAX] = {
         [JOB_CREATE] = { "StartTransientUnit", "start" },
         [JOB_START] = { "StartUnit", "start" },
+        [JOB_RESTART] = { "RestartUnit", "start" },
         [JOB_STOP] = { "StopUnit", "stop" },
 };
 
@@ -324,17 +326,23 @@ static int job_send(UnitJob *job, sd_bus_message *message)
         return systemd_link_send(job->units->link, message, on_queued, job, &job->call);
 }
 
+static bool unit_is_ours(const char *unit)
+{
+        UnitName name;
+
+        return unit_name_from_string(unit, &name) >= 0 || strcmp(unit, UNIT_SSHD_SWEEP) == 0;
+}
+
 /* Without a unit that is ours, without room or while the room is being freed there is no job. */
 static int job_new(Units *units, JobVerb verb, const char *unit, uint64_t limit_usec, UnitDone done,
                    void *userdata, UnitJob **ret_job)
 {
-        UnitName name;
         UnitJob *job;
         int r = 0;
 
         if (units->is_ending)
                 return -ECANCELED;
-        if (unit_name_from_string(unit, &name) < 0)
+        if (!unit_is_ours(unit))
                 return -EINVAL;
         if (units->n_calls >= UNITS_CALLS_MAX)
                 return -EBUSY;
@@ -405,6 +413,11 @@ int unit_job_create(Units *units, const json_t *spec, uint64_t limit_usec, UnitD
 int unit_job_start(Units *units, const char *unit, UnitDone done, void *userdata)
 {
         return job_by_name(units, JOB_START, unit, UNIT_START_SEC * USEC_PER_SEC, done, userdata);
+}
+
+int unit_job_restart(Units *units, const char *unit, UnitDone done, void *userdata)
+{
+        return job_by_name(units, JOB_RESTART, unit, UNIT_START_SEC * USEC_PER_SEC, done, userdata);
 }
 
 int units_stop(Units *units, const char *unit, UnitDone done, void *userdata)

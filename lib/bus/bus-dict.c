@@ -17,6 +17,7 @@
 typedef union OptionValue {
         const char *string;
         int boolean; /* sd-bus reads b as int */
+        uint16_t uint16;
         uint32_t uint32;
         uint64_t uint64;
         int fd;
@@ -24,13 +25,15 @@ typedef union OptionValue {
 } OptionValue;
 
 static const char option_signatures[BUS_OPTION_TYPE_MAX][6] = {
-        [BUS_OPTION_STRING] = "s", [BUS_OPTION_BOOL] = "b", [BUS_OPTION_UINT32] = "u",
-        [BUS_OPTION_UINT64] = "t", [BUS_OPTION_FD] = "h",   [BUS_OPTION_KEY_TEXTS] = "a{us}",
+        [BUS_OPTION_STRING] = "s",        [BUS_OPTION_BOOL] = "b",   [BUS_OPTION_UINT16] = "q",
+        [BUS_OPTION_UINT32] = "u",        [BUS_OPTION_UINT64] = "t", [BUS_OPTION_FD] = "h",
+        [BUS_OPTION_KEY_TEXTS] = "a{us}",
 };
 
 static const char *const option_words[BUS_OPTION_TYPE_MAX] = {
         [BUS_OPTION_STRING] = "a string (s)",
         [BUS_OPTION_BOOL] = "a boolean (b)",
+        [BUS_OPTION_UINT16] = "a number (q)",
         [BUS_OPTION_UINT32] = "a number (u)",
         [BUS_OPTION_UINT64] = "a number (t)",
         [BUS_OPTION_FD] = "a file descriptor (h)",
@@ -80,6 +83,13 @@ static int fail_malformed(int r, sd_bus_error *error)
                               "Argument options must be a dictionary a{sv}");
 }
 
+static uint64_t number_of(const BusOption *option, const OptionValue *value)
+{
+        if (option->type == BUS_OPTION_UINT16)
+                return value->uint16;
+        return option->type == BUS_OPTION_UINT32 ? value->uint32 : value->uint64;
+}
+
 static int check_value(const BusOption *option, const OptionValue *value, sd_bus_error *error)
 {
         switch (option->type) {
@@ -89,10 +99,10 @@ static int check_value(const BusOption *option, const OptionValue *value, sd_bus
                                               "Option %s must have %" PRIu64 " bytes at most",
                                               option->name, option->max);
                 return 0;
+        case BUS_OPTION_UINT16:
         case BUS_OPTION_UINT32:
         case BUS_OPTION_UINT64:
-                if ((option->type == BUS_OPTION_UINT32 ? value->uint32 : value->uint64) >
-                    option->max)
+                if (number_of(option, value) > option->max)
                         return bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT,
                                               "Option %s must be %" PRIu64 " at most", option->name,
                                               option->max);
@@ -210,6 +220,9 @@ static void hand_over(const BusOption *option, const OptionValue *value)
                 break;
         case BUS_OPTION_BOOL:
                 *(bool *) option->target = value->boolean;
+                break;
+        case BUS_OPTION_UINT16:
+                *(uint16_t *) option->target = value->uint16;
                 break;
         case BUS_OPTION_UINT32:
                 *(uint32_t *) option->target = value->uint32;

@@ -19,6 +19,7 @@ enum {
 typedef enum BusOptionType {
         BUS_OPTION_STRING, /* s: const char *, borrowed from the message; max is bytes */
         BUS_OPTION_BOOL, /* b: bool */
+        BUS_OPTION_UINT16, /* q: uint16_t; max is the largest value */
         BUS_OPTION_UINT32, /* u: uint32_t; max is the largest value */
         BUS_OPTION_UINT64, /* t: uint64_t; max is the largest value */
         BUS_OPTION_FD, /* h: int, borrowed from the message */

@@ -20,8 +20,9 @@ static const struct {
         const char *key;
         char type;
 } narrow_integers[] = {
-        { "Attempt", 'u' }, { "Attempts", 'u' }, { "Disks", 'u' },     { "DiskKey", 'u' },
-        { "Key", 'u' },     { "Port", 'q' },     { "ProcessId", 'u' }, { "UnitNumber", 'u' },
+        { "Attempt", 'u' },   { "Attempts", 'u' },    { "Disks", 'u' },
+        { "DiskKey", 'u' },   { "Key", 'u' },         { "Port", 'q' },
+        { "ProcessId", 'u' }, { "ReversePort", 'q' }, { "UnitNumber", 'u' },
 };
 
 /* Lists of texts; all other arrays are lists of dictionaries, the empty ones too. */

@@ -17,7 +17,9 @@ static const BusTargetMethod hub_methods[] = {
         { "ListVms", "" },          { "GetVm", "s" },           { "StartBackup", "s" },
         { "ListBackups", "" },      { "ListJobs", "" },         { "GetJob", "t" },
         { "CancelJob", "t" },       { "ListPorts", "" },        { "ListObligations", "" },
-        { "Cleanup", "" },          { "Diagnose", "" },
+        { "Cleanup", "" },          { "Diagnose", "" },         { "AddNode", "ss" },
+        { "RotateNode", "ss" },     { "RemoveNode", "s" },      { "ListNodes", "" },
+        { "GetNode", "s" },         { "EnrolNode", "ss" },
 };
 
 static const BusTargetMethod node_methods[] = {

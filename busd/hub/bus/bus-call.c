@@ -30,8 +30,7 @@ static int on_allowed(sd_bus_message *call, const char *principal, const void *r
         return request ? checked->act(userdata, call, principal, request, error) : -ENOMEM;
 }
 
-int bus_call_check(Manager *manager, sd_bus_message *call, const char *action, json_t *request,
-                   BusAct act, sd_bus_error *error)
+static int checked_new(json_t *request, BusAct act, Checked **ret_checked)
 {
         CLEANUP(json_decrefp) json_t *owned = request;
         _cleanup_free_ char *text = owned ? json_dumps(owned, JSON_COMPACT) : NULL;
@@ -46,8 +45,32 @@ int bus_call_check(Manager *manager, sd_bus_message *call, const char *action, j
                 return -ENOMEM;
         checked->act = act;
         memcpy(checked->request, text, size);
-        return authority_check(manager->authority, call, action, checked, on_allowed, manager,
-                               error);
+        *ret_checked = checked;
+        return 0;
+}
+
+int bus_call_check(Manager *manager, sd_bus_message *call, const char *action, json_t *request,
+                   BusAct act, sd_bus_error *error)
+{
+        Checked *checked;
+        int r;
+
+        r = checked_new(request, act, &checked);
+        return r < 0 ? r
+                     : authority_check(manager->authority, call, action, checked, on_allowed,
+                                       manager, error);
+}
+
+int bus_call_check_user(Manager *manager, sd_bus_message *call, uint32_t uid, const char *whom,
+                        json_t *request, BusAct act, sd_bus_error *error)
+{
+        Checked *checked;
+        int r;
+
+        r = checked_new(request, act, &checked);
+        return r < 0 ? r
+                     : authority_check_user(manager->authority, call, uid, whom, checked,
+                                            on_allowed, manager, error);
 }
 
 BusWait *bus_wait_new(Manager *manager, sd_bus_message *call, json_t *request)

@@ -26,6 +26,10 @@ typedef int (*BusAct)(Manager *manager, sd_bus_message *call, const char *princi
 int bus_call_check(Manager *manager, sd_bus_message *call, const char *action, json_t *request,
                    BusAct act, sd_bus_error *error);
 
+/* The same for authority_check_user(). */
+int bus_call_check_user(Manager *manager, sd_bus_message *call, uint32_t uid, const char *whom,
+                        json_t *request, BusAct act, sd_bus_error *error);
+
 /* Answers the call from what the store said. Returns a negative errno when it cannot. */
 typedef int (*BusAnswer)(Manager *manager, sd_bus_message *call, const json_t *out);
 

@@ -21,6 +21,16 @@ BUS_METHOD(method_remove_repository);
 BUS_METHOD(method_check_repository);
 BUS_METHOD(method_scan_repository);
 
+/* bus-node.c */
+BUS_METHOD(method_add_node);
+BUS_METHOD(method_rotate_node);
+BUS_METHOD(method_remove_node);
+BUS_METHOD(method_list_nodes);
+BUS_METHOD(method_get_node);
+
+/* bus-enrol.c */
+BUS_METHOD(method_enrol_node);
+
 /* bus-vm.c */
 BUS_METHOD(method_set_vm);
 BUS_METHOD(method_list_vms);
