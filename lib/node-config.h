@@ -32,6 +32,10 @@ typedef struct NodeConfig {
         Config config; /* where each value came from */
 } NodeConfig;
 
+enum {
+        NODE_API_PORT = 8081, /* on loopback: sendense-node-api.socket */
+};
+
 #define NODE_CONFIG_FILE SENDENSE_CONFIG_DIR "/node.conf"
 
 extern const ConfigKey node_config_keys[];

@@ -30,7 +30,6 @@
 enum {
         LINKS_MAX = 16,
         HELD_MAX = 1024, /* connections that wait for a session */
-        NODE_API_PORT = 8081,
         LINK_ALIVE_SEC =
                         60, /* a link that shows no life for so long is stuck: name resolution may take a while */
 };

@@ -69,11 +69,11 @@ server() {
 }
 echo_server() { server "$1" socat "TCP4-LISTEN:$1,bind=127.0.0.1,fork,reuseaddr" EXEC:cat; }
 
-# works NAME: bytes pass both ways and are the same.
+# works NAME [PORT]: bytes pass both ways and are the same.
 works() {
     # shellcheck disable=SC2016 # expanded in the machine
     ok "$1: bytes pass both ways, whole" in_node '
-        head -c 3000000 /dev/urandom >/tmp/works && [ "$(timeout 60 socat -t 60 - TCP4:127.0.0.1:10110 </tmp/works | sha256sum)" = "$(sha256sum </tmp/works)" ]' ||
+        head -c 3000000 /dev/urandom >/tmp/works && [ "$(timeout 60 socat -t 60 - TCP4:127.0.0.1:$1 </tmp/works | sha256sum)" = "$(sha256sum </tmp/works)" ]' "${2:-10110}" ||
         diag "$(tunnel_status)"
 }
 
