@@ -62,6 +62,8 @@ const ConfigKey hub_config_keys[] = {
           "a port from 1 to 65535" },
         { "Tunnel", "ReversePorts", config_parse_port_range, FIELD(reverse_ports), 0, 1000,
           "9081-9180", "two ports FIRST-LAST, FIRST not above LAST, 1000 ports at most" },
+        { "Tunnel", "HealthSec", config_parse_span, FIELD(node_health_usec), USEC_PER_SEC,
+          600 * USEC_PER_SEC, "15s", "a time from 1s to 10min" },
 
         { "Api", "Port", config_parse_port, FIELD(api_port), 0, 0, "8082",
           "a port from 1 to 65535" },

@@ -36,6 +36,7 @@ typedef struct HubConfig {
 
         uint16_t ssh_port;
         PortRange reverse_ports;
+        uint64_t node_health_usec;
         uint16_t api_port;
 
         Config config; /* where each value came from */

@@ -41,6 +41,8 @@ static const struct {
         [MESSAGE_NODE_ENROLLED] = { "node-enrolled", "b657aaed329e4d6b82e63f29b7393526" },
         [MESSAGE_NODE_ROTATED] = { "node-rotated", "97ee731ed3154594becff3456e7cecff" },
         [MESSAGE_NODE_REMOVED] = { "node-removed", "60f170d84ff141569b0df7a9647e3a28" },
+        [MESSAGE_NODE_REACHABLE] = { "node-reachable", "61053fb7715f4096b97a238607e533e9" },
+        [MESSAGE_NODE_UNREACHABLE] = { "node-unreachable", "2dca901b88384902bf13aade07659dba" },
         [MESSAGE_NODE_FILES_FAILED] = { "node-files-failed", "1a619452f17f4659a48189167375caf7" },
         [MESSAGE_MASTER_KEY_UNUSABLE] = { "master-key-unusable",
                                           "cbe134f8d82547a097bf9d65538978d6" },

@@ -332,7 +332,8 @@ static int start_jobs(Manager *manager)
                 r = repositories_new(manager->event, manager->units, manager->store,
                                      &manager->repositories);
         if (r >= 0)
-                r = nodes_new(manager->event, manager->store, manager->units, &manager->nodes);
+                r = nodes_new(manager->event, manager->store, manager->units,
+                              manager->config->node_health_usec, &manager->nodes);
         return r < 0 ? log_error(r, "Cannot set up what looks after jobs and repositories: %m") : 0;
 }
 

@@ -178,7 +178,7 @@ json_t *task_show(const Task *task)
         const json_t *snapshot = json_object_get(task->row, "Snapshot");
         json_t *show = json_pack(
                         "{s:I, s:I, s:s, s:s, s:s, s:I, s:b, s:s, s:s, s:s, s:s, s:I, s:I, s:I, "
-                        "s:s, s:o*}",
+                        "s:s, s:s, s:o*}",
                         "Id", (json_int_t) task->job, "Attempt", (json_int_t) task->attempt, "Vm",
                         task_request(task, "vm_name"), "State", task_state_to_string(task->state),
                         "Unit", task->unit, "ProcessId", (json_int_t) task->process_id,
@@ -189,7 +189,8 @@ json_t *task_show(const Task *task)
                         (json_int_t) task_bytes_done(task), "BytesTotal",
                         (json_int_t) task_bytes_total(task), "CreatedUSec",
                         (json_int_t) task_number(task, "CreatedUSec"), "Waiting", task->waiting,
-                        "Disks", show_disks(task));
+                        "VcenterHost", task_request(task, "vcenter_host"), "Disks",
+                        show_disks(task));
 
         (void) json_object_set_new(show, "Excluded", show_excluded(task));
         (void) json_object_set_new(show, "Warnings", show_warnings(task));

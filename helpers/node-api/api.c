@@ -123,6 +123,24 @@ static void list(HttpRequest *request, void *userdata)
         node_call_send(request, api->bus, call, r, 200, shape_backups);
 }
 
+static json_t *shape_obligations(sd_bus_message *reply)
+{
+        return json_pack("{s:o}", "obligations", node_read(reply));
+}
+
+/* The tasks that owe a snapshot. */
+static void list_owed(HttpRequest *request, void *userdata)
+{
+        const Api *api = userdata;
+        sd_bus_message *call = NULL;
+        int r;
+
+        r = node_call_new(api->bus, "ListObligations", &call);
+        if (r >= 0)
+                r = sd_bus_message_append(call, "a{sv}", 0);
+        node_call_send(request, api->bus, call, r, 200, shape_obligations);
+}
+
 static void call_with_job(HttpRequest *request, const Api *api, const char *method, unsigned status,
                           NodeShape shape)
 {
@@ -224,5 +242,6 @@ const HttpRoute api_routes[] = {
         { "GET", "/api/v1/backup/{id}/events", api_events, false },
         { "POST", "/api/v1/backup/{id}/release", release, false },
         { "POST", "/api/v1/snapshots/cleanup", clean_up, false },
+        { "GET", "/api/v1/obligations", list_owed, false },
 };
 const size_t api_n_routes = ELEMENTSOF(api_routes);

@@ -15,6 +15,7 @@
 #include "manager.h"
 #include "names.h"
 #include "node-keys.h"
+#include "node/node-links.h"
 #include "node/nodes.h"
 #include "parse.h"
 #include "public-key.h"
@@ -55,16 +56,17 @@ static void end_with(BusWait *wait, int error)
 }
 
 /* What one is shown of a node; the row is store_node_list()'s. The one place where this is built. */
-static json_t *node_dict(const json_t *row)
+static json_t *node_dict(const Manager *manager, const json_t *row)
 {
         const char *text = json_string_value(json_object_get(row, "PublicKey"));
         char fingerprint[PUBLIC_KEY_FINGERPRINT_SIZE] = "";
         uint64_t enrolled_usec = number_of(row, "EnrolledUSec");
+        json_t *dict;
         PublicKey key;
 
         if (text && public_key_parse(text, &key) >= 0)
                 public_key_fingerprint(&key, fingerprint);
-        return json_pack("{s:O, s:O, s:b, s:s, s:O, s:s, s:I, s:O, s:I}", "Id",
+        dict = json_pack("{s:O, s:O, s:b, s:s, s:O, s:s, s:I, s:O, s:I}", "Id",
                          json_object_get(row, "Id"), "Name", json_object_get(row, "Name"), "Local",
                          number_of(row, "IsLocal") > 0, "State",
                          enrolled_usec > 0 ? "enrolled" : "waiting", "ReversePort",
@@ -72,6 +74,12 @@ static json_t *node_dict(const json_t *row)
                          "TokenExpiresUsec", (json_int_t) number_of(row, "TokenExpiresUSec"),
                          "CreatedUsec", json_object_get(row, "CreatedUSec"), "EnrolledUsec",
                          (json_int_t) enrolled_usec);
+        if (dict &&
+            node_links_add_live(nodes_links(manager->nodes), number_of(row, "Id"), dict) < 0) {
+                json_decref(dict);
+                return NULL;
+        }
+        return dict;
 }
 
 /* List and get. */
@@ -82,9 +90,8 @@ static int answer_list(Manager *manager, sd_bus_message *call, const json_t *out
         const json_t *row;
         size_t i;
 
-        (void) manager;
         json_array_foreach (json_object_get(out, "Nodes"), i, row)
-                if (json_array_append_new(nodes, node_dict(row)) < 0)
+                if (json_array_append_new(nodes, node_dict(manager, row)) < 0)
                         return -ENOMEM;
         return bus_reply_dicts(call, nodes);
 }
@@ -108,9 +115,8 @@ int method_list_nodes(sd_bus_message *call, void *userdata, sd_bus_error *error)
 
 static int answer_get(Manager *manager, sd_bus_message *call, const json_t *out)
 {
-        CLEANUP(json_decrefp) json_t *node = node_dict(out);
+        CLEANUP(json_decrefp) json_t *node = node_dict(manager, out);
 
-        (void) manager;
         return node ? bus_reply_dict(call, node) : -ENOMEM;
 }
 

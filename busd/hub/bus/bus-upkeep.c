@@ -14,6 +14,8 @@
 #include "job/sweep.h"
 #include "log.h"
 #include "manager.h"
+#include "node/node-debts.h"
+#include "node/nodes.h"
 #include "repository/repositories.h"
 #include "store/store-call.h"
 #include "store/store-lease.h"
@@ -113,14 +115,26 @@ int method_list_obligations(sd_bus_message *call, void *userdata, sd_bus_error *
                                       error);
 }
 
-static void on_swept(const json_t *lines, void *userdata)
+/* What was undone at the hub stands in the request by now; what the nodes owe comes after it. */
+static void on_debts(const json_t *lines, void *userdata)
 {
         BusWait *wait = userdata;
-        int r = bus_reply_texts(wait->call, lines);
+        json_t *all = json_object_get(wait->request, "Lines");
+        int r = json_array_extend(all, (json_t *) lines) < 0 ? -ENOMEM
+                                                             : bus_reply_texts(wait->call, all);
 
         if (r < 0)
                 (void) log_warning(r, "Cannot answer Cleanup: %m");
         bus_wait_free(wait);
+}
+
+static void on_swept(const json_t *lines, void *userdata)
+{
+        BusWait *wait = userdata;
+
+        if (json_object_set_new(wait->request, "Lines", json_deep_copy(lines)) < 0 ||
+            node_debts_ask(nodes_links(wait->manager->nodes), on_debts, wait) < 0)
+                bus_wait_fail(wait, BUS_ERROR_FAILED, "Out of memory");
 }
 
 static int act_cleanup(Manager *manager, sd_bus_message *call, const char *principal,

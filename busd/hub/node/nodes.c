@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "log.h"
 #include "node-keys.h"
+#include "node/node-links.h"
 #include "parse.h"
 #include "seal.h"
 #include "store/store-call.h"
@@ -38,6 +39,7 @@ struct Nodes {
         const char *folder;
         Secret *key;
         char key_error[256];
+        NodeLinks *links;
         sd_event_source *expiry, *retry;
         bool wants_cut; /* a sweep is owed */
         bool has_failed; /* said so */
@@ -85,7 +87,7 @@ static int add_timer(Nodes *nodes, clockid_t clock, sd_event_source **ret_source
         return r < 0 ? r : sd_event_source_set_enabled(*ret_source, SD_EVENT_OFF);
 }
 
-int nodes_new(sd_event *event, Store *store, Units *units, Nodes **ret_nodes)
+int nodes_new(sd_event *event, Store *store, Units *units, uint64_t health_usec, Nodes **ret_nodes)
 {
         CLEANUP(nodes_free_p) Nodes *nodes = malloc(sizeof(Nodes));
         int r;
@@ -104,6 +106,9 @@ int nodes_new(sd_event *event, Store *store, Units *units, Nodes **ret_nodes)
         if (r < 0)
                 return r;
         read_key(nodes);
+        r = node_links_new(event, store, nodes->key, health_usec, &nodes->links);
+        if (r < 0)
+                return r;
         *ret_nodes = TAKE(nodes);
         return 0;
 }
@@ -114,6 +119,7 @@ Nodes *nodes_free(Nodes *nodes)
                 return NULL;
         sd_event_source_disable_unref(nodes->expiry);
         sd_event_source_disable_unref(nodes->retry);
+        node_links_free(nodes->links);
         secret_free(nodes->key);
         free(nodes);
         return NULL;
@@ -127,6 +133,11 @@ const Secret *nodes_key(const Nodes *nodes)
 const char *nodes_key_error(const Nodes *nodes)
 {
         return nodes->key_error;
+}
+
+NodeLinks *nodes_links(const Nodes *nodes)
+{
+        return nodes->links;
 }
 
 static void follow_end(Follow *follow, int error, const char *text)
@@ -233,6 +244,7 @@ static void on_written(int error, const json_t *out, const char *name, const cha
                             text);
                 return;
         }
+        node_links_reload(nodes->links);
         watch_expiry(nodes, (uint64_t) json_integer_value(json_object_get(out, "NextExpiryUSec")));
         if (!follow->cut) {
                 follow_ok(follow);

@@ -7,7 +7,9 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
+typedef struct NodeLinks NodeLinks;
 typedef struct Nodes Nodes;
 typedef struct Secret Secret;
 typedef struct Store Store;
@@ -18,7 +20,7 @@ typedef struct sd_event sd_event;
 typedef void (*NodesDone)(int error, const char *text, void *userdata);
 
 /* Reads the master key; a hub without one goes on, and logs why. All is borrowed. */
-int nodes_new(sd_event *event, Store *store, Units *units, Nodes **ret_nodes);
+int nodes_new(sd_event *event, Store *store, Units *units, uint64_t health_usec, Nodes **ret_nodes);
 
 /* After the store and the units, which answer what is open. NULL. */
 Nodes *nodes_free(Nodes *nodes);
@@ -26,6 +28,9 @@ Nodes *nodes_free(Nodes *nodes);
 /* NULL when there is none, or a broken one; why is then one line for people. */
 const Secret *nodes_key(const Nodes *nodes);
 const char *nodes_key_error(const Nodes *nodes);
+
+/* How those that are enrolled are reached. */
+NodeLinks *nodes_links(const Nodes *nodes);
 
 /* The database has come (back): whatever happened meanwhile, the files are written and sessions without a key are cut. */
 void nodes_database_ready(Nodes *nodes);

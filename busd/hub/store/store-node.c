@@ -244,6 +244,21 @@ int store_node_list(MYSQL *database, void *userdata)
         return r < 0 ? r : store_answer(request, json_pack("{s:o}", "Nodes", rows));
 }
 
+int store_node_links(MYSQL *database, void *userdata)
+{
+        StoreRequest *request = userdata;
+        json_t *rows;
+        int r;
+
+        r = statement_rows(database,
+                           "SELECT n.id AS Id, n.name AS Name, n.is_local AS IsLocal,"
+                           " n.reverse_port AS ReversePort, HEX(n.token_sealed) AS TokenSealed"
+                           " FROM nodes n WHERE n.removed_usec IS NULL"
+                           " AND n.token_sealed IS NOT NULL ORDER BY n.name",
+                           NULL, 0, &rows);
+        return r < 0 ? r : store_answer(request, json_pack("{s:o}", "Nodes", rows));
+}
+
 int store_node_get(MYSQL *database, void *userdata)
 {
         StoreRequest *request = userdata;

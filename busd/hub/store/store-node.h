@@ -25,6 +25,9 @@ int store_node_remove(MYSQL *database, void *request);
  * EnrolledUSec?}; the token's end only while it is open. */
 int store_node_list(MYSQL *database, void *request);
 
+/* {} -> {Nodes: [{Id, Name, IsLocal, ReversePort, TokenSealed}]}: how the enrolled ones are reached. */
+int store_node_links(MYSQL *database, void *request);
+
 /* {Node} -> row */
 int store_node_get(MYSQL *database, void *request);
 

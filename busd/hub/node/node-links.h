@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * How the hub reaches the nodes that are enrolled: the HTTP API of each, through its tunnel or on this machine, with the token
+ * that was made for it. Each is asked for its health now and then, so that a node that is away is known before a backup needs
+ * it. Nothing here decides anything about jobs.
+ */
+#pragma once
+
+#include "http/http-client.h"
+
+#include <jansson.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+typedef struct NodeLinks NodeLinks;
+typedef struct Secret Secret;
+typedef struct Store Store;
+
+/* What is asked of one node. */
+typedef struct NodeQuestion {
+        const char *method, *path; /* "/api/v1/…" */
+        const json_t *body; /* NULL: none */
+        uint64_t timeout_usec;
+        HttpAnswered done; /* as in http-client.h; why names the node and what can be done */
+        void *userdata;
+} NodeQuestion;
+
+/* Asks for health every health_usec. All is borrowed; key may be NULL, then no node can be asked. */
+int node_links_new(sd_event *event, Store *store, const Secret *key, uint64_t health_usec,
+                   NodeLinks **ret_links);
+
+/* After the store. NULL in, NULL out. */
+NodeLinks *node_links_free(NodeLinks *links);
+DEFINE_CLEANUP(NodeLinks *, node_links_free)
+
+/* The nodes of the database, and their tokens, are read anew; each is asked for its health. */
+void node_links_reload(NodeLinks *links);
+
+/* Adds what is known of the link to the dict of the node id: Reachable, LastSeenUsec, Version, NodeState, Tasks, Obligations,
+ * Error. */
+int node_links_add_live(const NodeLinks *links, uint64_t id, json_t *dict);
+
+/* Calls each(id, name) for every node that is enrolled. */
+void node_links_each(const NodeLinks *links,
+                     void (*each)(uint64_t id, const char *name, void *userdata), void *userdata);
+
+/* -ENOENT: no such node, or not enrolled. -ENOKEY: its token cannot be read. */
+int node_links_ask(NodeLinks *links, uint64_t id, const NodeQuestion *question);
