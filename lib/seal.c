@@ -30,6 +30,8 @@ int seal_key_read(const char *credential, Secret **ret_key)
                 return -EBADMSG;
         if (r < 0)
                 return r;
+        if (strcmp(secret_data(key), SEAL_KEY_NONE) == 0)
+                return -ENOENT;
         /* A file of zeroes is what a power cut leaves. */
         for (size_t i = 1; i < secret_size(key); i++)
                 is_random = is_random || bytes(key)[i] != bytes(key)[0];

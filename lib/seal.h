@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #define SEAL_KEY_CREDENTIAL "master-key"
+#define SEAL_KEY_NONE       "none" /* what the unit says in its place when there is none */
 
 enum {
         SEAL_KEY_SIZE = 32,
@@ -17,8 +18,8 @@ enum {
         SEAL_MAX = 4096, /* bytes of a secret that can be sealed */
 };
 
-/* The master key, from the credential of this name. -EBADMSG: it has not 32 bytes, or all are the same; others as
- * secret_read_credential(). */
+/* The master key, from the credential of this name. -ENOENT, -ENXIO, -ENODATA: there is none. -EBADMSG: it has
+ * not 32 bytes, or all are the same; others as secret_read_credential(). */
 int seal_key_read(const char *credential, Secret **ret_key);
 
 /* The sealed secret in hexadecimal, for UNHEX(); each time another. *ret_hex is the caller's. -EFBIG beyond SEAL_MAX. */

@@ -140,6 +140,7 @@ static void key_from_credential(void **state)
         assert_int_equal(setenv("CREDENTIALS_DIRECTORY", folder, 1), 0);
         assert_int_equal(seal_key_read("key", &key), -ENOENT);
         assert_int_equal(read_key(folder, good, 0, &key), -ENODATA);
+        assert_int_equal(read_key(folder, SEAL_KEY_NONE, strlen(SEAL_KEY_NONE), &key), -ENOENT);
         assert_int_equal(read_key(folder, good, SEAL_KEY_SIZE - 1, &key), -EBADMSG);
         assert_int_equal(read_key(folder, good, SEAL_KEY_SIZE + 1, &key), -EBADMSG);
         assert_int_equal(read_key(folder, zeroes, SEAL_KEY_SIZE, &key), -EBADMSG);
