@@ -23,14 +23,8 @@ hub_log=$TEST_TMP/hub.log
 export SENDENSE_NODES_FOLDER=$TEST_TMP/nodes
 install -d -m 0777 "$SENDENSE_NODES_FOLDER"
 
-# public_key NUMBER: one of 255 public keys.
-public_key() {
-    printf 'ssh-ed25519 '
-    {
-        printf '\0\0\0\013ssh-ed25519\0\0\0\040'
-        printf "\\x$(printf %02x "$1")%.0s" {1..32}
-    } | base64 -w 0
-}
+# shellcheck source=tests/lib/public-key.bash
+. "$SENDENSE_SRC/tests/lib/public-key.bash"
 
 # hub_config [LINE...]: writes the config that hub_start uses. hub_database is the socket.
 hub_config() {

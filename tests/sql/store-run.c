@@ -12,6 +12,8 @@
 #include "store-catalog.h"
 #include "store-job.h"
 #include "store-lease.h"
+#include "store-node-files.h"
+#include "store-node.h"
 #include "store-obligation.h"
 #include "store-repository.h"
 #include "store-request.h"
@@ -53,6 +55,13 @@ static const struct {
         { "obligation_list", store_obligation_list },
         { "obligation_done", store_obligation_done },
         { "obligation_failed", store_obligation_failed },
+        { "node_add", store_node_add },
+        { "node_rotate", store_node_rotate },
+        { "node_remove", store_node_remove },
+        { "node_list", store_node_list },
+        { "node_get", store_node_get },
+        { "node_enrol", store_node_enrol },
+        { "node_files_write", store_node_files_write },
         { "catalog_adopt", store_catalog_adopt },
 };
 

@@ -18,18 +18,20 @@
 typedef struct Options {
         const char *name;
         bool force;
+        uint16_t tiny;
         uint32_t small;
         uint64_t large;
         int fd;
         bool force_given, fd_given;
 } Options;
 
-static const Options untouched = { "untouched", true, 77, 78, 79, false, false };
+static const Options untouched = { "untouched", true, 76, 77, 78, 79, false, false };
 
 static void expect_untouched(const Options *options)
 {
         assert_string_equal(options->name, untouched.name);
         assert_true(options->force);
+        assert_int_equal(options->tiny, untouched.tiny);
         assert_int_equal(options->small, untouched.small);
         assert_int_equal(options->large, untouched.large);
         assert_int_equal(options->fd, untouched.fd);
@@ -41,6 +43,7 @@ static int read_options(sd_bus_message *message, Options *options, sd_bus_error 
         const BusOption table[] = {
                 { "name", BUS_OPTION_STRING, 8, &options->name, NULL },
                 { "force", BUS_OPTION_BOOL, 0, &options->force, &options->force_given },
+                { "tiny", BUS_OPTION_UINT16, 9, &options->tiny, NULL },
                 { "small", BUS_OPTION_UINT32, 10, &options->small, NULL },
                 { "large", BUS_OPTION_UINT64, UINT64_MAX - 1, &options->large, NULL },
                 { "fd", BUS_OPTION_FD, 0, &options->fd, &options->fd_given },
@@ -90,13 +93,14 @@ static void all_types(void **state)
         Options options = untouched;
 
         (void) state;
-        APPEND("a{sv}", 5, "large", "t", UINT64_MAX - 1, "name", "s", "12345678", "force", "b", 0,
-               "small", "u", 10, "fd", "h", fd);
+        APPEND("a{sv}", 6, "large", "t", UINT64_MAX - 1, "name", "s", "12345678", "force", "b", 0,
+               "small", "u", 10, "fd", "h", fd, "tiny", "q", 9);
         assert_true(sealed_message_end(call.message) >= 0);
         assert_int_equal(read_options(call.message, &options, &error), 0);
         assert_string_equal(options.name, "12345678");
         assert_false(options.force);
         assert_true(options.force_given);
+        assert_int_equal(options.tiny, 9);
         assert_int_equal(options.small, 10);
         assert_true(options.large == UINT64_MAX - 1);
         assert_true(options.fd >= 0 && options.fd != 79);
@@ -127,20 +131,20 @@ static void unknown(void **state)
         (void) state;
         APPEND("a{sv}", 2, "small", "u", 1, "x\n\x1b", "s", "v");
         expect_refused(&call, BUS_ERROR_UNKNOWN_OPTION,
-                       "Unknown option 'x?\?', must be one of name, force, small, large, fd");
+                       "Unknown option 'x?\?', must be one of name, force, tiny, small, large, fd");
 
         call_done(&call);
         call = call_new();
         APPEND("a{sv}", 1, key64, "s", "v");
         assert_true(asprintf(&want,
-                             "Unknown option '%s', must be one of name, force, small, "
+                             "Unknown option '%s', must be one of name, force, tiny, small, "
                              "large, fd",
                              key64) > 0);
         expect_refused(&call, BUS_ERROR_UNKNOWN_OPTION, want);
         free(TAKE(want));
         assert_true(sd_bus_message_append(second.message, "a{sv}", 1, key65, "s", "v") >= 0);
         assert_true(asprintf(&want,
-                             "Unknown option '%s...', must be one of name, force, small, "
+                             "Unknown option '%s...', must be one of name, force, tiny, small, "
                              "large, fd",
                              key64) > 0);
         expect_refused(&second, BUS_ERROR_UNKNOWN_OPTION, want);
@@ -211,13 +215,17 @@ static void missing_container(void **state)
 
 static void too_much(void **state)
 {
-        CLEANUP(call_done) Call name = call_new(), small = call_new(), large = call_new();
+        CLEANUP(call_done)
+        Call name = call_new(),
+             small = call_new(), large = call_new(), tiny = call_new();
 
         (void) state;
         assert_true(sd_bus_message_append(name.message, "a{sv}", 1, "name", "s", "123456789") >= 0);
         expect_refused(&name, BUS_ERROR_INVALID_ARGUMENT, "Option name must have 8 bytes at most");
         assert_true(sd_bus_message_append(small.message, "a{sv}", 1, "small", "u", 11) >= 0);
         expect_refused(&small, BUS_ERROR_INVALID_ARGUMENT, "Option small must be 10 at most");
+        assert_true(sd_bus_message_append(tiny.message, "a{sv}", 1, "tiny", "q", 10) >= 0);
+        expect_refused(&tiny, BUS_ERROR_INVALID_ARGUMENT, "Option tiny must be 9 at most");
         assert_true(sd_bus_message_append(large.message, "a{sv}", 1, "large", "t", UINT64_MAX) >=
                     0);
         expect_refused(&large, BUS_ERROR_INVALID_ARGUMENT,
