@@ -12,6 +12,7 @@
 #include "job/jobs.h"
 #include "job/sweep.h"
 #include "manager.h"
+#include "node/nodes.h"
 #include "parse.h"
 #include "store/store.h"
 
@@ -67,6 +68,16 @@ static void check_database(Diagnosis *d)
                 add(d, "database", VERDICT_BAD,
                     "systemctl status mariadb sendense-migrate; the hub goes on by itself",
                     "%s: %s", database_state_to_string(status->state), status->error);
+}
+
+static void check_key(Diagnosis *d)
+{
+        if (nodes_key(d->manager->nodes))
+                add(d, "master key", VERDICT_OK, NULL, "secrets of nodes can be sealed");
+        else
+                add(d, "master key", VERDICT_WARNING,
+                    "systemctl start sendense-key, then systemctl restart sendense-hub", "%s",
+                    nodes_key_error(d->manager->nodes));
 }
 
 static bool is_leased(const Jobs *jobs, uint16_t port)
@@ -240,6 +251,7 @@ int diagnose(Manager *manager, const json_t *repositories, DiagnoseDone done, vo
                 return -ENOMEM;
         }
         check_database(d);
+        check_key(d);
         check_jobs(d);
         check_ports(d);
         check_repositories(d, repositories);

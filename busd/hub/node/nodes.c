@@ -296,10 +296,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 
 void nodes_database_ready(Nodes *nodes)
 {
-        int r;
+        int r = nodes_follow(nodes, true, NULL, NULL);
 
-        nodes->wants_cut = true;
-        r = nodes_follow(nodes, true, NULL, NULL);
         if (r < 0)
                 (void) log_warning(r, "Cannot have the files of the nodes written: %m");
 }
