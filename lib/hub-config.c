@@ -42,6 +42,7 @@ const ConfigKey hub_config_keys[] = {
           USEC_PER_SEC, 3600 * USEC_PER_SEC, "30s", "a time from 1s to 1h" },
         { "Exports", "MemoryMax", config_parse_size, FIELD(export_memory_bytes), UINT64_C(64) << 20,
           UINT64_C(64) << 30, "512M", "a size from 64M to 64G" },
+        { "Exports", "TlsPsk", config_parse_bool, FIELD(export_tls_psk), 0, 0, "no", "yes or no" },
 
         { "Jobs", "Running", config_parse_number, FIELD(jobs_running), 1, 1000, "8",
           "a number from 1 to 1000" },

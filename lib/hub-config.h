@@ -25,6 +25,7 @@ typedef struct HubConfig {
         uint64_t export_probe_usec;
         uint64_t export_answer_timeout_usec;
         uint64_t export_memory_bytes;
+        bool export_tls_psk;
 
         uint64_t jobs_running;
         uint64_t jobs_running_per_repository;

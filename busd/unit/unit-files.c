@@ -20,6 +20,7 @@ static const char *const suffixes[UNIT_FILE_MAX] = {
         [UNIT_FILE_IN] = ".in",
         [UNIT_FILE_OUT] = ".out",
         [UNIT_FILE_ERROR] = ".err",
+        [UNIT_FILE_PSK] = ".psk",
 };
 
 /* Under systemd it is the unit's RuntimeDirectory=; a hub started by hand names another one there. */
@@ -78,7 +79,8 @@ int unit_files_make(const char *unit, const json_t *task)
         text = task ? json_dumps(task, JSON_COMPACT) : strdup("");
         if (!text)
                 return -ENOMEM;
-        for (UnitFile file = 0; r >= 0 && file < UNIT_FILE_MAX; file++) {
+        unit_files_remove(unit);
+        for (UnitFile file = 0; r >= 0 && file < UNIT_FILE_PSK; file++) {
                 char path[UNIT_FILE_PATH_SIZE];
 
                 unit_file_path(unit, file, path);

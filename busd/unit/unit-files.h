@@ -23,6 +23,7 @@ typedef enum UnitFile {
         UNIT_FILE_IN, /* the task */
         UNIT_FILE_OUT, /* the result */
         UNIT_FILE_ERROR, /* stderr of a program that is not ours */
+        UNIT_FILE_PSK, /* keys that its owner gives it, for nobody else to read */
         UNIT_FILE_MAX,
         UNIT_FILE_INVALID = -22,
 } UnitFile;
@@ -36,7 +37,7 @@ int unit_files_init(void);
 /* Where the file of unit is. */
 void unit_file_path(const char *unit, UnitFile file, char ret_path[static UNIT_FILE_PATH_SIZE]);
 
-/* Makes all three anew: in holds task (may be NULL), the others are empty. */
+/* Makes them anew: in holds task (may be NULL), the others are empty, and there are no keys. */
 int unit_files_make(const char *unit, const json_t *task);
 
 /* Reads the result. As result_parse_within(), up to UNIT_RESULT_MAX; -ENODATA for an empty one: the unit has said nothing. */

@@ -6,6 +6,7 @@
 
 #include "clock.h"
 #include "parse.h"
+#include "spec.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -91,6 +92,9 @@ int endpoint_open(Endpoint *endpoint, const char *uri, int signal_fd)
             nbd_set_uri_allow_transports(endpoint->nbd,
                                          LIBNBD_ALLOW_TRANSPORT_TCP | LIBNBD_ALLOW_TRANSPORT_UNIX) <
                             0 ||
+            nbd_set_uri_allow_local_file(endpoint->nbd,
+                                         strncmp(uri, SPEC_TLS_SCHEME, strlen(SPEC_TLS_SCHEME)) ==
+                                                         0) < 0 ||
             nbd_aio_connect_uri(endpoint->nbd, uri) < 0)
                 return keep_error(endpoint, -ENOTCONN);
         while (r >= 0 && !nbd_aio_is_ready(endpoint->nbd))

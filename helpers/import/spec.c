@@ -61,13 +61,14 @@ static int read_number(const Place *place, const char *key, uint64_t max, uint64
         return 0;
 }
 
-/* nbdcopy takes what does not begin like this for the name of a file, or for a program to start. */
-static bool uri_is_fine(const char *uri)
+/* nbdcopy takes what does not begin like this for the name of a file, or for a program to start. Only a target, which the hub
+ * has made, may be nbds: such a URI names a file with keys. */
+static bool uri_is_fine(const char *uri, bool is_target)
 {
-        static const char *const schemes[] = { "nbd://", "nbd+unix://" };
+        static const char *const schemes[] = { "nbd://", "nbd+unix://", SPEC_TLS_SCHEME };
         bool known = false;
 
-        for (size_t i = 0; i < ELEMENTSOF(schemes); i++)
+        for (size_t i = 0; i < ELEMENTSOF(schemes) - !is_target; i++)
                 known |= strncmp(uri, schemes[i], strlen(schemes[i])) == 0;
         if (!known || strlen(uri) > SPEC_URI_MAX)
                 return false;
@@ -77,12 +78,14 @@ static bool uri_is_fine(const char *uri)
         return true;
 }
 
-static int read_uri(const Place *place, const char *key, const char **ret_uri)
+static int read_uri(const Place *place, const char *key, bool is_target, const char **ret_uri)
 {
         const char *uri = json_string_value(json_object_get(place->object, key));
 
-        if (!uri || !uri_is_fine(uri))
-                return complain(place, key, "a URI that begins with nbd:// or nbd+unix://");
+        if (!uri || !uri_is_fine(uri, is_target))
+                return complain(place, key,
+                                is_target ? "a URI that begins with nbd://, nbds:// or nbd+unix://"
+                                          : "a URI that begins with nbd:// or nbd+unix://");
         *ret_uri = uri;
         return 0;
 }
@@ -110,9 +113,9 @@ static int read_disk(const Place *place, DiskSpec *ret_disk)
         if (r >= 0)
                 r = read_number(place, "disk_key", DISK_KEY_MAX, &disk_key);
         if (r >= 0)
-                r = read_uri(place, "source", &disk.source);
+                r = read_uri(place, "source", false, &disk.source);
         if (r >= 0)
-                r = read_uri(place, "target", &disk.target);
+                r = read_uri(place, "target", true, &disk.target);
         if (r >= 0)
                 r = read_number(place, "capacity_bytes", CAPACITY_BYTES_MAX, &disk.capacity_bytes);
         if (r >= 0)
@@ -124,11 +127,21 @@ static int read_disk(const Place *place, DiskSpec *ret_disk)
         return 0;
 }
 
+static bool has_tls(const DiskSpec *disk)
+{
+        return strncmp(disk->target, SPEC_TLS_SCHEME, strlen(SPEC_TLS_SCHEME)) == 0;
+}
+
 /* A disk's data goes to its own target: none may stand for two. */
 static int check_apart(const DiskSpec *disks, size_t n, Failure *failure)
 {
         const DiskSpec *last = &disks[n - 1];
 
+        if (has_tls(last) != has_tls(disks))
+                return failure_set(failure, -EINVAL, FAILURE_INVALID, last->disk_key,
+                                   "disks %" PRIu32 " and %" PRIu32
+                                   ": one target has TLS and the other has not",
+                                   disks->disk_key, last->disk_key);
         for (size_t i = 0; i + 1 < n; i++) {
                 if (disks[i].disk_key == last->disk_key)
                         return failure_set(failure, -EINVAL, FAILURE_INVALID, last->disk_key,

@@ -21,11 +21,14 @@ enum {
         INVOCATION_ID_LENGTH = 32,
 };
 
+/* nbds://NAME@HOST:PORT/EXPORT?tls-psk-file=PATH */
+#define SPEC_TLS_SCHEME "nbds://"
+
 /* Strings are borrowed from the spec. */
 typedef struct DiskSpec {
         uint32_t disk_key;
         const char *source; /* nbd:// or nbd+unix:// */
-        const char *target; /* the same */
+        const char *target; /* the same, or SPEC_TLS_SCHEME for TLS with a key from a file */
         uint64_t capacity_bytes;
         const char *invocation_id; /* what the target's server says of itself */
 } DiskSpec;

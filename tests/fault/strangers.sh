@@ -13,7 +13,7 @@ is "$(unit sendense-firewall@hub.service ActiveState)" active "the rules came wi
 vm guarded 16 8
 rate guarded 8000000
 start guarded || fail "a backup starts" "$ANSWER"
-ok "it copies" wait_state copying
+ok "it copies" wait_state copying || diag "$(job_state): $(job_error)"
 ports=$(hub sendensectl port list --json)
 stranger() { hub setpriv --reuid nobody --regid nogroup --clear-groups timeout 20 "$@" 2>&1; }
 while IFS=$'\t' read -r port name; do
@@ -39,7 +39,7 @@ backup guarded
 hub systemctl stop sendense-firewall@hub.service
 rate guarded 8000000
 start guarded || fail "a third backup starts" "$ANSWER"
-ok "it copies" wait_state copying
+ok "it copies" wait_state copying || diag "$(job_state): $(job_error)"
 port=$(hub sendensectl port list --json | jq -r '.[0].Port')
 like "$(stranger nbdinfo --list "nbd://127.0.0.1:$port/")" 'export=' "without them a stranger sees the disks"
 rate guarded 0

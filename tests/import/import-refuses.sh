@@ -89,9 +89,11 @@ refused "an instance twice" InvalidArgument '^disks 2000 and 2001 have the same 
 refused "no disks" InvalidArgument '"disks" must be a list of 1 to 256 objects$' '.disks = []'
 refused "too many disks" InvalidArgument '"disks" must be a list of 1 to 256 objects$' '.disks = [range(257) | {}]'
 refused "a disk that is none" InvalidArgument '^disks\[0\] must be an object$' '.disks[0] = 1'
-for uri in /etc/passwd file:///etc/passwd - '[' null: ssh://x/y nbds://127.0.0.1/x 'nbd://127.0.0.1:1/a b' NBD://127.0.0.1/; do
+for uri in /etc/passwd file:///etc/passwd - '[' null: ssh://x/y nbds+unix:///x 'nbd://127.0.0.1:1/a b' NBD://127.0.0.1/; do
     refused "the URI '$uri'" InvalidArgument '^disks\[1\]: "target" must be a URI that begins' ".disks[1].target = \"$uri\""
 done
+refused "a source with keys" InvalidArgument '^disks\[0\]: "source" must be a URI that begins' '.disks[0].source = "nbds://a@127.0.0.1/x?tls-psk-file=/etc/passwd"'
+refused "TLS for one target of two" InvalidArgument '^disks 2000 and 2001: one target has TLS and the other has not$' '.disks[1].target = "nbds://a@127.0.0.1/x?tls-psk-file=/x"'
 refused "half an instance" InvalidArgument '"invocation_id" must be 32 digits' '.disks[0].invocation_id |= .[1:]'
 refused "a list" InvalidArgument '^the spec is not one JSON object' '[.]'
 : >"$import_spec"

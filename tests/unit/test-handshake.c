@@ -7,6 +7,8 @@
 
 #include "cleanup.h"
 #include "handshake.h"
+#include "text.h"
+#include "tls-psk.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -89,21 +91,28 @@ static int on_client(sd_event_source *source, int fd, uint32_t revents, void *us
         return 0;
 }
 
-static void shake(Outcome *o, int fd, Peer *peer, uint16_t port, const char *name, uint64_t usec)
+static void shake_as(const HandshakeRequest *request, Outcome *o, int fd, Peer *peer)
 {
-        const HandshakeRequest request = { port, name, usec };
-
         *o = (Outcome){};
         assert_true(sd_event_new(&o->event) >= 0);
         if (peer)
                 assert_true(sd_event_add_io(o->event, NULL, fd, EPOLLIN, on_client, peer) >= 0);
-        assert_int_equal(handshake_start(o->event, &request, on_done, o, &o->handshake), 0);
+        assert_int_equal(handshake_start(o->event, request, on_done, o, &o->handshake), 0);
         assert_int_equal(o->n_told, 0);
         assert_true(sd_event_loop(o->event) >= 0);
         assert_int_equal(o->n_told, 1);
         if (peer && peer->client >= 0)
                 (void) close(peer->client);
         sd_event_unref(o->event);
+}
+
+static void shake(Outcome *o, int fd, Peer *peer, uint16_t port, const char *name, uint64_t usec)
+{
+        const HandshakeRequest request = { .port = port,
+                                           .export_name = name,
+                                           .timeout_usec = usec };
+
+        shake_as(&request, o, fd, peer);
 }
 
 static void expect_error(const char *words, size_t n_words, bool stays, uint64_t usec, int error)
@@ -153,7 +162,7 @@ static void nobody_accepts(void **state)
 
 static void given_up(void **state)
 {
-        HandshakeRequest request = { 0, "any", SHORT_USEC };
+        HandshakeRequest request = { .export_name = "any", .timeout_usec = SHORT_USEC };
         _cleanup_close_ int fd = -1;
         Outcome o = {};
 
@@ -172,7 +181,9 @@ static void given_up(void **state)
 static void bad_requests(void **state)
 {
         _cleanup_free_ char *name = unit_repeat('x', 5000);
-        const HandshakeRequest request = { 1, name, LONG_USEC };
+        const HandshakeRequest request = { .port = 1,
+                                           .export_name = name,
+                                           .timeout_usec = LONG_USEC };
         Handshake *handshake = NULL;
         sd_event *event;
 
@@ -184,8 +195,24 @@ static void bad_requests(void **state)
 }
 
 /* qemu-nbd gets the listener as systemd hands it over, so that nobody has to wait for it. */
-static pid_t serve(int fd, const char *image)
+static pid_t serve(int fd, const char *image, const char *keys_folder)
 {
+        _cleanup_free_ char *object =
+                        text_format("tls-creds-psk,id=tls,endpoint=server,dir=%s", keys_folder);
+        const char *const argv[] = { "qemu-nbd",
+                                     "-t",
+                                     "--shared=10",
+                                     "-x",
+                                     keys_folder ? "disk" : "disk \xc3\xbc",
+                                     "-D",
+                                     "00112233445566778899aabbccddeeff",
+                                     "-f",
+                                     "raw",
+                                     image,
+                                     keys_folder ? "--tls-creds=tls" : NULL,
+                                     "--object",
+                                     object,
+                                     NULL };
         pid_t pid = fork();
         char number[32];
 
@@ -196,8 +223,7 @@ static pid_t serve(int fd, const char *image)
         (void) setenv("LISTEN_PID", number, 1);
         (void) setenv("LISTEN_FDS", "1", 1);
         if (dup2(fd, 3) == 3 && fcntl(3, F_SETFD, 0) == 0)
-                (void) execlp("qemu-nbd", "qemu-nbd", "-t", "--shared=10", "-x", "disk \xc3\xbc",
-                              "-D", "00112233445566778899aabbccddeeff", "-f", "raw", image, NULL);
+                (void) execvp("qemu-nbd", (char *const *) argv);
         _exit(127);
 }
 
@@ -216,7 +242,7 @@ static void real_server(void **state)
         unit_write(image, "", 0, 0600);
         assert_int_equal(truncate(image, 3 << 20), 0);
         fd = listener(&port);
-        pid = serve(fd, image);
+        pid = serve(fd, image, NULL);
         for (int i = 0; i < 2; i++) {
                 shake(&o, -1, NULL, port, "disk \xc3\xbc", LONG_USEC);
                 assert_string_equal(o.text, "");
@@ -236,12 +262,63 @@ static void real_server(void **state)
         assert_int_equal(waitpid(pid, &status, 0), pid);
 }
 
+/* The name of the export is the name of its key. */
+static void server_with_key(void **state)
+{
+        _cleanup_free_ char *folder = unit_folder(), *image = unit_path(folder, "image");
+        _cleanup_free_ char *keys = unit_path(folder, TLS_PSK_FILE);
+        _cleanup_free_ char *others = unit_path(folder, "others");
+        char line[TLS_PSK_LINE_SIZE];
+        HandshakeRequest request = { .export_name = "disk", .timeout_usec = LONG_USEC };
+        _cleanup_close_ int fd = -1;
+        pid_t pid;
+        Outcome o;
+
+        (void) state;
+        if (access("/usr/bin/qemu-nbd", X_OK) < 0)
+                skip();
+        unit_write(image, "", 0, 0600);
+        assert_int_equal(truncate(image, 3 << 20), 0);
+        assert_int_equal(tls_psk_make_line("disk", line), 0);
+        unit_write(keys, line, strlen(line), 0600);
+        assert_int_equal(tls_psk_make_line("disk", line), 0);
+        unit_write(others, line, strlen(line), 0600);
+        fd = listener(&request.port);
+        pid = serve(fd, image, folder);
+        request.psk_path = keys;
+        for (int i = 0; i < 2; i++) {
+                shake_as(&request, &o, -1, NULL);
+                assert_string_equal(o.text, "");
+                assert_int_equal(o.error, 0);
+                assert_true(o.size_bytes == 3 << 20);
+                assert_string_equal(o.description, "00112233445566778899aabbccddeeff");
+        }
+        request.psk_path = others;
+        shake_as(&request, &o, -1, NULL);
+        assert_true(o.error < 0);
+        request.psk_path = NULL;
+        shake_as(&request, &o, -1, NULL);
+        assert_true(o.error < 0);
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+
+        /* One that has no TLS is none to whom a key is shown. */
+        (void) close(fd);
+        fd = listener(&request.port);
+        pid = serve(fd, image, NULL);
+        request.psk_path = keys;
+        shake_as(&request, &o, -1, NULL);
+        assert_true(o.error < 0);
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(no_servers),  cmocka_unit_test(nobody_accepts),
                 cmocka_unit_test(given_up),    cmocka_unit_test(bad_requests),
-                cmocka_unit_test(real_server),
+                cmocka_unit_test(real_server), cmocka_unit_test(server_with_key),
         };
 
         return RUN_TESTS(tests);

@@ -145,6 +145,8 @@ static void limits(void **state)
         load_one("Exports", "MemoryMax", "65535K", -EINVAL);
         load_one("Exports", "MemoryMax", "64G", 0);
         load_one("Exports", "MemoryMax", "65G", -EINVAL);
+        load_one("Exports", "TlsPsk", "yes", 0);
+        load_one("Exports", "TlsPsk", "maybe", -EINVAL);
         load_one("Jobs", "Running", "1", 0);
         load_one("Jobs", "Running", "0", -EINVAL);
         load_one("Jobs", "RunningPerRepository", "1000", 0);

@@ -5,6 +5,7 @@
  */
 #include "unit.h"
 
+#include "build-config.h"
 #include "cleanup.h"
 #include "names.h"
 #include "unit-spec.h"
@@ -164,7 +165,7 @@ static void export_call(void **state)
                           "StandardErrorFileToAppend s: /run/e.err\n"
                           "MemoryMax t: 536870912\n"
                           "Environment as: SENDENSE_EXPORT_NAME=x-$1 SENDENSE_IMAGE=/r/a "
-                          "b$c%d.partial SENDENSE_CACHE=writeback\n");
+                          "b$c%d.partial SENDENSE_CACHE=writeback SENDENSE_TLS=\n");
 }
 
 static void direct_export_is_not_cached(void **state)
@@ -188,6 +189,29 @@ static void direct_export_is_not_cached(void **state)
         assert_non_null(strstr(text, "SENDENSE_CACHE=none"));
         free(text);
         json_decref(spec);
+}
+
+/* Where the key is, and not what it is. */
+static void export_with_key(void **state)
+{
+        ExportUnit export = an_export;
+        json_t *spec = NULL;
+        char *text;
+
+        (void) state;
+        export.psk_path = "/run/e.psk";
+        assert_int_equal(unit_spec_export(&export, &spec), 0);
+        text = json_dumps(spec, JSON_COMPACT);
+        assert_non_null(text);
+        assert_non_null(strstr(text, "[\"LoadCredential\",\"a(ss)\",[[\"keys.psk\",\"/run/e.psk\"],"
+                                     "[\"dh-params.pem\",\"" SENDENSE_DH_PARAMS "\"]]]"));
+        assert_non_null(strstr(text, "SENDENSE_TLS=--object tls-creds-psk,id=tls,endpoint=server,"
+                                     "dir=/run/credentials/sendense-export-7-2000.service "
+                                     "--tls-creds tls\""));
+        free(text);
+        json_decref(spec);
+        export.psk_path = "relative";
+        assert_int_equal(unit_spec_export(&export, &spec), -EINVAL);
 }
 
 static void image_calls(void **state)
@@ -253,7 +277,9 @@ static void image_calls(void **state)
 
 static void copy_call(void **state)
 {
-        const CopyUnit copy = { 7, "/run/i", "/run/o", "/x/c d" };
+        CopyUnit copy = {
+                .job = 7, .in_path = "/run/i", .out_path = "/run/o", .program = "/x/c d"
+        };
         json_t *spec = NULL;
 
         (void) state;
@@ -265,6 +291,17 @@ static void copy_call(void **state)
                           "LogExtraFields aay: SENDENSE_JOB=7\n"
                           "StandardInputFile s: /run/i\n"
                           "StandardOutputFileToTruncate s: /run/o\n"
+                          "ExecStart a(sasb): /x/c d c d no\n");
+        copy.psk_path = "/run/k";
+        assert_int_equal(unit_spec_copy(&copy, &spec), 0);
+        expect_call(spec, "[sendense-copy-7.service] fail\n"
+                          "Description s: Sendense Copy of Job 7\n"
+                          "PartOf as: sendense-job@7.target\n"
+                          "Slice s: sendense-jobs-7.slice\n"
+                          "LogExtraFields aay: SENDENSE_JOB=7\n"
+                          "StandardInputFile s: /run/i\n"
+                          "StandardOutputFileToTruncate s: /run/o\n"
+                          "LoadCredential a(ss): keys.psk /run/k\n"
                           "ExecStart a(sasb): /x/c d c d no\n");
 }
 
@@ -456,10 +493,10 @@ static void states(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(export_call), cmocka_unit_test(direct_export_is_not_cached),
-                cmocka_unit_test(image_calls), cmocka_unit_test(copy_call),
-                cmocka_unit_test(refused),     cmocka_unit_test(values),
-                cmocka_unit_test(states),
+                cmocka_unit_test(export_call),     cmocka_unit_test(direct_export_is_not_cached),
+                cmocka_unit_test(export_with_key), cmocka_unit_test(image_calls),
+                cmocka_unit_test(copy_call),       cmocka_unit_test(refused),
+                cmocka_unit_test(values),          cmocka_unit_test(states),
         };
 
         cmocka_set_message_output(CM_OUTPUT_TAP);

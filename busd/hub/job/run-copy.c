@@ -14,7 +14,9 @@
 #include "job/export-watch.h"
 #include "job/jobs.h"
 #include "log.h"
+#include "tls-psk.h"
 #include "unit/copy-unit.h"
+#include "unit/export-psk.h"
 #include "unit/progress-socket.h"
 #include "unit/unit-files.h"
 #include "unit/units.h"
@@ -23,13 +25,31 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* What the copy is told about one disk. */
-static json_t *copy_disk(const JobDisk *disk)
-{
-        char target[256];
+enum { TARGET_SIZE = 512 };
 
-        (void) snprintf(target, sizeof(target), "nbd://127.0.0.1:%" PRIu16 "/%s", disk->port,
-                        disk->export_name);
+/* Its export, with TLS if that has a key, which systemd puts beside the copy. */
+static void copy_target(const Job *job, const JobDisk *disk, char ret_target[static TARGET_SIZE])
+{
+        char unit[UNIT_NAME_SIZE], path[UNIT_FILE_PATH_SIZE];
+
+        export_unit_name(job, disk, UNIT_EXPORT_SERVICE, unit);
+        if (!export_psk_find(unit, path))
+                (void) snprintf(ret_target, TARGET_SIZE, "nbd://127.0.0.1:%" PRIu16 "/%s",
+                                disk->port, disk->export_name);
+        else
+                (void) snprintf(ret_target, TARGET_SIZE,
+                                "nbds://%s@127.0.0.1:%" PRIu16
+                                "/%s?tls-psk-file=/run/credentials/%s/" TLS_PSK_FILE,
+                                disk->export_name, disk->port, disk->export_name,
+                                copy_unit_name(job, unit));
+}
+
+/* What the copy is told about one disk. */
+static json_t *copy_disk(const Job *job, const JobDisk *disk)
+{
+        char target[TARGET_SIZE];
+
+        copy_target(job, disk, target);
         return json_pack("{s:I, s:s, s:s, s:I, s:s}", "disk_key", (json_int_t) disk->key, "source",
                          disk_text(disk, "SourceUri"), "target", target, "capacity_bytes",
                          (json_int_t) disk->capacity_bytes, "invocation_id", disk->invocation_id);
@@ -42,7 +62,7 @@ static json_t *copy_task(const Job *job)
 
         for (size_t i = 0; disks && i < job->n_disks; i++)
                 if (job_disk_takes_part(job->disks + i) &&
-                    json_array_append_new(disks, copy_disk(job->disks + i)) < 0) {
+                    json_array_append_new(disks, copy_disk(job, job->disks + i)) < 0) {
                         json_decref(disks);
                         return NULL;
                 }
@@ -131,11 +151,25 @@ static void on_started(Job *job, JobDisk *disk, int error, const char *text)
         }
 }
 
+/* The keys of all exports, for one copier. 1: there are some; 0: none. */
+static int give_keys(const Job *job, const char *copy_unit)
+{
+        char unit[UNIT_NAME_SIZE], path[UNIT_FILE_PATH_SIZE];
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < job->n_disks; i++)
+                if (job_disk_takes_part(job->disks + i))
+                        r = export_psk_add(copy_unit, export_unit_name(job, job->disks + i,
+                                                                       UNIT_EXPORT_SERVICE, unit));
+        return r < 0 ? r : export_psk_find(copy_unit, path);
+}
+
 static void start_copy(Job *job)
 {
         char unit[UNIT_NAME_SIZE], in[UNIT_FILE_PATH_SIZE], out[UNIT_FILE_PATH_SIZE];
+        char psk[UNIT_FILE_PATH_SIZE];
         CLEANUP(json_decrefp) json_t *task = copy_task(job);
-        const CopyUnit copy = {
+        CopyUnit copy = {
                 .job = job->id,
                 .in_path = in,
                 .out_path = out,
@@ -147,7 +181,12 @@ static void start_copy(Job *job)
         copy_unit_name(job, unit);
         unit_file_path(unit, UNIT_FILE_IN, in);
         unit_file_path(unit, UNIT_FILE_OUT, out);
+        unit_file_path(unit, UNIT_FILE_PSK, psk);
         r = task ? unit_files_make(unit, task) : -ENOMEM;
+        if (r >= 0)
+                r = give_keys(job, unit);
+        if (r > 0)
+                copy.psk_path = psk;
         if (r >= 0)
                 r = ticket_new(job, NULL, on_started, &ticket);
         if (r >= 0) {

@@ -15,6 +15,7 @@
 #include "log.h"
 #include "store/store-job.h"
 #include "store/store-lease.h"
+#include "unit/export-psk.h"
 #include "unit/export-unit.h"
 #include "unit/unit-files.h"
 #include "unit/units.h"
@@ -137,6 +138,8 @@ static void on_unit_started(Job *job, JobDisk *disk, int error, const char *text
 static void start_export(Job *job, JobDisk *disk)
 {
         char unit[UNIT_NAME_SIZE], path[JOB_PATH_SIZE], errors[UNIT_FILE_PATH_SIZE];
+        char psk[UNIT_FILE_PATH_SIZE];
+        const HubConfig *config = job->jobs->config;
         const ExportUnit export = {
                 .job = job->id,
                 .disk_key = disk->key,
@@ -144,8 +147,9 @@ static void start_export(Job *job, JobDisk *disk)
                 .export_name = disk->export_name,
                 .image_path = path,
                 .error_path = errors,
+                .psk_path = config->export_tls_psk ? psk : NULL,
                 .direct = disk->is_direct,
-                .memory_max = job->jobs->config->export_memory_bytes,
+                .memory_max = config->export_memory_bytes,
         };
         Ticket *ticket;
         int r;
@@ -153,8 +157,11 @@ static void start_export(Job *job, JobDisk *disk)
         export_unit_name(job, disk, UNIT_EXPORT_SERVICE, unit);
         job_image_path(job, disk, path);
         unit_file_path(unit, UNIT_FILE_ERROR, errors);
+        unit_file_path(unit, UNIT_FILE_PSK, psk);
         disk->is_exported = false;
         r = unit_files_make(unit, NULL);
+        if (r >= 0 && config->export_tls_psk)
+                r = export_psk_make(unit, disk->export_name);
         if (r >= 0)
                 r = ticket_new(job, disk, on_unit_started, &ticket);
         if (r >= 0) {

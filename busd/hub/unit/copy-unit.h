@@ -10,6 +10,7 @@
 typedef struct CopyUnit {
         uint64_t job;
         const char *in_path, *out_path; /* exist already */
+        const char *psk_path; /* NULL: no target has TLS; exists already, and holds the keys of all */
         const char *program; /* NULL for sendense-import of this build */
 } CopyUnit;
 

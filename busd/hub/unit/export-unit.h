@@ -16,6 +16,7 @@ typedef struct ExportUnit {
         uint16_t port;
         const char *export_name, *image_path;
         const char *error_path; /* exists already; qemu-nbd's words are added to it */
+        const char *psk_path; /* NULL: without TLS; exists already, and holds the key of this export */
         bool direct; /* past the page cache; only where the file system can do it */
         uint64_t memory_max; /* bytes; 0 for EXPORT_MEMORY_DEFAULT */
 } ExportUnit;

@@ -211,6 +211,10 @@ int handshake_start(sd_event *event, const HandshakeRequest *request, HandshakeD
         if (nbd_set_export_name(h->nbd, request->export_name) < 0 ||
             nbd_set_full_info(h->nbd, true) < 0)
                 return -EINVAL;
+        if (request->psk_path && (nbd_set_tls(h->nbd, LIBNBD_TLS_REQUIRE) < 0 ||
+                                  nbd_set_tls_psk_file(h->nbd, request->psk_path) < 0 ||
+                                  nbd_set_tls_username(h->nbd, request->export_name) < 0))
+                return -EINVAL;
         r = sd_event_add_time_relative(event, &h->deadline, CLOCK_MONOTONIC, request->timeout_usec,
                                        0, on_deadline, h);
         if (r >= 0)

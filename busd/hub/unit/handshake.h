@@ -15,11 +15,12 @@ typedef struct HandshakeRequest {
         uint16_t port; /* of 127.0.0.1 */
         const char *export_name; /* borrowed for the call */
         uint64_t timeout_usec;
+        const char *psk_path; /* borrowed; NULL: without TLS, else the file of the export's key */
 } HandshakeRequest;
 
 /* Once, unless it was freed first: 0 with size and description ("" when it has none), which are borrowed;
  * or a negative errno and one line: -ECONNREFUSED: nobody listens; -ETIMEDOUT: no answer in time;
- * -ECONNRESET: closed in the middle; -ENOENT: no such export; -EPROTO: not NBD. May free the handshake, and
+ * -ECONNRESET: closed in the middle; -ENOENT: no such export; -EPROTO: not NBD, or TLS that does not come about. May free the handshake, and
  * the caller must. */
 typedef void (*HandshakeDone)(int error, const char *text, uint64_t size_bytes,
                               const char *description, void *userdata);

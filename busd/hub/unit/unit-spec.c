@@ -11,6 +11,7 @@
 #include "json-cleanup.h"
 #include "names.h"
 #include "parse.h"
+#include "tls-psk.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -20,14 +21,42 @@
 
 enum { EXPORT_NAME_MAX = 255 };
 
+/* The folder where systemd puts the credentials of a unit. */
+#define CREDENTIALS_FOLDER "/run/credentials/"
+
 /* What 20-serve.conf makes arguments of. */
-static int add_export(json_t *spec, const ExportUnit *export)
+static int add_export(json_t *spec, const ExportUnit *export, const char *unit)
 {
+        char tls[UNIT_NAME_SIZE + 128] = "SENDENSE_TLS=";
+
+        if (export->psk_path)
+                (void) snprintf(tls, sizeof(tls),
+                                "SENDENSE_TLS=--object tls-creds-psk,id=tls,endpoint=server,"
+                                "dir=" CREDENTIALS_FOLDER "%s --tls-creds tls",
+                                unit);
         return unit_property(spec, "Environment", "as",
-                             json_pack("[s+,s+,s]", "SENDENSE_EXPORT_NAME=", export->export_name,
+                             json_pack("[s+,s+,s,s]", "SENDENSE_EXPORT_NAME=", export->export_name,
                                        "SENDENSE_IMAGE=", export->image_path,
                                        export->direct ? "SENDENSE_CACHE=none"
-                                                      : "SENDENSE_CACHE=writeback"));
+                                                      : "SENDENSE_CACHE=writeback",
+                                       tls));
+}
+
+/* Paths, and never the keys themselves: who may ask systemd about a unit may be anybody. */
+static int add_psk(json_t *spec, const char *path, bool is_server)
+{
+        json_t *list;
+
+        if (!path)
+                return 0;
+        list = json_pack("[[s,o]]", TLS_PSK_FILE, unit_property_path(path));
+        /* Or qemu-nbd makes a group of its own before it serves. */
+        if (is_server && json_array_append_new(list, json_pack("[s,s]", "dh-params.pem",
+                                                               SENDENSE_DH_PARAMS)) < 0) {
+                json_decref(list);
+                return -EINVAL;
+        }
+        return unit_property(spec, "LoadCredential", "a(ss)", list);
 }
 
 /* '-': that the image is missing is for qemu-nbd to say, which does it in words. */
@@ -42,6 +71,7 @@ static int spec_export_service(const ExportUnit *export, const char *socket, jso
 {
         const UnitName name = { UNIT_EXPORT_SERVICE, export->job, export->disk_key, "" };
         uint64_t memory_max = export->memory_max ?: EXPORT_MEMORY_DEFAULT;
+        char unit[UNIT_NAME_SIZE];
         CLEANUP(json_decref_p) json_t *spec = NULL;
         int r;
 
@@ -62,7 +92,11 @@ static int spec_export_service(const ExportUnit *export, const char *socket, jso
         if (r >= 0)
                 r = unit_property(spec, "MemoryMax", "t", json_integer((json_int_t) memory_max));
         if (r >= 0)
-                r = add_export(spec, export);
+                r = add_psk(spec, export->psk_path, true);
+        if (r >= 0)
+                r = unit_name_to_string(&name, unit);
+        if (r >= 0)
+                r = add_export(spec, export, unit);
         if (r >= 0)
                 *ret_spec = TAKE(spec);
         return r;
@@ -211,6 +245,8 @@ int unit_spec_copy(const CopyUnit *copy, json_t **ret_spec)
                 r = unit_property_job(spec, UNIT_IMPORT_SERVICE, copy->job, 0);
         if (r >= 0)
                 r = unit_property_files(spec, copy->in_path, copy->out_path);
+        if (r >= 0)
+                r = add_psk(spec, copy->psk_path, false);
         if (r >= 0)
                 r = unit_property_command(spec, program, NULL);
         if (r >= 0)

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A key that two ends of a TLS connection share beforehand, under a name, as GnuTLS reads it from a file: a line "NAME:HEX".
+ * The hub makes one for each export, whose name is the key's. A line is a secret: kept in few places, wiped after use.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* What qemu-nbd wants the file to be called; so the credential is, too. */
+#define TLS_PSK_FILE "keys.psk"
+
+enum {
+        TLS_PSK_KEY_BYTES = 32,
+        TLS_PSK_KEY_SIZE = 2 * TLS_PSK_KEY_BYTES + 1, /* as text */
+        TLS_PSK_NAME_SIZE = 129,
+        TLS_PSK_LINE_SIZE = TLS_PSK_NAME_SIZE + TLS_PSK_KEY_SIZE + 1,
+};
+
+/* a-z, 0-9 and '-', at least one: it stands in URIs and in that line as it is. */
+bool tls_psk_name_is_fine(const char *name);
+
+/* 64 digits of 0-9 and a-f. */
+bool tls_psk_key_is_fine(const char *key);
+
+/* "NAME:HEX\n" of a new random key. -EINVAL: no such name. */
+int tls_psk_make_line(const char *name, char ret_line[static TLS_PSK_LINE_SIZE]);
