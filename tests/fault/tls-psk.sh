@@ -17,8 +17,8 @@ start sealed || fail "a backup starts" "$ANSWER"
 ok "it copies" wait_state copying || diag "$(job_state): $(job_error)"
 files=/run/sendense/units
 is "$(hub bash -c "stat -c '%a %U' $files/*.psk" | sort | uniq -c | tr -s ' ')" " 3 600 sendense" "two exports and the copy have keys, for the hub alone to read"
-is "$(hub bash -c "cat $files/sendense-export-*.psk" | sort)" "$(hub bash -c "cat $files/sendense-copy-*.psk" | sort)" "the copy has the keys of both"
-hub bash -c "cut -d: -f2 $files/sendense-copy-*.psk" >"$TEST_TMP/keys"
+is "$(hub bash -c "cat $files/sendense-export-*.psk" | sort)" "$(hub bash -c "cat $files/sendense-import-*.psk" | sort)" "the copy has the keys of both"
+hub bash -c "cut -d: -f2 $files/sendense-import-*.psk" >"$TEST_TMP/keys"
 is "$(sort -u "$TEST_TMP/keys" | wc -l)" 2 "which are different"
 
 hub install -m 600 /dev/stdin /root/strange.psk <<<"strange:$(printf '%064d' 7)"
@@ -29,7 +29,7 @@ while IFS=$'\t' read -r key port name; do
     like "$(hub nbdinfo "nbd://127.0.0.1:$port/$name" 2>&1)" 'Operation not supported|not permitted' "nor look at it"
     unlike "$(hub timeout 20 nbdinfo "nbds://strange@127.0.0.1:$port/$name?tls-psk-file=/root/strange.psk" 2>&1)" 'export-size' "nor with another key"
     if [ -n "$previous" ]; then
-        unlike "$(hub timeout 20 nbdinfo "nbds://$previous@127.0.0.1:$port/$name?tls-psk-file=$files/sendense-copy-$JOB.service.psk" 2>&1)" 'export-size' \
+        unlike "$(hub timeout 20 nbdinfo "nbds://$previous@127.0.0.1:$port/$name?tls-psk-file=$files/sendense-import-$JOB.service.psk" 2>&1)" 'export-size' \
             "nor with that of another disk of the job"
     fi
     like "$(hub nbdinfo "$uri=$files/sendense-export-$JOB-$key.service.psk" 2>&1)" 'with TLS' "with its key he can"
@@ -52,7 +52,7 @@ ok "and its exports answer it" answered
 # Where the key is not.
 in_hub 'for p in /proc/[0-9]*; do cat "$p/cmdline" "$p/environ" 2>/dev/null | tr "\0" "\n"; done' >"$TEST_TMP/processes"
 in_hub 'journalctl --sync; journalctl --quiet -o export' >"$TEST_TMP/journal"
-in_hub 'systemctl show "sendense-export-*" "sendense-copy-*"; cat /run/systemd/transient/sendense-*' >"$TEST_TMP/units"
+in_hub 'systemctl show "sendense-export-*" "sendense-import-*"; cat /run/systemd/transient/sendense-*' >"$TEST_TMP/units"
 in_hub 'mariadb-dump --skip-extended-insert sendense' >"$TEST_TMP/database"
 for place in processes journal units database; do
     ok "$place: something was looked at" test -s "$TEST_TMP/$place"
