@@ -40,7 +40,7 @@ ok 'a private one serves a person' sh -c "jq -nc --argjson v '$vcenter' '{vcente
 vsphere test '.vcenter.port = 1'
 refused VCenterUnreachable 'port 443 open' 'nobody listens'
 vsphere test '.vcenter.host = "no such/host"'
-refused InvalidArgument 'no name and no address' 'a host that is none'
+refused InvalidArgument 'must be a name or an address' 'a host that is none'
 vsphere test '.vcenter.ca_file = "/etc/ssl/certs/ca-certificates.crt"'
 refused CertificateInvalid 'unable to get local issuer.*pin its SHA-256 [0-9A-F:]*' 'another CA'
 vsphere test '.vcenter.ca_file = "/nowhere"'
