@@ -6,6 +6,7 @@
 
 #include "cleanup.h"
 #include "log.h"
+#include "session.h"
 #include "vsphere/cbt.h"
 #include "vsphere/login-spec.h"
 
@@ -166,5 +167,8 @@ int changes_ask(CopySpec *spec, int cancel_fd, Failure *failure)
         }
         if (r < 0)
                 return failure_set(failure, r, error.name ?: FAILURE_SOURCE, 0, "%s", error.text);
-        return ask_all(spec, v, failure);
+        r = ask_all(spec, v, failure);
+        if (r >= 0)
+                session_lend(spec->vcenter, &login, TAKE(v));
+        return r;
 }

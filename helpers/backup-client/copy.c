@@ -277,12 +277,16 @@ static int make_results(const Copy *copy, json_t **ret_disks)
 int copy_disks(const CopySpec *spec, int signal_fd, json_t **ret_disks, Failure *failure)
 {
         CLEANUP(copy_done) Copy copy = { .spec = spec, .failure = failure, .signal_fd = signal_fd };
+        size_t n_first, n_slots;
+        unsigned n_connections;
         int r;
 
         announcer_init(&copy.announcer, spec->progress, spec->job);
         r = prepare(&copy);
-        if (r >= 0)
-                r = preflight_check(copy.disks, copy.n_disks, signal_fd, failure);
+        if (r >= 0) {
+                share(&copy, &n_first, &n_connections, &n_slots);
+                r = preflight_check(copy.disks, copy.n_disks, n_first, signal_fd, failure);
+        }
         if (r >= 0)
                 r = run(&copy);
         if (r < 0)

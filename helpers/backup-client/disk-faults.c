@@ -69,6 +69,11 @@ static void on_opened(void *userdata, int error)
         disk->source_opened = error >= 0;
 }
 
+void disk_has_source(Disk *disk)
+{
+        on_opened(disk, 0);
+}
+
 void disk_break_source(Disk *disk, int error)
 {
         if (disk->source_state != SOURCE_OPEN)

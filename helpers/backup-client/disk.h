@@ -78,6 +78,9 @@ typedef struct Disk {
 int disk_init(Disk *disk, const CopySpec *spec, const DiskSpec *what, Failure *failure);
 void disk_done(Disk *disk);
 
+/* Somebody has opened its source already, and looked at it. */
+void disk_has_source(Disk *disk);
+
 /* Begins, with that much of the budget. workers are needed when there are to be digests. */
 int disk_start(Disk *disk, unsigned n_connections, size_t n_slots, HashWorkers *workers);
 

@@ -63,14 +63,18 @@ static int complain(const Disk *disk, int error, const char *name, const char *r
                            disk->disk->disk_key, role, text);
 }
 
-static int look_at_source(Disk *disk, int signal_fd, uint64_t *ret_size)
+/* One that is wanted at once stays open. */
+static int look_at_source(Disk *disk, bool keep, int signal_fd, uint64_t *ret_size)
 {
         int r;
 
         r = preflight_open_source(disk->source, signal_fd);
         if (r >= 0)
                 *ret_size = disk->source->size_bytes;
-        disk->source->ops->close(disk->source);
+        if (r >= 0 && keep)
+                disk_has_source(disk);
+        else
+                disk->source->ops->close(disk->source);
         return r < 0 ? complain(disk, r, disk->source->error_name ?: FAILURE_SOURCE, "source",
                                 disk->source->error)
                      : 0;
@@ -139,7 +143,7 @@ int preflight_judge(const PreflightSize *sizes, size_t n, const char *role, Fail
         return 0;
 }
 
-int preflight_check(Disk *disks, size_t n_disks, int signal_fd, Failure *failure)
+int preflight_check(Disk *disks, size_t n_disks, size_t n_keep, int signal_fd, Failure *failure)
 {
         _cleanup_free_ PreflightSize *sources = calloc(n_disks, sizeof(*sources));
         _cleanup_free_ PreflightSize *targets = calloc(n_disks, sizeof(*targets));
@@ -151,7 +155,7 @@ int preflight_check(Disk *disks, size_t n_disks, int signal_fd, Failure *failure
                 sources[i] = targets[i] =
                                 (PreflightSize){ .disk_key = disks[i].disk->disk_key,
                                                  .capacity_bytes = disks[i].disk->capacity_bytes };
-                r = look_at_source(&disks[i], signal_fd, &sources[i].found_bytes);
+                r = look_at_source(&disks[i], i < n_keep, signal_fd, &sources[i].found_bytes);
                 if (r >= 0)
                         r = look_at_target(&disks[i], signal_fd, &targets[i].found_bytes);
         }

@@ -13,8 +13,9 @@ typedef struct PreflightSize {
         uint64_t capacity_bytes, found_bytes;
 } PreflightSize;
 
-/* Opens and closes them one after the other. signal_fd: who cancels. 0, or negative with failure set. */
-int preflight_check(Disk *disks, size_t n_disks, int signal_fd, Failure *failure);
+/* Opens them one after the other. The sources of the first n_keep disks, which are started at once, stay open; all else is
+ * closed again. signal_fd: who cancels. 0, or negative with failure set. */
+int preflight_check(Disk *disks, size_t n_disks, size_t n_keep, int signal_fd, Failure *failure);
 
 /* Opens one, and waits until it answers. source->error says why not. -ECANCELED. */
 int preflight_open_source(Source *source, int signal_fd);

@@ -61,6 +61,28 @@ struct SessionUser {
 static Session *current;
 static const char *password_file;
 
+static struct {
+        const json_t *vcenter;
+        LoginSpec login;
+        VSphere *vsphere;
+} lent;
+
+void session_lend(const json_t *vcenter, LoginSpec *login, VSphere *vsphere)
+{
+        session_drop();
+        lent.vcenter = vcenter;
+        lent.login = *login;
+        lent.vsphere = vsphere;
+        *login = (LoginSpec){};
+}
+
+void session_drop(void)
+{
+        lent.vsphere = vsphere_close(lent.vsphere);
+        login_spec_done(&lent.login);
+        lent.vcenter = NULL;
+}
+
 void session_set_password_file(const char *path)
 {
         password_file = path;
@@ -120,12 +142,14 @@ static void publish(Session *session, int r, const VSphereError *error)
         tell_users(session);
 }
 
-/* Without the lock. */
+/* Without the lock. One that was taken over counts as a new one, once. */
 static int log_in(Session *session, VSphereError *error)
 {
         VSphereLogin login = session->spec.login;
 
         login.cancel_fd = session->cancel_fd;
+        if (session->vsphere && session->generation == 0)
+                return 0;
         return session->vsphere ? vsphere_again(session->vsphere, error)
                                 : vsphere_open(&login, &session->vsphere, error);
 }
@@ -196,6 +220,7 @@ static int start_thread(Session *session)
 
 static void free_parts(Session *session)
 {
+        session->vsphere = vsphere_close(session->vsphere);
         forget_cookie(session);
         cleanup_close_p(&session->cancel_fd);
         login_spec_done(&session->spec);
@@ -213,7 +238,12 @@ static int session_make(const json_t *vcenter, Session **ret_session, Failure *f
         session->vcenter = vcenter;
         session->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         r = session->cancel_fd < 0 ? -errno : 0;
-        if (r >= 0) {
+        if (r >= 0 && lent.vsphere && lent.vcenter == vcenter) {
+                session->spec = lent.login;
+                lent.login = (LoginSpec){};
+                session->vsphere = TAKE(lent.vsphere);
+                vsphere_set_cancel(session->vsphere, session->cancel_fd);
+        } else if (r >= 0) {
                 r = login_spec_read(vcenter, password_file, &session->spec, &error);
                 if (r < 0)
                         r = failure_set(failure, -EINVAL, error.name ?: FAILURE_INVALID, 0, "%s",

@@ -14,8 +14,10 @@
 
 #include "cleanup.h"
 
+typedef struct LoginSpec LoginSpec;
 typedef struct Secret Secret;
 typedef struct SessionUser SessionUser;
+typedef struct VSphere VSphere;
 
 enum {
         SESSION_ERROR_SIZE = 400,
@@ -27,6 +29,11 @@ void session_set_password_file(const char *path);
 /* Joins the task's session, made of the spec's "vcenter" by the first who comes. Nothing is sent yet. -EINVAL
  * with failure set when there is no such object or its password cannot be read. */
 int session_join(const json_t *vcenter, SessionUser **ret_user, Failure *failure);
+
+/* The login of whoever asked vCenter before the copy: the first who joins takes it over, with its session. Both are taken.
+ * session_drop() ends it when nobody has joined. */
+void session_lend(const json_t *vcenter, LoginSpec *login, VSphere *vsphere);
+void session_drop(void);
 
 /* The last one logs out. NULL in, NULL out. */
 SessionUser *session_leave(SessionUser *user);

@@ -8,6 +8,7 @@
 #include "copy.h"
 #include "failure.h"
 #include "log.h"
+#include "session.h"
 #include "spec.h"
 #include "verb-end.h"
 #include "verbs.h"
@@ -117,6 +118,7 @@ int verb_copy(int argc, char *argv[])
         }
         log_open("sendense-backup-client");
         r = copy(&spec, &disks, &failure);
+        session_drop();
         if (r < 0)
                 (void) failure_set(&failure, r, FAILURE_OTHER, 0, "%s", strerror(-r));
         return verb_end(spec.job,

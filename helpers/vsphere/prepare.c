@@ -9,6 +9,7 @@
 #include "text.h"
 #include "utf8.h"
 #include "vsphere/snapshot.h"
+#include "vsphere/task.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -194,19 +195,37 @@ static int enable_cbt(VSphere *v, const VSphereRef *ref, Take *take, VSphereErro
         return read_again(v, ref, take, error);
 }
 
+static bool must_be_cleared(const Take *take)
+{
+        const SnapshotChoice choice = { .name = take->name, .prefix = take->leftover_prefix };
+
+        for (size_t i = 0; i < take->vm.n_snapshots; i++)
+                if (snapshot_is_chosen(&choice, take->vm.snapshots[i].name))
+                        return true;
+        return take->vm.consolidation_needed;
+}
+
+/* What the VM is when nobody is at work on its snapshots. */
+static int look(VSphere *v, const VSphereRef *vm, Take *take, VSphereError *error)
+{
+        int r;
+
+        r = task_wait_for_snapshots(v, vm, error);
+        if (r >= 0 || vsphere_error_is_fault(error, "ManagedObjectNotFound"))
+                r = read_again(v, vm, take, error);
+        return r < 0 ? r : check_vm(take, error);
+}
+
 int take_prepare(VSphere *v, const VSphereRef *vm, Take *take, VSphereError *error)
 {
         int r;
 
-        r = read_again(v, vm, take, error);
-        if (r >= 0)
-                r = check_vm(take, error);
-        if (r >= 0)
+        r = look(v, vm, take, error);
+        if (r >= 0 && must_be_cleared(take)) {
                 r = clear(v, vm, take, error);
-        if (r >= 0)
-                r = read_again(v, vm, take, error);
-        if (r >= 0)
-                r = check_vm(take, error);
+                if (r >= 0)
+                        r = look(v, vm, take, error);
+        }
         if (r >= 0)
                 r = check_wanted(take, error);
         if (r >= 0)

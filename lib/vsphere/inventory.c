@@ -294,13 +294,16 @@ int inventory_read(VSphere *v, const VSphereRef *ref, VSphereVm *ret_vm, VSphere
         CLEANUP(properties_free_p) Properties *found = NULL;
         CLEANUP(paths_done) Paths paths = {};
         CLEANUP(vm_done) VSphereVm vm = {};
+        size_t at = 0;
         int r;
 
-        r = properties_of(v, ref, vm_paths, ELEMENTSOF(vm_paths), &found, error);
+        r = properties_and_parents(v, ref, vm_paths, ELEMENTSOF(vm_paths), &found, &at, error);
         if (r < 0 && vsphere_error_is_fault(error, "ManagedObjectNotFound"))
                 return vsphere_error_prefix(error, BUS_ERROR_VM_MISSING, "the VM is gone");
         if (r >= 0)
-                r = read_vm(v, found, 0, &paths, &vm, error);
+                r = paths_take(&paths, found, error);
+        if (r >= 0)
+                r = read_vm(v, found, at, &paths, &vm, error);
         if (r < 0)
                 return r;
         *ret_vm = vm;

@@ -35,9 +35,10 @@ static const PathNode *find(const Paths *paths, const VSphereRef *ref)
         return NULL;
 }
 
-static int add(Paths *paths, const VSphereRef *ref, const Properties *found, VSphereError *error)
+static int add(Paths *paths, const VSphereRef *ref, const Properties *found, size_t i,
+               VSphereError *error)
 {
-        const char *name = properties_text(found, 0, "name");
+        const char *name = properties_text(found, i, "name");
         PathNode node = { .ref = *ref }, *larger;
 
         if (paths->n_nodes >= NODES_MAX)
@@ -46,14 +47,29 @@ static int add(Paths *paths, const VSphereRef *ref, const Properties *found, VSp
         if (!larger)
                 return vsphere_error_errno(error, -ENOMEM, "Cannot read a folder");
         paths->nodes = larger;
-        if (!properties_reference(found, 0, "parent", &node.parent))
-                (void) properties_reference(found, 0, "parentFolder", &node.parent);
+        if (!properties_reference(found, i, "parent", &node.parent))
+                (void) properties_reference(found, i, "parentFolder", &node.parent);
         node.name = strndup(name ? name : "?", 255);
         if (!node.name)
                 return vsphere_error_errno(error, -ENOMEM, "Cannot read a folder");
         utf8_make_line(node.name);
         paths->nodes[paths->n_nodes++] = node;
         return 0;
+}
+
+/* One without a name is asked for by itself: then vCenter says why. */
+int paths_take(Paths *paths, const Properties *found, VSphereError *error)
+{
+        int r = 0;
+
+        for (size_t i = 0; i < properties_count(found) && r >= 0; i++) {
+                const VSphereRef *ref = properties_ref(found, i);
+
+                if ((strcmp(ref->type, "Folder") == 0 || strcmp(ref->type, "Datacenter") == 0) &&
+                    properties_text(found, i, "name") && !find(paths, ref))
+                        r = add(paths, ref, found, i, error);
+        }
+        return r;
 }
 
 static int get(Paths *paths, VSphere *v, const VSphereRef *ref, PathNode *ret_node,
@@ -68,7 +84,7 @@ static int get(Paths *paths, VSphere *v, const VSphereRef *ref, PathNode *ret_no
         if (!known) {
                 r = properties_of(v, ref, names, n_names, &found, error);
                 if (r >= 0)
-                        r = add(paths, ref, found, error);
+                        r = add(paths, ref, found, 0, error);
                 if (r < 0)
                         return r;
                 known = &paths->nodes[paths->n_nodes - 1];

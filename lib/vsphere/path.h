@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "vsphere/properties.h"
 #include "vsphere/session.h"
 
 typedef struct PathNode {
@@ -18,6 +19,9 @@ typedef struct Paths {
 } Paths;
 
 void paths_done(Paths *paths);
+
+/* Takes the folders and datacenters of an answer, so that they need not be asked for. */
+int paths_take(Paths *paths, const Properties *found, VSphereError *error);
 
 /* The path of an object of that name below parent, and that of the datacenter above it (empty when there is
  * none). Both are the caller's. */

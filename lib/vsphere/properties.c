@@ -2,29 +2,13 @@
 /*
  * The property collector (see properties.h).
  */
-#include "vsphere/properties.h"
+#include "vsphere/properties-internal.h"
 
 #include "bus/bus-error.h"
 #include "cleanup.h"
 
 #include <errno.h>
 #include <string.h>
-
-enum {
-        BEGINNINGS_MAX = 4, /* of a walk whose session dies again and again */
-};
-
-typedef struct Object {
-        VSphereRef ref;
-        const XmlNode *node;
-} Object;
-
-struct Properties {
-        XmlDocument *document;
-        Object *objects;
-        size_t n_objects;
-        const char *token; /* in the document */
-};
 
 Properties *properties_free(Properties *properties)
 {
@@ -108,9 +92,8 @@ static int take_objects(Properties *properties, const XmlNode *returnval)
         return 0;
 }
 
-/* 1: the session has died, in the form that is no fault. */
-static int retrieve(VSphere *v, const char *method, const char *arguments, Properties **ret,
-                    VSphereError *error)
+int properties_retrieve(VSphere *v, const char *method, const char *arguments, Properties **ret,
+                        VSphereError *error)
 {
         CLEANUP(properties_free_p) Properties *properties = calloc(1, sizeof(Properties));
         const XmlNode *answer, *returnval;
@@ -138,24 +121,60 @@ static int retrieve(VSphere *v, const char *method, const char *arguments, Prope
         return 0;
 }
 
-static void put_paths(FILE *f, const char *type, const char *const *paths, size_t n_paths)
+static void put_set(FILE *f, const char *type, const char *const *paths, size_t n_paths)
 {
-        (void) fprintf(f,
-                       "<specSet xsi:type=\"PropertyFilterSpec\"><propSet "
-                       "xsi:type=\"PropertySpec\"><type>%s</type>",
-                       type);
+        (void) fprintf(f, "<propSet xsi:type=\"PropertySpec\"><type>%s</type>", type);
         for (size_t i = 0; i < n_paths; i++)
                 (void) fprintf(f, "<pathSet>%s</pathSet>", paths[i]);
         (void) fputs("</propSet>", f);
 }
 
-static void put_object(FILE *f, const VSphereRef *ref)
+void properties_put_paths(FILE *f, const char *type, const char *const *paths, size_t n_paths)
+{
+        (void) fputs("<specSet xsi:type=\"PropertyFilterSpec\">", f);
+        put_set(f, type, paths, n_paths);
+}
+
+void properties_put_object(FILE *f, const VSphereRef *ref)
 {
         (void) fputs("<objectSet xsi:type=\"ObjectSpec\"><obj type=\"", f);
         xml_put(f, ref->type);
         (void) fputs("\">", f);
         xml_put(f, ref->value);
         (void) fputs("</obj>", f);
+}
+
+/* With one new login when the session has died in the form that is no fault. */
+static int retrieve_again(VSphere *v, const char *arguments, Properties **ret, VSphereError *error)
+{
+        int r;
+
+        r = properties_retrieve(v, "RetrievePropertiesEx", arguments, ret, error);
+        if (r <= 0)
+                return r;
+        r = vsphere_again(v, error);
+        if (r >= 0)
+                r = properties_retrieve(v, "RetrievePropertiesEx", arguments, ret, error);
+        if (r > 0)
+                r = vsphere_error_set(error, BUS_ERROR_VCENTER_SESSION,
+                                      "vCenter forgets each new session at once");
+        return r;
+}
+
+static int no_memory(VSphereError *error)
+{
+        return vsphere_error_errno(error, -ENOMEM, "Cannot read properties");
+}
+
+/* Asks what was written into f, whose text is *arguments. */
+static int finish(VSphere *v, FILE *f, char **arguments, Properties **ret, VSphereError *error)
+{
+        int r;
+
+        if (fclose(f) != 0)
+                return no_memory(error);
+        r = retrieve_again(v, *arguments, ret, error);
+        return r < 0 || *ret ? r : no_memory(error);
 }
 
 int properties_of(VSphere *v, const VSphereRef *ref, const char *const *paths, size_t n_paths,
@@ -168,24 +187,13 @@ int properties_of(VSphere *v, const VSphereRef *ref, const char *const *paths, s
         int r;
 
         if (!f)
-                return vsphere_error_errno(error, -errno, "Cannot read properties");
-        put_paths(f, ref->type, paths, n_paths);
-        put_object(f, ref);
+                return no_memory(error);
+        properties_put_paths(f, ref->type, paths, n_paths);
+        properties_put_object(f, ref);
         (void) fputs("</objectSet></specSet><options/>", f);
-        if (fclose(f) != 0)
-                return vsphere_error_errno(error, -ENOMEM, "Cannot read properties");
-
-        r = retrieve(v, "RetrievePropertiesEx", arguments, &properties, error);
-        if (r > 0) {
-                r = vsphere_again(v, error);
-                if (r >= 0)
-                        r = retrieve(v, "RetrievePropertiesEx", arguments, &properties, error);
-                if (r > 0)
-                        r = vsphere_error_set(error, BUS_ERROR_VCENTER_SESSION,
-                                              "vCenter forgets each new session at once");
-        }
-        if (r < 0 || !properties)
-                return r < 0 ? r : vsphere_error_errno(error, -ENOMEM, "Cannot read properties");
+        r = finish(v, f, &arguments, &properties, error);
+        if (r < 0)
+                return r;
         if (properties->n_objects != 1 || properties->token ||
             strcmp(properties->objects[0].ref.value, ref->value) != 0)
                 return vsphere_error_set(error, BUS_ERROR_NOT_FOUND,
@@ -195,145 +203,93 @@ int properties_of(VSphere *v, const VSphereRef *ref, const char *const *paths, s
         return 0;
 }
 
-static int create_view(VSphere *v, const PropertiesWalk *walk, VSphereRef *ret_view,
-                       VSphereError *error)
+static const Object *find_object(const Properties *properties, const VSphereRef *ref)
 {
-        CLEANUP(xml_free_p) XmlDocument *document = NULL;
+        for (size_t i = 0; i < properties->n_objects; i++)
+                if (strcmp(properties->objects[i].ref.value, ref->value) == 0 &&
+                    strcmp(properties->objects[i].ref.type, ref->type) == 0)
+                        return &properties->objects[i];
+        return NULL;
+}
+
+/* ref itself, and each that its property names: an answer without them says nothing. */
+static bool has_all_behind(const Properties *properties, const VSphereRef *ref, const char *edge)
+{
+        const Object *from = find_object(properties, ref);
+        const XmlNode *list;
+
+        if (!from)
+                return false;
+        list = properties_value(properties, (size_t) (from - properties->objects), edge);
+        for (const XmlNode *node = xml_child(list, NULL); node; node = xml_next(node, NULL)) {
+                VSphereRef one;
+
+                if (soap_reference(node, &one) < 0 || !find_object(properties, &one))
+                        return false;
+        }
+        return true;
+}
+
+int properties_and_parents(VSphere *v, const VSphereRef *ref, const char *const *paths,
+                           size_t n_paths, Properties **ret, size_t *ret_at, VSphereError *error)
+{
+        static const char *const of_parents[] = { "name", "parent" };
+        CLEANUP(properties_free_p) Properties *properties = NULL;
         _cleanup_free_ char *arguments = NULL;
-        const XmlNode *answer;
+        const Object *found;
         size_t size = 0;
         FILE *f = open_memstream(&arguments, &size);
         int r;
 
         if (!f)
-                return vsphere_error_errno(error, -errno, "Cannot make a view");
-        (void) fputs("<container type=\"", f);
-        xml_put(f, walk->root->type);
-        (void) fputs("\">", f);
-        xml_put(f, walk->root->value);
-        (void) fprintf(f, "</container><type>%s</type><recursive>true</recursive>", walk->type);
-        if (fclose(f) != 0)
-                return vsphere_error_errno(error, -ENOMEM, "Cannot make a view");
-        r = vsphere_call(v,
-                         &(VSphereCall){ .method = "CreateContainerView",
-                                         .self = vsphere_object(v, VSPHERE_VIEW_MANAGER),
-                                         .arguments = arguments },
-                         &document, &answer, error);
-        if (r >= 0 && soap_reference(xml_child(answer, "returnval"), ret_view) < 0)
-                r = vsphere_error_set(error, BUS_ERROR_FAILED,
-                                      "vCenter makes a view without a name");
-        return r;
+                return no_memory(error);
+        properties_put_paths(f, ref->type, paths, n_paths);
+        put_set(f, "Folder", of_parents, ELEMENTSOF(of_parents));
+        put_set(f, "Datacenter", of_parents, ELEMENTSOF(of_parents));
+        properties_put_object(f, ref);
+        (void) fputs("<skip>false</skip><selectSet xsi:type=\"TraversalSpec\"><name>up</name>"
+                     "<type>ManagedEntity</type><path>parent</path><skip>false</skip>"
+                     "<selectSet xsi:type=\"SelectionSpec\"><name>up</name></selectSet></selectSet>"
+                     "</objectSet></specSet><options/>",
+                     f);
+        r = finish(v, f, &arguments, &properties, error);
+        if (r < 0)
+                return r;
+        found = find_object(properties, ref);
+        if (found) {
+                *ret_at = (size_t) (found - properties->objects);
+                *ret = TAKE(properties);
+                return 0;
+        }
+        *ret_at = 0; /* it comes in parts, of which this is none */
+        return properties_of(v, ref, paths, n_paths, ret, error);
 }
 
-static void destroy_view(VSphere *v, const VSphereRef *view)
+int properties_behind(VSphere *v, const VSphereRef *ref, const char *edge, const char *type,
+                      const char *const *paths, size_t n_paths, Properties **ret,
+                      VSphereError *error)
 {
-        CLEANUP(xml_free_p) XmlDocument *document = NULL;
-        const XmlNode *answer;
-        VSphereError error = {};
-
-        (void) vsphere_call(v, &(VSphereCall){ .method = "DestroyView", .self = view }, &document,
-                            &answer, &error);
-}
-
-static int first_page(VSphere *v, const PropertiesWalk *walk, const VSphereRef *view,
-                      Properties **ret, VSphereError *error)
-{
+        CLEANUP(properties_free_p) Properties *properties = NULL;
         _cleanup_free_ char *arguments = NULL;
         size_t size = 0;
         FILE *f = open_memstream(&arguments, &size);
+        int r;
 
         if (!f)
-                return vsphere_error_errno(error, -errno, "Cannot read properties");
-        put_paths(f, walk->type, walk->paths, walk->n_paths);
-        put_object(f, view);
+                return no_memory(error);
+        properties_put_paths(f, ref->type, &edge, 1);
+        put_set(f, type, paths, n_paths);
+        properties_put_object(f, ref);
         (void) fprintf(f,
-                       "<skip>true</skip><selectSet xsi:type=\"TraversalSpec\"><type>%s</type>"
-                       "<path>view</path><skip>false</skip></selectSet></objectSet></specSet>"
-                       "<options><maxObjects>%u</maxObjects></options>",
-                       view->type, (unsigned) PROPERTIES_PAGE);
-        if (fclose(f) != 0)
-                return vsphere_error_errno(error, -ENOMEM, "Cannot read properties");
-        return retrieve(v, "RetrievePropertiesEx", arguments, ret, error);
-}
-
-static int next_page(VSphere *v, const char *token, Properties **ret, VSphereError *error)
-{
-        _cleanup_free_ char *arguments = NULL;
-        size_t size = 0;
-        FILE *f = open_memstream(&arguments, &size);
-
-        if (!f)
-                return vsphere_error_errno(error, -errno, "Cannot read properties");
-        (void) fputs("<token>", f);
-        xml_put(f, token);
-        (void) fputs("</token>", f);
-        if (fclose(f) != 0)
-                return vsphere_error_errno(error, -ENOMEM, "Cannot read properties");
-        return retrieve(v, "ContinueRetrievePropertiesEx", arguments, ret, error);
-}
-
-/* All pages of one view. 1: a session was lost. */
-static int walk_view(VSphere *v, const PropertiesWalk *walk, const VSphereRef *view,
-                     VSphereError *error)
-{
-        CLEANUP(properties_free_p) Properties *page = NULL;
-        size_t n_objects = 0;
-        int r;
-
-        r = first_page(v, walk, view, &page, error);
-        for (unsigned i = 0; r == 0 && page; i++) {
-                Properties *next = NULL;
-
-                n_objects += page->n_objects;
-                if (i > PROPERTIES_PAGES_MAX || n_objects > PROPERTIES_OBJECTS_MAX)
-                        return vsphere_error_set(error, BUS_ERROR_FAILED,
-                                                 "vCenter has more than %u objects, or answers "
-                                                 "without an end",
-                                                 (unsigned) PROPERTIES_OBJECTS_MAX);
-                r = walk->on_page(walk->userdata, page, error);
-                if (r != 0)
-                        return r < 0 ? r : 0;
-                if (!page->token || *page->token == '\0')
-                        return 0;
-                r = next_page(v, page->token, &next, error);
-                if (r == 0) {
-                        (void) properties_free(page);
-                        page = next;
-                }
-        }
-        return r;
-}
-
-/* View and token die with their session, and a new one knows neither: whether that is why. */
-static bool is_void(VSphere *v, unsigned generation, int r, VSphereError *error)
-{
-        if (r == 1)
-                return vsphere_again(v, error) >= 0;
-        return r != -ECANCELED && (generation != vsphere_generation(v) ||
-                                   vsphere_error_is_fault(error, "ManagedObjectNotFound") ||
-                                   vsphere_error_is_fault(error, "InvalidArgument"));
-}
-
-int properties_walk(VSphere *v, const PropertiesWalk *walk, VSphereError *error)
-{
-        for (unsigned i = 0;; i++) {
-                VSphereRef view;
-                unsigned generation;
-                int r;
-
-                if (walk->on_begin)
-                        walk->on_begin(walk->userdata);
-                r = create_view(v, walk, &view, error);
-                if (r < 0)
-                        return r;
-                generation = vsphere_generation(v);
-                r = walk_view(v, walk, &view, error);
-                if (r != 0 && i < BEGINNINGS_MAX && is_void(v, generation, r, error))
-                        continue;
-                if (generation == vsphere_generation(v))
-                        destroy_view(v, &view);
-                return r > 0 ? vsphere_error_set(error, BUS_ERROR_VCENTER_SESSION,
-                                                 "vCenter forgets each new session at once")
-                             : r;
-        }
+                       "<skip>false</skip><selectSet xsi:type=\"TraversalSpec\"><type>%s</type>"
+                       "<path>%s</path><skip>false</skip></selectSet></objectSet></specSet>"
+                       "<options/>",
+                       ref->type, edge);
+        r = finish(v, f, &arguments, &properties, error);
+        if (r < 0)
+                return error->fault[0] == '\0' ? r : 1;
+        if (properties->token || !has_all_behind(properties, ref, edge))
+                return 1;
+        *ret = TAKE(properties);
+        return 0;
 }

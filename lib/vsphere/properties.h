@@ -20,6 +20,17 @@ typedef struct Properties Properties;
 int properties_of(VSphere *v, const VSphereRef *ref, const char *const *paths, size_t n_paths,
                   Properties **ret, VSphereError *error);
 
+/* The same, and names and parents of the folders and datacenters above it, as far as vCenter shows them in the same answer:
+ * then there are more objects, and *ret_at says which one is ref. */
+int properties_and_parents(VSphere *v, const VSphereRef *ref, const char *const *paths,
+                           size_t n_paths, Properties **ret, size_t *ret_at, VSphereError *error);
+
+/* Reads the property edge of ref, and paths of all objects, of that type, that it names; ref is one of the objects. 1: vCenter
+ * does not give all of them together; they must be asked for one by one. */
+int properties_behind(VSphere *v, const VSphereRef *ref, const char *edge, const char *type,
+                      const char *const *paths, size_t n_paths, Properties **ret,
+                      VSphereError *error);
+
 /* Reads paths of all objects of a type below root, page by page: on_page is called for each page and returns 0,
  * a negative errno with error set, or 1 to stop. After a session that died in between it begins anew, with
  * on_begin first. */

@@ -273,6 +273,12 @@ VSphere *vsphere_close(VSphere *v)
         return NULL;
 }
 
+void vsphere_set_cancel(VSphere *v, int cancel_fd)
+{
+        v->login.cancel_fd = cancel_fd;
+        v->transport.cancel_fd = cancel_fd;
+}
+
 int vsphere_again(VSphere *v, VSphereError *error)
 {
         log_out(v);

@@ -47,6 +47,9 @@ bool vsphere_is_vcenter(const VSphere *v); /* false: a single host */
  * one after each new login. */
 const char *vsphere_cookie(const VSphere *v);
 
+/* From now on that descriptor, when it is readable, ends every call. */
+void vsphere_set_cancel(VSphere *v, int cancel_fd);
+
 /* Ends the session and begins another: after an HTTP 401, say. */
 int vsphere_again(VSphere *v, VSphereError *error);
 

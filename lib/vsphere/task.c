@@ -111,24 +111,38 @@ static bool is_about_snapshots(const char *what)
         return what && (strcasestr(what, "snapshot") || strcasestr(what, "consolidate"));
 }
 
+static const char *const running_paths[] = { "info.state", "info.descriptionId", "info.name" };
+
+static bool runs_and_matters(const Properties *info, size_t i)
+{
+        const char *state = properties_text(info, i, "info.state");
+
+        return state && (strcmp(state, "running") == 0 || strcmp(state, "queued") == 0) &&
+               (is_about_snapshots(properties_text(info, i, "info.descriptionId")) ||
+                is_about_snapshots(properties_text(info, i, "info.name")));
+}
+
+/* How it ended is its owner's business. */
+static int wait_for_other(VSphere *v, const VSphereRef *task, VSphereError *error)
+{
+        int r = task_wait(v, task, NULL, error);
+
+        return r < 0 && error->fault[0] == '\0' ? r : 0;
+}
+
 /* 1: it runs and matters. A task that vCenter has forgotten has ended. */
 static int is_running(VSphere *v, const VSphereRef *task, VSphereError *error)
 {
-        static const char *const paths[] = { "info.state", "info.descriptionId", "info.name" };
         CLEANUP(properties_free_p) Properties *info = NULL;
-        const char *state;
         int r;
 
-        r = properties_of(v, task, paths, ELEMENTSOF(paths), &info, error);
+        r = properties_of(v, task, running_paths, ELEMENTSOF(running_paths), &info, error);
         if (r < 0)
                 return vsphere_error_is_fault(error, "ManagedObjectNotFound") ? 0 : r;
-        state = properties_text(info, 0, "info.state");
-        return state && (strcmp(state, "running") == 0 || strcmp(state, "queued") == 0) &&
-               (is_about_snapshots(properties_text(info, 0, "info.descriptionId")) ||
-                is_about_snapshots(properties_text(info, 0, "info.name")));
+        return runs_and_matters(info, 0);
 }
 
-int task_wait_for_snapshots(VSphere *v, const VSphereRef *vm, VSphereError *error)
+static int wait_one_by_one(VSphere *v, const VSphereRef *vm, VSphereError *error)
 {
         static const char *const paths[] = { "recentTask" };
         CLEANUP(properties_free_p) Properties *found = NULL;
@@ -137,20 +151,30 @@ int task_wait_for_snapshots(VSphere *v, const VSphereRef *vm, VSphereError *erro
         r = properties_of(v, vm, paths, ELEMENTSOF(paths), &found, error);
         if (r < 0)
                 return r;
-        for (const XmlNode *node = xml_child(properties_value(found, 0, "recentTask"), NULL); node;
-             node = xml_next(node, NULL)) {
+        for (const XmlNode *node = xml_child(properties_value(found, 0, "recentTask"), NULL);
+             node && r >= 0; node = xml_next(node, NULL)) {
                 VSphereRef task;
 
                 if (soap_reference(node, &task) < 0)
                         continue;
                 r = is_running(v, &task, error);
-                if (r < 0)
-                        return r;
-                if (r > 0) {
-                        r = task_wait(v, &task, NULL, error);
-                        if (r < 0 && error->fault[0] == '\0')
-                                return r; /* how the task ended is its owner's business */
-                }
+                if (r > 0)
+                        r = wait_for_other(v, &task, error);
         }
-        return 0;
+        return r;
+}
+
+int task_wait_for_snapshots(VSphere *v, const VSphereRef *vm, VSphereError *error)
+{
+        CLEANUP(properties_free_p) Properties *info = NULL;
+        int r;
+
+        r = properties_behind(v, vm, "recentTask", "Task", running_paths, ELEMENTSOF(running_paths),
+                              &info, error);
+        if (r > 0)
+                return wait_one_by_one(v, vm, error);
+        for (size_t i = 0; r >= 0 && i < properties_count(info); i++)
+                if (runs_and_matters(info, i))
+                        r = wait_for_other(v, properties_ref(info, i), error);
+        return r;
 }

@@ -36,9 +36,11 @@ known=$(api GET "backup/$job" | cut -d' ' -f2- | jq -c --argjson vm "$(simctl vm
 head -c 102400 /dev/urandom | simctl_write 2000 1048576
 head -c 65536 /dev/zero | simctl_write 32000 0
 targets_up inc full
+simctl calls clear >/dev/null
 backup incremental ".disks = $known"
 like "$answer" '^202 ' "an increment is taken"
 ok "it is copied" eventually "$patience_sec" state_is copied || diag "$(task .)"
+is "$(simctl calls | jq '[.[] | select(.method == "Login")] | length')" 4 "by one login for each step"
 is "$(task '[.disks[].backup_type] | unique | join(" ")')" incremental "of both disks" || diag "$(task .disks)"
 is "$(node jq -c '[.disks[] | .bytes_sent + .bytes_zeroed < 1000000]' "/var/lib/sendense-node/ledger/$job.result")" '[true,true]' \
     "and little more than what was written" || diag "$(node cat "/var/lib/sendense-node/ledger/$job.result" | cut -c1-2000)"

@@ -29,6 +29,8 @@ is "$(res .removed)" 0 'it is gone already, which is fine'
 simctl calls clear >/dev/null
 take
 is "$(calls_of CreateSnapshot_Task) $(calls_of ReconfigVM_Task)" '1 0' 'the next time tracking is on'
+# However many tasks the VM has had, and however deep its folders are: each question is a round trip.
+ok 'it asks for tasks of others, the VM, the task, the truth, the disks' [ "$(calls_of RetrievePropertiesEx)" -le 8 ] || diag "$(simctl calls)"
 
 # The same attempt once more, and another one: what was left goes first.
 ok 'the same name again' take
