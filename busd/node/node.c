@@ -18,6 +18,8 @@
 #include "ledger.h"
 #include "log.h"
 #include "names.h"
+#include "node-tasks.h"
+#include "node-units.h"
 #include "task-run.h"
 #include "unit/progress-socket.h"
 #include "unit/unit-files.h"
@@ -42,203 +44,7 @@
 
 enum {
         REQUEST_NAME_PRIMARY_OWNER = 1, /* of the D-Bus specification */
-        FINISHED_TASKS_MAX = 200, /* kept for those who ask later */
 };
-
-/* ── Tasks ── */
-
-Task *node_find(const Node *node, uint64_t job)
-{
-        for (size_t i = 0; i < node->n_tasks; i++)
-                if (node->tasks[i]->job == job)
-                        return node->tasks[i];
-        return NULL;
-}
-
-/* One that only waits for its snapshot to go is no obstacle: the next one of that VM takes it along. */
-Task *node_find_vm(const Node *node, const char *instance_uuid)
-{
-        for (size_t i = 0; i < node->n_tasks; i++)
-                if (!task_state_is_final(node->tasks[i]->state) &&
-                    node->tasks[i]->state != TASK_RELEASING &&
-                    strcmp(task_request(node->tasks[i], "instance_uuid"), instance_uuid) == 0)
-                        return node->tasks[i];
-        return NULL;
-}
-
-unsigned node_n_owed(const Node *node)
-{
-        unsigned n = 0;
-
-        for (size_t i = 0; i < node->n_tasks; i++)
-                n += task_owes(node->tasks[i]);
-        return n;
-}
-
-/* The oldest of the finished ones makes room. */
-static void make_room(Node *node)
-{
-        Task *oldest = NULL;
-        size_t n = 0;
-
-        for (size_t i = 0; i < node->n_tasks; i++) {
-                Task *task = node->tasks[i];
-
-                if (!task_state_is_final(task->state) || task_owes(task) || task->n_calls > 0)
-                        continue;
-                n++;
-                if (!oldest ||
-                    task_number(task, "CreatedUSec") < task_number(oldest, "CreatedUSec"))
-                        oldest = task;
-        }
-        if (oldest && (n > FINISHED_TASKS_MAX || node->n_tasks == NODE_TASKS_MAX))
-                node_drop(node, oldest);
-}
-
-int node_add(Node *node, Task *task)
-{
-        make_room(node);
-        if (node->n_tasks == NODE_TASKS_MAX)
-                return -ENOBUFS;
-        node->tasks[node->n_tasks++] = task;
-        return 0;
-}
-
-void node_drop(Node *node, Task *task)
-{
-        int r = ledger_remove(node->ledger, task->job);
-
-        if (r < 0)
-                (void) log_warning(r, "Cannot remove an old job from the ledger, ignoring: %m");
-        bus_task_dropped(task);
-        for (size_t i = 0; i < node->n_tasks; i++)
-                if (node->tasks[i] == task)
-                        node->tasks[i] = node->tasks[--node->n_tasks];
-        task_free(task);
-}
-
-static void take_row(const json_t *row, void *userdata)
-{
-        Node *node = userdata;
-        Task *task = task_new(node, json_deep_copy(row));
-
-        if (!task || node_add(node, task) < 0) {
-                task_free(task);
-                (void) log_error(-ENOBUFS,
-                                 "There are more jobs in the ledger than the node can hold");
-        }
-}
-
-static void bad_row(const char *name, int error, void *userdata)
-{
-        (void) userdata;
-        (void) log_error(error,
-                         "The ledger's file %s cannot be read (%m); a snapshot that it speaks of "
-                         "may be left over. Look at "
-                         "it, and at the snapshots called 'sendense-…' of its VM",
-                         name);
-}
-
-/* ── Units ── */
-
-static void on_unit(const char *unit, const UnitState *state, void *userdata)
-{
-        const Node *node = userdata;
-        UnitName name;
-        Task *task;
-
-        if (unit_name_from_string(unit, &name) < 0)
-                return;
-        task = node_find(node, name.job);
-        if (task)
-                task_on_unit(task, unit, state);
-}
-
-typedef struct Stray {
-        const Node *node;
-        char unit[UNIT_NAME_SIZE];
-} Stray;
-
-static void put_away(const Node *node, uint64_t job)
-{
-        Task *task = node_find(node, job);
-
-        if (task && task_state_is_final(task->state))
-                task_stop_slice(task);
-}
-
-static void on_stray_stopped(int error, const char *text, void *userdata)
-{
-        _cleanup_free_ Stray *stray = userdata;
-        const char *unit = stray->unit;
-        UnitName name;
-
-        if (error < 0 && error != -ECANCELED)
-                (void) log_warning(error, "A leftover unit %s cannot be stopped: %s", unit,
-                                   text ?: "");
-        unit_files_remove(unit);
-        if (!stray->node->is_stopping && unit_name_from_string(unit, &name) >= 0)
-                put_away(stray->node, name.job);
-}
-
-static void stop_stray(const Node *node, const char *unit)
-{
-        Stray *stray = malloc(sizeof(*stray));
-
-        if (!stray)
-                return;
-        *stray = (Stray){ .node = node };
-        (void) snprintf(stray->unit, sizeof(stray->unit), "%s", unit);
-        if (units_stop(node->units, stray->unit, on_stray_stopped, stray) < 0)
-                free(stray);
-}
-
-typedef struct Listed {
-        const Node *node;
-        const char *const *units;
-        size_t n;
-} Listed;
-
-/* Of a step that is open, or of a unit that is there and has them open. */
-static bool keep_file(const char *unit, void *userdata)
-{
-        const Listed *listed = userdata;
-
-        for (size_t i = 0; i < listed->node->n_tasks; i++)
-                if (strcmp(listed->node->tasks[i]->unit, unit) == 0)
-                        return true;
-        for (size_t i = 0; i < listed->n; i++)
-                if (strcmp(listed->units[i], unit) == 0)
-                        return true;
-        return false;
-}
-
-/* Those of a step that is over: the daemon died between storing its result and stopping it, or removing its files. */
-static void on_units(int error, const char *const *units, size_t n, void *userdata)
-{
-        const Node *node = userdata;
-
-        if (error < 0)
-                (void) log_warning(error, "Systemd does not tell about our units: %m");
-        else
-                (void) unit_files_sweep(keep_file, &(Listed){ node, units, n });
-        for (size_t i = 0; error >= 0 && i < n; i++) {
-                const Task *task;
-                UnitName name;
-
-                if (unit_name_from_string(units[i], &name) < 0)
-                        continue;
-                /* It died before the slice of a job that is over was stopped. */
-                if (name.kind == UNIT_TASK_SLICE)
-                        put_away(node, name.job);
-                if (name.kind != UNIT_VSPHERE_SERVICE && name.kind != UNIT_COPY_SERVICE)
-                        continue;
-                task = node_find(node, name.job);
-                if (task && strcmp(task->unit, units[i]) == 0)
-                        continue;
-                stop_stray(node, units[i]);
-        }
-}
 
 static const Secret *find_credential(const char *unit, const char *credential, void *userdata)
 {
@@ -263,15 +69,13 @@ static void on_progress(uint64_t job, uint32_t disk_key, uint64_t bytes_done, ui
                 bus_task_moved(task);
 }
 
-/* ── Life ── */
-
 static void take_up(Node *node)
 {
         for (size_t i = 0; i < node->n_tasks; i++)
                 task_recover(node->tasks[i],
                              strcmp(task_text(node->tasks[i], "BootId"), node->boot_id) == 0);
         inhibitor_set(node->inhibitor, node_n_owed(node) > 0);
-        (void) units_list(node->units, on_units, node);
+        node_units_tidy(node);
 }
 
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
@@ -347,7 +151,7 @@ static int start_ledger(Node *node)
                         state && *state == '/' ? state : STATE_FOLDER);
         r = ledger_open(folder, &node->ledger);
         if (r >= 0)
-                r = ledger_read(node->ledger, take_row, bad_row, node);
+                r = node_tasks_read(node);
         return r < 0 ? log_error(r, "Cannot read the ledger in %s: %m", folder) : 0;
 }
 
@@ -419,34 +223,11 @@ static int start_bus(Node *node)
         if (r >= 0)
                 r = sd_bus_attach_event(node->bus, node->event, SD_EVENT_PRIORITY_NORMAL);
         if (r >= 0)
-                r = units_new(node->bus, UNITS_OF_NODE, on_unit, node, &node->units);
+                r = units_new(node->bus, UNITS_OF_NODE, node_units_on_unit, node, &node->units);
         if (r >= 0)
                 r = sd_bus_request_name_async(node->bus, NULL, NODE_BUS_NAME, 0, on_name_answer,
                                               node);
         return r < 0 ? log_error(r, "Cannot set up the bus objects: %m") : 0;
-}
-
-/* A password that systemd has kept; the descriptor is ours to close. */
-static void take_password(Node *node, const char *name, int fd)
-{
-        _cleanup_close_ int owned = fd;
-        uint64_t job = keep_name_job(name);
-        Task *task = job > 0 ? node_find(node, job) : NULL;
-        int r;
-
-        if (!task || task_state_is_final(task->state)) {
-                (void) log_debug("Systemd has kept '%s', which belongs to no open job", name);
-                if (job > 0)
-                        keep_nothing(job);
-                return;
-        }
-        task->password = secret_free(task->password);
-        r = secret_read_memfd(owned, SECRET_SIZE_MAX, &task->password);
-        if (r < 0)
-                (void) log_warning(r,
-                                   "The login that systemd has kept for job %" PRIu64
-                                   " cannot be read: %m",
-                                   job);
 }
 
 static int start_credentials(Node *node)
@@ -463,7 +244,7 @@ static int start_credentials(Node *node)
                         r = credentials_new(node->event, fd, find_credential, node,
                                             &node->credentials);
                 else
-                        take_password(node, names[i], fd);
+                        node_tasks_keep_password(node, names[i], fd);
                 free(names[i]);
         }
         free(names);

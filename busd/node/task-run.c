@@ -17,6 +17,8 @@
 #include "node.h"
 #include "parse.h"
 #include "task-look.h"
+#include "task-release.h"
+#include "task-result.h"
 #include "task-step.h"
 #include "task-unit.h"
 #include "unit/units.h"
@@ -24,11 +26,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-
-enum {
-        RELEASE_RETRY_SEC = 5,
-        RELEASE_RETRY_MAX_SEC = 600,
-};
 
 LogContext task_context(const Task *task)
 {
@@ -39,7 +36,7 @@ LogContext task_context(const Task *task)
 
 /* Writes the row. A ledger that cannot be written stops nothing once what is owed stands in it; before that, begin()
  * obeys the answer. */
-static int store(Task *task)
+int task_store(Task *task)
 {
         const LogContext context = task_context(task);
         int r = ledger_write(task->node->ledger, task->row);
@@ -54,7 +51,7 @@ static int store(Task *task)
 }
 
 /* Whoever waits for its turn looks again, once this is done. */
-static void wake_waiting(Node *node)
+void task_wake_waiting(Node *node)
 {
         for (size_t i = 0; i < node->n_tasks; i++)
                 if (node->tasks[i]->waiting[0] && !node->tasks[i]->timer)
@@ -62,7 +59,7 @@ static void wake_waiting(Node *node)
 }
 
 /* The answer is that of the ledger. */
-static int move_to(Task *task, TaskEvent event)
+int task_move(Task *task, TaskEvent event)
 {
         TaskState before = task->state, after = task_state_after(before, event);
         LogContext context;
@@ -77,27 +74,27 @@ static int move_to(Task *task, TaskEvent event)
         }
         task->state = after;
         task_set(task, "State", json_string(task_state_to_string(after)));
-        r = store(task);
+        r = task_store(task);
         context = task_context(task);
         (void) log_event(LOG_INFO, 0, &context, MESSAGE_JOB_STATE,
                          "Job %" PRIu64 " of %s: %s, was %s", task->job, context.vm,
                          task_state_to_string(after), task_state_to_string(before));
         bus_task_changed(task);
         inhibitor_set(task->node->inhibitor, node_n_owed(task->node) > 0);
-        wake_waiting(task->node);
+        task_wake_waiting(task->node);
         return r;
 }
 
-static void timer_off(Task *task)
+void task_timer_off(Task *task)
 {
         task->timer = sd_event_source_disable_unref(task->timer);
 }
 
-static void task_timer(Task *task, uint64_t usec, sd_event_time_handler_t handler)
+void task_timer_set(Task *task, uint64_t usec, sd_event_time_handler_t handler)
 {
         int r;
 
-        timer_off(task);
+        task_timer_off(task);
         r = sd_event_add_time_relative(task->node->event, &task->timer, CLOCK_MONOTONIC, usec, 0,
                                        handler, task);
         if (r < 0)
@@ -107,9 +104,9 @@ static void task_timer(Task *task, uint64_t usec, sd_event_time_handler_t handle
 /* Whatever it did is undone: the snapshot goes, if there may be one. */
 static void undo(Task *task)
 {
-        timer_off(task);
+        task_timer_off(task);
         task->waiting[0] = '\0';
-        (void) move_to(task, TASK_EVENT_UNDO);
+        (void) task_move(task, TASK_EVENT_UNDO);
         if (task->unit[0])
                 task_step_close(task);
         else
@@ -136,117 +133,17 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *userdata)
 
         (void) source;
         (void) usec;
-        timer_off(task);
+        task_timer_off(task);
         task_enter(task);
         return 0;
 }
 
 void task_retry(Task *task, uint64_t delay_sec)
 {
-        task_timer(task, delay_sec * USEC_PER_SEC, on_retry);
-}
-
-/* ── The release, which is tried until it is done ── */
-
-static void release_failed(Task *task, const char *name, const char *text)
-{
-        const LogContext context = task_context(task);
-        uint64_t delay_sec = RELEASE_RETRY_SEC;
-
-        for (unsigned i = 0; i < task->n_tries && delay_sec < RELEASE_RETRY_MAX_SEC; i++)
-                delay_sec *= 2;
-        if (delay_sec > RELEASE_RETRY_MAX_SEC)
-                delay_sec = RELEASE_RETRY_MAX_SEC;
-        if (strcmp(name, BUS_ERROR_VCENTER_LOGIN) == 0) {
-                /* Trying a wrong password again and again would lock the account. */
-                task->password = secret_free(task->password);
-                keep_nothing(task->job);
-                task_set(task, "ReleaseError", json_string(text));
-                store(task);
-                task_step_close(task);
-                return;
-        }
-        task->n_tries++;
-        task_set(task, "ReleaseError", json_string(text));
-        (void) log_event(LOG_ERR, 0, &context, MESSAGE_OBLIGATION_OPEN,
-                         "The snapshot '%s' of %s cannot be removed: %s. Next try in %" PRIu64 " s",
-                         task_text(task, "SnapshotName"), context.vm, text, delay_sec);
-        (void) store(task);
-        task_retry(task, delay_sec);
-        task_step_close(task);
-        wake_waiting(task->node);
+        task_timer_set(task, delay_sec * USEC_PER_SEC, on_retry);
 }
 
 /* ── Results ── */
-
-/* The disk of the snapshot with this key. */
-static const json_t *find_disk(const Task *task, json_int_t key)
-{
-        const json_t *disk;
-        size_t i;
-
-        json_array_foreach (json_object_get(json_object_get(task->row, "Snapshot"), "disks"), i,
-                            disk)
-                if (json_integer_value(json_object_get(disk, "disk_key")) == key)
-                        return disk;
-        return NULL;
-}
-
-/* What the row keeps of a copy. Digests of many disks are too much for it; they stay in a file beside it. Why a disk was
- * read whole is told by whoever decided it: the copier, or this node before it. */
-static json_t *summary_of(const Task *task, const json_t *result)
-{
-        json_t *copy = json_deep_copy(result), *disk;
-        size_t i;
-
-        json_array_foreach (json_object_get(copy, "disks"), i, disk) {
-                const json_t *from = find_disk(
-                                task, json_integer_value(json_object_get(disk, "disk_key")));
-                const char *reason = NULL;
-
-                (void) json_object_del(disk, "digest");
-                if (from && !task_disk_is_incremental(task, from, &reason) && reason &&
-                    !json_object_get(disk, "reason"))
-                        (void) json_object_set_new(disk, "reason", json_string(reason));
-        }
-        return copy;
-}
-
-/* What is not as it should be and no failure: for the journal, and for those who ask for the task. */
-static void warn(Task *task, const char *text)
-{
-        const LogContext context = task_context(task);
-        json_t *list = json_object_get(task->row, "Warnings");
-
-        (void) log_event(LOG_WARNING, 0, &context, MESSAGE_NONE, "%s", text);
-        if (list)
-                (void) json_array_append_new(list, json_string(text));
-        else
-                task_set(task, "Warnings", json_pack("[s]", text));
-}
-
-/* A VM that was deleted took its snapshot along; one that this user may not see any more did not. */
-static void take_release(Task *task, const json_t *result)
-{
-        const char *vm = task_request(task, "vm_name");
-        const char *host = task_request(task, "vcenter_host");
-        char text[512];
-
-        if (json_is_true(json_object_get(result, "vm_missing"))) {
-                (void) snprintf(text, sizeof(text),
-                                "%.100s is not at %.100s any more, so there was no snapshot to "
-                                "remove. If it was not deleted, look for its snapshot '%.80s'",
-                                vm, host, task_text(task, "SnapshotName"));
-                warn(task, text);
-        }
-        if (json_is_true(json_object_get(result, "consolidation_needed"))) {
-                (void) snprintf(text, sizeof(text),
-                                "The snapshot of %.100s is removed, but the VM needs "
-                                "consolidation, and %.100s could not do it",
-                                vm, host);
-                warn(task, text);
-        }
-}
 
 void task_step_ok(Task *task, const json_t *result)
 {
@@ -259,11 +156,11 @@ void task_step_ok(Task *task, const json_t *result)
                         fail(task, BUS_ERROR_DISKS_CHANGED, why);
                         return;
                 }
-                (void) store(task);
+                (void) task_store(task);
                 break;
         case TASK_SNAPSHOTTING:
                 task_set(task, "Snapshot", json_deep_copy(result));
-                (void) move_to(task, TASK_EVENT_SNAPSHOT_TAKEN);
+                (void) task_move(task, TASK_EVENT_SNAPSHOT_TAKEN);
                 /* They may have changed since the look. */
                 if (task_check_targets(task, json_object_get(result, "disks"),
                                        json_object_get(result, "excluded"), why) < 0) {
@@ -282,15 +179,15 @@ void task_step_ok(Task *task, const json_t *result)
                         fail(task, BUS_ERROR_FAILED, why);
                         return;
                 }
-                task_set(task, "Copy", summary_of(task, result));
+                task_set(task, "Copy", task_result_summary(task, result));
                 task_set(task, "CopiedUSec", json_integer((json_int_t) clock_realtime_usec()));
-                (void) move_to(task, TASK_EVENT_COPIED);
+                (void) task_move(task, TASK_EVENT_COPIED);
                 break;
         case TASK_RELEASING:
-                take_release(task, result);
+                task_result_of_release(task, result);
                 task_set(task, "OwesSnapshot", json_false());
                 task_set(task, "ReleaseError", json_null());
-                (void) store(task);
+                (void) task_store(task);
                 break;
         case TASK_COPIED:
         case TASK_RELEASED:
@@ -306,45 +203,17 @@ void task_step_ok(Task *task, const json_t *result)
 void task_step_failed(Task *task, const char *name, const char *text)
 {
         if (task->state == TASK_RELEASING)
-                release_failed(task, name, text);
+                task_release_failed(task, name, text);
         else
                 fail(task, name, text);
 }
 
 /* ── States ── */
 
-static int on_held_too_long(sd_event_source *source, uint64_t usec, void *userdata)
-{
-        Task *task = userdata;
-        const LogContext context = task_context(task);
-
-        (void) source;
-        (void) usec;
-        (void) log_event(LOG_WARNING, 0, &context, MESSAGE_NONE,
-                         "No hub has asked for the snapshot of job %" PRIu64
-                         " for too long, removing it. The hub may "
-                         "still commit what was copied",
-                         task->job);
-        task_set(task, "Outcome", json_string("expired"));
-        timer_off(task);
-        (void) move_to(task, TASK_EVENT_RELEASE);
-        task_enter(task);
-        return 0;
-}
-
-static void hold(Task *task)
-{
-        uint64_t now = clock_realtime_usec(), since = task_number(task, "CopiedUSec");
-        uint64_t max = task->node->config->snapshot_hold_usec;
-        uint64_t held = now > since ? now - since : 0;
-
-        task_timer(task, held < max ? max - held : 0, on_held_too_long);
-}
-
 static void begin(Task *task)
 {
         task_set(task, "OwesSnapshot", json_true());
-        if (move_to(task, TASK_EVENT_BEGIN) >= 0) {
+        if (task_move(task, TASK_EVENT_BEGIN) >= 0) {
                 task_enter(task);
                 return;
         }
@@ -376,54 +245,14 @@ static void admit(Task *task)
         bus_task_changed(task);
 }
 
-static void on_slice_stopped(int error, const char *text, void *userdata)
-{
-        Task *task = userdata;
-
-        task->n_calls--;
-        if (error < 0 && error != -ECANCELED)
-                (void) log_warning(error,
-                                   "The slice of job %" PRIu64 " cannot be stopped, ignoring: %s",
-                                   task->job, text ?: strerror(-error));
-}
-
-/* It stays while anything of the job is in it. */
-static void on_units_of_slice(int error, const char *const *units, size_t n, void *userdata)
-{
-        Task *task = userdata;
-        const UnitName slice = { .kind = UNIT_TASK_SLICE, .job = task->job };
-        char text[UNIT_NAME_SIZE];
-        bool is_used = error < 0 || task->node->is_stopping;
-
-        task->n_calls--;
-        for (size_t i = 0; !is_used && i < n; i++) {
-                UnitName name;
-
-                is_used = unit_name_from_string(units[i], &name) >= 0 && name.job == task->job &&
-                          name.kind != UNIT_TASK_SLICE;
-        }
-        if (is_used || unit_name_to_string(&slice, text) < 0)
-                return;
-        task->n_calls++;
-        if (units_stop(task->node->units, text, on_slice_stopped, task) < 0)
-                task->n_calls--;
-}
-
-void task_stop_slice(Task *task)
-{
-        task->n_calls++;
-        if (units_list(task->node->units, on_units_of_slice, task) < 0)
-                task->n_calls--;
-}
-
-static void finish(Task *task)
+void task_finish(Task *task)
 {
         const char *ending = task_text(task, "Ending");
         LogContext context;
 
-        (void) move_to(task, strcmp(ending, "failed") == 0      ? TASK_EVENT_DONE_FAILED
-                             : strcmp(ending, "cancelled") == 0 ? TASK_EVENT_DONE_CANCELLED
-                                                                : TASK_EVENT_DONE);
+        (void) task_move(task, strcmp(ending, "failed") == 0      ? TASK_EVENT_DONE_FAILED
+                               : strcmp(ending, "cancelled") == 0 ? TASK_EVENT_DONE_CANCELLED
+                                                                  : TASK_EVENT_DONE);
         task->password = secret_free(task->password);
         keep_nothing(task->job);
         context = task_context(task);
@@ -431,23 +260,6 @@ static void finish(Task *task)
                          task->job, context.vm, task_state_to_string(task->state));
         bus_task_removed(task);
         task_stop_slice(task);
-}
-
-static void release(Task *task)
-{
-        const LogContext context = task_context(task);
-
-        if (!task_owes(task))
-                finish(task);
-        else if (task->password || task->is_recovered)
-                task_step_begin(task);
-        else
-                (void) log_event(LOG_WARNING, 0, &context, MESSAGE_OBLIGATION_OPEN,
-                                 "The snapshot '%s' of %s is still to be removed, and no login for "
-                                 "%s is known; "
-                                 "it is done when the hub offers one",
-                                 task_text(task, "SnapshotName"), context.vm,
-                                 task_request(task, "vcenter_host"));
 }
 
 static int on_no_login(sd_event_source *source, uint64_t usec, void *userdata)
@@ -473,7 +285,7 @@ static void step(Task *task)
         (void) log_event(LOG_WARNING, 0, &context, MESSAGE_NONE,
                          "Job %" PRIu64 " of %s goes on when the hub offers a login for %s",
                          task->job, context.vm, task_request(task, "vcenter_host"));
-        task_timer(task, task->node->config->snapshot_hold_usec, on_no_login);
+        task_timer_set(task, task->node->config->snapshot_hold_usec, on_no_login);
 }
 
 void task_enter(Task *task)
@@ -492,10 +304,10 @@ void task_enter(Task *task)
                 step(task);
                 break;
         case TASK_COPIED:
-                hold(task);
+                task_hold(task);
                 break;
         case TASK_RELEASING:
-                release(task);
+                task_release_enter(task);
                 break;
         case TASK_RELEASED:
         case TASK_FAILED:
@@ -513,7 +325,7 @@ void task_recover(Task *task, bool is_same_boot)
         /* What it starts from now on runs in this boot, and a restart of the node finds it again. */
         if (!is_same_boot) {
                 task_set(task, "BootId", json_string(task->node->boot_id));
-                (void) store(task);
+                (void) task_store(task);
         }
         if (task->state == TASK_ACCEPTED && !task->password)
                 fail(task, BUS_ERROR_FAILED,
@@ -558,8 +370,8 @@ int task_release(Task *task, const char *outcome, const char *principal)
         if (task->state != TASK_COPIED)
                 return is_abandoned ? task_cancel(task, principal) : -EBUSY;
         task_set(task, "Outcome", json_string(outcome));
-        timer_off(task);
-        (void) move_to(task, TASK_EVENT_RELEASE);
+        task_timer_off(task);
+        (void) task_move(task, TASK_EVENT_RELEASE);
         task_enter(task);
         return 0;
 }
@@ -575,7 +387,7 @@ void task_login(Task *task, Secret *password)
         keep_password(task->job, password);
         if (task->state == TASK_COPIED || task->unit[0])
                 return;
-        timer_off(task);
+        task_timer_off(task);
         task->n_tries = 0;
         task_enter(task);
 }

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * From the copy to the end (see task-release.h).
+ */
+#include "task-release.h"
+
+#include "bus/bus-error.h"
+#include "clock.h"
+#include "keep.h"
+#include "log.h"
+#include "node.h"
+#include "parse.h"
+#include "task-run.h"
+#include "task-step.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum {
+        RELEASE_RETRY_SEC = 5,
+        RELEASE_RETRY_MAX_SEC = 600,
+};
+
+void task_release_failed(Task *task, const char *name, const char *text)
+{
+        const LogContext context = task_context(task);
+        uint64_t delay_sec = RELEASE_RETRY_SEC;
+
+        for (unsigned i = 0; i < task->n_tries && delay_sec < RELEASE_RETRY_MAX_SEC; i++)
+                delay_sec *= 2;
+        if (delay_sec > RELEASE_RETRY_MAX_SEC)
+                delay_sec = RELEASE_RETRY_MAX_SEC;
+        if (strcmp(name, BUS_ERROR_VCENTER_LOGIN) == 0) {
+                /* Trying a wrong password again and again would lock the account. */
+                task->password = secret_free(task->password);
+                keep_nothing(task->job);
+                task_set(task, "ReleaseError", json_string(text));
+                task_store(task);
+                task_step_close(task);
+                return;
+        }
+        task->n_tries++;
+        task_set(task, "ReleaseError", json_string(text));
+        (void) log_event(LOG_ERR, 0, &context, MESSAGE_OBLIGATION_OPEN,
+                         "The snapshot '%s' of %s cannot be removed: %s. Next try in %" PRIu64 " s",
+                         task_text(task, "SnapshotName"), context.vm, text, delay_sec);
+        (void) task_store(task);
+        task_retry(task, delay_sec);
+        task_step_close(task);
+        task_wake_waiting(task->node);
+}
+
+static int on_held_too_long(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        Task *task = userdata;
+        const LogContext context = task_context(task);
+
+        (void) source;
+        (void) usec;
+        (void) log_event(LOG_WARNING, 0, &context, MESSAGE_NONE,
+                         "No hub has asked for the snapshot of job %" PRIu64
+                         " for too long, removing it. The hub may "
+                         "still commit what was copied",
+                         task->job);
+        task_set(task, "Outcome", json_string("expired"));
+        task_timer_off(task);
+        (void) task_move(task, TASK_EVENT_RELEASE);
+        task_enter(task);
+        return 0;
+}
+
+void task_hold(Task *task)
+{
+        uint64_t now = clock_realtime_usec(), since = task_number(task, "CopiedUSec");
+        uint64_t max = task->node->config->snapshot_hold_usec;
+        uint64_t held = now > since ? now - since : 0;
+
+        task_timer_set(task, held < max ? max - held : 0, on_held_too_long);
+}
+
+void task_release_enter(Task *task)
+{
+        const LogContext context = task_context(task);
+
+        if (!task_owes(task))
+                task_finish(task);
+        else if (task->password || task->is_recovered)
+                task_step_begin(task);
+        else
+                (void) log_event(LOG_WARNING, 0, &context, MESSAGE_OBLIGATION_OPEN,
+                                 "The snapshot '%s' of %s is still to be removed, and no login for "
+                                 "%s is known; "
+                                 "it is done when the hub offers one",
+                                 task_text(task, "SnapshotName"), context.vm,
+                                 task_request(task, "vcenter_host"));
+}
