@@ -57,6 +57,17 @@ void nbd_drop(Nbd *nbd)
         *nbd = (Nbd){ .deadline_usec = UINT64_MAX };
 }
 
+/* A connection may die in the sending of one request; to the next one libnbd calls that an invalid argument. */
+int nbd_refused(const Nbd *nbd, char error[static NBD_ERROR_SIZE])
+{
+        int errnum = nbd_get_errno();
+
+        (void) keep(error, 0, nbd_get_error());
+        return errnum <= 0 || nbd_aio_is_dead(nbd->handle) > 0 || nbd_aio_is_closed(nbd->handle) > 0
+                               ? -ENOTCONN
+                               : -errnum;
+}
+
 void nbd_count(Nbd *nbd)
 {
         if (nbd->n_under_way++ == 0)

@@ -36,6 +36,9 @@ void nbd_drop(Nbd *nbd);
 void nbd_count(Nbd *nbd);
 void nbd_answered(Nbd *nbd);
 
+/* Why libnbd has just refused a request, with a line in error: -ENOTCONN when the connection is gone. */
+int nbd_refused(const Nbd *nbd, char error[static NBD_ERROR_SIZE]);
+
 /* What to wait for. */
 struct pollfd nbd_poll_fd(const Nbd *nbd);
 

@@ -176,12 +176,13 @@ static Nbd *next_connection(SourceNbd *s)
 /* A request that could not be issued is gone already, without its callback. */
 static int not_issued(SourceNbd *s, Request *request)
 {
-        int error = nbd_get_errno();
+        char text[NBD_ERROR_SIZE];
+        int error = nbd_refused(request->nbd, text);
 
         nbd_answered(request->nbd);
         unlink_request(request);
         free(request);
-        return source_fail(&s->source, error > 0 ? -error : -EIO, "%s", nbd_get_error());
+        return source_fail(&s->source, error, "%s", text);
 }
 
 static int source_nbd_read(Source *source, void *buffer, size_t length, uint64_t offset,

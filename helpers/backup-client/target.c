@@ -188,10 +188,10 @@ static int finish_issue(TargetRequest *request, int64_t cookie)
 
         if (cookie >= 0)
                 return 0;
-        error = nbd_get_errno();
+        error = nbd_refused(request->nbd, target->error);
         unlink_request(request);
         free(request);
-        return refuse(target, error > 0 ? -error : -ENOTCONN, "%s", nbd_get_error());
+        return lose(target, error);
 }
 
 /* The connection with the least to do. */
