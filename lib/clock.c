@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The clocks (see clock.h). Must not fail: both exist on every Linux.
+ * The clocks (see clock.h). Must not fail: all exist on every Linux.
  */
 #include "clock.h"
 
@@ -19,6 +19,11 @@ static uint64_t now_usec(clockid_t clock)
 uint64_t clock_monotonic_usec(void)
 {
         return now_usec(CLOCK_MONOTONIC);
+}
+
+uint64_t clock_boottime_usec(void)
+{
+        return now_usec(CLOCK_BOOTTIME);
 }
 
 uint64_t clock_realtime_usec(void)

@@ -64,6 +64,12 @@ void log_open(const char *identifier)
         log_to_journal = stderr_is_journal();
 }
 
+void log_open_journal(const char *identifier)
+{
+        log_identifier = identifier;
+        log_to_journal = true;
+}
+
 void log_set_level(int level)
 {
         atomic_store(&log_level, level);

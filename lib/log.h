@@ -24,6 +24,9 @@ typedef struct LogContext {
 /* Decides once where lines go. The identifier is borrowed for the life of the program. */
 void log_open(const char *identifier);
 
+/* To the journal in any case: for a program whose stderr is somebody else's, as sshd's. */
+void log_open_journal(const char *identifier);
+
 void log_set_level(int level);
 int log_get_level(void);
 
