@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "session.h"
+#include "ssh/session.h"
 
 #include <stdbool.h>
 #include <stdint.h>

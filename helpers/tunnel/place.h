@@ -5,13 +5,9 @@
  */
 #pragma once
 
-#include "build-config.h"
+#include "node-files.h"
 #include "node-keys.h"
-#include "session.h"
-
-#define TUNNEL_FOLDER   SENDENSE_CONFIG_DIR "/tunnel"
-#define TUNNEL_KEY_FILE TUNNEL_FOLDER "/key"
-#define HUB_KEY_FILE    TUNNEL_FOLDER "/hub-key"
+#include "ssh/session.h"
 
 /* Fills both keys of place. Negative after saying why. */
 int place_read_keys(SessionPlace *place);

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "session.h"
+#include "ssh/session.h"
 
 /* Prints a line for each step. 0, or negative after one that failed. */
 int preflight(const SessionPlace *place, uint16_t reverse_port, PortRange ports);
