@@ -18,15 +18,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 enum {
         /* As in the hub: what a large message needed goes back to the system when it is answered. */
         MMAP_THRESHOLD_BYTES = 128 * 1024,
 };
 
+#define ENROLL SENDENSE_LIBEXEC_DIR "/sendense-enroll"
+
 static const Program program = {
         .name = "sendense-node",
-        .help = "sendense-node [OPTIONS...]\n\n"
+        .help = "sendense-node [OPTIONS...]\n"
+                "sendense-node enroll [OPTIONS...] BUNDLE\n\n"
                 "Takes snapshots of virtual machines and has their disks copied to the hub; "
                 "answers on\n"
                 "the message bus as " NODE_BUS_NAME ".\n\n"
@@ -34,8 +38,17 @@ static const Program program = {
                 "     --version      Show version, git commit and build id\n"
                 "     --config=FILE  Read FILE and FILE.d/*.conf instead of\n"
                 "                    " NODE_CONFIG_FILE "\n\n"
+                "enroll makes this machine a node: see sendense-node enroll --help.\n"
                 "See sendense-node(8) and sendense-node.conf(5).\n",
 };
+
+/* Making a machine a node is another program's work, which is not a daemon's. */
+static int enroll(char *argv[])
+{
+        (void) execv(ENROLL, argv);
+        (void) log_error(-errno, "Cannot run " ENROLL ": %m");
+        return EXIT_FAILURE;
+}
 
 int main(int argc, char *argv[])
 {
@@ -45,6 +58,8 @@ int main(int argc, char *argv[])
         Node *node = NULL;
         int r;
 
+        if (argc > 1 && strcmp(argv[1], "enroll") == 0)
+                return enroll(argv + 1);
         json_wipe_freed();
         core_dump_never();
         (void) mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES);

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The node's files (lib/node-files.h) as an enrolment writes them: each by a new one that is renamed, in an order that a crash at any
+ * time leaves for a repeat to mend. Everything says itself what is wrong.
+ */
+#pragma once
+
+#include "answer.h"
+#include "bundle.h"
+#include "public-key.h"
+
+#include <stdbool.h>
+
+typedef struct Store {
+        bool has_key; /* there is a tunnel's key */
+        bool has_new_key; /* an enrolment was begun and not ended */
+        bool has_hub; /* a hub may ask the node's API */
+} Store;
+
+int store_look(Store *ret_store);
+
+/* The key of this enrolment: that of one that was begun, or a new one. */
+int store_new_key(PublicKey *ret_key);
+
+/* What the hub answered, up to the key itself. */
+int store_answer(const Bundle *bundle, const Answer *answer);
+
+/* The last step: nothing is left to be mended. */
+int store_end(const Bundle *bundle);
