@@ -33,6 +33,12 @@ typedef enum Option {
         OPTION_VM,
         OPTION_LIMIT,
         OPTION_NODE,
+        OPTION_HUB,
+        OPTION_REVERSE_PORT,
+        OPTION_EXPIRES,
+        OPTION_LOCAL,
+        OPTION_OUTPUT,
+        OPTION_FORCE,
         OPTION_MAX,
 } Option;
 
@@ -83,6 +89,11 @@ ExitStatus verb_job_cancel(int argc, char *argv[]);
 ExitStatus verb_port_list(int argc, char *argv[]);
 ExitStatus verb_obligation_list(int argc, char *argv[]);
 ExitStatus verb_cleanup(int argc, char *argv[]);
+ExitStatus verb_node_list(int argc, char *argv[]);
+ExitStatus verb_node_show(int argc, char *argv[]);
+ExitStatus verb_node_add(int argc, char *argv[]);
+ExitStatus verb_node_rotate(int argc, char *argv[]);
+ExitStatus verb_node_remove(int argc, char *argv[]);
 ExitStatus verb_task_list(int argc, char *argv[]);
 ExitStatus verb_task_show(int argc, char *argv[]);
 ExitStatus verb_task_cancel(int argc, char *argv[]);

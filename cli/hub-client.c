@@ -90,6 +90,11 @@ static const struct {
         { BUS_ERROR_NOT_FOUND, "ListJobs", "List the VMs: sendensectl vm list" },
         { BUS_ERROR_NOT_FOUND, "ListBackups",
           "List what there is: sendensectl vm list; sendensectl repository list" },
+        { BUS_ERROR_NOT_FOUND, "GetNode", "List the nodes: sendensectl node list" },
+        { BUS_ERROR_NOT_FOUND, "RotateNode", "List the nodes: sendensectl node list" },
+        { BUS_ERROR_NOT_FOUND, "RemoveNode", "List the nodes: sendensectl node list" },
+        { BUS_ERROR_EXISTS, "AddNode",
+          "List the nodes: sendensectl node list; another bundle for it: sendensectl node rotate" },
         { BUS_ERROR_NOT_FOUND, "", "List the repositories: sendensectl repository list" },
         { "com.sendense.Error.VmBusy", "", "List the jobs: sendensectl job list" },
         { "com.sendense.Error.PortsExhausted", "", "See what has them: sendensectl port list" },
@@ -166,7 +171,7 @@ uint64_t hub_call_timeout_usec(sd_bus_message *message)
                 uint64_t sec;
         } slow[] = {
                 { "AddRepository", 300 }, { "CheckRepository", 300 }, { "Diagnose", 150 },
-                { "Cleanup", 3600 },      { "ScanRepository", 3600 },
+                { "Cleanup", 3600 },      { "ScanRepository", 3600 }, { "RemoveNode", 150 },
         };
         const char *member = sd_bus_message_get_member(message);
 

@@ -32,6 +32,13 @@ static const OptionWords words[OPTION_MAX] = {
         [OPTION_STATE] = { "state", "STATE", "Only jobs in this state" },
         [OPTION_VM] = { "vm", "VM", "Only of this VM: name, context id or instance uuid" },
         [OPTION_NODE] = { "node", NULL, "The node's settings, and not the hub's" },
+        [OPTION_HUB] = { "hub", "ADDRESS", "How the node reaches this hub" },
+        [OPTION_REVERSE_PORT] = { "reverse-port", "PORT",
+                                  "Of the node (default: the lowest free)" },
+        [OPTION_EXPIRES] = { "expires", "TIME", "Of the token: 1min to 30d (default: 1d)" },
+        [OPTION_LOCAL] = { "local", NULL, "The node is on this very machine" },
+        [OPTION_OUTPUT] = { "output", "FILE", "Write the bundle to FILE, for root alone" },
+        [OPTION_FORCE] = { "force", NULL, "Also with jobs that are open" },
         [OPTION_LIMIT] = { "limit", "N", "The newest N, at most 1000 (default: 100)" },
 };
 

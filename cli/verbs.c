@@ -95,6 +95,26 @@ const Verb verbs[] = {
           verb_obligation_list },
         { "cleanup", "", 0, 0, 0, "Have the hub undo now what it still has to",
           "Prints what was undone. " RIGHT("manage"), verb_cleanup },
+        { "node list", "", 0, 0, 0, "List the nodes", RIGHT("inspect"), verb_node_list },
+        { "node show", "NAME", 1, 1, 0, "Show one node", RIGHT("inspect"), verb_node_show },
+        { "node add", "NAME", 1, 1,
+          OPTION(OPTION_HUB) | OPTION(OPTION_REVERSE_PORT) | OPTION(OPTION_EXPIRES) |
+                          OPTION(OPTION_LOCAL) | OPTION(OPTION_OUTPUT),
+          "Add a node, and print the bundle that enrols it",
+          "The bundle is for \"sendense-node enroll\" at the node; whoever holds it can be this "
+          "node, until\nit was used or has expired. " RIGHT("manage"),
+          verb_node_add },
+        { "node rotate", "NAME", 1, 1,
+          OPTION(OPTION_HUB) | OPTION(OPTION_EXPIRES) | OPTION(OPTION_OUTPUT),
+          "Print a new bundle for a node that is there",
+          "Its old key is good until it was enrolled anew, with \"sendense-node enroll "
+          "--replace\". "
+          "The\nbundle before this one is good for nothing. " RIGHT("manage"),
+          verb_node_rotate },
+        { "node remove", "NAME", 1, 1, OPTION(OPTION_FORCE), "Remove a node, and cut its tunnel",
+          "Refused while a job of it is open, or something is owed there; not with --force. " RIGHT(
+                          "manage"),
+          verb_node_remove },
         { "task list", "", 0, 0, 0, "List what the node of this machine does",
           "A task has the number of the hub's job. Does not start the node. " NODE_RIGHT("inspect"),
           verb_task_list },

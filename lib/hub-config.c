@@ -61,6 +61,8 @@ const ConfigKey hub_config_keys[] = {
 
         { "Tunnel", "SshPort", config_parse_port, FIELD(ssh_port), 0, 0, "443",
           "a port from 1 to 65535" },
+        { "Tunnel", "PublicAddress", config_parse_host, FIELD(public_address), 0, 253, "",
+          "a host name or an IP address; nothing for this machine's full name" },
         { "Tunnel", "ReversePorts", config_parse_port_range, FIELD(reverse_ports), 0, 1000,
           "9081-9180", "two ports FIRST-LAST, FIRST not above LAST, 1000 ports at most" },
         { "Tunnel", "HealthSec", config_parse_span, FIELD(node_health_usec), USEC_PER_SEC,
@@ -76,6 +78,7 @@ void hub_config_done(HubConfig *config)
         free(config->database_socket);
         free(config->database_name);
         free(config->database_user);
+        free(config->public_address);
         config_done(&config->config);
         *config = (HubConfig){};
 }

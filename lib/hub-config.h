@@ -36,6 +36,7 @@ typedef struct HubConfig {
         bool backup_allow_sources;
 
         uint16_t ssh_port;
+        char *public_address; /* "": the machine's full name */
         PortRange reverse_ports;
         uint64_t node_health_usec;
         uint16_t api_port;

@@ -18,7 +18,7 @@ help=$("$ctl" --help)
 # The words of a verb are small, those of its arguments are not.
 verbs=$(awk '/^Verbs:/ { on = 1; next } /^$/ { on = 0 } on' <<<"$help" | cut -c3-28 |
     sed -E 's/( +\[?[A-Z]+\]?)* *$//' | sort)
-options=$(awk '/^Options:/ { on = 1; next } /^$/ { on = 0 } on' <<<"$help" | grep -oE -e '--[a-z]+' | sort)
+options=$(awk '/^Options:/ { on = 1; next } /^$/ { on = 0 } on' <<<"$help" | grep -oE -e '--[a-z-]+' | sort)
 is "$(wc -l <<<"$verbs")" "$(grep -c '^        { "[a-z]' "$SENDENSE_SRC/cli/verbs.c")" "--help lists the verbs of cli/verbs.c"
 
 man_verbs=$(plain "$man/sendensectl.1" |
@@ -28,7 +28,7 @@ is "$man_verbs" "$verbs" "sendensectl(1) has the verbs of --help"
 
 man_options=$(plain "$man/sendensectl.1" |
     awk '/^\.SH OPTIONS/ { on = 1; next } /^\.SH/ { on = 0 } on && tp { print } { tp = /^\.TP/ }' |
-    grep -oE -e '--[a-z]+' | sort)
+    grep -oE -e '--[a-z-]+' | sort)
 is "$man_options" "$options" "sendensectl(1) has the options of --help"
 
 man_statuses=$(plain "$man/sendensectl.1" |
@@ -76,13 +76,13 @@ man_verb_options() {
         /^\.SH VERBS/ { on = 1; next } /^\.SH/ { on = 0 }
         on && tp { name = $0; sub(/^\.(BR|BI|B) /, "", name); gsub(/"/, "", name); sub(/( +\[?[A-Z]+\]?)+$/, "", name) }
         on && !tp && name == verb { print }
-        { tp = /^\.TP/ }' | grep -oE -e '--[a-z]+' | sort -u
+        { tp = /^\.TP/ }' | grep -oE -e '--[a-z-]+' | sort -u
 }
 while IFS= read -r verb; do
     # shellcheck disable=SC2086 # two words are two arguments
     text=$("$ctl" $verb --help)
     like "$text" "^Usage: sendensectl \[OPTIONS...\] $verb" "$verb --help"
-    own=$(awk '/^Options:/ { on = 1; next } on' <<<"$text" | grep -oE -e '--[a-z]+' | sort)
+    own=$(awk '/^Options:/ { on = 1; next } on' <<<"$text" | grep -oE -e '--[a-z-]+' | sort)
     # shellcheck disable=SC2086
     is "$(complete_words $verb -- | sed 's/=$//' | sort)" "$own" "$verb: the completion has its options"
     is "$(man_verb_options "$verb")" "$(grep -vxE -e '--(help|json)' <<<"$own")" "$verb: sendensectl(1) has its options"
