@@ -78,3 +78,44 @@ works() {
 }
 
 preflight() { node /usr/lib/sendense/sendense-tunnel --preflight 2>&1; }
+
+# ── Nodes that are enrolled ──
+
+HUB_NAME=com.sendense.Hub1
+HUB_PATH=/com/sendense/Hub1
+HUB_MANAGER=com.sendense.Hub1.Manager
+
+# enrol_lab_up: a hub with its database and its sshd, and two machines that are no nodes yet: node and edge.
+enrol_lab_up() {
+    command -v mariadbd >/dev/null || skip_all "mariadbd is missing (package mariadb-server)"
+    [ -x /usr/sbin/sshd ] || skip_all "sshd is missing (package openssh-server)"
+    lab_up --names "hub node edge" --install "$SENDENSE_BUILD" --hook "$SENDENSE_SRC/tests/lab/hub-machine"
+    require "its sshd starts" hub systemctl start sendense-sshd.service
+    require "the hub is ready" wait_prop "$patience_sec" DatabaseState 's "ready"'
+}
+wait_prop() { # SECONDS NAME VALUE
+    local now=
+    prop_is() { now=$(hub busctl get-property "$HUB_NAME" "$HUB_PATH" "$HUB_MANAGER" "$1" 2>&1) && [ "$now" = "$2" ]; }
+    eventually "$1" prop_is "$2" "$3" || { diag "$now" && return 1; }
+}
+message_id() { tr -d '\n' <"$SENDENSE_SRC/lib/message-id.c" | grep -oP "\"$1\",\s*\"\K[0-9a-f]{32}"; }
+
+bundle_of() { sed -n "s/^$1=//p"; }                                                          # KEY, the bundle on stdin
+open_token() { hub awk -v name="$1" '$1 == name { print $3, $4 }' /var/lib/sendense-nodes/tokens; } # NODE: its public half
+
+# refused MACHINE NAME PATTERN: an enrolment there, with the bundle on stdin, fails and says that.
+refused() {
+    on "$1" sendense-node enroll - >"$TEST_TMP/enroll" 2>&1
+    is "$?" 1 "$2: refused"
+    like "$(tr -s '\n ' ' ' <"$TEST_TMP/enroll")" "$3" "$2: why, and what to do"
+}
+
+ssh_options=(-p 443 -o BatchMode=yes -o IdentitiesOnly=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o ExitOnForwardFailure=yes)
+# listen_as MACHINE PORT: with the node's own key, on that port of the hub.
+listen_as() { on "$1" timeout 30 ssh -i /etc/sendense/tunnel/key "${ssh_options[@]}" -N -R "127.0.0.1:$2:127.0.0.1:8081" sendense-tunnel@hub 2>&1 </dev/null; }
+address_of() { on "$1" hostname -I | grep -oE '10\.99\.[0-9.]+' | head -n 1; }
+# sessions_of MACHINE: the other ends of its SSH connections, as the hub sees them.
+sessions_of() { hub ss -Htn state established 'sport = 443' | awk '{ print $NF }' | grep -F "$(address_of "$1"):" | sort; }
+journal() { hub journalctl --quiet --sync; lab journal hub --quiet -o cat; }
+journal_has() { grep -qE "$1" <<<"$(journal)"; }
+told() { ok "$1: it is told" eventually "$patience_sec" journal_has "$2" || diag "$(journal | tail -n 20)"; } # NAME PATTERN
