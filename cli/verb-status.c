@@ -29,6 +29,7 @@ static const struct {
         { "Leases", "ListPorts" },
         { "OpenObligations", "ListObligations" },
         { "Repositories", "ListRepositories" },
+        { "Nodes", "ListNodes" },
 };
 
 enum {
@@ -129,6 +130,31 @@ static void print_repositories(const json_t *repositories)
         }
 }
 
+/* Those of this hub, by their links. */
+static void print_links(const json_t *nodes)
+{
+        const json_t *node;
+        size_t i;
+
+        json_array_foreach (nodes, i, node) {
+                bool is_enrolled = strcmp(text_of(node, "State"), "enrolled") == 0;
+                bool is_reachable = json_is_true(json_object_get(node, "Reachable"));
+                const char *error = text_of(node, "Error");
+
+                output_line("%s%s, %s", i == 0 ? "    Nodes: " : "           ",
+                            text_of(node, "Name"),
+                            !is_enrolled ? "waits to be enrolled"
+                            : is_reachable ? "answers"
+                                           : "does not answer");
+                if (is_enrolled && *error)
+                        output_line("           %s", error);
+                if (number_of(node, "Obligations") > 0)
+                        output_line("           owes %" JSON_INTEGER_FORMAT
+                                    " to vCenter; sendensectl cleanup says what",
+                                    number_of(node, "Obligations"));
+        }
+}
+
 /* Without what jobs that run will undo themselves. */
 static size_t count_owed(const json_t *obligations)
 {
@@ -159,6 +185,7 @@ static void print_status(const json_t *status)
         output_line("   Leases: %zu in use", json_array_size(json_object_get(status, "Leases")));
         output_line("  To undo: %zu", count_owed(json_object_get(status, "OpenObligations")));
         print_repositories(json_object_get(status, "Repositories"));
+        print_links(json_object_get(status, "Nodes"));
 }
 
 /* One list; when there is none, *ret_reason says why, and nobody complains: the hub's own state is what was
@@ -237,11 +264,14 @@ static int add_node(sd_bus *bus, json_t *status)
 
 static bool is_well(const json_t *status)
 {
-        const json_t *repository;
+        const json_t *repository, *node;
         size_t i;
 
         json_array_foreach (json_object_get(status, "Repositories"), i, repository)
                 if (strcmp(text_of(repository, "State"), "failed") == 0)
+                        return false;
+        json_array_foreach (json_object_get(status, "Nodes"), i, node)
+                if (*text_of(node, "Error"))
                         return false;
         return strcmp(text_of(status, "State"), "running") == 0 &&
                strcmp(text_of(json_object_get(status, "Node"), "State"), "degraded") != 0;
