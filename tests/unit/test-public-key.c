@@ -51,7 +51,7 @@ static void refused(void **state)
                 TEXT " ",
                 TEXT "\n",
                 TEXT " comment",
-                " " TEXT,
+                (" " TEXT),
                 "ssh-ed25519  AAAAC3NzaC1lZDI1NTE5AAAAIHeLQUHyaUwp6d696uBI3CNjDfzd8Bm124qKrmsfRkq",
                 "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHeLQUHyaUwp6d696uBI3CNjDfzd8Bm124qKrmsfRk=o",
                 "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIXeLQUHyaUwp6d696uBI3CNjDfzd8Bm124qKrmsfRkqo",
