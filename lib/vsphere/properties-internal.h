@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What properties.c and properties-walk.c share, and nobody else.
+ * What answers of the property collector look like inside, and how one question is asked: for properties.c, which reads
+ * single objects, and properties-walk.c, which reads all of a view. Nobody else includes it.
  */
 #pragma once
 

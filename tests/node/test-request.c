@@ -230,7 +230,7 @@ static void places(void **state)
         assert_int_equal(read_place("fd00::7", "backup@vsphere.local", error), 0);
         /* Characters are counted, and not bytes. */
         for (size_t i = 0; i < 255; i++)
-                (void) strcpy(long_user + 2 * i, "ü");
+                (void) memcpy(long_user + 2 * i, "ü", 2);
         assert_int_equal(read_place(NULL, long_user, error), 0);
 }
 

@@ -87,7 +87,7 @@ static void dead_connection(void **state)
         (void) state;
         assert_non_null(data);
         assert_true(strlen(socket) < sizeof(uri.socket));
-        (void) strcpy(uri.socket, socket);
+        (void) snprintf(uri.socket, sizeof(uri.socket), "%s", socket);
         pid = serve(folder, socket);
         if (pid <= 0)
                 skip();
