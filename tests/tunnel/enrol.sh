@@ -119,11 +119,20 @@ before=$(sessions_of edge)
 in_hub 'systemctl start sendense-sshd-sweep.service'
 is "$(sessions_of edge)" "$before" "and stay where nothing is to be swept"
 
+# ── A node on the hub's own machine ──
+bundle3=$(hub sendensectl node add here --local)
+ok "it is enrolled without a key" in_hub 'sendense-node enroll - >/tmp/said 2>&1' <<<"$bundle3" || diag "$(hub cat /tmp/said)"
+like "$(hub cat /tmp/said)" 'Node here is enrolled at the hub of this machine' "it says so"
+like "$(hub cat /etc/sendense/node-api.tokens)" '^hub [0-9a-f]{64}$' "the hub's token for its API"
+not_ok "it has no tunnel" in_hub 'test -e /etc/sendense/tunnel/key || systemctl cat sendense-tunnel.socket'
+like "$(hub sendensectl node list | tr -s ' ')" 'here enrolled yes 8081' "the hub knows it"
+refused hub "once more" 'This machine is a node already \(/etc/sendense/node-api\.tokens\)' <<<"$bundle3"
+
 # ── The journal ──
 told "a token that opens nothing" 'Failed publickey for sendense-enroll from|Connection closed by authenticating user sendense-enroll'
 told "who was let in to enrol" 'Accepted publickey for sendense-enroll from .* SHA256:'
 told "an enrolment that the hub could not serve" 'Refused to enrol a node: the hub daemon does not run'
-is "$(lab journal hub --quiet -o cat "MESSAGE_ID=$(message_id node-enrolled)" | wc -l)" 3 "each node that was enrolled"
+is "$(lab journal hub --quiet -o cat "MESSAGE_ID=$(message_id node-enrolled)" | wc -l)" 4 "each node that was enrolled"
 is "$(lab journal hub --quiet -o cat "MESSAGE_ID=$(message_id node-removed)" | wc -l)" 1 "each that was removed"
 unlike "$(lab journal hub --quiet; lab journal node --quiet)" "$token" "no journal has the token"
 done_testing
