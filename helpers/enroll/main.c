@@ -105,7 +105,7 @@ static int finish(const Bundle *bundle, const Answer *answer)
                        bundle->local ? ""
                                      : "; systemctl start sendense-tunnel.socket "
                                        "sendense-tunnel.service");
-                return store_end(bundle);
+                return store_end();
         }
         r = start_node(!bundle->local);
         if (r >= 0 && bundle->local)
@@ -115,7 +115,7 @@ static int finish(const Bundle *bundle, const Answer *answer)
                        "used up: delete it.\n",
                        answer->name, bundle->hub, bundle->ssh_port);
         /* A tunnel that is not up yet is no enrolment that failed. */
-        if (store_end(bundle) < 0)
+        if (store_end() < 0)
                 return -EIO;
         return r;
 }

@@ -190,14 +190,26 @@ static int copy_key(void)
         return r < 0 ? complain_path(r, "write", TUNNEL_KEY_FILE) : 0;
 }
 
+/* A node that moved to its hub needs no tunnel any more. */
+static int remove_tunnel(void)
+{
+        int r = remove_file(NODE_HUB_CONFIG);
+
+        if (r >= 0)
+                r = remove_file(TUNNEL_KEY_FILE);
+        return r < 0 ? r : remove_file(HUB_KEY_FILE);
+}
+
 int store_answer(const Bundle *bundle, const Answer *answer)
 {
         int r;
 
         fault_point("enroll.answer");
         r = write_tokens(answer);
-        if (r < 0 || bundle->local)
+        if (r < 0)
                 return r;
+        if (bundle->local)
+                return remove_tunnel();
         r = write_text(HUB_KEY_FILE, 0644, text_format("%s\n", bundle->host_key));
         if (r >= 0)
                 r = write_config(bundle, answer);
@@ -207,17 +219,7 @@ int store_answer(const Bundle *bundle, const Answer *answer)
         return r;
 }
 
-int store_end(const Bundle *bundle)
+int store_end(void)
 {
-        int r = 0;
-
-        /* A node that moved to its hub needs no tunnel any more. */
-        if (bundle->local) {
-                r = remove_file(NODE_HUB_CONFIG);
-                if (r >= 0)
-                        r = remove_file(TUNNEL_KEY_FILE);
-                if (r >= 0)
-                        r = remove_file(HUB_KEY_FILE);
-        }
-        return r < 0 ? r : remove_file(TUNNEL_NEW_KEY_FILE);
+        return remove_file(TUNNEL_NEW_KEY_FILE);
 }

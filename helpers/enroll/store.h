@@ -22,8 +22,8 @@ int store_look(Store *ret_store);
 /* The key of this enrolment: that of one that was begun, or a new one. */
 int store_new_key(PublicKey *ret_key);
 
-/* What the hub answered, up to the key itself. */
+/* What the hub answered, the key last. */
 int store_answer(const Bundle *bundle, const Answer *answer);
 
 /* The last step: nothing is left to be mended. */
-int store_end(const Bundle *bundle);
+int store_end(void);
