@@ -4,7 +4,7 @@
  * session is one process of sshd that leads a session of the kernel, and what lives in that or descends from it: the one that asked
  * with `keys`, the one without rights that carries the forwards, a forced command. It is gone when this returns.
  *
- * A session that logged in and has no note is ended too: nobody can say whose it is. Nothing outside of sshd's cgroup is touched.
+ * A session that logged in and has no note, or whose leader is gone, is ended too: nobody can say whose it is. Nothing outside of sshd's cgroup is touched.
  */
 #include "verbs.h"
 
@@ -47,15 +47,25 @@ static int judge(const NoteLine *line, void *userdata)
         return r == -ENOENT || r == -EBADMSG ? -EKEYREVOKED : r;
 }
 
+static bool is_login(const Sweep *sweep, const Process *p)
+{
+        return strcmp(p->name, "sshd") == 0 &&
+               (p->uid == sweep->uids[0] || p->uid == sweep->uids[1]);
+}
+
 static bool has_login(const Sweep *sweep, const ProcessList *list, const Process *leader)
 {
-        for (size_t i = 0; i < list->n; i++) {
-                const Process *p = list->items + i;
-
-                if (p->session == leader->pid && strcmp(p->name, "sshd") == 0 &&
-                    (p->uid == sweep->uids[0] || p->uid == sweep->uids[1]))
+        for (size_t i = 0; i < list->n; i++)
+                if (list->items[i].session == leader->pid && is_login(sweep, list->items + i))
                         return true;
-        }
+        return false;
+}
+
+static bool has_leader(const ProcessList *list, const Process *p)
+{
+        for (size_t i = 0; i < list->n; i++)
+                if (list->items[i].pid == p->session)
+                        return true;
         return false;
 }
 
@@ -85,6 +95,19 @@ static int end_session(const Process *leader)
         return -EBUSY;
 }
 
+static int end(Sweep *sweep, const Process *leader, const char *why)
+{
+        int r;
+
+        log_notice("Ending session %i: %s", (int) leader->pid, why);
+        r = end_session(leader);
+        if (r < 0)
+                return log_error(r, "Cannot end session %i: %m", (int) leader->pid);
+        note_remove(sweep->files->notes, leader->pid);
+        sweep->n_ended++;
+        return 0;
+}
+
 static int look_at(Sweep *sweep, const ProcessList *list, const Process *leader)
 {
         int r;
@@ -97,15 +120,17 @@ static int look_at(Sweep *sweep, const ProcessList *list, const Process *leader)
         if (r != -ENOENT && r != -EKEYREVOKED && r != -EBADMSG)
                 return log_error(r, "Cannot tell whether session %i may stay: %m",
                                  (int) leader->pid);
-        log_notice("Ending session %i: %s", (int) leader->pid,
+        return end(sweep, leader,
                    r == -EKEYREVOKED ? "its key lets nobody in any more"
                                      : "nobody knows whose it is");
-        r = end_session(leader);
-        if (r < 0)
-                return log_error(r, "Cannot end session %i: %m", (int) leader->pid);
-        note_remove(sweep->files->notes, leader->pid);
-        sweep->n_ended++;
-        return 0;
+}
+
+/* Forwards outlive the process that led them, when that alone was killed; its number is nobody else's as long. */
+static int look_at_orphan(Sweep *sweep, const Process *p)
+{
+        const Process leader = { .pid = p->session };
+
+        return end(sweep, &leader, "the process that led it is gone");
 }
 
 static int find_users(Sweep *sweep)
@@ -136,10 +161,12 @@ int verb_sweep(const Files *files)
         for (size_t i = 0; i < list.n; i++) {
                 const Process *p = list.items + i;
 
+                r = 0;
                 /* The one that listens is a leader too, and a child of PID 1. */
-                if (p->pid != p->session || p->parent == 1)
-                        continue;
-                r = look_at(&sweep, &list, p);
+                if (p->pid == p->session && p->parent != 1)
+                        r = look_at(&sweep, &list, p);
+                else if (is_login(&sweep, p) && !has_leader(&list, p))
+                        r = look_at_orphan(&sweep, p);
                 if (r < 0)
                         sweep.error = r;
         }

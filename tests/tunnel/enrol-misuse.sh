@@ -72,6 +72,13 @@ is "$(node systemctl is-active other.service)" active "the other has noticed not
 nodes_are "site2 9090 $second
 site1 9081 $site1"
 ok "on the list again, it comes back by itself" eventually "$patience_sec" all_sessions
+# sshd's forwards outlive its process that has rights, when that alone is killed.
+# shellcheck disable=SC2016 # expanded in the machine
+in_hub 'pid=$(grep -lF -e "$1" /run/sendense-sshd-sessions/*) && kill -KILL "${pid##*/}"' "$second"
+is "$(hub ss -Hltn 'sport = 9090' | wc -l)" 1 "a session whose leader was killed goes on"
+hub systemctl start sendense-sshd-sweep.service
+is "$(hub ss -Hltn 'sport = 9090' | wc -l)" 0 "until the next sweep, as nobody knows whose it is"
+is "$(hub ss -Hltn 'sport = 9081' | wc -l)" 1 "and nobody else's is"
 nodes_are "site2 9090"
 hub systemctl start sendense-sshd-sweep.service
 is "$(hub ss -Hltn 'sport = 9081 or sport = 9090' | wc -l)" 0 "a file that nobody understands ends everybody's"

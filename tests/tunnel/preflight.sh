@@ -36,7 +36,7 @@ wrong ReversePort=10500 "a way back that no node may have" reverse 'does not let
 wrong ReversePort=9082 "another node's way back" reverse '127\.0\.0\.1:9082.*sendensectl node list'
 
 require "a web server at the hub" hub systemd-run --quiet --unit=web --service-type=exec socat TCP4-LISTEN:2224,fork,reuseaddr \
-    'SYSTEM:printf "HTTP/1.1 400 Bad Request\r\n\r\n"'
+    'SYSTEM:printf "HTTP/1.1 400 Bad Request\r\n\r\n"; cat >/dev/null'
 require "a server that says nothing" hub systemd-run --quiet --unit=mute --service-type=exec socat TCP4-LISTEN:2225,fork,reuseaddr 'EXEC:sleep 100'
 wrong SshPort=2224 "a web server on the port" banner "port 2224 is no SSH server: it says 'HTTP/1\.1.*another.*SshPort="
 wrong SshPort=2225 "somebody who says nothing" banner 'port 2225 takes the connection and says nothing for 10 s'
