@@ -23,8 +23,9 @@ static void check_settings(const HubConfig *config)
         MUST(config->api_port < config->export_ports.first ||
              config->api_port > config->export_ports.last);
         MUST(config->database_probe_usec >= 100000 && config->database_probe_usec <= 60000000);
+        /* Only a setting whose default is nothing may be nothing. */
         for (size_t i = 0; i < hub_config_n_keys; i++)
-                MUST(*config_value(&config->config, i));
+                MUST(*config_value(&config->config, i) || !*hub_config_keys[i].fallback);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -83,6 +83,7 @@ answer ListJobs 'aa{sv}' '[{"Id": 9, "Type": "backup", "Vm": "db", "State": "que
 answer ListPorts 'aa{sv}' '[{"Port": 10100, "Job": 8}]'
 answer ListObligations 'aa{sv}' '[{"Id": 1}, {"Id": 2, "State": "owed"}, {"Id": 3, "State": "running"}]'
 answer ListRepositories 'aa{sv}' '[{"Name": "default", "State": "ok", "FreeBytes": 5368709120, "SizeBytes": 10737418240}, {"Name": "nas", "State": "unknown"}]'
+answer ListNodes 'aa{sv}' '[{"Name": "edge1", "State": "enrolled", "Reachable": true, "Obligations": 2, "Error": ""}, {"Name": "edge2", "State": "waiting", "Reachable": false}]'
 run "status" 0 status
 is "$(tail -n +4 <<<"$out")" "  Exports: ports 10100-10200
 Log level: info
@@ -92,7 +93,10 @@ Log level: info
    Leases: 1 in use
   To undo: 2
     Repos: default, ok, 5.0 GiB of 10.0 GiB free
-           nas, unknown" "open jobs, leases, obligations, repositories"
+           nas, unknown
+    Nodes: edge1, answers
+           owes 2 to vCenter; sendensectl cleanup says what
+           edge2, waits to be enrolled" "open jobs, leases, obligations, repositories"
 run "status as JSON" 0 status --json
 is "$(jq -c '[.State, (.OpenJobs | map(.Id)), .Leases, .OpenObligations, (.Repositories | map(.FreeBytes))]' <<<"$out")" \
     '["running",[9,8],[{"Port":10100,"Job":8}],[{"Id":1},{"Id":2,"State":"owed"},{"Id":3,"State":"running"}],[5368709120,null]]' "as the bus has it"
@@ -100,6 +104,10 @@ answer ListRepositories 'aa{sv}' '[{"Name": "nas", "State": "failed", "Error": "
 run "status with a failed repository" 3 status
 like "$out" "^    Repos: nas, failed: not mounted\$" "which, and why"
 answer ListRepositories 'aa{sv}' '[]'
+answer ListNodes 'aa{sv}' '[{"Name": "edge1", "State": "enrolled", "Reachable": false, "Error": "Node edge1 has no tunnel"}]'
+run "status with a node that is away" 3 status
+like "$out" $'^    Nodes: edge1, does not answer\n           Node edge1 has no tunnel\$' "which, and why"
+answer ListNodes 'aa{sv}' '[]'
 run "status without a repository" 0 status
 like "$out" "^    Repos: none\. Add one: sendensectl repository add NAME PATH\$" "what to do"
 refuse ListPorts com.sendense.Error.DatabaseUnavailable $'The database\e[2J is away.'

@@ -294,7 +294,7 @@ static void copy_call(void **state)
                           "ExecStart a(sasb): /x/c d c d no\n");
         copy.psk_path = "/run/k";
         assert_int_equal(unit_spec_copy(&copy, &spec), 0);
-        expect_call(spec, "[sendense-copy-7.service] fail\n"
+        expect_call(spec, "[sendense-import-7.service] fail\n"
                           "Description s: Sendense Copy of Job 7\n"
                           "PartOf as: sendense-job@7.target\n"
                           "Slice s: sendense-jobs-7.slice\n"
