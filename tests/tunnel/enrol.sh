@@ -26,14 +26,15 @@ is "$(hub bash -c 'grep -rlF -e "$1" /var/lib/mysql /var/lib/sendense-nodes /var
 like "$(hub sendensectl node list)" 'site1 +waiting' "the node waits"
 
 # ── Who does not become a node ──
-changed=$(sed "s|^HostKey=.*|HostKey=$(node sh -c 'rm -f /tmp/k; ssh-keygen -q -t ed25519 -N "" -f /tmp/k && cut -d" " -f1,2 /tmp/k.pub')|" <<<"$bundle")
-refused node "another hub's key in the bundle" 'port 443 \(host-key\): hub shows the key SHA256:.*nothing was sent to it.*node rotate' <<<"$changed"
+with() { printf '%s\n' "$bundle" | sed -E "s|^$1=.*|$1=$2|"; } # KEY VALUE: the bundle with another value
+other_key=$(node sh -c 'ssh-keygen -q -t ed25519 -N "" -f /tmp/k && cut -d" " -f1,2 /tmp/k.pub')
+refused node "another hub's key in the bundle" 'port 443 \(host-key\): hub shows the key SHA256:.*nothing was sent to it.*node rotate' < <(with HostKey "$other_key")
 refused node "a bundle without a token" 'Token= is missing; a bundle is used as sendensectl node add printed it' <<<"$(grep -v ^Token= <<<"$bundle")"
 refused node "a token that was cut off" 'Token= is cut off or changed' <<<"${bundle%????}"
 unlike "$(<"$TEST_TMP/enroll")" "${token:0:20}" "the token is not shown"
 refused node "a bundle with the key of nobody" "\(login\): the hub does not accept the token of node site1: it was used, has expired \(20.*node rotate.* site1" \
-    <<<"$(sed 's/^Token=...../Token=AAAAA/' <<<"$bundle")"
-refused node "another port" 'port 444 \(connect\): .*Connection refused.*sendense-sshd' <<<"$(sed 's/^SshPort=.*/SshPort=444/' <<<"$bundle")"
+    < <(with Token "AAAAA${token:5}")
+refused node "another port" 'port 444 \(connect\): .*Connection refused.*sendense-sshd' < <(with SshPort 444)
 
 require "the hub's daemon is stopped" hub systemctl stop sendense-hub.service
 refused node "while the hub's daemon is stopped" "the hub daemon does not run\. The token stays good: start it \(systemctl start sendense-hub at the hub\)" <<<"$bundle"
@@ -57,6 +58,8 @@ is "$(node systemctl is-enabled sendense-node-api.socket)" enabled "the API is t
 echo_server 10110
 works "site1"
 like "$(hub curl -s --max-time 20 -o /dev/null -w '%{http_code}' http://127.0.0.1:9081/api/v1/health)" '^(200|401)$' "the hub reaches the node's API"
+answers() { grep -q "$1 enrolled yes" <<<"$(hub sendensectl node list | tr -s ' ')"; }
+ok "and knows it by the token that it was enrolled with" eventually "$patience_sec" answers site1 || diag "$(hub sendensectl node show site1)"
 refused node "a machine that is a node already" 'This machine is a node already.*enroll --replace' <<<"$bundle"
 refused edge "a token that was used" "TokenInvalid|does not accept the token" <<<"$bundle"
 edge rm -f /etc/sendense/tunnel/key.new
@@ -104,6 +107,7 @@ is "$(sessions_of edge)" "$before" "nothing is cut meanwhile"
 refused edge "without --replace" 'This machine is a node already' <<<"$again"
 ok "another key" in_edge 'cp /etc/sendense/tunnel/key /root/old && sendense-node enroll --replace - >/tmp/said 2>&1' <<<"$again" || diag "$(edge cat /tmp/said)"
 like "$(edge cat /tmp/said)" 'Node edge2 is enrolled, and its tunnel' "its tunnel is up"
+ok "and the hub's token for its API is another that fits" eventually "$patience_sec" answers edge2 || diag "$(hub sendensectl node show edge2)"
 is "$(hub grep -c "$old" /var/lib/sendense-nodes/keys)" 0 "the old one lets nobody in"
 like "$(edge timeout 30 ssh -i /root/old "${ssh_options[@]}" -N sendense-tunnel@hub 2>&1)" 'Permission denied' "it is tried in vain"
 
@@ -125,7 +129,7 @@ ok "it is enrolled without a key" in_hub 'sendense-node enroll - >/tmp/said 2>&1
 like "$(hub cat /tmp/said)" 'Node here is enrolled at the hub of this machine' "it says so"
 like "$(hub cat /etc/sendense/node-api.tokens)" '^hub [0-9a-f]{64}$' "the hub's token for its API"
 not_ok "it has no tunnel" in_hub 'test -e /etc/sendense/tunnel/key || systemctl cat sendense-tunnel.socket'
-like "$(hub sendensectl node list | tr -s ' ')" 'here enrolled yes 8081' "the hub knows it"
+like "$(hub sendensectl node list | tr -s ' ')" 'here enrolled (yes|no) yes 8081' "the hub knows it"
 refused hub "once more" 'This machine is a node already \(/etc/sendense/node-api\.tokens\)' <<<"$bundle3"
 
 # ── The journal ──

@@ -11,12 +11,12 @@ export TZ=UTC
 ctl_bus_start
 peer_with_answers
 
-node='{"Id": 3, "Name": "edge1", "Local": false, "State": "enrolled", "ReversePort": 9081, "KeyFingerprint": "SHA256:abc",
+node='{"Id": 3, "Name": "edge1", "Local": false, "State": "enrolled", "Reachable": true, "ReversePort": 9081, "KeyFingerprint": "SHA256:abc",
     "TokenExpiresUsec": 1763788676000000, "CreatedUsec": 1763702276000000, "EnrolledUsec": 1763702376000000}'
 answer ListNodes 'aa{sv}' "[$node]"
 run "node list" 0 node list
-is "$(tr -s ' ' <<<"$out" | sed 's/^ //')" "ID NAME STATE LOCAL PORT TOKEN EXPIRES ENROLLED KEY
-3 edge1 enrolled no 9081 2025-11-22 05:17:56 2025-11-21 05:19:36 SHA256:abc" "a table"
+is "$(tr -s ' ' <<<"$out" | sed 's/^ //')" "ID NAME STATE ANSWERS LOCAL PORT TOKEN EXPIRES ENROLLED KEY
+3 edge1 enrolled yes no 9081 2025-11-22 05:17:56 2025-11-21 05:19:36 SHA256:abc" "a table"
 run "node list as JSON" 0 node list --json
 is "$(jq -c . <<<"$out")" "$(jq -c .value "$answers/ListNodes.json")" "as the bus has it"
 answer ListNodes 'aa{sv}' '[]'
