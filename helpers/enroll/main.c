@@ -100,7 +100,7 @@ static int finish(const Bundle *bundle, const Answer *answer)
                 return r;
         if (arg_no_start) {
                 printf("Node %s is enrolled. Start it: systemctl daemon-reload; systemctl enable "
-                       "--now sendense-node-api.socket%s\n",
+                       "--now sendense-node.service sendense-node-api.socket%s\n",
                        answer->name,
                        bundle->local ? ""
                                      : "; systemctl start sendense-tunnel.socket "

@@ -104,8 +104,8 @@ static int reload(sd_bus *bus)
         CLEANUP(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         int r;
 
-        r = sd_bus_call_method(bus, MANAGER, "EnableUnitFiles", &error, NULL, "asbb", 1,
-                               "sendense-node-api.socket", 0, 1);
+        r = sd_bus_call_method(bus, MANAGER, "EnableUnitFiles", &error, NULL, "asbb", 2,
+                               "sendense-node.service", "sendense-node-api.socket", 0, 1);
         if (r >= 0)
                 r = sd_bus_call_method(bus, MANAGER, "Reload", &error, NULL, NULL);
         return r < 0 ? log_error(r, "Cannot have systemd read its settings anew: %s",
@@ -161,6 +161,8 @@ int start_node(bool with_tunnel)
                 r = stop(bus, "sendense-node-api.service");
         if (r >= 0)
                 r = reload(bus);
+        if (r >= 0)
+                r = start(bus, "sendense-node.service");
         if (r >= 0)
                 r = start(bus, "sendense-node-api.socket");
         return r >= 0 && with_tunnel ? start_tunnel(bus) : r;

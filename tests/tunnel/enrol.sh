@@ -54,7 +54,7 @@ is "$(node stat -c '%n %a %U %G' /etc/sendense/tunnel/key /etc/sendense/tunnel/h
 /etc/sendense/node-api.tokens 600 root root" "owners and modes of what the node keeps"
 not_ok "nothing of the enrolment is left" node test -e /etc/sendense/tunnel/key.new
 like "$(node cat /etc/sendense/node-api.tokens)" '^hub [0-9a-f]{64}$' "the hub's token for the node's API"
-is "$(node systemctl is-enabled sendense-node-api.socket)" enabled "the API is there after the next boot, too"
+is "$(node systemctl is-enabled sendense-node.service sendense-node-api.socket | paste -sd' ')" "enabled enabled" "node and API are there after the next boot, too"
 echo_server 10110
 works "site1"
 like "$(hub curl -s --max-time 20 -o /dev/null -w '%{http_code}' http://127.0.0.1:9081/api/v1/health)" '^(200|401)$' "the hub reaches the node's API"
