@@ -74,7 +74,7 @@ static int find(const char *path, uint64_t max, const char *type, const char *ke
 int node_keys_find(const char *path, const char *type, const char *key, NodeKey *ret_node)
 {
         NodeKey node = {};
-        uint64_t number;
+        uint64_t number = 0;
         int r;
 
         r = find(path, UINT16_MAX, type, key, node.name, &number);

@@ -164,12 +164,12 @@ static const struct {
 
 static int refuse_as(const sd_bus_error *error)
 {
-        const char *text = error->message ?: error->name;
+        const char *name = error->name ?: BUS_ERROR_FAILED, *text = error->message ?: name;
 
         for (size_t i = 0; i < ELEMENTSOF(sentences); i++)
-                if (strcmp(sentences[i].error, error->name) == 0)
+                if (strcmp(sentences[i].error, name) == 0)
                         text = sentences[i].text;
-        return refuse(error->name, text);
+        return refuse(name, text);
 }
 
 static int ask(sd_bus *bus, const char *token, const char *public_key, sd_bus_error *error,
