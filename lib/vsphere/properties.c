@@ -169,12 +169,7 @@ static int no_memory(VSphereError *error)
 /* Asks what was written into f, whose text is *arguments. */
 static int finish(VSphere *v, FILE *f, char **arguments, Properties **ret, VSphereError *error)
 {
-        int r;
-
-        if (fclose(f) != 0)
-                return no_memory(error);
-        r = retrieve_again(v, *arguments, ret, error);
-        return r < 0 || *ret ? r : no_memory(error);
+        return fclose(f) == 0 ? retrieve_again(v, *arguments, ret, error) : no_memory(error);
 }
 
 int properties_of(VSphere *v, const VSphereRef *ref, const char *const *paths, size_t n_paths,
@@ -192,8 +187,8 @@ int properties_of(VSphere *v, const VSphereRef *ref, const char *const *paths, s
         properties_put_object(f, ref);
         (void) fputs("</objectSet></specSet><options/>", f);
         r = finish(v, f, &arguments, &properties, error);
-        if (r < 0)
-                return r;
+        if (r < 0 || !properties)
+                return r < 0 ? r : no_memory(error);
         if (properties->n_objects != 1 || properties->token ||
             strcmp(properties->objects[0].ref.value, ref->value) != 0)
                 return vsphere_error_set(error, BUS_ERROR_NOT_FOUND,
@@ -253,8 +248,8 @@ int properties_and_parents(VSphere *v, const VSphereRef *ref, const char *const 
                      "</objectSet></specSet><options/>",
                      f);
         r = finish(v, f, &arguments, &properties, error);
-        if (r < 0)
-                return r;
+        if (r < 0 || !properties)
+                return r < 0 ? r : no_memory(error);
         found = find_object(properties, ref);
         if (found) {
                 *ret_at = (size_t) (found - properties->objects);
@@ -288,6 +283,8 @@ int properties_behind(VSphere *v, const VSphereRef *ref, const char *edge, const
         r = finish(v, f, &arguments, &properties, error);
         if (r < 0)
                 return error->fault[0] == '\0' ? r : 1;
+        if (!properties)
+                return no_memory(error);
         if (properties->token || !has_all_behind(properties, ref, edge))
                 return 1;
         *ret = TAKE(properties);
