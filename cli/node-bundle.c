@@ -172,7 +172,7 @@ static ExitStatus print_written(const char *path, const json_t *node)
 
 ExitStatus node_bundle_give(Bundle *bundle, const json_t *node)
 {
-        time_t expires = (time_t) (number_of(node, "TokenExpiresUsec") / (json_int_t) USEC_PER_SEC);
+        time_t expires = (time_t) (number_of(node, "TokenExpiresUSec") / (json_int_t) USEC_PER_SEC);
         const char *path = option_value(OPTION_OUTPUT);
         char text_of_time[TIME_SIZE] = "";
         char *text = NULL;

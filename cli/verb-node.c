@@ -31,8 +31,8 @@ static const Column node_columns[] = {
         { "ANSWERS", "Reachable", cell_yes, false },
         { "LOCAL", "Local", cell_yes, false },
         { "PORT", "ReversePort", cell_number, true },
-        { "TOKEN EXPIRES", "TokenExpiresUsec", cell_time, false },
-        { "ENROLLED", "EnrolledUsec", cell_time, false },
+        { "TOKEN EXPIRES", "TokenExpiresUSec", cell_time, false },
+        { "ENROLLED", "EnrolledUSec", cell_time, false },
         { "KEY", "KeyFingerprint", cell_text, false },
 };
 
@@ -42,16 +42,16 @@ static const Column node_fields[] = {
         { "State", "State", cell_text, false },
         { "Answers", "Reachable", cell_yes, false },
         { "Because", "Error", cell_text, false },
-        { "Last seen", "LastSeenUsec", cell_time, false },
+        { "Last seen", "LastSeenUSec", cell_time, false },
         { "Version", "Version", cell_text, false },
         { "Tasks", "Tasks", cell_number, false },
         { "Owes to vCenter", "Obligations", cell_number, false },
         { "On this machine", "Local", cell_yes, false },
         { "Reverse port", "ReversePort", cell_number, false },
         { "Key", "KeyFingerprint", cell_text, false },
-        { "Token expires", "TokenExpiresUsec", cell_time, false },
-        { "Added", "CreatedUsec", cell_time, false },
-        { "Enrolled", "EnrolledUsec", cell_time, false },
+        { "Token expires", "TokenExpiresUSec", cell_time, false },
+        { "Added", "CreatedUSec", cell_time, false },
+        { "Enrolled", "EnrolledUSec", cell_time, false },
 };
 
 ExitStatus verb_node_list(int argc, char *argv[])

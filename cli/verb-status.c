@@ -143,7 +143,7 @@ static void print_links(const json_t *nodes)
 
                 output_line("%s%s, %s", i == 0 ? "    Nodes: " : "           ",
                             text_of(node, "Name"),
-                            !is_enrolled ? "waits to be enrolled"
+                            !is_enrolled   ? "waits to be enrolled"
                             : is_reachable ? "answers"
                                            : "does not answer");
                 if (is_enrolled && *error)

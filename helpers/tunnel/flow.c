@@ -84,6 +84,7 @@ Flow *flow_new_in(ssh_session session, FlowBuffers *buffers, ssh_channel channel
                 return NULL;
         }
         (void) take_fd(&fd);
+        flow->is_channel_open = true;
         flow->state = FLOW_CONNECTING;
         return flow;
 }
@@ -93,7 +94,8 @@ Flow *flow_free(Flow *flow)
         if (!flow)
                 return NULL;
         (void) ssh_remove_channel_callbacks(flow->channel, &flow->callbacks);
-        if (flow->state == FLOW_OPEN || flow->state == FLOW_OVER)
+        /* libssh would send the end of one that was never opened, too, and sshd then ends the whole session. */
+        if (flow->is_channel_open)
                 (void) ssh_channel_close(flow->channel);
         ssh_channel_free(flow->channel);
         (void) close(flow->fd);
@@ -267,9 +269,10 @@ static void step_opening(Flow *flow)
 {
         int r = ssh_channel_open_forward(flow->channel, "127.0.0.1", flow->port, "127.0.0.1", 0);
 
-        if (r == SSH_OK)
+        if (r == SSH_OK) {
+                flow->is_channel_open = true;
                 flow->state = FLOW_OPEN;
-        else if (r != SSH_AGAIN)
+        } else if (r != SSH_AGAIN)
                 flow->state = FLOW_OVER;
 }
 

@@ -40,6 +40,7 @@ typedef struct Flow {
         uint16_t port; /* of the hub's loopback; 0: the hub came to us */
         FlowState state;
         uint64_t accepted_usec;
+        bool is_channel_open; /* the peer knows it */
         bool local_ended; /* nothing more comes from the local side, and the hub was told */
         bool remote_ended; /* the same the other way */
         bool has_data; /* libssh holds bytes for the local side */

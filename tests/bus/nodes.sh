@@ -22,9 +22,9 @@ like "$answer" "objectpath '/com/sendense/Hub1/node/[0-9]+'" "a node is added"
 is "$(tokens)" edge1:1 "its token is in the file when the call is answered"
 is "$(keys)" '' "and it may have no tunnel yet"
 is "$(lines "$SENDENSE_NODES_FOLDER/tokens" | cut -d' ' -f1,3,4)" "edge1 $(public_key 1)" "in the form that sshd's command reads"
-is "$(node edge1 State), $(node edge1 ReversePort), $(node edge1 Local), $(node edge1 KeyFingerprint), $(node edge1 EnrolledUsec)" \
+is "$(node edge1 State), $(node edge1 ReversePort), $(node edge1 Local), $(node edge1 KeyFingerprint), $(node edge1 EnrolledUSec)" \
     "s waiting, q 9081, b false, s , t 0" "it waits"
-expires=$(node edge1 TokenExpiresUsec)
+expires=$(node edge1 TokenExpiresUSec)
 is "$((${expires#t } / 1000000))" "$(lines "$SENDENSE_NODES_FOLDER/tokens" | cut -d' ' -f2)" "until the second that the file says"
 is "$(node "$(rows 'SELECT id FROM nodes')" Name)" "s edge1" "its id names it, too"
 add edge1 2
@@ -57,7 +57,7 @@ is "$(tokens)" "edge1:1 edge2:2 edge3:3" "its token stays, so that it may ask ag
 like "$(node edge1 KeyFingerprint)" '^s SHA256:[A-Za-z0-9+/]{43}$' "its fingerprint is shown"
 is "$(lines "$SENDENSE_NODES_FOLDER/keys" | cut -d' ' -f4 | sed 's/^/ssh-ed25519 /' | ssh-keygen -lf - | cut -d' ' -f2)" \
     "$(node edge1 KeyFingerprint | cut -d' ' -f2)" "as ssh-keygen shows it"
-is "$(node edge1 State), $(node edge1 TokenExpiresUsec)" "s enrolled, t 0" "its token counts as used"
+is "$(node edge1 State), $(node edge1 TokenExpiresUSec)" "s enrolled, t 0" "its token counts as used"
 enrol 1 11
 is "$answer" "$first" "asked again, it is told the same"
 token=$("$SENDENSE_BUILD/tests/bus/unseal" "$(rows 'SELECT HEX(token_sealed) FROM nodes WHERE live_name = "edge1"')")
@@ -152,7 +152,7 @@ pid1 auto
 # On the hub's own machine.
 call AddNode here '' "{'local': <true>}"
 like "$answer" objectpath "a node of the hub's own machine is added"
-is "$(node here Local), $(node here ReversePort), $(node here TokenExpiresUsec)" "b true, q 8081, t 0" "without a token"
+is "$(node here Local), $(node here ReversePort), $(node here TokenExpiresUSec)" "b true, q 8081, t 0" "without a token"
 call AddNode here2 '' "{'local': <true>}"
 refused Exists 'Port 8081' "there is one at most"
 call EnrolNode '' '' "{'name': <'here'>}"

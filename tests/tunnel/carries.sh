@@ -32,6 +32,16 @@ server 10111 socat TCP4-LISTEN:10111,bind=127.0.0.1,fork,reuseaddr 'SYSTEM:sum=$
 # shellcheck disable=SC2016 # expanded in the machine
 is "$(in_node 'printf all | socat -t 30 - TCP4:127.0.0.1:10111')" "heard $(printf all | sha256sum | tr -s ' ')" "the end of one direction passes, the other stays open"
 
+# A port where nobody listens at the hub: such a connection ends, and none of the others, which share its sessions.
+node systemd-run --quiet --unit=talk --service-type=exec -p StandardOutput=truncate:/srv/talk -- bash -c \
+    '{ for ((i = 0; i < 60; i++)); do echo "$i"; sleep 0.1; done; } | socat -t 60 - TCP4:127.0.0.1:10110'
+sessions=$(hub journalctl -q -o cat -u sendense-sshd | grep -c 'Accepted publickey')
+# shellcheck disable=SC2016 # expanded in the machine
+is "$(in_node 'for ((i = 0; i < 40; i++)); do timeout 20 socat -u TCP4:127.0.0.1:10150 - & done; wait; echo over')" over "40 connections to nobody end"
+talked() { [ "$(node cat /srv/talk | tail -n 1)" = 59 ]; }
+ok "one that talked meanwhile was not disturbed" eventually "$patience_sec" talked || diag "$(node cat /srv/talk | tail -n 2)"
+is "$(hub journalctl -q -o cat -u sendense-sshd | grep -c 'Accepted publickey')" "$sessions" "and no session was opened anew"
+
 # 500 at once.
 # shellcheck disable=SC2016 # expanded in the machine
 is "$(in_node 'for ((i = 0; i < 500; i++)); do { echo "line $i" | timeout 60 socat -t 60 - TCP4:127.0.0.1:10110; } & done; wait' | sort -u | wc -l)" 500 \

@@ -67,7 +67,8 @@ server() {
     require "a server on port $1 of the hub" hub systemd-run --quiet --unit="server-$1" --service-type=exec -- "${@:2}"
     ok "and it listens" eventually "$patience_sec" in_hub "ss -Hltn 'sport = $1' | grep -q ."
 }
-echo_server() { server "$1" socat "TCP4-LISTEN:$1,bind=127.0.0.1,fork,reuseaddr" EXEC:cat; }
+# socat ends half a second after one side did, unless it is told to wait.
+echo_server() { server "$1" socat -t 60 "TCP4-LISTEN:$1,bind=127.0.0.1,fork,reuseaddr" EXEC:cat; }
 
 # works NAME [PORT]: bytes pass both ways and are the same.
 works() {

@@ -12,7 +12,7 @@ ctl_bus_start
 peer_with_answers
 
 node='{"Id": 3, "Name": "edge1", "Local": false, "State": "enrolled", "Reachable": true, "ReversePort": 9081, "KeyFingerprint": "SHA256:abc",
-    "TokenExpiresUsec": 1763788676000000, "CreatedUsec": 1763702276000000, "EnrolledUsec": 1763702376000000}'
+    "TokenExpiresUSec": 1763788676000000, "CreatedUSec": 1763702276000000, "EnrolledUSec": 1763702376000000}'
 answer ListNodes 'aa{sv}' "[$node]"
 run "node list" 0 node list
 is "$(tr -s ' ' <<<"$out" | sed 's/^ //')" "ID NAME STATE ANSWERS LOCAL PORT TOKEN EXPIRES ENROLLED KEY

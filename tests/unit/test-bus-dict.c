@@ -216,8 +216,7 @@ static void missing_container(void **state)
 static void too_much(void **state)
 {
         CLEANUP(call_done)
-        Call name = call_new(),
-             small = call_new(), large = call_new(), tiny = call_new();
+        Call name = call_new(), small = call_new(), large = call_new(), tiny = call_new();
 
         (void) state;
         assert_true(sd_bus_message_append(name.message, "a{sv}", 1, "name", "s", "123456789") >= 0);

@@ -71,8 +71,8 @@ static json_t *node_dict(const Manager *manager, const json_t *row)
                          number_of(row, "IsLocal") > 0, "State",
                          enrolled_usec > 0 ? "enrolled" : "waiting", "ReversePort",
                          json_object_get(row, "ReversePort"), "KeyFingerprint", fingerprint,
-                         "TokenExpiresUsec", (json_int_t) number_of(row, "TokenExpiresUSec"),
-                         "CreatedUsec", json_object_get(row, "CreatedUSec"), "EnrolledUsec",
+                         "TokenExpiresUSec", (json_int_t) number_of(row, "TokenExpiresUSec"),
+                         "CreatedUSec", json_object_get(row, "CreatedUSec"), "EnrolledUSec",
                          (json_int_t) enrolled_usec);
         if (dict &&
             node_links_add_live(nodes_links(manager->nodes), number_of(row, "Id"), dict) < 0) {

@@ -376,7 +376,7 @@ int node_links_add_live(const NodeLinks *links, uint64_t id, json_t *dict)
         const Link *link = find(links, id) ?: &none;
         CLEANUP(json_decref_p)
         json_t *live = json_pack("{s:b, s:I, s:s, s:s, s:I, s:I, s:s}", "Reachable",
-                                 link->is_reachable, "LastSeenUsec", (json_int_t) link->seen_usec,
+                                 link->is_reachable, "LastSeenUSec", (json_int_t) link->seen_usec,
                                  "Version", text_of(link->health, "version"), "NodeState",
                                  text_of(link->health, "state"), "Tasks",
                                  health_number(link, "tasks"), "Obligations",

@@ -36,7 +36,7 @@ DEFINE_CLEANUP(NodeLinks *, node_links_free)
 /* The nodes of the database, and their tokens, are read anew; each is asked for its health. */
 void node_links_reload(NodeLinks *links);
 
-/* Adds what is known of the link to the dict of the node id: Reachable, LastSeenUsec, Version, NodeState, Tasks, Obligations,
+/* Adds what is known of the link to the dict of the node id: Reachable, LastSeenUSec, Version, NodeState, Tasks, Obligations,
  * Error. */
 int node_links_add_live(const NodeLinks *links, uint64_t id, json_t *dict);
 
