@@ -43,18 +43,11 @@ static void wipe_free(char *text, size_t size)
         free(text);
 }
 
-static HttpCall *call_free(HttpCall *call)
+/* It is in no list. */
+static HttpCall *call_drop(HttpCall *call)
 {
-        HttpClient *client = call->client;
-
-        for (HttpCall **link = &client->calls; *link; link = &(*link)->next)
-                if (*link == call) {
-                        *link = call->next;
-                        client->n_calls--;
-                        break;
-                }
         if (call->curl) {
-                (void) curl_multi_remove_handle(client->multi, call->curl);
+                (void) curl_multi_remove_handle(call->client->multi, call->curl);
                 curl_easy_cleanup(call->curl);
         }
         for (const struct curl_slist *header = call->headers; header; header = header->next)
@@ -66,7 +59,18 @@ static HttpCall *call_free(HttpCall *call)
         return NULL;
 }
 
-DEFINE_CLEANUP(HttpCall *, call_free)
+DEFINE_CLEANUP(HttpCall *, call_drop)
+
+static HttpCall *call_free(HttpCall *call)
+{
+        for (HttpCall **link = &call->client->calls; *link; link = &(*link)->next)
+                if (*link == call) {
+                        *link = call->next;
+                        call->client->n_calls--;
+                        break;
+                }
+        return call_drop(call);
+}
 
 HttpCall *http_call_cancel(HttpCall *call)
 {
@@ -244,8 +248,10 @@ HttpClient *http_client_free(HttpClient *client)
 {
         if (!client)
                 return NULL;
-        while (client->calls)
-                call_free(client->calls);
+        for (HttpCall *call = client->calls, *next; call; call = next) {
+                next = call->next;
+                call_drop(call);
+        }
         if (client->multi)
                 (void) curl_multi_cleanup(client->multi);
         sd_event_source_disable_unref(client->timer);
@@ -350,7 +356,7 @@ static int prepare_options(HttpCall *call, const HttpAsked *asked)
 
 int http_client_ask(HttpClient *client, const HttpAsked *asked, HttpCall **ret_call)
 {
-        CLEANUP(call_free_p) HttpCall *call = NULL;
+        CLEANUP(call_drop_p) HttpCall *call = NULL;
         int r;
 
         if (client->n_calls >= HTTP_CLIENT_CALLS_MAX)

@@ -196,7 +196,7 @@ static void refused(void **state)
 /* Larger than a socket's buffers, both ways. */
 static void large(void **state)
 {
-        const size_t size = 900 * 1024;
+        const size_t size = (size_t) 900 * 1024;
         CLEANUP(json_decref_p) json_t *body = NULL;
         char *text = malloc(size);
         World world;

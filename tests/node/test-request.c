@@ -230,7 +230,8 @@ static void places(void **state)
         assert_int_equal(read_place("fd00::7", "backup@vsphere.local", error), 0);
         /* Characters are counted, and not bytes. */
         for (size_t i = 0; i < 255; i++)
-                (void) memcpy(long_user + 2 * i, "ü", 2);
+                for (size_t j = 0; j < 2; j++)
+                        long_user[2 * i + j] = "ü"[j];
         assert_int_equal(read_place(NULL, long_user, error), 0);
 }
 

@@ -32,8 +32,8 @@ static void fill(Bundle *bundle)
         bundle->ssh_port = 443;
         bundle->reverse_port = 9081;
         bundle->ports = (PortRange){ 10100, 10200 };
-        for (unsigned char i = 0; i < PUBLIC_KEY_SEED_SIZE; i++)
-                bundle->seed[i] = i;
+        for (unsigned i = 0; i < PUBLIC_KEY_SEED_SIZE; i++)
+                bundle->seed[i] = (unsigned char) i;
 }
 
 static void both_ways(void **state)

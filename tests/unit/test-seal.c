@@ -97,10 +97,11 @@ static void damaged(void **state)
 
 static void never_sealed(void **state)
 {
-        _cleanup_free_ char *longest = unit_repeat('0', (SEAL_EXTRA_SIZE + SEAL_MAX + 1) * 2),
-                            *shortest = unit_repeat('0', SEAL_EXTRA_SIZE * 2),
-                            *odd = unit_repeat('0', SEAL_EXTRA_SIZE * 2 + 3),
-                            *words = unit_repeat('x', SEAL_EXTRA_SIZE * 2 + 2);
+        _cleanup_free_ char *longest = unit_repeat('0',
+                                                   (size_t) (SEAL_EXTRA_SIZE + SEAL_MAX + 1) * 2),
+                            *shortest = unit_repeat('0', (size_t) SEAL_EXTRA_SIZE * 2),
+                            *odd = unit_repeat('0', (size_t) SEAL_EXTRA_SIZE * 2 + 3),
+                            *words = unit_repeat('x', (size_t) SEAL_EXTRA_SIZE * 2 + 2);
         CLEANUP(secret_free_p) Secret *key = key_of('k'), *back = NULL;
 
         (void) state;

@@ -216,14 +216,16 @@ static int read_expiry(uint64_t sec, sd_bus_error *error)
 /* Time counts from the permission on, for which somebody may have typed a password. */
 static int add_times(json_t *request, const char *principal)
 {
-        uint64_t now_usec = clock_realtime_usec(), sec = number_of(request, "ExpiresSec");
+        uint64_t now_usec = clock_realtime_usec(), expires_usec,
+                 sec = number_of(request, "ExpiresSec");
         int r = request_add_text(request, "Principal", principal);
 
         if (r >= 0)
                 r = json_object_set_new(request, "NowUSec", json_integer((json_int_t) now_usec));
+        expires_usec = now_usec + sec * USEC_PER_SEC;
         if (r >= 0 && sec > 0)
                 r = json_object_set_new(request, "ExpiresUSec",
-                                        json_integer((json_int_t) (now_usec + sec * USEC_PER_SEC)));
+                                        json_integer((json_int_t) expires_usec));
         return r < 0 ? -ENOMEM : 0;
 }
 

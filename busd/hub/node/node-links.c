@@ -259,6 +259,16 @@ int node_links_new(sd_event *event, Store *store, const Secret *key, uint64_t he
         return 0;
 }
 
+/* It is in no list. */
+static Asked *asked_drop(Asked *asked)
+{
+        http_call_cancel(asked->call);
+        free(asked);
+        return NULL;
+}
+
+DEFINE_CLEANUP(Asked *, asked_drop)
+
 static Asked *asked_free(Asked *asked)
 {
         for (Asked **place = &asked->links->asked; *place; place = &(*place)->next)
@@ -266,19 +276,17 @@ static Asked *asked_free(Asked *asked)
                         *place = asked->next;
                         break;
                 }
-        http_call_cancel(asked->call);
-        free(asked);
-        return NULL;
+        return asked_drop(asked);
 }
-
-DEFINE_CLEANUP(Asked *, asked_free)
 
 NodeLinks *node_links_free(NodeLinks *links)
 {
         if (!links)
                 return NULL;
-        while (links->asked)
-                asked_free(links->asked);
+        for (Asked *asked = links->asked, *next; asked; asked = next) {
+                next = asked->next;
+                asked_drop(asked);
+        }
         while (links->all) {
                 Link *link = links->all;
 
@@ -408,7 +416,7 @@ static void on_answer(const HttpAnswer *answer, void *userdata)
 
 int node_links_ask(NodeLinks *links, uint64_t id, const NodeQuestion *question)
 {
-        CLEANUP(asked_free_p) Asked *asked = NULL;
+        CLEANUP(asked_drop_p) Asked *asked = NULL;
         Link *link = find(links, id);
         int r;
 
