@@ -4,6 +4,7 @@
  * key in one line, and this asks the hub to make it that node's. It knows from sshd which token was shown; nothing that the
  * node says can make it another. What goes wrong is answered as JSON too: the node's half shows it to whoever enrols.
  */
+#include "build-id.h"
 #include "bus/bus-error.h"
 #include "cleanup.h"
 #include "clock.h"
@@ -22,6 +23,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sysexits.h>
 #include <systemd/sd-bus.h>
 
 #define PROGRAM "sendense-enroll-hub"
@@ -215,12 +217,36 @@ static int enroll(const char *token, const char *public_key)
                                      "api_token_sha256", sha256));
 }
 
-int main(void)
+static int help(FILE *stream)
+{
+        (void) fputs(PROGRAM "\n\n"
+                             "Run by the hub's sshd for a node that enrols itself; nobody else has "
+                             "a use for it.\n\n"
+                             "  -h --help      Show this help\n"
+                             "     --version   Show version, git commit and build id\n\n"
+                             "See sendense-sshd-config(8).\n",
+                     stream);
+        return stream == stdout ? EXIT_SUCCESS : EX_USAGE;
+}
+
+/* sshd gives no argument: what the other side asked for stands in its environment, and is not looked at. */
+static int run_by_hand(int argc, char *argv[])
+{
+        if (argc == 2 && strcmp(argv[1], "--version") == 0)
+                return build_print_version(PROGRAM), EXIT_SUCCESS;
+        if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
+                return help(stdout);
+        return help(stderr);
+}
+
+int main(int argc, char *argv[])
 {
         CLEANUP(json_decref_p) json_t *request = NULL;
         char line[ENROLL_LINE_MAX], error[JSON_FIELDS_ERROR_SIZE], token[PUBLIC_KEY_TEXT_SIZE];
         int r;
 
+        if (argc > 1)
+                return run_by_hand(argc, argv);
         log_open_journal(PROGRAM);
         (void) bus_error_register();
         r = read_token(token);

@@ -84,6 +84,7 @@ for round in 1 2 3; do
     is "$(wait_job)" completed "round $round: beside a PID 1 that is ever anew the job completes" || diag "$(job_error)"
     hub touch /run/enough
     wait $!
+    ok "round $round: PID 1 has come to rest" eventually "$patience_sec" hub systemctl list-units 'sendense-*'
     diag "round $round: $(hub sh -c 'wc -l </run/reexecs; rm /run/reexecs /run/enough') times"
     keep web
 done
