@@ -8,27 +8,7 @@
 . "$SENDENSE_SRC/tests/tunnel/tunnel-lab.bash"
 
 tunnel_lab_up
-# Not socat's: under load it now and then ends a connection with the last bytes in its hand.
-cat >"$TEST_TMP/echo.py" <<'X'
-import asyncio
-
-async def echo(reader, writer):
-    try:
-        data = await reader.read()
-        writer.write(data)
-        await writer.drain()
-    except ConnectionError:
-        pass # one of those that are reset
-    writer.close()
-
-async def main():
-    server = await asyncio.start_server(echo, "127.0.0.1", 10110, backlog=1024)
-    await server.serve_forever()
-
-asyncio.run(main())
-X
-lab copy-in hub "$TEST_TMP/echo.py" /srv/echo.py
-server 10110 python3 /srv/echo.py
+echo_server 10110
 tunnel_up
 ok "all sessions stand" eventually "$patience_sec" all_sessions
 

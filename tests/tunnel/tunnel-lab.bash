@@ -67,8 +67,10 @@ server() {
     require "a server on port $1 of the hub" hub systemd-run --quiet --unit="server-$1" --service-type=exec -- "${@:2}"
     ok "and it listens" eventually "$patience_sec" in_hub "ss -Hltn 'sport = $1' | grep -q ."
 }
-# socat ends half a second after one side did, unless it is told to wait.
-echo_server() { server "$1" socat -t 60 "TCP4-LISTEN:$1,bind=127.0.0.1,fork,reuseaddr" EXEC:cat; }
+echo_server() {
+    require "the echo server is there" lab copy-in hub "$SENDENSE_SRC/tests/tunnel/echo.py" /srv/echo.py
+    server "$1" python3 /srv/echo.py "$1"
+}
 
 # works NAME [PORT]: bytes pass both ways and are the same.
 works() {
