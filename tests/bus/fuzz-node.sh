@@ -10,7 +10,7 @@ node_program=$SENDENSE_BUILD/busd/node/sendense-node
 node=com.sendense.Node1
 private_bus_start "$SENDENSE_SRC/deploy/dbus/$node.conf" "$SENDENSE_SRC/tests/bus/open-policy.conf" || exit 1
 mkdir "$TEST_TMP/state" "$TEST_TMP/run"
-STATE_DIRECTORY=$TEST_TMP/state RUNTIME_DIRECTORY=$TEST_TMP/run "$node_program" >"$TEST_TMP/log" 2>&1 &
+STATE_DIRECTORY=$TEST_TMP/state RUNTIME_DIRECTORY=$TEST_TMP/run "$SENDENSE_SRC/tests/lib/with-machine-id" "$node_program" >"$TEST_TMP/log" 2>&1 &
 node_pid=$!
 at_end "kill -KILL $node_pid 2>/dev/null || true"
 require "the node is on the bus" bus_wait_name "$node" 10 || diag "$(<"$TEST_TMP/log")"

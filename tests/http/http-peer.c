@@ -99,8 +99,8 @@ static void on_event(HttpRequest *request, void *userdata)
                 again = http_stream_send(peer.stream, peer.n_events, "state", more);
         json_decref(more);
         http_request_answer(request, 200,
-                            json_pack("{s:i, s:i, s:i}", "r", r, "again", again, "gone",
-                                      (int) peer.n_gone));
+                            json_pack("{s:i, s:i, s:i, s:b}", "r", r, "again", again, "gone",
+                                      (int) peer.n_gone, "waits", peer.later != NULL));
 }
 
 static void on_end(HttpRequest *request, void *userdata)

@@ -108,7 +108,8 @@ wait "$stream_pid" 2>/dev/null
 # The end: what waits is answered.
 curl -s --max-time 20 --unix-socket "$socket" -H 'Authorization: Bearer good' "$url/never" >"$TEST_TMP/waiting" &
 waiting=$!
-is "$(ask "$url/open")" '204 ' "one waits"
+waits() { [[ "$(ask -X POST "$url/event")" == *'"waits":true'* ]]; }
+ok "one waits" eventually 20 waits
 kill "$peer_pid"
 wait "$peer_pid"
 is "$?" 0 "it ends by SIGTERM"

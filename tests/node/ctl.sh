@@ -30,7 +30,7 @@ cat >"$TEST_TMP/state/ledger/7.json" <<'X2'
  "Request":{"vm_name":"web\u001b[31m","nbd_targets":{"2000":"nbd://127.0.0.1/x"}},
  "Snapshot":{"disks":[{"disk_key":2000,"capacity_bytes":1073741824}]}}
 X2
-STATE_DIRECTORY=$TEST_TMP/state RUNTIME_DIRECTORY=$TEST_TMP/run "$SENDENSE_BUILD/busd/node/sendense-node" 2>"$TEST_TMP/log" &
+STATE_DIRECTORY=$TEST_TMP/state RUNTIME_DIRECTORY=$TEST_TMP/run "$SENDENSE_SRC/tests/lib/with-machine-id" "$SENDENSE_BUILD/busd/node/sendense-node" 2>"$TEST_TMP/log" &
 at_end "kill $!"
 ok "the node is on it" eventually 20 busctl --address="$DBUS_SYSTEM_BUS_ADDRESS" status com.sendense.Node1 || diag "$(<"$TEST_TMP/log")"
 

@@ -13,11 +13,8 @@ echo '{"Job":3,"Attempt":1,"State":"failed","Digest":"0","BootId":"0","Request":
 dbus-daemon --session --nofork --address="$DBUS_SYSTEM_BUS_ADDRESS" >/dev/null 2>&1 &
 at_end "kill $!"
 ok "a bus" eventually 20 test -S "$TEST_TMP/bus"
-# The machine may have no id; a node takes its own from it.
-echo 0123456789abcdef0123456789abcdef >"$TEST_TMP/machine-id"
-# shellcheck disable=SC2016 # expanded by the other shell
-STATE_DIRECTORY=$TEST_TMP/state RUNTIME_DIRECTORY=$TEST_TMP/run unshare --mount bash -c 'mount --bind "$1" /etc/machine-id && exec "$2"' \
-    _ "$TEST_TMP/machine-id" "$SENDENSE_BUILD/busd/node/sendense-node" 2>"$TEST_TMP/log" &
+STATE_DIRECTORY=$TEST_TMP/state RUNTIME_DIRECTORY=$TEST_TMP/run "$SENDENSE_SRC/tests/lib/with-machine-id" \
+    "$SENDENSE_BUILD/busd/node/sendense-node" 2>"$TEST_TMP/log" &
 node=$!
 at_end "kill $node"
 ask() { busctl --address="$DBUS_SYSTEM_BUS_ADDRESS" "$@"; }
