@@ -111,16 +111,21 @@ static void clean_up(HttpRequest *request, void *userdata)
         send_body(request, userdata, "CleanupSnapshots", 200, shape_cleaned);
 }
 
-static void list(HttpRequest *request, void *userdata)
+/* A call with no arguments but options. */
+static void call_list(HttpRequest *request, const Api *api, const char *method, NodeShape shape)
 {
-        const Api *api = userdata;
         sd_bus_message *call = NULL;
         int r;
 
-        r = node_call_new(api->bus, "ListTasks", &call);
+        r = node_call_new(api->bus, method, &call);
         if (r >= 0)
                 r = sd_bus_message_append(call, "a{sv}", 0);
-        node_call_send(request, api->bus, call, r, 200, shape_backups);
+        node_call_send(request, api->bus, call, r, 200, shape);
+}
+
+static void list(HttpRequest *request, void *userdata)
+{
+        call_list(request, userdata, "ListTasks", shape_backups);
 }
 
 static json_t *shape_obligations(sd_bus_message *reply)
@@ -131,14 +136,7 @@ static json_t *shape_obligations(sd_bus_message *reply)
 /* The tasks that owe a snapshot. */
 static void list_owed(HttpRequest *request, void *userdata)
 {
-        const Api *api = userdata;
-        sd_bus_message *call = NULL;
-        int r;
-
-        r = node_call_new(api->bus, "ListObligations", &call);
-        if (r >= 0)
-                r = sd_bus_message_append(call, "a{sv}", 0);
-        node_call_send(request, api->bus, call, r, 200, shape_obligations);
+        call_list(request, userdata, "ListObligations", shape_obligations);
 }
 
 static void call_with_job(HttpRequest *request, const Api *api, const char *method, unsigned status,

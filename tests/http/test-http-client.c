@@ -12,7 +12,6 @@
 #include "parse.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -386,18 +385,6 @@ static void too_many(void **state)
         done(&world);
 }
 
-static unsigned count_fds(void)
-{
-        DIR *folder = opendir("/proc/self/fd");
-        unsigned n = 0;
-
-        assert_non_null(folder);
-        while (readdir(folder))
-                n++;
-        (void) closedir(folder);
-        return n;
-}
-
 static void no_descriptor_is_kept(void **state)
 {
         unsigned before;
@@ -408,13 +395,13 @@ static void no_descriptor_is_kept(void **state)
         (void) ask(&world, "DELETE", "/empty", NULL, NULL);
         wait_heard(&world, 1);
         (void) sd_event_run(world.event, 10 * USEC_PER_MSEC);
-        before = count_fds();
+        before = unit_count_descriptors();
         for (unsigned i = 2; i < 50; i++) {
                 (void) ask(&world, "DELETE", "/empty", NULL, NULL);
                 wait_heard(&world, i);
         }
         (void) sd_event_run(world.event, 10 * USEC_PER_MSEC);
-        assert_in_range(count_fds(), before - 1, before + 1);
+        assert_in_range(unit_count_descriptors(), before - 1, before + 1);
         done(&world);
 }
 

@@ -4,48 +4,36 @@
  */
 #include "unit.h"
 
+#include "cleanup.h"
 #include "node-keys.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define GOOD "site1 9081 ssh-ed25519 AAAAC3one\n"
 
-#define PATH "/tmp/sendense-node-keys-XXXXXX"
-
-static void make_file(char path[static sizeof(PATH)], const char *text)
+static char *make_file(const char *text)
 {
-        int fd;
+        _cleanup_free_ char *folder = unit_folder();
+        char *path = unit_path(folder, "keys");
 
-        memcpy(path, PATH, sizeof(PATH));
-        fd = mkstemp(path);
-        assert_true(fd >= 0);
-        assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-        assert_int_equal(close(fd), 0);
+        unit_write(path, text, strlen(text), 0644);
+        return path;
 }
 
 static int found(const char *text, const char *type, const char *key, NodeKey *ret_node)
 {
-        char path[sizeof(PATH)];
-        int r;
+        _cleanup_free_ char *path = make_file(text);
 
-        make_file(path, text);
-        r = node_keys_find(path, type, key, ret_node);
-        assert_int_equal(unlink(path), 0);
-        return r;
+        return node_keys_find(path, type, key, ret_node);
 }
 
 static int found_token(const char *text, const char *key, NodeToken *ret_token)
 {
-        char path[sizeof(PATH)];
-        int r;
+        _cleanup_free_ char *path = make_file(text);
 
-        make_file(path, text);
-        r = node_tokens_find(path, "ssh-ed25519", key, ret_token);
-        assert_int_equal(unlink(path), 0);
-        return r;
+        return node_tokens_find(path, "ssh-ed25519", key, ret_token);
 }
 
 static void nodes(void **state)

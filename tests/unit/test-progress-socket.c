@@ -11,7 +11,6 @@
 #include "unit/progress-sender.h"
 #include "unit/progress-socket.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -194,18 +193,6 @@ static void garbage(void **state)
         expect_counts(scene, 1, 5, 0);
 }
 
-static unsigned count_descriptors(void)
-{
-        DIR *folder = opendir("/proc/self/fd");
-        unsigned n = 0;
-
-        assert_non_null(folder);
-        while (readdir(folder))
-                n++;
-        (void) closedir(folder);
-        return n;
-}
-
 static void descriptors_do_not_stay(void **state)
 {
         Scene *scene = *state;
@@ -237,10 +224,10 @@ static void descriptors_do_not_stay(void **state)
         };
         memcpy(CMSG_DATA(&control.header), fds, sizeof(fds));
         assert_int_equal(sendmsg(fd, &message, MSG_DONTWAIT), 1);
-        before = count_descriptors();
+        before = unit_count_descriptors();
         (void) run_all(scene);
         expect_counts(scene, 0, 1, 0);
-        assert_int_equal(count_descriptors(), before);
+        assert_int_equal(unit_count_descriptors(), before);
 }
 
 static int eventfd_ready(void)

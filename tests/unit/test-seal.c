@@ -8,11 +8,8 @@
 #include "seal.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static Secret *make(const char *data, size_t size)
 {
@@ -116,28 +113,21 @@ static void never_sealed(void **state)
 /* The key as systemd hands it over. */
 static int read_key(const char *folder, const char *data, size_t size, Secret **ret_key)
 {
-        _cleanup_free_ char *path = NULL;
-        int fd;
+        _cleanup_free_ char *path = unit_path(folder, "key");
 
-        assert_true(asprintf(&path, "%s/key", folder) > 0);
-        fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-        assert_true(fd >= 0);
-        assert_int_equal(write(fd, data, size), size);
-        assert_int_equal(close(fd), 0);
+        unit_write(path, data, size, 0600);
         return seal_key_read("key", ret_key);
 }
 
 static void key_from_credential(void **state)
 {
         static const char good[SEAL_KEY_SIZE + 1] = "0123456789abcdef0123456789abcdefX", zeroes[33];
-        char folder[] = "/tmp/sendense-seal-XXXXXX";
+        _cleanup_free_ char *folder = unit_folder();
         CLEANUP(secret_free_p) Secret *key = NULL;
-        _cleanup_free_ char *path = NULL;
 
         (void) state;
         assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
         assert_int_equal(seal_key_read("key", &key), -ENXIO);
-        assert_non_null(mkdtemp(folder));
         assert_int_equal(setenv("CREDENTIALS_DIRECTORY", folder, 1), 0);
         assert_int_equal(seal_key_read("key", &key), -ENOENT);
         assert_int_equal(read_key(folder, good, 0, &key), -ENODATA);
@@ -148,9 +138,6 @@ static void key_from_credential(void **state)
         assert_null(key);
         assert_int_equal(read_key(folder, good, SEAL_KEY_SIZE, &key), 0);
         assert_memory_equal(secret_data(key), good, SEAL_KEY_SIZE);
-        assert_true(asprintf(&path, "%s/key", folder) > 0);
-        assert_int_equal(unlink(path), 0);
-        assert_int_equal(rmdir(folder), 0);
 }
 
 int main(void)

@@ -4,6 +4,7 @@
  */
 #include "unit.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,4 +48,16 @@ char *unit_repeat(char letter, size_t n)
         memset(text, letter, n);
         text[n] = '\0';
         return text;
+}
+
+unsigned unit_count_descriptors(void)
+{
+        DIR *folder = opendir("/proc/self/fd");
+        unsigned n = 0;
+
+        assert_non_null(folder);
+        while (readdir(folder))
+                n++;
+        (void) closedir(folder);
+        return n;
 }

@@ -26,3 +26,6 @@ void unit_write(const char *path, const void *data, size_t size, unsigned mode);
 
 /* n times the letter, NUL-terminated; the caller frees it. */
 char *unit_repeat(char letter, size_t n);
+
+/* How many descriptors this process has open; the one that it takes to look counts, each time. */
+unsigned unit_count_descriptors(void);
