@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Whether a process belongs to the copy unit of a job. The hub's unit hides the processes of others
+ * Whether a process belongs to the copy unit of a job. The daemons' units hide the processes of others
  * (ProtectProc=invisible), so /proc/PID/cgroup cannot be asked; the unit's own control group lists its
  * processes to everybody, also inside that sandbox. It asks for one small file of the kernel and waits
  * for nothing.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The hub's progress socket (see progress-socket.h). The kernel vouches for the sender's process
+ * The progress socket of a daemon (see progress-socket.h). The kernel vouches for the sender's process
  * (SO_PASSCRED), its control group for the unit.
  */
 #include "unit/progress-socket.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Where copy units tell how far they are: a datagram socket in the hub's loop. Everybody may send; what
+ * Where copy units tell how far they are: a datagram socket in the loop of a daemon, hub or node. Everybody may send; what
  * does not come from a process of the copy unit of the very job it speaks of is dropped and counted.
  * Numbers are for people to look at, nothing is decided by them.
  *

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The transient units of one side, hub or node, as PID 1 has them: who is told of their changes, stops them, asks for them.
- * The hub's jobs call it; export-unit, image-unit and copy-unit start through it. Everything is an
+ * What starts units of the hub and of the node goes through it. Everything is an
  * asynchronous call with a time limit: nothing here blocks. It outlives daemon-reload and daemon-reexec: a
  * call that PID 1 lost is sent again, and what happened while it was off the bus is looked up and told.
  * Signals count only when PID 1 sent them. Does not log.
