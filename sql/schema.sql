@@ -262,8 +262,11 @@ CREATE TABLE `vmware_credentials` (
   `certificate_sha256` binary(32) DEFAULT NULL COMMENT 'pinned certificate; NULL: verified by the CA',
   `created_usec` bigint(20) unsigned NOT NULL,
   `changed_usec` bigint(20) unsigned NOT NULL,
+  `node_id` bigint(20) unsigned DEFAULT NULL COMMENT 'that reaches it; NULL: any node that is reachable',
   PRIMARY KEY (`id`),
   UNIQUE KEY `vmware_credentials_name` (`name`),
+  KEY `vmware_credentials_node` (`node_id`),
+  CONSTRAINT `vmware_credentials_node` FOREIGN KEY (`node_id`) REFERENCES `nodes` (`id`),
   CONSTRAINT `vmware_credentials_port` CHECK (`port` > 0),
   CONSTRAINT `vmware_credentials_sealed` CHECK (octet_length(`password_sealed`) > 40)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin COMMENT='How to log in at a vCenter';

@@ -7,6 +7,7 @@
  */
 #include "cleanup.h"
 #include "hub-config.h"
+#include "json-wipe.h"
 #include "log.h"
 #include "manager.h"
 #include "names.h"
@@ -67,6 +68,7 @@ int main(int argc, char *argv[])
         const char *path = NULL;
         int r;
 
+        json_wipe_freed(); /* requests to nodes hold passwords */
         r = program_parse(&program, argc, argv, &path);
         if (r <= 0)
                 return r < 0 ? EX_USAGE : EXIT_SUCCESS;

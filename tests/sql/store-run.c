@@ -17,6 +17,7 @@
 #include "store-obligation.h"
 #include "store-repository.h"
 #include "store-request.h"
+#include "store-vcenter.h"
 #include "store-vm.h"
 #include "store.h"
 
@@ -62,6 +63,12 @@ static const struct {
         { "node_get", store_node_get },
         { "node_enrol", store_node_enrol },
         { "node_files_write", store_node_files_write },
+        { "vcenter_add", store_vcenter_add },
+        { "vcenter_list", store_vcenter_list },
+        { "vcenter_get", store_vcenter_get },
+        { "vcenter_show", store_vcenter_show },
+        { "vcenter_rotate", store_vcenter_rotate },
+        { "vcenter_remove", store_vcenter_remove },
         { "catalog_adopt", store_catalog_adopt },
 };
 

@@ -1,0 +1,81 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Functions of the store for vCenters: what they change, what they refuse, and what they never show.
+
+. "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/mariadb.bash"
+. "$(dirname "$0")/migrate.bash"
+. "$(dirname "$0")/store-run.bash"
+. "$SENDENSE_SRC/tests/lib/public-key.bash"
+
+store_ready
+sealed=$(printf '%0100d' 7)
+pin=$(printf 'ab%.0s' {1..32})
+
+add_json() { # NAME [MORE]
+    jq -cn --arg name "$1" --arg sealed "$sealed" --argjson more "${2:-{\}}" \
+        '{Name: $name, Host: "vc.example", Port: 443, User: "administrator@vsphere.local", PasswordSealed: $sealed, NowUSec: 1000000} + $more'
+}
+node() { # NAME SEED
+    store_do node_add "$(jq -cn --arg name "$1" --arg key "$(public_key "$2")" \
+        '{Name: $name, TokenKey: $key, FirstPort: 9081, LastPort: 9090, ExpiresUSec: 2000000, NowUSec: 1000000}')"
+}
+
+# Added, listed, shown.
+store_do vcenter_list
+is "$answer" '{"Vcenters":[]}' "there is none at first"
+node far 1
+store_do vcenter_add "$(add_json b)"
+is "$(got .Id)" 1 "the first has the id 1"
+store_do vcenter_add "$(add_json a "{\"CertificateSha256\":\"$pin\",\"Node\":\"far\",\"Port\":8443}")"
+is "$(got .Id)" 2 "the next has another"
+store_do vcenter_add "$(add_json a)"
+refused EEXIST 'Exists There is a vCenter named a already' "a name that is taken is refused"
+store_do vcenter_add "$(add_json c '{"Node":"nowhere"}')"
+refused ENOENT "NotFound There is no node 'nowhere'" "so is a node that is not there"
+store_do vcenter_list
+is "$(got '[.Vcenters[].Name] | join(" ")')" "a b" "the list is by name"
+is "$(got '.Vcenters[0] | tojson')" \
+    "{\"CertificateSha256\":\"$pin\",\"ChangedUSec\":1000000,\"CreatedUSec\":1000000,\"Host\":\"vc.example\",\"Id\":2,\"Name\":\"a\",\"Node\":\"far\",\"NodeId\":1,\"Port\":8443,\"User\":\"administrator@vsphere.local\",\"Vms\":0}" \
+    "a row says where it is, who logs in, through which node, and no password"
+is "$(got '.Vcenters[1] | keys | join(" ")')" "ChangedUSec CreatedUSec Host Id Name Port User Vms" "what is not pinned and not of one node says neither"
+store_do vcenter_show '{"Vcenter":"b"}'
+is "$(got '[.Id, .PasswordSealed] | tojson')" '[1,null]' "shown alone it has no password either"
+store_do vcenter_get '{"Vcenter":"1"}'
+is "$(got '[.Name, .PasswordSealed] | join(" ")')" "b $sealed" "who logs in gets it by its id, sealed"
+store_do vcenter_get '{"Vcenter":"3"}'
+refused ENOENT "NotFound There is no vCenter '3'" "what is not there is said so"
+
+# Rotated: what is not given stays.
+other=$(printf '%0100d' 8)
+store_do vcenter_rotate "{\"Vcenter\":\"a\",\"PasswordSealed\":\"$other\",\"NowUSec\":2000000}"
+is "$(got '[.Id, .Name] | join(" ")')" "2 a" "a rotation says whose it was"
+store_do vcenter_get '{"Vcenter":"a"}'
+is "$(got '[.PasswordSealed, .User, .CertificateSha256, .CreatedUSec, .ChangedUSec] | join(" ")')" \
+    "$other administrator@vsphere.local $pin 1000000 2000000" "the password is another; the user and the pin are not"
+store_do vcenter_rotate "{\"Vcenter\":\"a\",\"PasswordSealed\":\"$sealed\",\"User\":\"root\",\"CertificateSha256\":\"${pin//ab/cd}\",\"NowUSec\":3000000}"
+store_do vcenter_get '{"Vcenter":"a"}'
+is "$(got '[.User, .CertificateSha256] | join(" ")')" "root ${pin//ab/cd}" "unless they are given"
+store_do vcenter_rotate "{\"Vcenter\":\"a\",\"PasswordSealed\":\"00\",\"NowUSec\":4000000}"
+is "$(got .error)" EINVAL "nothing that is too short to be sealed gets in"
+
+# Removed.
+store_do node_remove '{"Node":"far","NowUSec":5}'
+store_do vcenter_show '{"Vcenter":"a"}'
+is "$(got 'has("NodeId")')" false "its node is removed: any node may reach it"
+store_do vm_set "$(vm_json mail 1)"
+store_do vm_set "$(vm_json web 2)"
+rows "UPDATE vm_replication_contexts SET credential_id = 2 WHERE vm_name = 'mail'"
+store_do vcenter_show '{"Vcenter":"a"}'
+is "$(got .Vms)" 1 "how many VMs are of it is counted"
+store_do vcenter_remove '{"Vcenter":"a"}'
+refused EBUSY 'Busy VMs of vCenter a are known: ctx-mail-' "one with VMs is not removed"
+store_do vcenter_remove '{"Vcenter":"b"}'
+is "$(got '[.Id, .Vms] | tojson')" '[1,0]' "one without is"
+store_do vcenter_remove '{"Vcenter":"a","Force":true}'
+is "$(got '[.Id, .Vms] | tojson')" '[2,1]' "and with force, any"
+is "$(rows 'SELECT COUNT(*) FROM vmware_credentials; SELECT COUNT(*) FROM vm_replication_contexts WHERE credential_id IS NOT NULL' | paste -sd' ')" \
+    "0 0" "no password is left, and the VMs are as if entered by hand"
+
+done_testing
