@@ -39,6 +39,7 @@ typedef enum Option {
         OPTION_LOCAL,
         OPTION_OUTPUT,
         OPTION_FORCE,
+        OPTION_ON,
         OPTION_MAX,
 } Option;
 

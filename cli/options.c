@@ -39,6 +39,7 @@ static const OptionWords words[OPTION_MAX] = {
         [OPTION_LOCAL] = { "local", NULL, "The node is on this very machine" },
         [OPTION_OUTPUT] = { "output", "FILE", "Write the bundle to FILE, for root alone" },
         [OPTION_FORCE] = { "force", NULL, "Also with jobs that are open" },
+        [OPTION_ON] = { "on", "NODE", "Have this node copy (default: the VM's, or a free one)" },
         [OPTION_LIMIT] = { "limit", "N", "The newest N, at most 1000 (default: 100)" },
 };
 

@@ -119,6 +119,8 @@ static int append_start(sd_bus_message *message, const char *vm)
         if (r >= 0)
                 r = append_text(message, "type", option_value(OPTION_TYPE));
         if (r >= 0)
+                r = append_text(message, "node", option_value(OPTION_ON));
+        if (r >= 0)
                 r = append_pairs(message, OPTION_SOURCE, "sources");
         if (r >= 0)
                 r = append_pairs(message, OPTION_EXCLUDE, "exclude");

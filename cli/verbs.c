@@ -63,7 +63,7 @@ const Verb verbs[] = {
           verb_vm_set },
         { "backup start", "VM", 1, 1,
           OPTION(OPTION_REPOSITORY) | OPTION(OPTION_TYPE) | OPTION(OPTION_SOURCE) |
-                          OPTION(OPTION_EXCLUDE) | OPTION(OPTION_WAIT),
+                          OPTION(OPTION_EXCLUDE) | OPTION(OPTION_WAIT) | OPTION(OPTION_ON),
           "Start the backup of a VM",
           "VM is a name, context id or instance uuid. Prints the job; with --wait, follows it as\n"
           "\"job watch\" does. A disk that cannot be read incrementally is read in full.\n" RIGHT(

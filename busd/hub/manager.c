@@ -334,6 +334,7 @@ static int start_jobs(Manager *manager)
         if (r >= 0)
                 r = nodes_new(manager->event, manager->store, manager->units,
                               manager->config->node_health_usec, &manager->nodes);
+        manager->jobs->nodes = manager->nodes;
         return r < 0 ? log_error(r, "Cannot set up what looks after jobs and repositories: %m") : 0;
 }
 

@@ -95,12 +95,12 @@ bool task_progress(Task *task, uint32_t disk_key, uint64_t bytes_done, uint64_t 
         return true;
 }
 
-static uint64_t bytes_done_of(const Task *task, json_int_t key)
+static TaskDisk progress_of(const Task *task, json_int_t key)
 {
         for (unsigned i = 0; i < task->n_disks; i++)
                 if (task->disks[i].key == (uint64_t) key)
-                        return task->disks[i].bytes_done;
-        return 0;
+                        return task->disks[i];
+        return (TaskDisk){};
 }
 
 /* Adds what the copy's result says of the disk. */
@@ -133,11 +133,13 @@ static json_t *show_disks(const Task *task)
         json_array_foreach (json_object_get(json_object_get(task->row, "Snapshot"), "disks"), i,
                             disk) {
                 json_int_t key = json_integer_value(json_object_get(disk, "disk_key"));
+                const TaskDisk progress = progress_of(task, key);
                 json_t *row;
 
-                row = json_pack("{s:I, s:I, s:I}", "Key", key, "CapacityBytes",
+                row = json_pack("{s:I, s:I, s:I, s:I}", "Key", key, "CapacityBytes",
                                 json_integer_value(json_object_get(disk, "capacity_bytes")),
-                                "BytesDone", (json_int_t) bytes_done_of(task, key));
+                                "BytesDone", (json_int_t) progress.bytes_done, "BytesTotal",
+                                (json_int_t) progress.bytes_total);
                 if (!row)
                         continue;
                 add_copied(task, key, row);
@@ -192,6 +194,8 @@ json_t *task_show(const Task *task)
                         "VcenterHost", task_request(task, "vcenter_host"), "Disks",
                         show_disks(task));
 
+        (void) json_object_set_new(show, "ReleaseError",
+                                   json_string(task_text(task, "ReleaseError")));
         (void) json_object_set_new(show, "Excluded", show_excluded(task));
         (void) json_object_set_new(show, "Warnings", show_warnings(task));
         if (json_is_boolean(json_object_get(snapshot, "quiesced")))

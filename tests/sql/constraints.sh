@@ -46,6 +46,7 @@ good "UPDATE backup_repositories SET repository_uuid = '${marker%a}b' WHERE name
 good "INSERT INTO vmware_credentials (name, host, user_name, password_sealed, created_usec, changed_usec) VALUES ('vc', 'h', 'u', $sealed, 1, 1)"
 bad vmware_credentials_name "INSERT INTO vmware_credentials (name, host, user_name, password_sealed, created_usec, changed_usec) VALUES ('vc', 'h2', 'u', $sealed, 1, 1)"
 bad vmware_credentials_port "INSERT INTO vmware_credentials (name, host, port, user_name, password_sealed, created_usec, changed_usec) VALUES ('x', 'h', 0, 'u', $sealed, 1, 1)"
+bad vmware_credentials_node "INSERT INTO vmware_credentials (name, host, user_name, password_sealed, created_usec, changed_usec, node_id) VALUES ('x', 'h', 'u', $sealed, 1, 1, 999)"
 bad vmware_credentials_sealed "INSERT INTO vmware_credentials (name, host, user_name, password_sealed, created_usec, changed_usec) VALUES ('x', 'h', 'u', 'VMware1!', 1, 1)"
 
 good "INSERT INTO nodes (name, reverse_port, public_key, token_sealed, created_usec) VALUES ('n1', 9081, 'key', $sealed, 1)"

@@ -10,6 +10,7 @@
 . "$(dirname "$0")/store-run.bash"
 
 store_ready
+store_with_node
 
 # record SECOND PARENT-SECOND|null [JQ]: of a VM with two disks of one unit number, and one excluded
 record() {

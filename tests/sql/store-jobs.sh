@@ -10,6 +10,7 @@
 . "$(dirname "$0")/store-run.bash"
 
 store_ready
+store_with_node
 boot=00000000000000000000000000000001
 invocation=00000000000000000000000000000002
 store_do vm_set "$(vm_json pgtest1 1)"

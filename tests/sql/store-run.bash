@@ -7,6 +7,7 @@
 #   store_do FUNCTION [JSON]    one call; its answer, or its refusal, is in $answer
 #   got JQ                      what JQ says of $answer
 #   refused ERROR TEXT NAME     the last call was refused with this errno's name, and its text matches
+#   store_with_node             what a job needs that reads a VM
 #   rows SQL                    lines of the database, tabs as blanks
 #   rows_count                  how many rows all tables have, to see that nothing changed
 
@@ -14,6 +15,16 @@ store_ready() {
     mariadb_start "$TEST_TMP/db" || exit 1
     migrate_config
     require "the migrations apply" migrate
+}
+
+# A node that is enrolled, and a vCenter to which every VM belongs that is entered from now on: without them no job is made.
+store_with_node() {
+    require "a node, and a vCenter" mariadb_sql sendense -e "
+        INSERT INTO nodes (id, name, reverse_port, public_key, token_sealed, enrolled_usec, created_usec)
+        VALUES (1, 'edge1', 9081, 'ssh-ed25519 AAAA', REPEAT('x', 41), 1, 1);
+        INSERT INTO vmware_credentials (id, name, host, user_name, password_sealed, created_usec, changed_usec)
+        VALUES (1, 'vc1', 'vc.example', 'backup', REPEAT('x', 41), 1, 1);
+        CREATE TRIGGER of_vc1 BEFORE INSERT ON vm_replication_contexts FOR EACH ROW SET NEW.credential_id = 1"
 }
 
 store_do() {
@@ -52,7 +63,7 @@ vm_json() {
 create_json() {
     jq -cn --arg vm "$1" --arg event "$(event "$2")" --argjson sec "$3" --argjson more "${4:-{\}}" \
         '{Vm: $vm, Repository: "local", BackupType: "incremental", Principal: "uid:0", EventId: $event,
-        NowUSec: ($sec * 1000000)} + $more'
+        NodesReachable: [1], NowUSec: ($sec * 1000000)} + $more'
 }
 
 # step JOB FROM TO EVENT [MORE-JSON]: advances a job.
@@ -67,7 +78,7 @@ finish() {
     local id=$1 disks
     store_do job_get "{\"Id\":$id}"
     disks=$(got '.BackupId as $b | [.Disks[] | select(.State != "excluded") |
-        {Id, File: "u\(.Id)/\(.Key)/\($b).qcow2", SizeBytes: 4096}] | tojson')
+        {Id, File: "u\(.Id)/\(.Key)/\($b).qcow2", SizeBytes: 4096, ChangeId: "52/\(.Id)"}] | tojson')
     step "$id" queued preparing "$2" '{"StartedUSec":1700000001000000}'
     step "$id" preparing exporting "$(($2 + 1))" "{\"Disks\":$disks,\"DiskState\":\"exporting\"}"
     step "$id" exporting copying "$(($2 + 2))" '{"DiskState":"copying"}'

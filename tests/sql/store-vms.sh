@@ -10,6 +10,7 @@
 . "$(dirname "$0")/store-run.bash"
 
 store_ready
+store_with_node
 marker=50000000-0000-0000-0000-0000000000aa
 
 # Repositories.

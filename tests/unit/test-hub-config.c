@@ -151,6 +151,12 @@ static void limits(void **state)
         load_one("Jobs", "Running", "0", -EINVAL);
         load_one("Jobs", "RunningPerRepository", "1000", 0);
         load_one("Jobs", "RunningPerRepository", "1001", -EINVAL);
+        load_one("Jobs", "RunningPerNode", "1000", 0);
+        load_one("Jobs", "RunningPerNode", "0", -EINVAL);
+        load_one("Jobs", "NodeLostSec", "10s", 0);
+        load_one("Jobs", "NodeLostSec", "9s", -EINVAL);
+        load_one("Jobs", "ReleaseSec", "24h", 0);
+        load_one("Jobs", "ReleaseSec", "25h", -EINVAL);
         load_one("Jobs", "Queued", "1000", 0);
         load_one("Jobs", "Queued", "1001", -EINVAL);
         load_one("Repositories", "MinFree", "0", 0);

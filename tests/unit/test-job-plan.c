@@ -48,6 +48,7 @@ static const char *plan(BackupType type, const char *disks, const char *layers, 
 #define UUID(uuid)      ",\"BackingUuid\":\"" uuid "\""
 #define LAYER(key, more) \
         "{\"Key\":" #key ",\"Id\":7,\"BackupId\":\"b1\",\"CapacityBytes\":1024" more "}"
+#define CHANGED ",\"ChangeId\":\"52/1\""
 #define PENDING "\"State\":\"pending\""
 
 /* One disk against each layer it can meet: only all the same is an incremental. */
@@ -84,7 +85,7 @@ static void one_disk(void **state)
                         if (cases[i].layer_uuid)
                                 (void) snprintf(layers, sizeof(layers),
                                                 "[{\"Key\":2000,\"Id\":7,\"BackupId\":\"b1\","
-                                                "\"CapacityBytes\":1024%s}]",
+                                                "\"CapacityBytes\":1024,\"ChangeId\":\"52/1\"%s}]",
                                                 cases[i].layer_uuid);
                         if (type == BACKUP_FULL)
                                 (void) snprintf(end, sizeof(end), "%s", PENDING);
@@ -108,6 +109,22 @@ static void one_disk(void **state)
                 }
 }
 
+/* Without sources the changes since the layer must be known; a source is read as a whole anyway. */
+static void change_id(void **state)
+{
+        const char *disk = "[" DISK(2000, UUID("a")) "]", *source = "{\"2000\":\"nbd://h/x\"}",
+                   *known = "[" LAYER(2000, UUID("a") CHANGED) "]",
+                   *unknown = "[" LAYER(2000, UUID("a")) "]";
+
+        (void) state;
+        assert_non_null(strstr(plan(BACKUP_INCREMENTAL, disk, known, NULL, NULL),
+                               "\"ParentId\":7"));
+        assert_non_null(strstr(plan(BACKUP_INCREMENTAL, disk, unknown, NULL, NULL),
+                               "\"Reason\":\"the backup before it has no change id\""));
+        assert_non_null(strstr(plan(BACKUP_INCREMENTAL, disk, unknown, source, NULL),
+                               "\"ParentId\":7"));
+}
+
 /* Each disk finds its own layer by its key, in whatever order and with whatever unit number. */
 static void own_layers(void **state)
 {
@@ -115,7 +132,8 @@ static void own_layers(void **state)
         assert_string_equal(
                         plan(BACKUP_INCREMENTAL,
                              "[" DISK(2000, UUID("a")) "," DISK(2001, UUID("b")) "]",
-                             "[" LAYER(2001, UUID("b")) "," LAYER(2002, UUID("a")) "]", NULL, NULL),
+                             "[" LAYER(2001, UUID("b") CHANGED) "," LAYER(2002, UUID("a")) "]",
+                             NULL, NULL),
                         "[{\"BackingUuid\":\"a\",\"BackupType\":\"full\",\"CapacityBytes\":1024,"
                         "\"Key\":2000,\"Reason\":\"there is no backup of this disk in this "
                         "repository "
@@ -176,8 +194,9 @@ static void excluded_has_no_layer(void **state)
         (void) state;
         assert_string_equal(plan(BACKUP_INCREMENTAL,
                                  "[" DISK(2000, UUID("a")) "," DISK(2001, UUID("b")) "]",
-                                 "[" LAYER(2000, UUID("a")) "," LAYER(2001, UUID("b")) "]", NULL,
-                                 "{\"2001\":\"scratch\"}"),
+                                 "[" LAYER(2000, UUID("a") CHANGED) "," LAYER(
+                                                 2001, UUID("b") CHANGED) "]",
+                                 NULL, "{\"2001\":\"scratch\"}"),
                             "[{\"BackingUuid\":\"a\",\"BackupType\":\"incremental\","
                             "\"CapacityBytes\":1024,\"Key\":2000,\"ParentBackupId\":\"b1\","
                             "\"ParentId\":7," PENDING
@@ -233,9 +252,13 @@ static void refusals(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(one_disk),           cmocka_unit_test(own_layers),
-                cmocka_unit_test(every_subset),       cmocka_unit_test(excluded_has_no_layer),
-                cmocka_unit_test(keys_that_are_none), cmocka_unit_test(refusals),
+                cmocka_unit_test(one_disk),
+                cmocka_unit_test(change_id),
+                cmocka_unit_test(own_layers),
+                cmocka_unit_test(every_subset),
+                cmocka_unit_test(excluded_has_no_layer),
+                cmocka_unit_test(keys_that_are_none),
+                cmocka_unit_test(refusals),
         };
 
         return RUN_TESTS(tests);

@@ -15,16 +15,29 @@
 #include "job/jobs.h"
 #include "log.h"
 #include "manager.h"
+#include "node-keys.h"
+#include "node/node-links.h"
+#include "node/nodes.h"
 #include "store/store-call.h"
 #include "store/store-job.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <sodium.h>
 #include <string.h>
 
 enum {
         NAME_MAX_BYTES = 255,
+        KEY_MAX_BYTES = 255,
 };
+
+/* The key of the request was used before: its job runs, or is over. */
+static bool is_known(Jobs *jobs, uint64_t id, const json_t *row)
+{
+        const char *state = json_string_value(json_object_get(row, "State")) ?: "";
+
+        return jobs_find(jobs, id) || job_state_is_final(job_state_from_string(state));
+}
 
 /* The job is in the database: from here on it runs whether or not the caller still waits. */
 static void on_created(int error, const json_t *out, const char *name, const char *text,
@@ -33,26 +46,29 @@ static void on_created(int error, const json_t *out, const char *name, const cha
         char path[JOB_OBJECT_PATH_SIZE];
         BusWait *wait = userdata;
         Jobs *jobs = wait->manager->jobs;
-        Job *job;
+        Job *job = NULL;
+        uint64_t id;
         int r;
 
         if (error < 0) {
                 bus_wait_fail(wait, name, text);
                 return;
         }
-        r = jobs_add(jobs, (json_t *) out, &job);
+        id = (uint64_t) json_integer_value(json_object_get(out, "Id"));
+        r = is_known(jobs, id, out) ? 0 : jobs_add(jobs, (json_t *) out, &job);
         if (r < 0) {
                 bus_wait_fail(wait, BUS_ERROR_FAILED,
                               "The job is written down, and this hub cannot take it up; restart "
                               "it");
                 return;
         }
-        (void) job_log(job, NULL, LOG_NOTICE, 0, MESSAGE_JOB_CREATED,
-                       "Job %" PRIu64 " backs up %s (%s) into %s as %s, asked for by %s", job->id,
-                       job_text(job, "Vm"), job_text(job, "BackupType"),
-                       job_text(job, "Repository"), job_text(job, "BackupId"),
-                       job_text(job, "Principal"));
-        bus_job_path(job->id, path);
+        if (job)
+                (void) job_log(job, NULL, LOG_NOTICE, 0, MESSAGE_JOB_CREATED,
+                               "Job %" PRIu64 " backs up %s (%s) into %s as %s, asked for by %s",
+                               job->id, job_text(job, "Vm"), job_text(job, "BackupType"),
+                               job_text(job, "Repository"), job_text(job, "BackupId"),
+                               job_text(job, "Principal"));
+        bus_job_path(id, path);
         r = sd_bus_reply_method_return(wait->call, "o", path);
         if (r < 0)
                 (void) log_warning(r, "Cannot answer StartBackup: %m");
@@ -60,25 +76,45 @@ static void on_created(int error, const json_t *out, const char *name, const cha
         jobs_pump(jobs);
 }
 
-/* Sources name files and servers of the hub itself: for tests and imports, and for managers only. */
+/* Sources name files and servers of the hub itself: for tests and imports, and for managers only. Without them a node reads. */
 static int check_sources(const Manager *manager, const json_t *sources, sd_bus_error *error)
 {
-        if (!sources)
-                return bus_error_setf(error, BUS_ERROR_NOT_ALLOWED,
-                                      "This hub has no node that could read the VM; option sources "
-                                      "names NBD URIs to read instead");
-        if (!manager->config->backup_allow_sources)
+        if (sources && !manager->config->backup_allow_sources)
                 return bus_error_setf(
                                 error, BUS_ERROR_NOT_ALLOWED,
                                 "Option sources is switched off; [Backup] AllowSources=yes in "
                                 "the hub's settings allows it");
+        if (!sources && manager->config->export_tls_psk)
+                return bus_error_setf(error, BUS_ERROR_NOT_ALLOWED,
+                                      "Nodes have no keys for TLS on the exports yet; [Exports] "
+                                      "TlsPsk=no lets them write (their way is an SSH tunnel)");
         return 0;
+}
+
+/* The event that makes the job has the id that follows from who asked and his key: asked again, the job is the same. */
+static int set_key(json_t *request, const char *principal, const char *key)
+{
+        unsigned char digest[crypto_hash_sha256_BYTES];
+        crypto_hash_sha256_state state;
+        char id[EVENT_ID_SIZE];
+
+        (void) crypto_hash_sha256_init(&state);
+        /* With their NULs, so that no two pairs are one text. */
+        (void) crypto_hash_sha256_update(&state, (const unsigned char *) principal,
+                                         strlen(principal) + 1);
+        (void) crypto_hash_sha256_update(&state, (const unsigned char *) key, strlen(key) + 1);
+        (void) crypto_hash_sha256_final(&state, digest);
+        (void) sodium_bin2hex(id, sizeof(id), digest, (sizeof(id) - 1) / 2);
+        if (json_object_set_new(request, "IsIdempotent", json_true()) < 0)
+                return -ENOMEM;
+        return request_add_text(request, "EventId", id);
 }
 
 static int act_start(Manager *manager, sd_bus_message *call, const char *principal, json_t *request,
                      sd_bus_error *error)
 {
         char event_id[EVENT_ID_SIZE];
+        const char *key;
         BusWait *wait;
         int r;
 
@@ -101,8 +137,15 @@ static int act_start(Manager *manager, sd_bus_message *call, const char *princip
                 r = request_add_text(request, "Principal", principal);
         if (r < 0)
                 return r;
+        key = json_string_value(json_object_get(request, "IdempotencyKey"));
+        if (key)
+                r = set_key(request, principal, key);
+        if (r < 0)
+                return r;
         (void) json_object_set_new(request, "NowUSec",
                                    json_integer((json_int_t) clock_realtime_usec()));
+        (void) json_object_set_new(request, "NodesReachable",
+                                   node_links_reachable(nodes_links(manager->nodes)));
         wait = bus_wait_new(manager, call, NULL);
         if (!wait)
                 return -ENOMEM;
@@ -116,12 +159,14 @@ static int act_start(Manager *manager, sd_bus_message *call, const char *princip
 int method_start_backup(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
         CLEANUP(json_decrefp) json_t *sources = NULL, *exclude = NULL, *request = NULL;
-        const char *vm, *repository = "1", *type = "incremental";
+        const char *vm, *repository = "1", *type = "incremental", *node = NULL, *key = NULL;
         const BusOption options[] = {
                 { "repository", BUS_OPTION_STRING, 64, &repository, NULL },
                 { "type", BUS_OPTION_STRING, 16, &type, NULL },
                 { "sources", BUS_OPTION_KEY_TEXTS, JOB_DISKS_MAX, &sources, NULL },
                 { "exclude", BUS_OPTION_KEY_TEXTS, JOB_DISKS_MAX, &exclude, NULL },
+                { "node", BUS_OPTION_STRING, NODE_NAME_SIZE - 1, &node, NULL },
+                { "idempotency_key", BUS_OPTION_STRING, KEY_MAX_BYTES, &key, NULL },
         };
         Manager *manager = userdata;
         int r = sd_bus_message_read(call, "s", &vm);
@@ -139,8 +184,9 @@ int method_start_backup(sd_bus_message *call, void *userdata, sd_bus_error *erro
         if (backup_type_from_string(type) == BACKUP_TYPE_INVALID)
                 return bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT,
                                       "Option type must be full or incremental");
-        request = json_pack("{s:s, s:s, s:s, s:O*, s:O*}", "Vm", vm, "Repository", repository,
-                            "BackupType", type, "Sources", sources, "Exclude", exclude);
+        request = json_pack("{s:s, s:s, s:s, s:O*, s:O*, s:s*, s:s*}", "Vm", vm, "Repository",
+                            repository, "BackupType", type, "Sources", sources, "Exclude", exclude,
+                            "Node", node, "IdempotencyKey", key);
         return bus_call_check(manager, call, sources ? ACTION_MANAGE : ACTION_BACKUP, TAKE(request),
                               act_start, error);
 }

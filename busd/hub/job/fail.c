@@ -63,11 +63,11 @@ void job_decide(Job *job)
                   job->wants_cancel ? job->principal : HUB_PRINCIPAL, on_decided);
 }
 
-/* Whether an end is decided already, or must not be. */
+/* Whether an end is decided already, or must not be: a job that releases has made its backup. */
 static bool is_ending(const Job *job)
 {
-        return job->has_error || job->ending != JOB_STATE_INVALID || job->is_removed ||
-               job_state_is_final(job->state) || job->jobs->is_going_down;
+        return job->has_error || job->state == JOB_RELEASING || job->ending != JOB_STATE_INVALID ||
+               job->is_removed || job_state_is_final(job->state) || job->jobs->is_going_down;
 }
 
 static void end(Job *job, bool is_cancel, const char *name, const char *text)

@@ -7,6 +7,7 @@
 #include "cleanup.h"
 #include "job/jobs.h"
 #include "job/run.h"
+#include "node/node-release.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -95,6 +96,17 @@ static void job_free(Job *job)
 }
 DEFINE_CLEANUP(Job *, job_free)
 
+static bool owes(const json_t *row, const char *kind)
+{
+        const json_t *obligation;
+        size_t i;
+
+        json_array_foreach (json_object_get(row, "Obligations"), i, obligation)
+                if (strcmp(text_of(obligation, "Kind"), kind) == 0)
+                        return true;
+        return false;
+}
+
 int job_new(Jobs *jobs, json_t *row, Job **ret_job)
 {
         CLEANUP(job_free_p) Job *job = malloc(sizeof(Job));
@@ -112,6 +124,8 @@ int job_new(Jobs *jobs, json_t *row, Job **ret_job)
         if (job->id == 0 || job->state == JOB_STATE_INVALID || job_state_is_final(job->state))
                 return -EBADMSG;
         job->has_obligations = json_array_size(json_object_get(row, "Obligations")) > 0;
+        job->node_id = number_of(row, "NodeId");
+        job->owes_release = owes(row, JOB_OWES_SNAPSHOT);
         (void) snprintf(job->error_name, sizeof(job->error_name), "%s", text_of(row, "ErrorName"));
         (void) snprintf(job->error_text, sizeof(job->error_text), "%s", text_of(row, "ErrorText"));
         r = load_disks(job);
@@ -124,6 +138,7 @@ int job_new(Jobs *jobs, json_t *row, Job **ret_job)
 void job_remove(Job *job)
 {
         job->is_removed = true;
+        job->release = node_release_cancel(job->release);
         job_answer_cancel(job, -ECANCELED);
         job->generation++;
         if (job->n_tickets == 0)
@@ -174,7 +189,7 @@ uint64_t job_bytes_total(const Job *job)
 
         for (size_t i = 0; i < job->n_disks; i++)
                 if (job_disk_takes_part(job->disks + i))
-                        sum += job->disks[i].capacity_bytes;
+                        sum += job->disks[i].bytes_total ?: job->disks[i].capacity_bytes;
         return sum;
 }
 

@@ -16,6 +16,7 @@
 
 typedef struct Job Job;
 typedef struct Jobs Jobs;
+typedef struct NodeRelease NodeRelease;
 
 enum {
         JOB_ERROR_NAME_SIZE = 96,
@@ -49,6 +50,7 @@ typedef struct JobDisk {
         uint64_t answered_usec; /* CLOCK_MONOTONIC */
 
         uint64_t bytes_done;
+        uint64_t bytes_total; /* that a node has to read of it; 0: not known, so all of it */
         uint64_t size_bytes; /* of the image, when finished */
 } JobDisk;
 
@@ -99,6 +101,15 @@ struct Job {
         JobCancelled cancelled; /* and waits for that to be written; NULL: nobody */
         void *cancelled_userdata;
 
+        /* Its copy at a node, and what is owed there; run-node.c, run-release.c. */
+        uint64_t node_id; /* 0: copied here */
+        bool is_at_node; /* the node has accepted it */
+        bool is_asking; /* an answer of the node will come */
+        bool owes_release; /* there may be a snapshot of it */
+        uint64_t ask_due_usec; /* CLOCK_MONOTONIC; 0: nothing is to be asked */
+        uint64_t lost_usec; /* since when the node does not answer; 0: it does */
+        NodeRelease *release;
+
         JobWrite write;
         void *advance; /* what follows the change of state that is under way */
         unsigned n_undo_attempts;
@@ -107,6 +118,9 @@ struct Job {
         char phase[64]; /* for people: what it does now */
         bool is_dirty; /* progress not announced yet */
 };
+
+/* The kind of obligation that a snapshot at vCenter is: its node removes it. */
+#define JOB_OWES_SNAPSHOT "snapshot"
 
 /* Who did it, when nobody asked for it. */
 #define HUB_PRINCIPAL "hub"

@@ -118,6 +118,7 @@ void jobs_pump(Jobs *jobs)
         const QueueLimits limits = {
                 .running = jobs->config->jobs_running,
                 .running_per_repository = jobs->config->jobs_running_per_repository,
+                .running_per_node = jobs->config->jobs_running_per_node,
         };
         _cleanup_free_ QueueEntry *entries = NULL;
         _cleanup_free_ Job **open = NULL;
@@ -139,6 +140,7 @@ void jobs_pump(Jobs *jobs)
                 entries[n++] = (QueueEntry){
                         .job = job->id,
                         .repository = repository_of(job),
+                        .node = job->node_id,
                         .is_waiting = job->state == JOB_QUEUED && !job->write.is_open &&
                                       !job->has_error && job->ending == JOB_STATE_INVALID,
                 };
@@ -276,6 +278,7 @@ static void tick_job(Job *job, uint64_t now)
         if (job->state == JOB_COPYING && !job->has_error && job->ending == JOB_STATE_INVALID) {
                 run_export_probe(job);
                 look_at_copy(job, now);
+                run_node_tick(job, now);
         }
 }
 

@@ -11,6 +11,7 @@
 #include <systemd/sd-event.h>
 
 typedef struct HubConfig HubConfig;
+typedef struct Nodes Nodes;
 typedef struct ProgressSocket ProgressSocket;
 typedef struct Units Units;
 typedef struct UnitState UnitState;
@@ -35,6 +36,7 @@ struct Jobs {
         sd_bus *bus;
         Store *store;
         Units *units;
+        Nodes *nodes; /* of those that are copied at one; not in values, because it is made later */
         const HubConfig *config;
         JobsObserver observer;
         void *userdata;

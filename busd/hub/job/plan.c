@@ -60,7 +60,7 @@ static int check_keys(const json_t *given, const json_t *disks, const char *what
 }
 
 /* Why the disk cannot be read into a layer above the newest one; NULL when it can. */
-static const char *why_full(const json_t *disk, const json_t *layer)
+static const char *why_full(const json_t *disk, const json_t *layer, bool by_changes)
 {
         if (!layer)
                 return "there is no backup of this disk in this repository yet";
@@ -71,6 +71,8 @@ static const char *why_full(const json_t *disk, const json_t *layer)
                 return "it has no UUID that would tell it from another disk";
         if (strcmp(text_of(disk, "BackingUuid"), text_of(layer, "BackingUuid") ?: "") != 0)
                 return "another disk has its key now (its UUID has changed)";
+        if (by_changes && !text_of(layer, "ChangeId"))
+                return "the backup before it has no change id";
         return NULL;
 }
 
@@ -90,7 +92,9 @@ static int copy(json_t *object, const char *key, const json_t *from, const char 
 static int plan_layer(json_t *plan, const PlanRequest *request, const json_t *disk)
 {
         const json_t *layer = find_key(request->layers, json_object_get(disk, "Key"));
-        const char *reason = request->type == BACKUP_FULL ? NULL : why_full(disk, layer);
+        const char *reason = request->type == BACKUP_FULL
+                                             ? NULL
+                                             : why_full(disk, layer, !request->sources);
         int r;
 
         if (request->type == BACKUP_FULL || reason) {

@@ -6,25 +6,34 @@
 
 #include <errno.h>
 
-static unsigned count_running(const QueueEntry *entries, size_t n_entries, uint64_t repository)
-{
-        unsigned n = 0;
+typedef struct Running {
+        unsigned all, repository, node; /* of the entry that would be the next */
+} Running;
 
-        for (size_t i = 0; i < n_entries; i++)
-                if (!entries[i].is_waiting &&
-                    (repository == 0 || entries[i].repository == repository))
-                        n++;
+static Running count_running(const QueueEntry *entries, size_t n_entries, const QueueEntry *next)
+{
+        Running n = {};
+
+        for (size_t i = 0; i < n_entries; i++) {
+                if (entries[i].is_waiting)
+                        continue;
+                n.all++;
+                n.repository += entries[i].repository == next->repository;
+                n.node += next->node > 0 && entries[i].node == next->node;
+        }
         return n;
 }
 
 int queue_next(const QueueEntry *entries, size_t n_entries, const QueueLimits *limits)
 {
-        if (count_running(entries, n_entries, 0) >= limits->running)
-                return -ENOENT;
-        for (size_t i = 0; i < n_entries; i++)
-                if (entries[i].is_waiting &&
-                    count_running(entries, n_entries, entries[i].repository) <
-                                    limits->running_per_repository)
+        for (size_t i = 0; i < n_entries; i++) {
+                Running n = count_running(entries, n_entries, entries + i);
+
+                if (n.all >= limits->running)
+                        return -ENOENT;
+                if (entries[i].is_waiting && n.repository < limits->running_per_repository &&
+                    n.node < limits->running_per_node)
                         return (int) i;
+        }
         return -ENOENT;
 }

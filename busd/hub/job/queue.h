@@ -12,14 +12,16 @@
 typedef struct QueueEntry {
         uint64_t job;
         uint64_t repository;
+        uint64_t node; /* 0: none */
         bool is_waiting; /* in the queue; otherwise it runs */
 } QueueEntry;
 
 typedef struct QueueLimits {
         uint64_t running; /* jobs that run at a time */
         uint64_t running_per_repository;
+        uint64_t running_per_node;
 } QueueLimits;
 
 /* The index of the oldest entry that may start now, or -ENOENT when none may. A job that must wait
- * for its repository does not hold up those behind it. */
+ * for its repository or its node does not hold up those behind it. */
 int queue_next(const QueueEntry *entries, size_t n_entries, const QueueLimits *limits);

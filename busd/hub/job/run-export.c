@@ -36,6 +36,7 @@ static void take_leases(Job *job);
 static void all_exported(Job *job)
 {
         CLEANUP(json_decrefp) json_t *disks = json_array();
+        json_t *changes;
 
         for (size_t i = 0; i < job->n_disks; i++) {
                 JobDisk *disk = job->disks + i;
@@ -52,12 +53,26 @@ static void all_exported(Job *job)
                         return;
                 }
         }
+        changes = json_pack("{s:O, s:s}", "Disks", disks, "DiskState",
+                            disk_state_to_string(DISK_COPYING));
+        if (changes && job->node_id > 0) {
+                char subject[320];
+
+                /* Before the node hears of it: from then on there may be a snapshot. */
+                (void) snprintf(subject, sizeof(subject), "%s of job %" PRIu64, job_text(job, "Vm"),
+                                job->id);
+                (void) json_object_set_new(changes, "Obligations",
+                                           json_pack("[{s:s, s:s, s:I}]", "Kind", JOB_OWES_SNAPSHOT,
+                                                     "Subject", subject, "NodeId",
+                                                     (json_int_t) job->node_id));
+                job->owes_release = true;
+        } else if (changes)
+                (void) json_object_update_new(
+                                changes, json_pack("{s:s, s:s}", "Unit",
+                                                   copy_unit_name(job, (char[UNIT_NAME_SIZE]){}),
+                                                   "BootId", job->jobs->boot_id));
         job_advance_to(job, JOB_EVENT_EXPORTED, "every export has shown its size and instance",
-                       json_pack("{s:O, s:s, s:s, s:s}", "Disks", disks, "DiskState",
-                                 disk_state_to_string(DISK_COPYING), "Unit",
-                                 copy_unit_name(job, (char[UNIT_NAME_SIZE]){}), "BootId",
-                                 job->jobs->boot_id),
-                       run_enter);
+                       changes, run_enter);
 }
 
 static void on_instance(Job *job, JobDisk *disk)

@@ -39,6 +39,7 @@ static void write_completed(Job *job)
 {
         CLEANUP(json_decrefp) json_t *disks = json_array();
         int r = disks ? 0 : -ENOMEM;
+        json_t *changes;
 
         fault_point("finish.groups.after");
         for (size_t i = 0; r >= 0 && i < job->n_disks; i++)
@@ -47,11 +48,23 @@ static void write_completed(Job *job)
                                         disks, json_pack("{s:I, s:I}", "Id",
                                                          (json_int_t) job->disks[i].id, "SizeBytes",
                                                          (json_int_t) job->disks[i].size_bytes));
-        job_advance_to(job, JOB_EVENT_COMMITTED, "the VM commit record exists",
-                       json_pack("{s:O, s:s, s:b, s:[s, s], s:I}", "Disks", disks, "DiskState",
-                                 disk_state_to_string(DISK_COMPLETED), "ChangeIds", 1,
-                                 "ObligationsDone", "units", "files", "FinishedUSec",
-                                 (json_int_t) clock_realtime_usec()),
+        changes = json_pack("{s:O, s:s, s:b, s:[s, s]}", "Disks", disks, "DiskState",
+                            disk_state_to_string(DISK_COMPLETED), "ChangeIds", 1, "ObligationsDone",
+                            "units", "files");
+        if (job->owes_release) {
+                /* Whatever was decided before: from here on it can only complete. */
+                job->ending = JOB_STATE_INVALID;
+                job->has_error = job->wants_cancel = false;
+                job->error_name[0] = job->error_text[0] = '\0';
+                job_advance_to(job, JOB_EVENT_COMMITTED_HOLDING,
+                               "the VM commit record exists; its snapshot is still held", changes,
+                               run_enter);
+                return;
+        }
+        if (changes)
+                (void) json_object_set_new(changes, "FinishedUSec",
+                                           json_integer((json_int_t) clock_realtime_usec()));
+        job_advance_to(job, JOB_EVENT_COMMITTED, "the VM commit record exists", changes,
                        jobs_job_ended);
 }
 

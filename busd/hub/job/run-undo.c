@@ -26,8 +26,13 @@ static void write_final(Job *job)
         json_t *done = job->files_owed ? json_pack("[s]", "units")
                                        : json_pack("[s, s]", "units", "files");
 
+        if (done && !job->owes_release)
+                (void) json_array_append_new(done, json_string(JOB_OWES_SNAPSHOT));
+
         job_advance_to(job, is_cancel ? JOB_EVENT_UNDONE_CANCELLED : JOB_EVENT_UNDONE_FAILED,
                        job->files_owed ? "undone but for its files, which stay an obligation"
+                       : job->owes_release
+                                       ? "undone but for its snapshot, which stays an obligation"
                                        : "all is undone",
                        json_pack("{s:s, s:o, s:I}", "DiskState",
                                  disk_state_to_string(is_cancel ? DISK_CANCELLED : DISK_FAILED),
@@ -152,12 +157,8 @@ static void stop_step(Job *job, JobDisk *disk, const char *step)
                 on_step_gone(job, disk, r, strerror(-r));
 }
 
-void run_undo(Job *job)
+static void undo_here(Job *job)
 {
-        fault_point("undo.steps.before");
-        job->generation++;
-        job->stop_failed = false;
-        job->files_owed = false;
         job_set_phase(job, "undoing");
         job->n_waiting = (unsigned) (ELEMENTSOF(single_steps) +
                                      ELEMENTSOF(disk_steps) * job->n_disks);
@@ -171,6 +172,19 @@ void run_undo(Job *job)
                                         job->disks[i].text);
                         stop_step(job, job->disks + i, step);
                 }
+}
+
+/* The node first: what it still writes would meet exports that are gone. */
+void run_undo(Job *job)
+{
+        fault_point("undo.steps.before");
+        job->generation++;
+        job->stop_failed = false;
+        job->files_owed = false;
+        if (job->owes_release)
+                run_release_abandoned(job, undo_here);
+        else
+                undo_here(job);
 }
 
 /* The tick tries again; until then the job stays open, because something of it may still run. */

@@ -33,12 +33,17 @@ void run_enter(Job *job)
                 run_export(job);
                 break;
         case JOB_COPYING:
-                run_copy(job);
+                if (job->node_id > 0)
+                        run_node(job);
+                else
+                        run_copy(job);
                 break;
         case JOB_FINISHING:
                 run_finish(job);
                 break;
         case JOB_RELEASING:
+                run_release(job);
+                break;
         case JOB_COMPLETED:
         case JOB_FAILED:
         case JOB_CANCELLED:

@@ -20,9 +20,17 @@ void run_start(Job *job); /* out of the queue */
 void run_prepare(Job *job);
 void run_export(Job *job);
 void run_copy(Job *job);
+void run_node(Job *job); /* the copy, of a job that a node does */
+void run_release(Job *job);
 void run_finish(Job *job);
 void run_undo(Job *job);
 void run_undo_again(Job *job); /* after an attempt that failed */
+
+/* Asks the node again, when it is time. Every half second. */
+void run_node_tick(Job *job, uint64_t now_usec);
+
+/* Has the node give up what it did, within its time; then() comes in any case, with owes_release as it is. */
+void run_release_abandoned(Job *job, void (*then)(Job *job));
 
 /* The commit record exists: the rows follow. */
 void run_committed(Job *job);

@@ -13,6 +13,8 @@
 #include "job/jobs.h"
 #include "job/run.h"
 #include "log.h"
+#include "node/node-release.h"
+#include "node/nodes.h"
 #include "parse.h"
 #include "store/store-call.h"
 #include "store/store-lease.h"
@@ -25,6 +27,8 @@
 #include <string.h>
 
 #define SWEEP_EVERY_USEC    (30 * USEC_PER_SEC)
+#define RELEASE_LIMIT_USEC  (60 * USEC_PER_SEC)
+#define RELEASE_AWAY_USEC   (5 * USEC_PER_SEC)
 #define RETRY_AFTER_MIN_SEC 60
 #define RETRY_AFTER_MAX_SEC 3600
 
@@ -46,6 +50,7 @@ struct Sweeper {
         size_t n_strays, next_stray;
         bool is_undone; /* the files of this row */
         char why[512]; /* they are not */
+        NodeRelease *release; /* of this row */
         SweepDone done;
         void *done_userdata;
 };
@@ -273,6 +278,45 @@ static void undo_files(Sweeper *s, const json_t *row)
                 mark_failed(s, row, "the step cannot be asked for");
 }
 
+static void on_released(int error, const char *text, void *userdata)
+{
+        Sweeper *s = userdata;
+        const json_t *row = this_row(s);
+
+        s->release = NULL;
+        if (error == -ECANCELED || s->jobs->is_going_down)
+                return; /* the hub ends, and the sweep with it */
+        if (error < 0) {
+                mark_failed(s, row, text);
+                return;
+        }
+        say(s, "Node %s has removed the snapshot of %s", row_text(row, "Node"),
+            row_text(row, "Subject"));
+        mark_done(s, row);
+}
+
+static void release_at_node(Sweeper *s, const json_t *row)
+{
+        const NodeReleaseTask task = {
+                .event = s->jobs->event,
+                .links = nodes_links(s->jobs->nodes),
+                .store = s->jobs->store,
+                .key = nodes_key(s->jobs->nodes),
+                .node_id = row_number(row, "NodeId"),
+                .job = row_number(row, "Job"),
+                .credential_id = row_number(row, "CredentialId"),
+                .is_committed = strcmp(row_text(row, "State"), "completed") == 0,
+                .limit_usec = RELEASE_LIMIT_USEC,
+                .away_usec = RELEASE_AWAY_USEC,
+                .done = on_released,
+                .userdata = s,
+        };
+        int r = node_release_begin(&task, &s->release);
+
+        if (r < 0)
+                mark_failed(s, row, strerror(-r));
+}
+
 /* Due, and of no job that will do it itself. */
 static bool is_wanted(const Sweeper *s, const json_t *row)
 {
@@ -298,6 +342,8 @@ static void next_row(Sweeper *s)
                                 mark_done(s, row);
                         else if (strcmp(row_text(row, "Kind"), "files") == 0)
                                 undo_files(s, row);
+                        else if (strcmp(row_text(row, "Kind"), JOB_OWES_SNAPSHOT) == 0)
+                                release_at_node(s, row);
                         else
                                 mark_failed(s, row, "this hub does not know how");
                         return;
@@ -458,6 +504,7 @@ Sweeper *sweeper_free(Sweeper *sweeper)
         if (!sweeper)
                 return NULL;
         sd_event_source_disable_unref(sweeper->timer);
+        node_release_cancel(sweeper->release);
         json_decref(sweeper->lines);
         json_decref(sweeper->rows);
         for (size_t i = 0; i < sweeper->n_strays; i++)

@@ -283,8 +283,12 @@ NodeLinks *node_links_free(NodeLinks *links)
 {
         if (!links)
                 return NULL;
-        for (Asked *asked = links->asked, *next; asked; asked = next) {
-                next = asked->next;
+        while (links->asked) {
+                Asked *asked = links->asked;
+
+                links->asked = asked->next;
+                asked->done(&(HttpAnswer){ .error = -ECANCELED, .why = "The hub ends" },
+                            asked->userdata);
                 asked_drop(asked);
         }
         while (links->all) {
@@ -391,6 +395,16 @@ int node_links_add_live(const NodeLinks *links, uint64_t id, json_t *dict)
                                  health_number(link, "obligations"), "Error", link->why);
 
         return live && json_object_update(dict, live) == 0 ? 0 : -ENOMEM;
+}
+
+json_t *node_links_reachable(const NodeLinks *links)
+{
+        json_t *ids = json_array();
+
+        for (const Link *link = links->all; link; link = link->next)
+                if (link->is_reachable)
+                        (void) json_array_append_new(ids, json_integer((json_int_t) link->id));
+        return ids;
 }
 
 void node_links_each(const NodeLinks *links,

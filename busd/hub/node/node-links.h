@@ -29,7 +29,7 @@ typedef struct NodeQuestion {
 int node_links_new(sd_event *event, Store *store, const Secret *key, uint64_t health_usec,
                    NodeLinks **ret_links);
 
-/* After the store. NULL in, NULL out. */
+/* After the store. What is open is answered with -ECANCELED, and nothing may be asked then. NULL in, NULL out. */
 NodeLinks *node_links_free(NodeLinks *links);
 DEFINE_CLEANUP(NodeLinks *, node_links_free)
 
@@ -39,6 +39,9 @@ void node_links_reload(NodeLinks *links);
 /* Adds what is known of the link to the dict of the node id: Reachable, LastSeenUSec, Version, NodeState, Tasks, Obligations,
  * Error. */
 int node_links_add_live(const NodeLinks *links, uint64_t id, json_t *dict);
+
+/* The ids of those that answered when they were last asked; the caller's. */
+json_t *node_links_reachable(const NodeLinks *links);
 
 /* Calls each(id, name) for every node that is enrolled. */
 void node_links_each(const NodeLinks *links,

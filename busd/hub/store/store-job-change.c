@@ -98,7 +98,9 @@ static int update_disk(MYSQL *database, const json_t *in, const json_t *disk)
                         " invocation_id = COALESCE(?, IF(? IS NULL OR unit = ?, invocation_id, "
                         "NULL)),"
                         " unit = COALESCE(?, unit), boot_id = COALESCE(?, boot_id),"
-                        " error_text = COALESCE(LEFT(?, 2048), error_text)"
+                        " error_text = COALESCE(LEFT(?, 2048), error_text),"
+                        " change_id = COALESCE(?, change_id),"
+                        " reason = COALESCE(LEFT(?, 1024), reason)"
                         " WHERE id = ? AND job_id = ?",
                         SQL_VALUES(sql_text(object_text(disk, "State")),
                                    sql_text(object_text(disk, "File")),
@@ -107,6 +109,8 @@ static int update_disk(MYSQL *database, const json_t *in, const json_t *disk)
                                    sql_text(unit), sql_text(unit),
                                    sql_text(object_text(disk, "BootId")),
                                    sql_text(object_text(disk, "ErrorText")),
+                                   sql_text(object_text(disk, "ChangeId")),
+                                   sql_text(object_text(disk, "Reason")),
                                    SQL_NUMBER(object_number(disk, "Id")),
                                    SQL_NUMBER(object_number(in, "Id"))),
                         NULL, NULL);
@@ -141,12 +145,14 @@ static int insert_obligations(MYSQL *database, const json_t *in)
         json_array_foreach (json_object_get(in, "Obligations"), i, obligation)
                 if (r >= 0)
                         r = statement_run(database,
-                                          "INSERT INTO obligations (kind, subject, job_id, "
-                                          "created_usec,"
-                                          " next_attempt_usec) VALUES (?, ?, ?, ?, ?)",
+                                          "INSERT INTO obligations (kind, subject, job_id, node_id,"
+                                          " created_usec, next_attempt_usec)"
+                                          " VALUES (?, ?, ?, ?, ?, ?)",
                                           SQL_VALUES(sql_text(object_text(obligation, "Kind")),
                                                      sql_text(object_text(obligation, "Subject")),
                                                      SQL_NUMBER(object_number(in, "Id")),
+                                                     sql_number_or_null(object_number(obligation,
+                                                                                      "NodeId")),
                                                      SQL_NUMBER(object_number(in, "NowUSec")),
                                                      SQL_NUMBER(object_number(in, "NowUSec"))),
                                           NULL, NULL);
@@ -212,8 +218,9 @@ int store_job_advance(MYSQL *database, void *userdata)
         if (r == 0)
                 return store_answer(request, json_object());
         if (r >= 0)
-                r = expect(database, in, job_state_is_final(to));
-        if (r >= 0 && to == JOB_COMPLETED)
+                r = expect(database, in, job_state_is_final(to) || to == JOB_RELEASING);
+        /* A backup that is committed goes on to its end, whatever was decided before. */
+        if (r >= 0 && (to == JOB_COMPLETED || to == JOB_RELEASING))
                 r = clear_ending(database, in);
         if (r >= 0)
                 r = update_job(database, in);

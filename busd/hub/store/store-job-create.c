@@ -50,10 +50,12 @@ static int newest_layers(MYSQL *database, uint64_t vm_id, uint64_t repository_id
 {
         return statement_rows(
                         database,
-                        "SELECT l.Id, l.`Key`, l.CapacityBytes, l.BackingUuid, l.BackupId FROM ("
+                        "SELECT l.Id, l.`Key`, l.CapacityBytes, l.BackingUuid, l.ChangeId,"
+                        " l.BackupId FROM ("
                         " SELECT b.id AS Id, b.disk_key AS `Key`, b.capacity_bytes AS "
                         "CapacityBytes,"
-                        "  b.backing_uuid AS BackingUuid, j.backup_id AS BackupId,"
+                        "  b.backing_uuid AS BackingUuid, b.change_id AS ChangeId,"
+                        "  j.backup_id AS BackupId,"
                         "  ROW_NUMBER() OVER (PARTITION BY b.disk_key"
                         "   ORDER BY j.created_usec DESC, b.id DESC) AS n"
                         "  FROM backup_disks b JOIN backup_jobs j ON j.id = b.job_id"
@@ -107,7 +109,7 @@ static int refuse_busy(MYSQL *database, StoreRequest *request, const json_t *vm)
 }
 
 static int insert_job(MYSQL *database, StoreRequest *request, const json_t *vm,
-                      uint64_t repository_id, uint64_t *ret_id)
+                      uint64_t repository_id, uint64_t node_id, uint64_t *ret_id)
 {
         uint64_t now_usec = object_number(request->in, "NowUSec");
         char backup_id[BACKUP_ID_SIZE];
@@ -120,13 +122,13 @@ static int insert_job(MYSQL *database, StoreRequest *request, const json_t *vm,
                         return r;
                 r = statement_run(database,
                                   "INSERT INTO backup_jobs (job_type, vm_context_id, repository_id,"
-                                  " backup_id, backup_type, principal, created_usec)"
-                                  " VALUES ('backup', ?, ?, ?, ?, ?, ?)",
+                                  " backup_id, backup_type, principal, created_usec, node_id)"
+                                  " VALUES ('backup', ?, ?, ?, ?, ?, ?, ?)",
                                   SQL_VALUES(SQL_NUMBER(object_number(vm, "Id")),
                                              SQL_NUMBER(repository_id), sql_text(backup_id),
                                              sql_text(object_text(request->in, "BackupType")),
                                              sql_text(object_text(request->in, "Principal")),
-                                             SQL_NUMBER(now_usec)),
+                                             SQL_NUMBER(now_usec), sql_number_or_null(node_id)),
                                   NULL, ret_id);
                 if (r != -EEXIST)
                         return r;
@@ -194,6 +196,34 @@ static int find_made(MYSQL *database, const StoreRequest *request, uint64_t *ret
         return 1;
 }
 
+/* The caller's key is the event's id: what it was used for before must be what is asked for now. */
+static int check_same(MYSQL *database, StoreRequest *request, uint64_t job_id)
+{
+        CLEANUP(json_decrefp) json_t *vm = NULL, *row = NULL;
+        uint64_t repository_id = 0;
+        int r;
+
+        if (!json_is_true(json_object_get(request->in, "IsIdempotent")))
+                return 0;
+        r = vm_find(database, request, object_text(request->in, "Vm"), &vm);
+        if (r >= 0)
+                r = find_repository(database, request, &repository_id);
+        if (r >= 0)
+                r = statement_row(database,
+                                  "SELECT id AS Id FROM backup_jobs WHERE id = ? AND vm_context_id"
+                                  " = ? AND repository_id = ? AND backup_type = ?",
+                                  SQL_VALUES(SQL_NUMBER(job_id),
+                                             SQL_NUMBER(object_number(vm, "Id")),
+                                             SQL_NUMBER(repository_id),
+                                             sql_text(object_text(request->in, "BackupType"))),
+                                  &row);
+        return r == -ENODATA ? store_refuse(request, -EINVAL, BUS_ERROR_INVALID_ARGUMENT,
+                                            "Option idempotency_key was used for job %" PRIu64
+                                            ", which was another request",
+                                            job_id)
+                             : r;
+}
+
 static int answer_job(MYSQL *database, StoreRequest *request, uint64_t id)
 {
         json_t *job;
@@ -206,21 +236,25 @@ int store_job_create(MYSQL *database, void *userdata)
 {
         StoreRequest *request = userdata;
         CLEANUP(json_decrefp) json_t *vm = NULL, *plan = NULL;
-        uint64_t repository_id = 0, vm_id, job_id = 0;
+        uint64_t repository_id = 0, node_id = 0, vm_id, job_id = 0;
         int r;
 
         r = find_made(database, request, &job_id);
-        if (r != 0)
+        if (r > 0)
+                r = check_same(database, request, job_id);
+        if (r != 0 || job_id > 0)
                 return r < 0 ? r : answer_job(database, request, job_id);
         r = vm_find(database, request, object_text(request->in, "Vm"), &vm);
         if (r < 0)
                 return r;
         vm_id = object_number(vm, "Id");
         r = find_repository(database, request, &repository_id);
+        if (r >= 0 && !json_object_get(request->in, "Sources"))
+                r = job_choose_node(database, request, vm_id, &node_id);
         if (r >= 0)
                 r = make_plan(database, request, vm_id, repository_id, &plan);
         if (r >= 0)
-                r = insert_job(database, request, vm, repository_id, &job_id);
+                r = insert_job(database, request, vm, repository_id, node_id, &job_id);
         if (r >= 0)
                 r = insert_disks(database, job_id, vm_id, repository_id, plan);
         if (r >= 0)

@@ -20,26 +20,29 @@
         " j.backup_type AS BackupType, r.name AS Repository, j.principal AS Principal," \
         " j.attempt AS Attempt, j.error_name AS ErrorName, j.error_text AS ErrorText,"  \
         " j.created_usec AS CreatedUSec, j.started_usec AS StartedUSec,"                \
-        " j.finished_usec AS FinishedUSec"
+        " j.finished_usec AS FinishedUSec, n.name AS Node"
 
 #define JOB_TABLES                                                                     \
         " FROM backup_jobs j JOIN vm_replication_contexts v ON v.id = j.vm_context_id" \
-        " JOIN backup_repositories r ON r.id = j.repository_id"
+        " JOIN backup_repositories r ON r.id = j.repository_id"                        \
+        " LEFT JOIN nodes n ON n.id = j.node_id"
 
 #define RUNNER_COLUMNS                                                                             \
         JOB_COLUMNS                                                                                \
-        ", v.instance_uuid AS InstanceUuid, v.vm_path AS VmPath, j.repository_id AS RepositoryId," \
+        ", v.instance_uuid AS InstanceUuid, v.vm_path AS VmPath, v.credential_id AS CredentialId," \
+        " j.node_id AS NodeId, j.repository_id AS RepositoryId,"                                   \
         " r.path AS RepositoryPath, r.repository_uuid AS RepositoryUuid, j.unit AS Unit,"          \
         " j.invocation_id AS InvocationId, j.boot_id AS BootId"
 
-#define DISK_COLUMNS                                                                    \
-        "b.id AS Id, b.disk_key AS `Key`, d.unit_number AS UnitNumber,"                 \
-        " d.controller AS Controller, b.state AS State, b.backup_type AS BackupType,"   \
-        " b.reason AS Reason, b.capacity_bytes AS CapacityBytes,"                       \
-        " b.backing_uuid AS BackingUuid, b.change_id AS ChangeId,"                      \
-        " b.parent_id AS ParentId, p.backup_id AS ParentBackupId, b.file_path AS File," \
-        " b.size_bytes AS SizeBytes, b.source_uri AS SourceUri, b.unit AS Unit,"        \
-        " b.invocation_id AS InvocationId, b.boot_id AS BootId,"                        \
+#define DISK_COLUMNS                                                                  \
+        "b.id AS Id, b.disk_key AS `Key`, d.unit_number AS UnitNumber,"               \
+        " d.controller AS Controller, b.state AS State, b.backup_type AS BackupType," \
+        " b.reason AS Reason, b.capacity_bytes AS CapacityBytes,"                     \
+        " b.backing_uuid AS BackingUuid, b.change_id AS ChangeId,"                    \
+        " b.parent_id AS ParentId, p.backup_id AS ParentBackupId,"                    \
+        " pb.change_id AS ParentChangeId, b.file_path AS File,"                       \
+        " b.size_bytes AS SizeBytes, b.source_uri AS SourceUri, b.unit AS Unit,"      \
+        " b.invocation_id AS InvocationId, b.boot_id AS BootId,"                      \
         " b.error_text AS Error, l.port AS Port, l.export_name AS ExportName"
 
 #define DISK_TABLES                                                                 \
@@ -138,18 +141,18 @@ int store_job_list(MYSQL *database, void *userdata)
         if (r < 0)
                 return r;
         /* The page first, by the primary key alone; only its rows are joined. */
-        r = statement_rows(
-                        database,
-                        "SELECT " JOB_COLUMNS
-                        " FROM (SELECT * FROM backup_jobs WHERE (? = 0 OR id < ?)"
-                        "  AND (? IS NULL OR state = ?) AND (? = 0 OR vm_context_id = ?)"
-                        "  ORDER BY id DESC LIMIT ?) j"
-                        " JOIN vm_replication_contexts v ON v.id = j.vm_context_id"
-                        " JOIN backup_repositories r ON r.id = j.repository_id ORDER BY j.id DESC",
-                        SQL_VALUES(SQL_NUMBER(after), SQL_NUMBER(after), sql_text(state),
-                                   sql_text(state), SQL_NUMBER(vm_id), SQL_NUMBER(vm_id),
-                                   SQL_NUMBER(store_limit(request))),
-                        &jobs);
+        r = statement_rows(database,
+                           "SELECT " JOB_COLUMNS
+                           " FROM (SELECT * FROM backup_jobs WHERE (? = 0 OR id < ?)"
+                           "  AND (? IS NULL OR state = ?) AND (? = 0 OR vm_context_id = ?)"
+                           "  ORDER BY id DESC LIMIT ?) j"
+                           " JOIN vm_replication_contexts v ON v.id = j.vm_context_id"
+                           " JOIN backup_repositories r ON r.id = j.repository_id"
+                           " LEFT JOIN nodes n ON n.id = j.node_id ORDER BY j.id DESC",
+                           SQL_VALUES(SQL_NUMBER(after), SQL_NUMBER(after), sql_text(state),
+                                      sql_text(state), SQL_NUMBER(vm_id), SQL_NUMBER(vm_id),
+                                      SQL_NUMBER(store_limit(request))),
+                           &jobs);
         return r < 0 ? r : store_answer(request, json_pack("{s:o}", "Jobs", jobs));
 }
 

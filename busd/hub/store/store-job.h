@@ -12,17 +12,17 @@
 typedef struct st_mysql MYSQL;
 typedef struct StoreRequest StoreRequest;
 
-/* store-job-create.c: {Vm, Repository, BackupType, Principal, Sources?, Exclude?, NowUSec, EventId} ->
- * the job as store_job_load_open has it; the one made before when EventId is known. VmBusy with the open
- * job's id. */
+/* store-job-create.c: {Vm, Repository, BackupType, Principal, Sources?, Exclude?, Node?, NodesReachable, NowUSec, EventId,
+ * IsIdempotent?} -> the job as store_job_load_open has it; the one made before when EventId is known, which IsIdempotent wants
+ * to be the same request. Without Sources a node is chosen. VmBusy with the open job's id. */
 int store_job_create(MYSQL *database, void *request);
 
 /* store-job-change.c */
 
 /* {Id, From, To, EventId, Principal, Reason, NowUSec, DiskState?, Disks?: [{Id, State?, File?,
- * SizeBytes?, ErrorText?, Unit?, InvocationId?, BootId?}], Unit?, InvocationId?, BootId?, Obligations?: [{Kind, Subject}], ObligationsDone?: [kind],
+ * SizeBytes?, ErrorText?, ChangeId?, Reason?, Unit?, InvocationId?, BootId?}], Unit?, InvocationId?, BootId?, Obligations?: [{Kind, Subject, NodeId?}], ObligationsDone?: [kind],
  * StartedUSec?, FinishedUSec?, ChangeIds?} -> {}. DiskState is for all disks that take part and are in no final state. -ESTALE when
- * the job is not in From, or is to end and To is not final. */
+ * the job is not in From, or is to end and To is neither final nor releasing. */
 int store_job_advance(MYSQL *database, void *request);
 
 /* {Id, From, Ending, ErrorName, ErrorText, EventId, Principal, Reason, NowUSec} -> {}. -ESTALE when the
@@ -42,6 +42,9 @@ int store_job_get(MYSQL *database, void *request);
 
 /* {Limit, After?, Vm?, Repository?} -> {Backups: [...]}, newest first */
 int store_backup_list(MYSQL *database, void *request);
+
+/* store-job-node.c, for store_job_create(): which node backs the VM up. NotFound, NodeUnreachable, NotAllowed. */
+int job_choose_node(MYSQL *database, StoreRequest *request, uint64_t vm_id, uint64_t *ret_id);
 
 /* For the other rooms of the store: a job as the runner needs it. */
 int job_load(MYSQL *database, uint64_t id, json_t **ret_job);

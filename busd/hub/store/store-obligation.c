@@ -44,11 +44,13 @@ int store_obligation_list(MYSQL *database, void *userdata)
                         " o.attempts AS Attempts, o.created_usec AS CreatedUSec,"
                         " o.next_attempt_usec AS NextAttemptUSec, o.error_text AS Error,"
                         " j.state AS State, j.ending AS Ending, v.instance_uuid AS InstanceUuid,"
-                        " j.backup_id AS BackupId, r.path AS RepositoryPath,"
+                        " j.backup_id AS BackupId, o.node_id AS NodeId, n.name AS Node,"
+                        " v.credential_id AS CredentialId, r.path AS RepositoryPath,"
                         " r.repository_uuid AS RepositoryUuid"
                         " FROM obligations o JOIN backup_jobs j ON j.id = o.job_id"
                         " JOIN vm_replication_contexts v ON v.id = j.vm_context_id"
                         " JOIN backup_repositories r ON r.id = j.repository_id"
+                        " LEFT JOIN nodes n ON n.id = o.node_id"
                         " WHERE o.state = 'open' ORDER BY o.id LIMIT 1000",
                         NULL, 0, &rows);
         json_array_foreach (rows, i, row)

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One release (see node-release.h): the login is read anew each time, because it may have been rotated since the job began; then
+ * the node is told, and asked until its task is over. Each answer that is missing is asked for again, within the limit.
+ */
+#include "node/node-release.h"
+
+#include "bus/bus-error.h"
+#include "cleanup.h"
+#include "clock.h"
+#include "json-cleanup.h"
+#include "node/node-links.h"
+#include "node/vcenter-login.h"
+#include "parse.h"
+#include "store/store-call.h"
+#include "store/store-vcenter.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-event.h>
+
+#define ANSWER_LIMIT_USEC (20 * USEC_PER_SEC)
+#define LOOK_AGAIN_USEC   (300 * USEC_PER_MSEC)
+#define ASK_AGAIN_USEC    (2 * USEC_PER_SEC)
+
+struct NodeRelease {
+        NodeReleaseTask task;
+        sd_event_source *timer;
+        uint64_t end_usec, seen_usec; /* CLOCK_MONOTONIC */
+        bool is_told; /* the node has heard it */
+        bool is_asking; /* an answer will come, and needs this */
+        bool is_over; /* done, or cancelled */
+        char why[512]; /* it is not done */
+};
+
+static void release_free(NodeRelease *release)
+{
+        sd_event_source_disable_unref(release->timer);
+        free(release);
+}
+
+static void end(NodeRelease *release, int error, const char *text)
+{
+        const NodeReleaseTask *task = &release->task;
+
+        if (release->is_over)
+                return;
+        release->is_over = true;
+        task->done(error, text, task->userdata);
+        if (!release->is_asking)
+                release_free(release);
+}
+
+static void again(NodeRelease *release, int error, uint64_t pause_usec)
+{
+        uint64_t next_usec = clock_monotonic_usec() + pause_usec;
+        bool is_away = error == -EHOSTDOWN &&
+                       next_usec > release->seen_usec + release->task.away_usec;
+
+        if (error == -ECANCELED || is_away || next_usec > release->end_usec) {
+                end(release, error, release->why);
+                return;
+        }
+        if (error != -EHOSTDOWN)
+                release->seen_usec = next_usec;
+        (void) sd_event_source_set_time_relative(release->timer, pause_usec);
+        (void) sd_event_source_set_enabled(release->timer, SD_EVENT_ONESHOT);
+}
+
+static const char *text_of(const json_t *object, const char *key)
+{
+        return json_string_value(json_object_get(object, key)) ?: "";
+}
+
+/* The answer has come: 1 when the release still wants it. */
+static bool is_awaited(NodeRelease *release)
+{
+        release->is_asking = false;
+        if (!release->is_over)
+                return true;
+        release_free(release);
+        return false;
+}
+
+/* A node that is there but cannot answer now: its API is up, itself is not. */
+static bool is_away(const HttpAnswer *answer)
+{
+        return answer->error < 0 || answer->status == 401 || answer->status == 502 ||
+               answer->status == 503 || answer->status == 504;
+}
+
+static void on_look(const HttpAnswer *answer, void *userdata)
+{
+        NodeRelease *release = userdata;
+        const char *state = text_of(answer->body, "state"), *why;
+
+        if (!is_awaited(release))
+                return;
+        if (is_away(answer)) {
+                (void) snprintf(release->why, sizeof(release->why), "%s", answer->why);
+                again(release, answer->error == -ECANCELED ? -ECANCELED : -EHOSTDOWN,
+                      ASK_AGAIN_USEC);
+                return;
+        }
+        if (answer->status == 404 ||
+            (answer->status == 200 &&
+             !json_is_true(json_object_get(answer->body, "owes_snapshot")) &&
+             (strcmp(state, "released") == 0 || strcmp(state, "failed") == 0 ||
+              strcmp(state, "cancelled") == 0))) {
+                end(release, 0, "");
+                return;
+        }
+        why = text_of(answer->body, "release_error");
+        (void) snprintf(release->why, sizeof(release->why),
+                        "the node has not removed snapshot '%s' yet%s%s",
+                        text_of(answer->body, "snapshot_name"), *why ? ": " : "", why);
+        again(release, -ETIMEDOUT, LOOK_AGAIN_USEC);
+}
+
+static void ask(NodeRelease *release, const char *method, const char *what, const json_t *body,
+                HttpAnswered done)
+{
+        char path[64];
+        int r;
+
+        (void) snprintf(path, sizeof(path), "/api/v1/backup/%" PRIu64 "%s", release->task.job,
+                        what);
+        r = node_links_ask(release->task.links, release->task.node_id,
+                           &(NodeQuestion){ .method = method,
+                                            .path = path,
+                                            .body = body,
+                                            .timeout_usec = ANSWER_LIMIT_USEC,
+                                            .done = done,
+                                            .userdata = release });
+        release->is_asking = r >= 0;
+        if (r >= 0)
+                return;
+        (void) snprintf(release->why, sizeof(release->why), "%s",
+                        r == -ENOENT ? "the node is not enrolled any more: its snapshot, if there "
+                                       "is one, must be removed by hand"
+                        : r == -ENOKEY ? "the node's token cannot be read"
+                                       : strerror(-r));
+        again(release, -EHOSTDOWN, ASK_AGAIN_USEC);
+}
+
+static void on_told(const HttpAnswer *answer, void *userdata)
+{
+        NodeRelease *release = userdata;
+
+        if (!is_awaited(release))
+                return;
+        if (is_away(answer)) {
+                (void) snprintf(release->why, sizeof(release->why), "%s", answer->why);
+                again(release, answer->error == -ECANCELED ? -ECANCELED : -EHOSTDOWN,
+                      ASK_AGAIN_USEC);
+                return;
+        }
+        /* Also when it is refused, because the task ended otherwise: how it stands, says the next question. */
+        release->is_told = true;
+        ask(release, "GET", "", NULL, on_look);
+}
+
+static void tell(NodeRelease *release, const json_t *login)
+{
+        CLEANUP(json_decref_p)
+        json_t *body = json_pack("{s:s}", "outcome",
+                                 release->task.is_committed ? "committed" : "abandoned");
+
+        /* Without a login the node does what it can with the one it has. */
+        if (body && login && release->task.key)
+                (void) vcenter_login_add(release->task.key, login, body);
+        ask(release, "POST", "/release", body, on_told);
+}
+
+static void on_login(int error, const json_t *out, const char *name, const char *text,
+                     void *userdata)
+{
+        NodeRelease *release = userdata;
+
+        (void) name, (void) text;
+        if (is_awaited(release))
+                tell(release, error < 0 ? NULL : out);
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        NodeRelease *release = userdata;
+        int r = -ENOENT;
+
+        (void) source, (void) usec;
+        if (release->is_told) {
+                ask(release, "GET", "", NULL, on_look);
+                return 0;
+        }
+        if (release->task.credential_id > 0) {
+                char id[24];
+
+                (void) snprintf(id, sizeof(id), "%" PRIu64, release->task.credential_id);
+                r = store_call(release->task.store, store_vcenter_get,
+                               json_pack("{s:s}", "Vcenter", id), on_login, release);
+        }
+        release->is_asking = r >= 0;
+        if (r < 0)
+                tell(release, NULL);
+        return 0;
+}
+
+int node_release_begin(const NodeReleaseTask *task, NodeRelease **ret_release)
+{
+        NodeRelease *release = malloc(sizeof(*release));
+        int r;
+
+        if (!release)
+                return -ENOMEM;
+        *release = (NodeRelease){
+                .task = *task,
+                .end_usec = clock_monotonic_usec() + task->limit_usec,
+                .seen_usec = clock_monotonic_usec(),
+        };
+        r = sd_event_add_time_relative(task->event, &release->timer, CLOCK_MONOTONIC, 0,
+                                       USEC_PER_MSEC, on_timer, release);
+        if (r < 0) {
+                release_free(release);
+                return r;
+        }
+        *ret_release = release;
+        return 0;
+}
+
+NodeRelease *node_release_cancel(NodeRelease *release)
+{
+        if (!release || release->is_over)
+                return NULL;
+        release->is_over = true;
+        (void) sd_event_source_set_enabled(release->timer, SD_EVENT_OFF);
+        if (!release->is_asking)
+                release_free(release);
+        return NULL;
+}

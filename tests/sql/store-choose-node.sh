@@ -1,0 +1,58 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Which node a job gets: asked for, the VM's, its vCenter's, or the one with the fewest open jobs of those that answer. And the key
+# that makes a request the same request.
+
+. "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/mariadb.bash"
+. "$(dirname "$0")/migrate.bash"
+. "$(dirname "$0")/store-run.bash"
+
+store_ready
+store_do vm_set "$(vm_json byhand 9)"
+store_do job_create "$(create_json byhand 90 1700000000)"
+refused EPERM 'NotAllowed byhand belongs to no vCenter.*vm discover' "a VM of no vCenter has no node that could read it"
+store_with_node
+mariadb_sql sendense -e "INSERT INTO nodes (id, name, reverse_port, created_usec) VALUES (2, 'edge2', 9082, 1)"
+for i in 1 2 3 4 5 6; do store_do vm_set "$(vm_json "vm$i" "$i")"; done
+
+enrolled() { mariadb_sql sendense -e "UPDATE nodes SET enrolled_usec = 1, token_sealed = REPEAT('x', 41), public_key = CONCAT('ssh-ed25519 AA', id) WHERE id = $1"; }
+# create VM EVENT REACHABLE [MORE]
+create() { store_do job_create "$(create_json "$1" "$2" 1700000000 "$(jq -cn --argjson r "$3" --argjson more "${4:-{\}}" '{NodesReachable: $r} + $more')")"; }
+node_of() { got .Node; }
+
+create vm1 1 '[]'
+refused EHOSTDOWN 'NodeUnreachable Node edge1 does not answer; sendensectl node show edge1' "the only node does not answer: it is named"
+create vm1 1 '[2]'
+refused EHOSTDOWN 'Node edge1 does not answer' "one that is not enrolled is not taken, whatever answers on its port"
+enrolled 2
+create vm1 1 '[]'
+refused EHOSTDOWN 'Node edge1 does not answer, nor does any other' "of several none answers"
+create vm1 1 '[1,2]'
+is "$(node_of)" edge1 "of two without jobs the first"
+create vm2 2 '[1,2]'
+is "$(node_of)" edge2 "then the one with fewer jobs"
+create vm3 3 '[2]'
+is "$(node_of)" edge2 "or the one that answers"
+create vm4 4 '[1,2]' '{"Node":"edge2"}'
+is "$(node_of)" edge2 "or the one that was asked for, however busy"
+create vm5 5 '[1,2]' '{"Node":"nowhere"}'
+refused ENOENT "NotFound There is no node 'nowhere'" "which must be there"
+mariadb_sql sendense -e "UPDATE vmware_credentials SET node_id = 2"
+create vm5 5 '[1,2]'
+is "$(node_of)" edge2 "the vCenter's node is taken, though the other has fewer jobs"
+mariadb_sql sendense -e "UPDATE vm_replication_contexts SET node_id = 1 WHERE vm_name = 'vm6'"
+create vm6 6 '[2]'
+refused EHOSTDOWN 'Node edge1 does not answer; ' "the VM's own node comes before that, and no other takes its place"
+create vm6 6 '[1,2]'
+is "$(node_of)" edge1 "when it answers it does the job"
+
+# The same key is the same request.
+create vm6 6 '[1,2]' '{"IsIdempotent":true}'
+is "$(got .Id)" "$(rows "SELECT id FROM backup_jobs WHERE vm_context_id = (SELECT id FROM vm_replication_contexts WHERE vm_name = 'vm6')")" "the same again is the same job"
+create vm1 6 '[1,2]' '{"IsIdempotent":true}'
+refused EINVAL 'InvalidArgument Option idempotency_key was used for job [0-9]+, which was another request' "for another VM it is refused"
+create vm6 6 '[1,2]' '{"IsIdempotent":true,"BackupType":"full"}'
+refused EINVAL 'which was another request' "for another type, too"
+done_testing
