@@ -86,16 +86,19 @@ static void collect(Task *task, const UnitState *state)
                 if (task->state == TASK_SNAPSHOTTING && strcmp(name, BUS_ERROR_SNAPSHOT_LEFT) != 0)
                         task_set(task, "OwesSnapshot", json_false());
                 task_step_failed(task, name, text);
-        } else if (!state->exists)
-                task_step_failed(task, BUS_ERROR_FAILED, "Its unit vanished without a result");
+                return;
+        }
+        name = task->state == TASK_COPYING ? BUS_ERROR_COPY_FAILED : BUS_ERROR_FAILED;
+        if (!state->exists)
+                task_step_failed(task, name, "Its unit vanished without a result");
         else {
-                char line[160];
+                char line[224];
 
                 (void) snprintf(line, sizeof(line),
-                                "%.60s ended without a result (%.20s); its journal says more: "
-                                "journalctl -u it",
-                                task->unit, state->result);
-                task_step_failed(task, BUS_ERROR_FAILED, line);
+                                "%.60s ended without a result (%.20s); journalctl -u %.60s says "
+                                "more",
+                                task->unit, state->result, task->unit);
+                task_step_failed(task, name, line);
         }
 }
 

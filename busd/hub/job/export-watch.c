@@ -186,6 +186,31 @@ void export_ask_instance(Job *job, JobDisk *disk, DiskThen then)
                          disk->text, strerror(-r));
 }
 
+/* A node notices that another server answers, and sends again what the one before had not flushed; the built-in copier does not. */
+static bool survives_restart(const Job *job)
+{
+        return job->node_id > 0 && job->state == JOB_COPYING;
+}
+
+static void on_new_instance(Job *job, JobDisk *disk)
+{
+        disk->is_exported = true;
+        (void) job_log(job, disk, LOG_WARNING, 0, MESSAGE_NONE,
+                       "Export %s died and was started anew, process %" PRIu32
+                       "; the node sends again what was not flushed",
+                       disk->export_name, disk->process_id);
+}
+
+/* One that does not answer for a moment may be just being started. */
+static bool may_come_back(const Job *job, const JobDisk *disk)
+{
+        const HubConfig *config = job->jobs->config;
+
+        return survives_restart(job) &&
+               clock_monotonic_usec() - disk->answered_usec <
+                               config->export_probe_usec + 2 * config->export_answer_timeout_usec;
+}
+
 static void on_probed(int error, const char *text, uint64_t size_bytes, const char *description,
                       void *userdata)
 {
@@ -199,10 +224,12 @@ static void on_probed(int error, const char *text, uint64_t size_bytes, const ch
                 disk->is_probing = false;
                 if (error >= 0 && description && strcmp(description, disk->invocation_id) == 0)
                         disk->answered_usec = clock_monotonic_usec();
+                else if (error >= 0 && survives_restart(job))
+                        export_ask_instance(job, disk, on_new_instance);
                 else if (error >= 0)
                         fail_export(job, disk,
                                     "was started anew: what the copy had not flushed is lost");
-                else {
+                else if (!may_come_back(job, disk)) {
                         (void) snprintf(what, sizeof(what),
                                         "answers nothing on port %" PRIu16 " (%s)", disk->port,
                                         text ?: strerror(-error));
@@ -262,6 +289,12 @@ void run_export_on_unit(Job *job, JobDisk *disk, const UnitName *name, const cha
         if (state->exists && strcmp(state->active, "active") == 0 &&
             (!*state->invocation_id || strcmp(state->invocation_id, disk->invocation_id) == 0))
                 return;
+        if (state->exists && survives_restart(job) && strcmp(state->active, "failed") != 0) {
+                /* Its socket is there, and starts it for the next connection if systemd does not. */
+                if (strcmp(state->active, "active") == 0)
+                        export_ask_instance(job, disk, on_new_instance);
+                return;
+        }
         if (!state->exists)
                 fail_export(job, disk, "is gone");
         else if (strcmp(state->active, "active") == 0 || strcmp(state->active, "activating") == 0)

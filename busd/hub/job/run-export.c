@@ -32,14 +32,13 @@ enum {
 static void start_export(Job *job, JobDisk *disk);
 static void take_leases(Job *job);
 
-/* Everything answers: the rows get the instances, and the copy may begin. */
-static void all_exported(Job *job)
+/* The instances, for the rows; NULL: no memory. */
+static json_t *instances(const Job *job)
 {
         CLEANUP(json_decrefp) json_t *disks = json_array();
-        json_t *changes;
 
         for (size_t i = 0; i < job->n_disks; i++) {
-                JobDisk *disk = job->disks + i;
+                const JobDisk *disk = job->disks + i;
                 char unit[UNIT_NAME_SIZE];
 
                 if (!job_disk_takes_part(disk))
@@ -48,11 +47,18 @@ static void all_exported(Job *job)
                 if (json_array_append_new(disks, json_pack("{s:I, s:s, s:s, s:s}", "Id",
                                                            (json_int_t) disk->id, "Unit", unit,
                                                            "InvocationId", disk->invocation_id,
-                                                           "BootId", job->jobs->boot_id)) < 0) {
-                        job_fail(job, BUS_ERROR_FAILED, "Out of memory");
-                        return;
-                }
+                                                           "BootId", job->jobs->boot_id)) < 0)
+                        return NULL;
         }
+        return TAKE(disks);
+}
+
+/* Everything answers: the rows get the instances, and the copy may begin. */
+static void all_exported(Job *job)
+{
+        CLEANUP(json_decrefp) json_t *disks = instances(job);
+        json_t *changes;
+
         changes = json_pack("{s:O, s:s}", "Disks", disks, "DiskState",
                             disk_state_to_string(DISK_COPYING));
         if (changes && job->node_id > 0) {
@@ -75,13 +81,48 @@ static void all_exported(Job *job)
                        changes, run_enter);
 }
 
+static void on_made_again(Job *job, int error, const json_t *out)
+{
+        (void) out;
+        if (error == -ESTALE) {
+                jobs_reload(job);
+                return;
+        }
+        for (size_t i = 0; error >= 0 && i < job->n_disks; i++)
+                if (json_object_set_new(job->disks[i].row, "BootId",
+                                        json_string(job->jobs->boot_id)) < 0)
+                        error = -ENOMEM;
+        if (error < 0)
+                job_fail(job, BUS_ERROR_FAILED, "The exports cannot be written down: %s",
+                         strerror(-error));
+        else if (!job->has_error)
+                run_node(job);
+}
+
+/* The same exports in another boot: the node never noticed but that they were away. */
+static void all_made_again(Job *job)
+{
+        (void) job_log(job, NULL, LOG_NOTICE, 0, MESSAGE_NONE,
+                       "The exports of job %" PRIu64 " are there again after the reboot, on their "
+                       "ports",
+                       job->id);
+        job_write(job, store_job_advance,
+                  json_pack("{s:s, s:s, s:o}", "To", job_state_to_string(job->state), "Reason",
+                            "its exports were made again after a reboot", "Disks", instances(job)),
+                  HUB_PRINCIPAL, on_made_again);
+}
+
 static void on_instance(Job *job, JobDisk *disk)
 {
         disk->is_exported = true;
         (void) job_log(job, disk, LOG_INFO, 0, MESSAGE_NONE,
                        "Export %s on 127.0.0.1:%" PRIu16 " answers, process %" PRIu32,
                        disk->export_name, disk->port, disk->process_id);
-        if (job_last_of_waiting(job))
+        if (!job_last_of_waiting(job))
+                return;
+        if (job->state == JOB_COPYING)
+                all_made_again(job);
+        else
                 all_exported(job);
 }
 
@@ -114,6 +155,13 @@ static void port_is_taken(Job *job, JobDisk *disk)
         Ticket *ticket;
         char unit[UNIT_NAME_SIZE];
 
+        if (job->state == JOB_COPYING) {
+                job_fail(job, BUS_ERROR_PORT_TAKEN,
+                         "Disk %s: another program took port %" PRIu16
+                         " while the machine was started anew",
+                         disk->text, disk->port);
+                return;
+        }
         (void) job_log(job, disk, LOG_WARNING, 0, MESSAGE_PORT_TAKEN,
                        "Port %" PRIu16 " of the range is in use by a program that is not ours "
                        "(see: ss -ltnp), trying another",
@@ -322,4 +370,13 @@ void run_export(Job *job)
         }
         job->n_waiting = (unsigned) job_n_disks_taking_part(job);
         take_leases(job);
+}
+
+void run_export_again(Job *job)
+{
+        job_set_phase(job, "starting exports again");
+        job->n_waiting = (unsigned) job_n_disks_taking_part(job);
+        for (size_t i = 0; i < job->n_disks && !job->has_error; i++)
+                if (job_disk_takes_part(job->disks + i))
+                        start_export(job, job->disks + i);
 }

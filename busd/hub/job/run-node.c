@@ -522,9 +522,7 @@ void run_node(Job *job)
                 return;
         }
         if (!is_of_this_boot(job)) {
-                job_fail(job, BUS_ERROR_REBOOTED,
-                         "The hub was started anew in the middle of the copy; start the backup "
-                         "again");
+                run_export_again(job);
                 return;
         }
         job->n_waiting = (unsigned) job_n_disks_taking_part(job);

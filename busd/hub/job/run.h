@@ -19,6 +19,7 @@ void run_enter(Job *job);
 void run_start(Job *job); /* out of the queue */
 void run_prepare(Job *job);
 void run_export(Job *job);
+void run_export_again(Job *job); /* of a job that copies, after a reboot; then run_node() */
 void run_copy(Job *job);
 void run_node(Job *job); /* the copy, of a job that a node does */
 void run_release(Job *job);
