@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Steps of sendense-image that are killed: a commit is run again, some times, because it goes on where it was; and one that
-# would begin when its job is being undone already does not.
+# Steps of sendense-image that are killed: a commit is run again, some times, because it goes on where it was; one that
+# would begin when its job is being undone already does not; and one that outlives its hub is gone before its work is begun anew.
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$SENDENSE_SRC/tests/fault/fault.bash"
@@ -71,6 +71,32 @@ is "$(begun finish-2000)" 1 "no check has begun after that"
 release
 hub systemctl daemon-reload
 unharmed "a step that came too late"
+
+# A hub is killed while an image is being made, and who makes it takes its time to die. What is begun anew removes that
+# image, which nobody may have open then.
+change web
+drop_in <<'DROP'
+[Service]
+ExecStartPre=sh -c 'trap "" TERM; case %n in *-create-2000.service) while test -e /run/hold; do sleep 0.05; done | qemu-io -f raw /var/lib/sendense/repository/*/2000/*.partial >/dev/null ;; esac'
+DROP
+hub touch /run/hold
+start web || fail "a backup starts" "$ANSWER"
+# shellcheck disable=SC2016 # expanded in the machine
+locked() { in_hub 'grep -q "OFDLCK.*:$(stat -c %i /var/lib/sendense/repository/*/2000/*.partial) " /proc/locks'; }
+ok "somebody has an image open" eventually "$patience_sec" locked
+old=$(unit sendense-hub MainPID)
+hub /bin/kill -KILL "$old"
+ok "another hub is ready" eventually "$patience_sec" another_hub "$old"
+stopping() { [ "$(unit "sendense-image-$JOB-create-2000.service" ActiveState)" = deactivating ]; }
+ok "it ends who makes the image" eventually "$patience_sec" stopping
+is "$(begun prepare)" 1 "and begins nothing before that has ended"
+hub rm /run/hold
+is "$(wait_job)" completed "then it does, and the job completes" || diag "$(job_error)"
+is "$(begun prepare)" 2 "from its beginning"
+release
+hub systemctl daemon-reload
+keep web
+unharmed "an image that was being made"
 
 change web
 backup web

@@ -88,8 +88,9 @@ struct Job {
         unsigned generation; /* of what is awaited: older answers are for nobody */
         unsigned n_tickets; /* answers that will come and point here */
         unsigned n_waiting; /* of the step that is being done */
-        void (*after_stop)(Job *job); /* what follows when its exports are gone */
+        void (*after_stop)(Job *job); /* what follows when its units are gone */
         bool stop_failed;
+        char stop_text[256]; /* why the first of its steps cannot be stopped */
         bool is_ending_exports; /* a death of one is wanted, however it looks */
 
         bool has_error; /* decided to end, the decision not written yet */

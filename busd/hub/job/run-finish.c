@@ -255,40 +255,25 @@ static void on_exports_gone(Job *job)
                   HUB_PRINCIPAL, on_leases_gone);
 }
 
-static void on_commit_gone(Job *job, JobDisk *disk, int error, const char *text)
+static void on_commit_gone(Job *job)
 {
-        (void) disk;
-        if (error < 0)
-                job_fail(job, BUS_ERROR_FAILED, "The commit of the hub before cannot be ended: %s",
-                         text ?: strerror(-error));
+        if (job->stop_failed)
+                job_fail_unless_going_down(job, BUS_ERROR_FAILED,
+                                           "The commit of the hub before cannot be ended: %s",
+                                           job->stop_text);
         else
                 export_stop_all(job, on_exports_gone);
 }
 
-/* A commit outlives the hub that asked for it, and renames what would be checked here again. */
-static void stop_old_commit(Job *job)
-{
-        const ImageTask task = { .job = job->id, .step = "commit" };
-        char unit[UNIT_NAME_SIZE];
-        Ticket *ticket;
-        int r = image_task_unit(&task, unit);
-
-        if (r >= 0)
-                r = ticket_new(job, NULL, on_commit_gone, &ticket);
-        if (r >= 0) {
-                r = units_stop(job->jobs->units, unit, ticket_done, ticket);
-                if (r < 0)
-                        ticket_discard(ticket);
-        }
-        if (r < 0)
-                on_commit_gone(job, NULL, r, NULL);
-}
-
 void run_finish(Job *job)
 {
+        static const char *const commit_step[] = { "commit", NULL };
+
         job_set_phase(job, "ending exports");
+        /* A commit outlives the hub that asked for it, and renames what would be checked here
+         * again. */
         if (job->is_recovered)
-                stop_old_commit(job);
+                run_stop_steps(job, commit_step, NULL, on_commit_gone);
         else
                 export_stop_all(job, on_exports_gone);
 }

@@ -2,7 +2,7 @@
 /*
  * From the queue to empty images (see run.h). What will have to be undone is written in the transaction
  * that lets the job out of the queue, before anything exists. Both units may run again after a crash:
- * they make their files anew, and nothing is in them yet.
+ * they make their files anew, and nothing is in them yet. What still runs of before is ended first.
  */
 #include "job/run.h"
 
@@ -127,7 +127,7 @@ static int name_files(Job *job)
         return 0;
 }
 
-void run_prepare(Job *job)
+static void prepare(Job *job)
 {
         const ImageTask task = {
                 .job = job->id,
@@ -152,4 +152,29 @@ void run_prepare(Job *job)
         }
         job_set_phase(job, "preparing the repository");
         job_image(job, NULL, &task, TAKE(spec), on_prepared);
+}
+
+static void on_old_images_gone(Job *job)
+{
+        if (job->stop_failed)
+                job_fail_unless_going_down(job, BUS_ERROR_FAILED,
+                                           "An image that the hub before was making cannot be "
+                                           "ended: %s",
+                                           job->stop_text);
+        else
+                prepare(job);
+}
+
+void run_prepare(Job *job)
+{
+        static const char *const image_steps[] = { "create", NULL };
+
+        if (!job->is_recovered) {
+                prepare(job);
+                return;
+        }
+        /* Who makes an image outlives the hub that asked for it, and has open what would be
+         * removed here. */
+        job_set_phase(job, "ending what was begun");
+        run_stop_steps(job, NULL, image_steps, on_old_images_gone);
 }

@@ -14,9 +14,7 @@
 #include "job/export-watch.h"
 #include "job/jobs.h"
 #include "log.h"
-#include "parse.h"
 #include "store/store-lease.h"
-#include "unit/units.h"
 
 #include <string.h>
 
@@ -120,58 +118,22 @@ static void on_units_gone(Job *job)
                   HUB_PRINCIPAL, on_leases_gone);
 }
 
-/* Steps of sendense-image that were under way when the end was decided. */
-static const char *const single_steps[] = { "prepare", "commit", "undo" };
-static const char *const disk_steps[] = { "create", "finish" };
-
-static void on_step_gone(Job *job, JobDisk *disk, int error, const char *text)
+static void on_steps_gone(Job *job)
 {
-        if (error < 0) {
-                job->stop_failed = true;
-                (void) job_log(job, disk, LOG_ERR, error, MESSAGE_NONE,
-                               "A step of the job cannot be stopped: %s", text ?: "");
-        }
-        if (!job_last_of_waiting(job))
-                return;
         if (job->stop_failed)
                 run_undo_again(job);
         else
                 export_stop_all(job, on_units_gone);
 }
 
-static void stop_step(Job *job, JobDisk *disk, const char *step)
-{
-        const ImageTask task = { .job = job->id, .step = step };
-        char unit[UNIT_NAME_SIZE];
-        Ticket *ticket;
-        int r = image_task_unit(&task, unit);
-
-        if (r >= 0)
-                r = ticket_new(job, disk, on_step_gone, &ticket);
-        if (r >= 0) {
-                r = units_stop(job->jobs->units, unit, ticket_done, ticket);
-                if (r < 0)
-                        ticket_discard(ticket);
-        }
-        if (r < 0)
-                on_step_gone(job, disk, r, strerror(-r));
-}
-
 static void undo_here(Job *job)
 {
-        job_set_phase(job, "undoing");
-        job->n_waiting = (unsigned) (ELEMENTSOF(single_steps) +
-                                     ELEMENTSOF(disk_steps) * job->n_disks);
-        for (size_t i = 0; i < ELEMENTSOF(single_steps); i++)
-                stop_step(job, NULL, single_steps[i]);
-        for (size_t i = 0; i < job->n_disks; i++)
-                for (size_t j = 0; j < ELEMENTSOF(disk_steps); j++) {
-                        char step[UNIT_STEP_MAX + 1];
+        /* Steps of sendense-image that were under way when the end was decided. */
+        static const char *const steps[] = { "prepare", "commit", "undo", NULL };
+        static const char *const disk_steps[] = { "create", "finish", NULL };
 
-                        (void) snprintf(step, sizeof(step), "%s-%s", disk_steps[j],
-                                        job->disks[i].text);
-                        stop_step(job, job->disks + i, step);
-                }
+        job_set_phase(job, "undoing");
+        run_stop_steps(job, steps, disk_steps, on_steps_gone);
 }
 
 /* The node first: what it still writes would meet exports that are gone. */
@@ -179,7 +141,6 @@ void run_undo(Job *job)
 {
         fault_point("undo.steps.before");
         job->generation++;
-        job->stop_failed = false;
         job->files_owed = false;
         if (job->owes_release)
                 run_release_abandoned(job, undo_here);

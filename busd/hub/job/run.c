@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the steps of a job share (see run.h): which step a state asks for, the runs of sendense-image,
- * the counting of parallel answers, the paths.
+ * What the steps of a job share (see run.h): which step a state asks for, the runs of sendense-image and
+ * their end, the counting of parallel answers, the paths.
  */
 #include "job/run.h"
 
@@ -11,6 +11,8 @@
 #include "image-run.h"
 #include "job/jobs.h"
 #include "log.h"
+#include "names.h"
+#include "unit/units.h"
 
 #include <errno.h>
 #include <string.h>
@@ -119,4 +121,65 @@ void job_image(Job *job, JobDisk *disk, const ImageTask *task, json_t *spec, Job
         (void) snprintf(text, sizeof(text), "Cannot ask for the step %s: %s", task->step,
                         strerror(-r));
         then(job, disk, NULL, BUS_ERROR_FAILED, text);
+}
+
+static void on_step_gone(Job *job, JobDisk *disk, int error, const char *text)
+{
+        if (error < 0) {
+                (void) job_log(job, disk, LOG_ERR, error, MESSAGE_NONE,
+                               "A step of the job cannot be stopped: %s", text ?: "");
+                if (!job->stop_failed)
+                        (void) snprintf(job->stop_text, sizeof(job->stop_text), "%s",
+                                        text ?: strerror(-error));
+                job->stop_failed = true;
+        }
+        if (job_last_of_waiting(job))
+                job->after_stop(job);
+}
+
+static void stop_step(Job *job, JobDisk *disk, const char *step)
+{
+        const ImageTask task = { .job = job->id, .step = step };
+        char unit[UNIT_NAME_SIZE];
+        Ticket *ticket;
+        int r = image_task_unit(&task, unit);
+
+        if (r >= 0)
+                r = ticket_new(job, disk, on_step_gone, &ticket);
+        if (r >= 0) {
+                r = units_stop(job->jobs->units, unit, ticket_done, ticket);
+                if (r < 0)
+                        ticket_discard(ticket);
+        }
+        if (r < 0)
+                on_step_gone(job, disk, r, strerror(-r));
+}
+
+static unsigned count(const char *const *steps)
+{
+        unsigned n = 0;
+
+        while (steps && steps[n])
+                n++;
+        return n;
+}
+
+void run_stop_steps(Job *job, const char *const *steps, const char *const *disk_steps,
+                    void (*then)(Job *job))
+{
+        unsigned n_steps = count(steps), n_disk_steps = count(disk_steps);
+
+        job->after_stop = then;
+        job->stop_failed = false;
+        job->n_waiting = n_steps + n_disk_steps * (unsigned) job->n_disks;
+        for (unsigned i = 0; i < n_steps; i++)
+                stop_step(job, NULL, steps[i]);
+        for (size_t i = 0; i < job->n_disks; i++)
+                for (unsigned j = 0; j < n_disk_steps; j++) {
+                        char step[UNIT_STEP_MAX + 1];
+
+                        (void) snprintf(step, sizeof(step), "%s-%s", disk_steps[j],
+                                        job->disks[i].text);
+                        stop_step(job, job->disks + i, step);
+                }
 }

@@ -78,6 +78,12 @@ void job_advance_to(Job *job, JobEvent event, const char *reason, json_t *change
  * asked for. spec is taken, and gets what every verb wants. */
 void job_image(Job *job, JobDisk *disk, const ImageTask *task, json_t *spec, JobResult then);
 
+/* Ends what runs of these steps of sendense-image, whichever hub asked for it; then() follows when all of
+ * it is gone, or with job->stop_failed when one cannot be ended. The lists end with NULL, and may be NULL:
+ * steps of the job, and those of each disk. */
+void run_stop_steps(Job *job, const char *const *steps, const char *const *disk_steps,
+                    void (*then)(Job *job));
+
 /* How long a step that touches a few small files may take. A repository that hangs must not hold a job up
  * for ever, nor its end: its files are owed then. */
 uint64_t job_step_usec(const Job *job);
