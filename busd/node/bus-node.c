@@ -13,10 +13,12 @@
 #include "bus/bus-error.h"
 #include "bus/bus-json.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "json-cleanup.h"
 #include "ledger.h"
 #include "log.h"
 #include "names.h"
+#include "tunnel-counters.h"
 
 #include <errno.h>
 #include <string.h>
@@ -63,6 +65,21 @@ static int get_features(sd_bus *bus, const char *path, const char *interface, co
 {
         (void) bus, (void) path, (void) interface, (void) property, (void) userdata, (void) error;
         return sd_bus_message_append(reply, "as", 3, "hold", "digests", "incremental");
+}
+
+/* Empty without a tunnel; a file that is none of the tunnel's is told as if there were none. */
+static int get_tunnel(sd_bus *bus, const char *path, const char *interface, const char *property,
+                      sd_bus_message *reply, void *userdata, sd_bus_error *error)
+{
+        CLEANUP(json_decref_p) json_t *counters = NULL;
+        int r = tunnel_counters_read(TUNNEL_COUNTERS_FILE, clock_realtime_usec(), &counters);
+
+        (void) bus, (void) path, (void) interface, (void) property, (void) userdata, (void) error;
+        if (r < 0 && r != -ENOENT)
+                log_debug("The counters of the tunnel cannot be read: %s", strerror(-r));
+        if (!counters)
+                counters = json_object();
+        return counters ? bus_json_append_dict(reply, counters) : -ENOMEM;
 }
 
 static int check(sd_bus_message *call, Node *node, const char *action, AuthorisedAct act,
@@ -296,6 +313,7 @@ static const sd_bus_vtable node_vtable[] = {
         SD_BUS_PROPERTY("Features", "as", get_features, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Tasks", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Obligations", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Tunnel", "a{sv}", get_tunnel, 0, 0),
 
         SD_BUS_METHOD_WITH_ARGS("StartBackup", SD_BUS_ARGS("h", request, "a{sv}", options),
                                 SD_BUS_RESULT("t", job, "s", state, "s", unit, "u", pid),

@@ -14,6 +14,8 @@
 #include "node-config.h"
 #include "parse.h"
 #include "program.h"
+#include "tunnel-counters.h"
+#include "utf8.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -70,6 +72,7 @@ typedef struct Tunnel {
         Held held[HELD_MAX]; /* the oldest first */
         unsigned n_held;
         uint64_t n_given_up; /* held for too long */
+        bool has_failed_to_count;
         uint64_t told_up, told_down; /* bytes, at the last status */
         uint64_t told_usec;
 } Tunnel;
@@ -187,7 +190,7 @@ static int listen_on(Tunnel *tunnel)
 
 typedef struct Sum {
         unsigned n_up, n_flows;
-        uint64_t up, down;
+        uint64_t up, down, n_opened, n_refused, n_sessions;
 } Sum;
 
 static Sum sum_up(Tunnel *tunnel)
@@ -201,6 +204,9 @@ static Sum sum_up(Tunnel *tunnel)
                 sum.n_flows += counts.n_flows;
                 sum.up += counts.n_up;
                 sum.down += counts.n_down;
+                sum.n_opened += counts.n_opened;
+                sum.n_refused += counts.n_refused;
+                sum.n_sessions += counts.n_sessions;
         }
         return sum;
 }
@@ -229,6 +235,40 @@ static void tell_status(Tunnel *tunnel)
         tunnel->told_up = sum.up;
         tunnel->told_down = sum.down;
         tunnel->told_usec = now;
+}
+
+/* For the node. A tunnel that was started by hand has no folder for it. */
+static void tell_counters(Tunnel *tunnel)
+{
+        const Sum sum = sum_up(tunnel);
+        SessionProblem problem = {};
+        TunnelCounters counters = {
+                .hub = tunnel->place.host,
+                .port = tunnel->place.port,
+                .n_sessions = sum.n_up,
+                .n_wanted = tunnel->n_links,
+                .n_connections = sum.n_flows,
+                .n_held = tunnel->n_held,
+                .n_opened = sum.n_opened,
+                .n_refused = sum.n_refused,
+                .n_given_up = tunnel->n_given_up,
+                /* The first of each link is none. */
+                .n_reconnects = sum.n_sessions > tunnel->n_links ? sum.n_sessions - tunnel->n_links
+                                                                 : 0,
+                .bytes_up = sum.up,
+                .bytes_down = sum.down,
+                .written_usec = clock_realtime_usec(),
+        };
+        int r;
+
+        if (sum.n_up == 0)
+                link_problem(tunnel->links[0], &problem);
+        (void) snprintf(counters.error, sizeof(counters.error), "%.200s", problem.text);
+        utf8_make_line(counters.error);
+        r = tunnel_counters_write(TUNNEL_COUNTERS_FILE, &counters);
+        if (r < 0 && r != -ENOENT && !tunnel->has_failed_to_count)
+                log_warning(r, "Cannot write " TUNNEL_COUNTERS_FILE ", going on without: %m");
+        tunnel->has_failed_to_count = r < 0;
 }
 
 /* A thread that hangs takes the watchdog along. */
@@ -273,6 +313,7 @@ static int on_second(sd_event_source *source, uint64_t usec, void *userdata)
         give_held(tunnel);
         close_expired(tunnel);
         tell_status(tunnel);
+        tell_counters(tunnel);
         tell_life(tunnel);
         r = sd_event_source_set_time_relative(source, USEC_PER_SEC);
         return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
