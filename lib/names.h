@@ -39,7 +39,7 @@ typedef enum UnitKind {
         UNIT_COPY_SERVICE, /* sendense-copy-<job>.service: the node's */
         UNIT_IMAGE_SERVICE, /* sendense-image-<job>-<step>.service */
         UNIT_REPOSITORY_SERVICE, /* sendense-repository-<repository>-<step>.service */
-        UNIT_VSPHERE_SERVICE, /* sendense-vsphere-<job>-<step>.service */
+        UNIT_VSPHERE_SERVICE, /* sendense-vsphere-<job>-<step>.service; -<slot>-ask of no job */
         /* What a job's units belong to: at the hub, and at the node. One machine may be both, for jobs of different hubs. */
         UNIT_JOB_TARGET, /* sendense-job@<job>.target */
         UNIT_JOB_SLICE, /* sendense-jobs-<job>.slice */

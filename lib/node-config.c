@@ -61,6 +61,9 @@ const ConfigKey node_config_keys[] = {
           UINT64_C(1) << 30, "64M", "a size from 16M to 1G" },
         { "Copy", "Digests", config_parse_bool, FIELD(copy_digests), 0, 0, "yes", "yes or no" },
 
+        { "Vsphere", "AskSec", config_parse_span, FIELD(vsphere_ask_usec), USEC_PER_SEC,
+          300 * USEC_PER_SEC, "60s", "a time from 1s to 5min" },
+
         { "Tunnel", "Hub", config_parse_host, FIELD(tunnel_hub), 0, 253, "",
           "a host name or an IP address; nothing for no tunnel" },
         { "Tunnel", "SshPort", config_parse_port, FIELD(tunnel_port), 0, 0, "443",

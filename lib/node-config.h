@@ -22,6 +22,8 @@ typedef struct NodeConfig {
         uint64_t copy_memory_bytes;
         bool copy_digests;
 
+        uint64_t vsphere_ask_usec;
+
         char *tunnel_hub; /* "": none is wanted */
         uint16_t tunnel_port;
         uint16_t tunnel_reverse_port;

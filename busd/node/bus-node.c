@@ -7,6 +7,7 @@
 #include "bus-node.h"
 
 #include "act.h"
+#include "asks.h"
 #include "build-id.h"
 #include "bus/authorise.h"
 #include "bus/bus-dict.h"
@@ -302,6 +303,27 @@ static int method_clean_up(sd_bus_message *call, void *userdata, sd_bus_error *e
         return check(call, userdata, ACTION_BACKUP, do_clean_up, error);
 }
 
+static int do_ask_vcenter(sd_bus_message *call, const char *principal, const void *request,
+                          void *userdata, sd_bus_error *error)
+{
+        const Node *node = userdata;
+        const char *question;
+        int fd, r;
+
+        (void) request;
+        r = again(call);
+        if (r >= 0)
+                r = sd_bus_message_read(call, "sh", &question, &fd);
+        if (r >= 0)
+                r = bus_options_none(call, error);
+        return r < 0 ? r : asks_begin(node->asks, call, question, fd, principal, error);
+}
+
+static int method_ask_vcenter(sd_bus_message *call, void *userdata, sd_bus_error *error)
+{
+        return check(call, userdata, ACTION_BACKUP, do_ask_vcenter, error);
+}
+
 static const sd_bus_vtable node_vtable[] = {
         SD_BUS_VTABLE_START(0),
 
@@ -338,6 +360,9 @@ static const sd_bus_vtable node_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("CleanupSnapshots", SD_BUS_ARGS("h", login, "a{sv}", options),
                                 SD_BUS_RESULT("a(ts)", snapshots), method_clean_up,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS(
+                        "AskVcenter", SD_BUS_ARGS("s", question, "h", request, "a{sv}", options),
+                        SD_BUS_RESULT("h", answer), method_ask_vcenter, SD_BUS_VTABLE_UNPRIVILEGED),
 
         SD_BUS_SIGNAL_WITH_ARGS("TaskNew", SD_BUS_ARGS("t", job, "o", task), 0),
         SD_BUS_SIGNAL_WITH_ARGS("TaskRemoved", SD_BUS_ARGS("t", job, "o", task, "s", state), 0),

@@ -4,6 +4,7 @@
  */
 #include "node-units.h"
 
+#include "asks.h"
 #include "cleanup.h"
 #include "log.h"
 #include "names.h"
@@ -24,6 +25,7 @@ void node_units_on_unit(const char *unit, const UnitState *state, void *userdata
 
         if (unit_name_from_string(unit, &name) < 0)
                 return;
+        asks_on_unit(node->asks, unit, state);
         task = node_find(node, name.job);
         if (task)
                 task_on_unit(task, unit, state);
@@ -82,6 +84,8 @@ static bool keep_file(const char *unit, void *userdata)
         for (size_t i = 0; i < listed->node->n_tasks; i++)
                 if (strcmp(listed->node->tasks[i]->unit, unit) == 0)
                         return true;
+        if (asks_has_unit(listed->node->asks, unit))
+                return true;
         for (size_t i = 0; i < listed->n; i++)
                 if (strcmp(listed->units[i], unit) == 0)
                         return true;
@@ -109,7 +113,8 @@ static void on_units(int error, const char *const *units, size_t n, void *userda
                 if (name.kind != UNIT_VSPHERE_SERVICE && name.kind != UNIT_COPY_SERVICE)
                         continue;
                 task = node_find(node, name.job);
-                if (task && strcmp(task->unit, units[i]) == 0)
+                if ((task && strcmp(task->unit, units[i]) == 0) ||
+                    asks_has_unit(node->asks, units[i]))
                         continue;
                 stop_stray(node, units[i]);
         }

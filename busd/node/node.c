@@ -6,6 +6,7 @@
  */
 #include "node.h"
 
+#include "asks.h"
 #include "build-id.h"
 #include "bus-node.h"
 #include "bus/authorise.h"
@@ -56,7 +57,7 @@ static const Secret *find_credential(const char *unit, const char *credential, v
                 if (strcmp(node->tasks[i]->unit, unit) == 0 &&
                     !task_state_is_final(node->tasks[i]->state))
                         return node->tasks[i]->password;
-        return NULL;
+        return asks_password(node->asks, unit);
 }
 
 static void on_progress(uint64_t job, uint32_t disk_key, uint64_t bytes_done, uint64_t bytes_total,
@@ -215,6 +216,8 @@ static int start_bus(Node *node)
         if (r >= 0)
                 r = authority_new(node->bus, &node->authority);
         if (r >= 0)
+                r = asks_new(node, &node->asks);
+        if (r >= 0)
                 r = inhibitor_new(node->bus, &node->inhibitor);
         if (r >= 0)
                 r = bus_node_register(node);
@@ -305,6 +308,7 @@ Node *node_free(Node *node)
                 return NULL;
         node->is_stopping = true;
         units_free(node->units);
+        asks_free(node->asks);
         credentials_free(node->credentials);
         progress_socket_free(node->progress);
         for (size_t i = 0; i < node->n_tasks; i++)

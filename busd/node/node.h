@@ -13,6 +13,7 @@
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
 
+typedef struct Asks Asks;
 typedef struct Authority Authority;
 typedef struct Credentials Credentials;
 typedef struct Inhibitor Inhibitor;
@@ -35,6 +36,7 @@ struct Node {
         Credentials *credentials;
         ProgressSocket *progress;
         Inhibitor *inhibitor;
+        Asks *asks;
         Task *tasks[NODE_TASKS_MAX];
         size_t n_tasks;
         char installation[17]; /* of snapshot names: which node took them */

@@ -139,9 +139,8 @@ static int check_disks(const json_t *disks, char ret_error[static REQUEST_ERROR_
         return 0;
 }
 
-/* Moves the password out of object. */
-static int take_password(json_t *object, Secret **ret_password,
-                         char ret_error[static REQUEST_ERROR_SIZE])
+int request_take_password(json_t *object, Secret **ret_password,
+                          char ret_error[static REQUEST_ERROR_SIZE])
 {
         const json_t *text = json_object_get(object, "vcenter_password");
         int r;
@@ -156,8 +155,8 @@ static int take_password(json_t *object, Secret **ret_password,
         return r;
 }
 
-static int parse(const char *text, size_t size, json_t **ret_object,
-                 char ret_error[static REQUEST_ERROR_SIZE])
+int request_parse(const char *text, size_t size, json_t **ret_object,
+                  char ret_error[static REQUEST_ERROR_SIZE])
 {
         int r = result_parse_within(text, size, REQUEST_SIZE_MAX, ret_object);
 
@@ -187,9 +186,9 @@ int request_read(const char *text, size_t size, Request *ret_request,
         CLEANUP(request_done) Request request = {};
         int r;
 
-        r = parse(text, size, &request.public, ret_error);
+        r = request_parse(text, size, &request.public, ret_error);
         if (r >= 0)
-                r = take_password(request.public, &request.password, ret_error);
+                r = request_take_password(request.public, &request.password, ret_error);
         if (r >= 0)
                 r = json_fields_check(request.public, request_fields, ELEMENTSOF(request_fields),
                                       "the request", ret_error);
@@ -279,12 +278,12 @@ int login_read(const char *text, size_t size, const char *default_host, const ch
         CLEANUP(json_decref_p) json_t *object = NULL;
         int r;
 
-        r = parse(text, size, &object, ret_error);
+        r = request_parse(text, size, &object, ret_error);
         if (r < 0)
                 return r;
         r = read_place(object, default_host, default_user, &login, ret_error);
         if (r >= 0)
-                r = take_password(object, &login.password, ret_error);
+                r = request_take_password(object, &login.password, ret_error);
         if (r >= 0)
                 r = read_jobs(json_object_get(object, "job_ids"), &login, ret_error);
         if (r < 0)

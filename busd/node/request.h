@@ -43,3 +43,13 @@ typedef struct Login {
 int login_read(const char *text, size_t size, const char *default_host, const char *default_user,
                Login *ret_login, char ret_error[static REQUEST_ERROR_SIZE]);
 void login_done(Login *login);
+
+/* ── For the other readers of requests ── */
+
+/* One object within the limits; errors as request_read(). */
+int request_parse(const char *text, size_t size, json_t **ret_object,
+                  char ret_error[static REQUEST_ERROR_SIZE]);
+
+/* Moves "vcenter_password" out of object; it must be there. */
+int request_take_password(json_t *object, Secret **ret_password,
+                          char ret_error[static REQUEST_ERROR_SIZE]);

@@ -106,6 +106,48 @@ static void start(HttpRequest *request, void *userdata)
         send_body(request, userdata, "StartBackup", 202, shape_started);
 }
 
+/* What the vCenter said, as the node checked it. */
+static json_t *shape_answer(sd_bus_message *reply)
+{
+        CLEANUP(json_decref_p) json_t *answer = NULL;
+        int fd;
+
+        if (sd_bus_message_read(reply, "h", &fd) <= 0)
+                return NULL;
+        answer = json_loadfd(fd, JSON_REJECT_DUPLICATES, NULL);
+        (void) json_object_del(answer, "result");
+        return TAKE(answer);
+}
+
+static void ask_vcenter(HttpRequest *request, const Api *api, const char *question)
+{
+        sd_bus_message *call = NULL;
+        _cleanup_close_ int fd = -1;
+        int r;
+
+        r = body_seal(request, &fd);
+        if (r >= 0)
+                r = node_call_new(api->bus, "AskVcenter", &call);
+        if (r >= 0)
+                r = sd_bus_message_append(call, "sha{sv}", question, fd, 0);
+        node_call_send_slow(request, api->bus, call, r, 200, shape_answer);
+}
+
+static void ask_certificate(HttpRequest *request, void *userdata)
+{
+        ask_vcenter(request, userdata, "certificate");
+}
+
+static void ask_test(HttpRequest *request, void *userdata)
+{
+        ask_vcenter(request, userdata, "test");
+}
+
+static void ask_discover(HttpRequest *request, void *userdata)
+{
+        ask_vcenter(request, userdata, "discover");
+}
+
 static void clean_up(HttpRequest *request, void *userdata)
 {
         send_body(request, userdata, "CleanupSnapshots", 200, shape_cleaned);
@@ -241,5 +283,8 @@ const HttpRoute api_routes[] = {
         { "POST", "/api/v1/backup/{id}/release", release, false },
         { "POST", "/api/v1/snapshots/cleanup", clean_up, false },
         { "GET", "/api/v1/obligations", list_owed, false },
+        { "POST", "/api/v1/vcenter/certificate", ask_certificate, false },
+        { "POST", "/api/v1/vcenter/test", ask_test, false },
+        { "POST", "/api/v1/vcenter/discover", ask_discover, false },
 };
 const size_t api_n_routes = ELEMENTSOF(api_routes);

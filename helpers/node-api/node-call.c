@@ -15,6 +15,7 @@
 
 enum {
         CALL_TIMEOUT_SEC = 25,
+        SLOW_TIMEOUT_SEC = 310, /* above the largest AskSec= */
 };
 
 typedef struct NodeCall {
@@ -37,6 +38,13 @@ static const struct {
         { BUS_ERROR_NOT_FOUND, 404 },
         { BUS_ERROR_EXISTS, 409 },
         { BUS_ERROR_VM_BUSY, 409 },
+        { BUS_ERROR_VM_MISSING, 404 },
+        { BUS_ERROR_VM_AMBIGUOUS, 409 },
+        { BUS_ERROR_VCENTER_UNREACHABLE, 502 },
+        { BUS_ERROR_VCENTER_LOGIN, 502 },
+        { BUS_ERROR_VCENTER_SESSION, 502 },
+        { BUS_ERROR_CERTIFICATE_CHANGED, 502 },
+        { BUS_ERROR_CERTIFICATE_INVALID, 502 },
         { BUS_ERROR_BUSY, 503 },
         { SD_BUS_ERROR_SERVICE_UNKNOWN, 503 },
         { SD_BUS_ERROR_NAME_HAS_NO_OWNER, 503 },
@@ -114,8 +122,8 @@ static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *ret_err
         return 0;
 }
 
-void node_call_send(HttpRequest *request, sd_bus *bus, sd_bus_message *call, int r, unsigned status,
-                    NodeShape shape)
+static void send_within(unsigned seconds, HttpRequest *request, sd_bus *bus, sd_bus_message *call,
+                        int r, unsigned status, NodeShape shape)
 {
         CLEANUP(sd_bus_message_unrefp) sd_bus_message *owned = call;
         sd_bus_slot *slot = NULL;
@@ -128,7 +136,7 @@ void node_call_send(HttpRequest *request, sd_bus *bus, sd_bus_message *call, int
         if (r >= 0) {
                 *waiting = (NodeCall){ .request = request, .status = status, .shape = shape };
                 r = sd_bus_call_async(bus, &slot, owned, on_reply, waiting,
-                                      CALL_TIMEOUT_SEC * UINT64_C(1000000));
+                                      seconds * UINT64_C(1000000));
         }
         if (r < 0) {
                 free(waiting);
@@ -139,4 +147,16 @@ void node_call_send(HttpRequest *request, sd_bus *bus, sd_bus_message *call, int
         (void) sd_bus_slot_set_destroy_callback(slot, free);
         (void) sd_bus_slot_set_floating(slot, true);
         sd_bus_slot_unref(slot);
+}
+
+void node_call_send(HttpRequest *request, sd_bus *bus, sd_bus_message *call, int r, unsigned status,
+                    NodeShape shape)
+{
+        send_within(CALL_TIMEOUT_SEC, request, bus, call, r, status, shape);
+}
+
+void node_call_send_slow(HttpRequest *request, sd_bus *bus, sd_bus_message *call, int r,
+                         unsigned status, NodeShape shape)
+{
+        send_within(SLOW_TIMEOUT_SEC, request, bus, call, r, status, shape);
 }

@@ -21,6 +21,10 @@ typedef json_t *(*NodeShape)(sd_bus_message *reply);
 void node_call_send(HttpRequest *request, sd_bus *bus, sd_bus_message *call, int r, unsigned status,
                     NodeShape shape);
 
+/* The same for what the node itself ends in its own time, which may be minutes. */
+void node_call_send_slow(HttpRequest *request, sd_bus *bus, sd_bus_message *call, int r,
+                         unsigned status, NodeShape shape);
+
 /* Answers with the error. */
 void node_call_refuse(HttpRequest *request, const sd_bus_error *error);
 

@@ -9,6 +9,8 @@
 #include "spec.h"
 #include "verbs.h"
 
+#include <string.h>
+
 static json_t *judged(VSphereVm *vm, bool reads_deltas)
 {
         const DiskPolicy policy = vm_disk_policy(vm, reads_deltas);
@@ -32,14 +34,18 @@ static int discover_one(VSphere *v, const json_t *spec, json_t *vms, VSphereErro
         return 0;
 }
 
+/* Of a name there may be none, or several in different folders. */
 static int discover_all(VSphere *v, const json_t *spec, json_t *vms, VSphereError *error)
 {
+        const char *name = json_field_text(spec, "name");
         CLEANUP(vms_done) VSphereVms all = {};
         int r;
 
         r = inventory_list(v, &all, error);
         for (size_t i = 0; r >= 0 && i < all.n_vms; i++)
-                (void) json_array_append_new(vms, judged(&all.vms[i], find_reads_deltas(spec)));
+                if (!name || strcmp(all.vms[i].name, name) == 0)
+                        (void) json_array_append_new(vms,
+                                                     judged(&all.vms[i], find_reads_deltas(spec)));
         return r;
 }
 
@@ -48,6 +54,11 @@ int verb_discover(const Task *task, json_t **ret_result, VSphereError *error)
         static const JsonField fields[] = {
                 { .key = "vcenter", .kind = JSON_FIELD_OBJECT },
                 FIND_FIELDS(true),
+                { .key = "name",
+                  .kind = JSON_FIELD_TEXT,
+                  .optional = true,
+                  .min = 1,
+                  .max = VM_PATH_MAX },
         };
         CLEANUP(login_spec_done) LoginSpec login = {};
         CLEANUP(vsphere_close_p) VSphere *v = NULL;

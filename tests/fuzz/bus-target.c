@@ -25,7 +25,7 @@ static const BusTargetMethod hub_methods[] = {
 static const BusTargetMethod node_methods[] = {
         { "StartBackup", "h" }, { "ListTasks", "" },         { "ListObligations", "" },
         { "GetTask", "t" },     { "GetResult", "t" },        { "Cancel", "t" },
-        { "Release", "ts" },    { "CleanupSnapshots", "h" },
+        { "Release", "ts" },    { "CleanupSnapshots", "h" }, { "AskVcenter", "sh" },
 };
 
 static const BusTarget targets[] = {
