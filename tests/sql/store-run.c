@@ -69,6 +69,8 @@ static const struct {
         { "vcenter_show", store_vcenter_show },
         { "vcenter_rotate", store_vcenter_rotate },
         { "vcenter_remove", store_vcenter_remove },
+        { "vcenter_of_vm", store_vcenter_of_vm },
+        { "vcenter_vms", store_vcenter_vms },
         { "catalog_adopt", store_catalog_adopt },
 };
 

@@ -60,6 +60,29 @@ is "$(got '[.User, .CertificateSha256] | join(" ")')" "root ${pin//ab/cd}" "unle
 store_do vcenter_rotate "{\"Vcenter\":\"a\",\"PasswordSealed\":\"00\",\"NowUSec\":4000000}"
 is "$(got .error)" EINVAL "nothing that is too short to be sealed gets in"
 
+# VMs of it.
+vms_json() { # ENTER VM...
+    jq -cn --argjson enter "$1" --argjson id 2 '{Enter: $enter, CredentialId: $id, NowUSec: 1700000000000000, Vms: [inputs]}' <<<"${*:2}"
+}
+store_do vcenter_vms "$(vms_json false "$(vm_json lone 3)")"
+is "$answer" '{"Contexts":{}}' "a VM that is only looked for is not entered"
+store_do vcenter_vms "$(vms_json true "$(vm_json twin 4)" "$(vm_json twin 5)" "$(vm_json lone 3)")"
+is "$(got '.Contexts | to_entries | map(.value) | unique | length')" 3 "VMs are entered, also two of one name in one second"
+store_do vm_list
+is "$(got '[.Vms[] | .Vcenter + .Name] | sort | join(" ")')" "alone atwin atwin" "as VMs of this vCenter"
+store_do vcenter_vms "$(vms_json false "$(vm_json lone 3)")"
+like "$(got '.Contexts | tojson')" '000000000003":"ctx-lone-' "and are known then"
+store_do vm_set "$(vm_json lone2 3)"
+store_do vm_get '{"Vm":"lone2"}'
+is "$(got '[.Vcenter, .CredentialId, .Name] | tojson')" '["a",2,"lone2"]' "one that is set by hand stays with its vCenter"
+store_do vcenter_of_vm '{"Vm":"lone2"}'
+is "$(got '[.Name, .InstanceUuid, .NodeId, .Vcenter.Name, .Vcenter.PasswordSealed] | tojson')" \
+    "[\"lone2\",\"50000000-0000-0000-0000-000000000003\",1,\"a\",\"$sealed\"]" "who looks at it, and with which login"
+store_do vm_set "$(vm_json hand 6)"
+store_do vcenter_of_vm '{"Vm":"hand"}'
+refused EPERM 'NotAllowed hand is of no vCenter; sendensectl vm discover' "one that was entered by hand has none"
+rows 'DELETE FROM vm_disks; DELETE FROM vm_replication_contexts'
+
 # Removed.
 store_do node_remove '{"Node":"far","NowUSec":5}'
 store_do vcenter_show '{"Vcenter":"a"}'

@@ -6,8 +6,10 @@
 
 #include "bus/bus-error.h"
 #include "cleanup.h"
+#include "parse.h"
 #include "store/statement.h"
 #include "store/store-request.h"
+#include "store/store-vm.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -29,6 +31,7 @@
 
 enum {
         NAMED_MAX = 5, /* VMs that a refusal names */
+        SECONDS_MAX = 60, /* to look for a free context id in */
 };
 
 static int find(MYSQL *database, StoreRequest *request, const char *sql, json_t **ret_row)
@@ -215,4 +218,96 @@ int store_vcenter_remove(MYSQL *database, void *userdata)
                                     json_pack("{s:O, s:O, s:I}", "Id", json_object_get(row, "Id"),
                                               "Name", json_object_get(row, "Name"), "Vms",
                                               (json_int_t) n_vms));
+}
+
+int store_vcenter_of_vm(MYSQL *database, void *userdata)
+{
+        StoreRequest *request = userdata;
+        CLEANUP(json_decrefp) json_t *vm = NULL, *vcenter = NULL, *node = NULL;
+        uint64_t id;
+        int r;
+
+        r = vm_find(database, request, object_text(request->in, "Vm"), &vm);
+        if (r < 0)
+                return r;
+        id = object_number(vm, "CredentialId");
+        if (id == 0)
+                return store_refuse(request, -EPERM, BUS_ERROR_NOT_ALLOWED,
+                                    "%.100s is of no vCenter; sendensectl vm discover VCENTER "
+                                    "enters the VMs of one",
+                                    object_text(vm, "Name"));
+        r = statement_row(database,
+                          "SELECT " VCENTER_COLUMNS VCENTER_PASSWORD
+                          " FROM vmware_credentials c WHERE c.id = ?",
+                          SQL_VALUES(SQL_NUMBER(id)), &vcenter);
+        if (r >= 0)
+                r = statement_row(database,
+                                  "SELECT COALESCE(v.node_id, c.node_id) AS NodeId"
+                                  " FROM vm_replication_contexts v"
+                                  " JOIN vmware_credentials c ON c.id = v.credential_id"
+                                  " WHERE v.id = ?",
+                                  SQL_VALUES(SQL_NUMBER(object_number(vm, "Id"))), &node);
+        return r < 0 ? r
+                     : store_answer(request,
+                                    json_pack("{s:O, s:O, s:O, s:O*}", "InstanceUuid",
+                                              json_object_get(vm, "InstanceUuid"), "Name",
+                                              json_object_get(vm, "Name"), "Vcenter", vcenter,
+                                              "NodeId", json_object_get(node, "NodeId")));
+}
+
+/* Two VMs of one name have two context ids, which differ by the second. */
+static int enter(MYSQL *database, StoreRequest *request, json_t *vm, json_t **ret_row)
+{
+        uint64_t now_usec = object_number(request->in, "NowUSec");
+        StoreRequest inner = { .in = vm };
+        int r = -EEXIST;
+
+        if (json_object_set(vm, "CredentialId", json_object_get(request->in, "CredentialId")) < 0)
+                return -ENOMEM;
+        for (unsigned i = 0; r == -EEXIST && i < SECONDS_MAX; i++) {
+                json_int_t usec = (json_int_t) (now_usec + i * USEC_PER_SEC);
+
+                if (json_object_set_new(vm, "NowUSec", json_integer(usec)) < 0)
+                        return -ENOMEM;
+                r = store_vm_set(database, &inner);
+        }
+        if (r < 0 && *inner.error_name)
+                return store_refuse(request, r, inner.error_name, "%.100s: %s",
+                                    object_text(vm, "Name"), inner.error_text);
+        *ret_row = inner.out;
+        return r;
+}
+
+static int find_context(MYSQL *database, const json_t *vm, json_t **ret_row)
+{
+        return statement_row(database,
+                             "SELECT context_id AS ContextId FROM vm_replication_contexts"
+                             " WHERE instance_uuid = ?",
+                             SQL_VALUES(sql_text(object_text(vm, "InstanceUuid"))), ret_row);
+}
+
+int store_vcenter_vms(MYSQL *database, void *userdata)
+{
+        StoreRequest *request = userdata;
+        bool is_entering = json_is_true(json_object_get(request->in, "Enter"));
+        CLEANUP(json_decrefp) json_t *contexts = json_object();
+        json_t *vm;
+        size_t i;
+
+        if (!contexts)
+                return -ENOMEM;
+        json_array_foreach (json_object_get(request->in, "Vms"), i, vm) {
+                CLEANUP(json_decrefp) json_t *row = NULL;
+                int r = is_entering ? enter(database, request, vm, &row)
+                                    : find_context(database, vm, &row);
+
+                if (r == -ENODATA)
+                        continue;
+                if (r < 0)
+                        return r;
+                if (json_object_set(contexts, object_text(vm, "InstanceUuid"),
+                                    json_object_get(row, "ContextId")) < 0)
+                        return -ENOMEM;
+        }
+        return store_answer(request, json_pack("{s:O}", "Contexts", contexts));
 }

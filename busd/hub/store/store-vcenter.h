@@ -30,5 +30,13 @@ int store_vcenter_rotate(MYSQL *database, void *request);
 /* {Vcenter, Force} -> {Id, Name, Vms}. Busy while VMs refer to it, unless Force: they are then as if entered by hand. */
 int store_vcenter_remove(MYSQL *database, void *request);
 
+/* {Vm: as store_vm_get()} -> {InstanceUuid, Name, NodeId?, Vcenter: as store_vcenter_get()}: who looks at a VM, and how. NodeId: of
+ * the VM, or of its vCenter. NotAllowed: it is of no vCenter. */
+int store_vcenter_of_vm(MYSQL *database, void *request);
+
+/* {Enter, CredentialId, NowUSec, Vms: [as store_vm_set()]} -> {Contexts: {uuid: ContextId}} of those that are known, which
+ * are all when they are entered. One transaction: keep them few. */
+int store_vcenter_vms(MYSQL *database, void *request);
+
 /* The row of what {Vcenter} of a request means, with PasswordSealed. For the other rooms of the store. */
 int vcenter_find(MYSQL *database, StoreRequest *request, json_t **ret_row);

@@ -11,7 +11,8 @@ typedef struct StoreRequest StoreRequest;
 typedef struct st_mysql MYSQL;
 
 /* {InstanceUuid, Name, Path, Disks: [{Key, UnitNumber, Controller, CapacityBytes, BackingUuid?}],
- * NowUSec} -> {ContextId}. Makes it or brings it up to date. */
+ * NowUSec, CredentialId?} -> {ContextId}. Makes it or brings it up to date; without a CredentialId it stays with the vCenter that it
+ * is of. */
 int store_vm_set(MYSQL *database, void *request);
 
 /* {Limit, After?} -> {Vms: [...]}, newest first */
