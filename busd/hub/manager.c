@@ -225,8 +225,7 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return 1;
 }
 
-/* As sd_bus_open_system(), but the bus passes on no descriptors: no method takes one, and each message may
- * bring 16. */
+/* As sd_bus_open_system(). Each message may bring 16 descriptors; how many messages wait has a limit (authorise.h). */
 static int open_bus(sd_bus **ret_bus)
 {
         const char *address = secure_getenv("DBUS_SYSTEM_BUS_ADDRESS") ?: SYSTEM_BUS_ADDRESS;
@@ -241,7 +240,7 @@ static int open_bus(sd_bus **ret_bus)
         if (r >= 0)
                 r = sd_bus_set_bus_client(bus, true);
         if (r >= 0)
-                r = sd_bus_negotiate_fds(bus, false);
+                r = sd_bus_negotiate_fds(bus, true);
         if (r >= 0)
                 r = sd_bus_start(bus);
         if (r >= 0)

@@ -115,7 +115,6 @@ static void on_stopped(int error, const char *text, void *userdata)
         settle(ask);
 }
 
-/* Nobody waits any more; the slot is free when the unit is gone. */
 static void close_ask(Ask *ask)
 {
         int r;

@@ -106,8 +106,22 @@ same "root and the hub's user may own the name" $'root\nsendense' \
 # The rights: which action a method needs says the hub itself when it refuses nobody.
 declare -A sample=([s]=info [t]=1 ['a{sv}']='@a{sv} {}' ['aa{sv}']='@aa{sv} []')
 needed='' unanswered=
+install -m 755 "$SENDENSE_BUILD/tests/bus/password-call" "$TEST_TMP/password-call"
 while read -r method types; do
     arguments=()
+    # Those that take a descriptor.
+    case " $types " in
+    *' h '*)
+        for type in $types; do
+            [ "$type" != s ] || arguments+=(info)
+        done
+        answer=$(as_nobody "$TEST_TMP/password-call" "$method" "${arguments[@]}" +user=x <<<geheim)
+        action=$(sed -n 's/.*uid:65534 may not call .*(polkit action \([^)]*\)).*/\1/p' <<<"$answer")
+        [ -n "$action" ] || unanswered+=" $method: $answer;"
+        needed+="$method $action"$'\n'
+        continue
+        ;;
+    esac
     for type in $types; do
         [ -n "${sample[$type]:-}" ] || unanswered+=" no sample of type $type for $method;"
         arguments+=("${sample[$type]:-}")

@@ -12,6 +12,7 @@
 #   keys, tokens           the files: names and numbers of keys
 
 enroll_user=4242
+node_settings=() # more lines of [Tunnel]
 
 nodes_ready() {
     # As root alone may make users, the hub and the bus look into a file of this test's own.
@@ -30,7 +31,7 @@ CONF
     private_bus_start "$hub_policy" "$TEST_TMP/nodes.conf" || exit 1
     hub_database=$private_bus_dir/mariadb/mysqld.sock
     mariadb_start "$private_bus_dir/mariadb" || exit 1
-    hub_config 'User=nobody' 'ConnectTimeoutSec=1s' 'QueryTimeoutSec=2s' '[Tunnel]' 'ReversePorts=9081-9083'
+    hub_config 'User=nobody' 'ConnectTimeoutSec=1s' 'QueryTimeoutSec=2s' '[Tunnel]' "ReversePorts=${reverse_ports:-9081-9083}" "${node_settings[@]}"
     require "the migrations apply" "$SENDENSE_BUILD/helpers/migrate/sendense-migrate" --config="$TEST_TMP/hub.conf"
     install -d -m 755 "$TEST_TMP/credentials"
     head -c 32 /dev/urandom >"$TEST_TMP/credentials/master-key"

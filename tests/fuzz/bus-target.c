@@ -19,7 +19,10 @@ static const BusTargetMethod hub_methods[] = {
         { "CancelJob", "t" },       { "ListPorts", "" },        { "ListObligations", "" },
         { "Cleanup", "" },          { "Diagnose", "" },         { "AddNode", "ss" },
         { "RotateNode", "ss" },     { "RemoveNode", "s" },      { "ListNodes", "" },
-        { "GetNode", "s" },         { "EnrolNode", "ss" },
+        { "GetNode", "s" },         { "EnrolNode", "ss" },      { "AddVcenter", "ssh" },
+        { "ListVcenters", "" },     { "GetVcenter", "s" },      { "RotateVcenter", "sh" },
+        { "RemoveVcenter", "s" },   { "TestVcenter", "s" },     { "ShowCertificate", "s" },
+        { "DiscoverVms", "s" },
 };
 
 static const BusTargetMethod node_methods[] = {

@@ -31,6 +31,20 @@ BUS_METHOD(method_get_node);
 /* bus-enrol.c */
 BUS_METHOD(method_enrol_node);
 
+/* bus-vcenter.c */
+BUS_METHOD(method_list_vcenters);
+BUS_METHOD(method_get_vcenter);
+BUS_METHOD(method_test_vcenter);
+BUS_METHOD(method_show_certificate);
+BUS_METHOD(method_remove_vcenter);
+
+/* bus-vcenter-login.c */
+BUS_METHOD(method_add_vcenter);
+BUS_METHOD(method_rotate_vcenter);
+
+/* bus-discover.c */
+BUS_METHOD(method_discover_vms);
+
 /* bus-vm.c */
 BUS_METHOD(method_set_vm);
 BUS_METHOD(method_list_vms);
