@@ -7,8 +7,10 @@
  */
 #include "bus/authorise.h"
 
+#include "bus/bus-dict.h"
 #include "bus/bus-error.h"
 #include "bus/polkit-question.h"
+#include "bus/sessions.h"
 #include "cleanup.h"
 #include "clock.h"
 #include "log.h"
@@ -37,6 +39,7 @@ typedef struct Pending {
         void *userdata;
         bool identified;
         uint32_t uid; /* once identified */
+        char principal[SESSION_PRINCIPAL_SIZE]; /* then */
         sd_bus_slot *whose; /* the question to the bus daemon */
         PolkitQuestion *question;
         sd_bus_slot *vanished;
@@ -45,6 +48,8 @@ typedef struct Pending {
 struct Authority {
         sd_bus *bus;
         Polkit *polkit;
+        Sessions *sessions; /* NULL: none are taken */
+        bool (*speaks_for_others)(uint32_t uid);
         Pending *pending[AUTHORISE_PENDING_MAX];
         uint64_t denials_since_usec;
         unsigned n_denials, n_unlogged;
@@ -84,6 +89,14 @@ int authority_new(sd_bus *bus, Authority **ret_authority)
         return 0;
 }
 
+void authority_use_sessions(Authority *authority, Sessions *sessions,
+                            bool (*speaks_for_others)(uint32_t uid))
+{
+        authority->sessions = sessions;
+        authority->speaks_for_others = speaks_for_others;
+        bus_options_pass(SESSION_OPTION);
+}
+
 Authority *authority_free(Authority *authority)
 {
         if (!authority)
@@ -115,26 +128,19 @@ static bool may_log_denial(Authority *authority)
         return true;
 }
 
-static void pending_principal(const Pending *p, char *ret_text, size_t size)
-{
-        (void) snprintf(ret_text, size, "uid:%" PRIu32, p->uid);
-}
-
 /* Ends the decision with a refusal; why is the last part of the caller's message. */
 static int pending_deny(Pending *p, const char *why)
 {
         CLEANUP(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-        char principal[32];
         int r;
 
-        pending_principal(p, principal, sizeof(principal));
         (void) sd_bus_error_setf(&error, SD_BUS_ERROR_ACCESS_DENIED,
-                                 "%s may not call %s.%s (%s%s): %s", principal,
+                                 "%s may not call %s.%s (%s%s): %s", p->principal,
                                  sd_bus_message_get_interface(p->call) ?: "?",
                                  sd_bus_message_get_member(p->call) ?: "?",
                                  p->action ? "polkit action " : "", p->action ?: p->whom, why);
         if (may_log_denial(p->authority)) {
-                const LogContext context = { .principal = principal };
+                const LogContext context = { .principal = p->principal };
 
                 (void) log_event(LOG_NOTICE, 0, &context, MESSAGE_ACCESS_DENIED, "%s",
                                  error.message);
@@ -148,11 +154,9 @@ static int pending_deny(Pending *p, const char *why)
 static int pending_grant(Pending *p)
 {
         CLEANUP(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-        char principal[32];
         int r;
 
-        pending_principal(p, principal, sizeof(principal));
-        r = p->act(p->call, principal, p->request, p->userdata, &error);
+        r = p->act(p->call, p->principal, p->request, p->userdata, &error);
         if (r < 0 || sd_bus_error_is_set(&error))
                 r = sd_bus_reply_method_errno(p->call, r, &error);
         pending_free(p);
@@ -276,6 +280,34 @@ static int pending_fail(Pending *p, int error)
         return r;
 }
 
+/* Asks polkit, about peer or else the caller himself. */
+static int pending_ask(Pending *p, const PolkitPeer *peer)
+{
+        int r;
+
+        if (user_has_too_many(p))
+                return pending_busy(p,
+                                    "User %" PRIu32 " waits for %d permissions already, try again "
+                                    "when they are decided",
+                                    p->uid, AUTHORISE_PENDING_PER_USER_MAX);
+        if (users_have_too_many(p->authority))
+                return pending_busy(p,
+                                    "Users wait for %d permissions already, try again when they "
+                                    "are decided",
+                                    AUTHORISE_PENDING_USERS_MAX);
+
+        r = watch_caller(p);
+        if (r >= 0) {
+                log_debug("Asking polkit whether %s may do %s", p->principal, p->action);
+                r = polkit_ask(p->authority->polkit, sd_bus_message_get_sender(p->call), peer,
+                               p->action,
+                               !peer && sd_bus_message_get_allow_interactive_authorization(
+                                                        p->call) > 0,
+                               on_polkit_verdict, p, &p->question);
+        }
+        return r < 0 ? pending_fail(p, r) : 0;
+}
+
 static int on_user_answer(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
 {
         Pending *p = userdata;
@@ -296,29 +328,30 @@ static int on_user_answer(sd_bus_message *m, void *userdata, sd_bus_error *ret_e
                 return pending_fail(p, r);
         p->identified = true;
 
+        (void) snprintf(p->principal, sizeof(p->principal), "uid:%" PRIu32, p->uid);
+
         if (p->uid == 0 || (!p->action && p->uid == p->only_uid))
                 return pending_grant(p);
         if (!p->action)
                 return pending_deny(p, "no right can be granted for it");
-        if (user_has_too_many(p))
-                return pending_busy(p,
-                                    "User %" PRIu32 " waits for %d permissions already, try again "
-                                    "when they are decided",
-                                    p->uid, AUTHORISE_PENDING_PER_USER_MAX);
-        if (users_have_too_many(p->authority))
-                return pending_busy(p,
-                                    "Users wait for %d permissions already, try again when they "
-                                    "are decided",
-                                    AUTHORISE_PENDING_USERS_MAX);
+        if (p->authority->speaks_for_others && p->authority->speaks_for_others(p->uid))
+                return pending_deny(p, "this user speaks for others only, by a session of theirs");
+        return pending_ask(p, NULL);
+}
 
-        r = watch_caller(p);
-        if (r >= 0) {
-                log_debug("Asking polkit whether uid:%" PRIu32 " may do %s", p->uid, p->action);
-                r = polkit_ask(p->authority->polkit, sd_bus_message_get_sender(p->call), p->action,
-                               sd_bus_message_get_allow_interactive_authorization(p->call) > 0,
-                               on_polkit_verdict, p, &p->question);
-        }
-        return r < 0 ? pending_fail(p, r) : 0;
+/* Who asks stands in the session, which was looked up by the caller's own name. */
+static int pending_decide(Pending *p, const Session *session)
+{
+        p->identified = true;
+        p->uid = session->peer.uid;
+        (void) snprintf(p->principal, sizeof(p->principal), "%s", session->principal);
+        if (!p->action)
+                return pending_deny(p, "no right can be granted for it");
+        if (session->token > 0)
+                return session_allows(session, p->action)
+                                       ? pending_grant(p)
+                                       : pending_deny(p, "the token has no such role");
+        return p->uid == 0 ? pending_grant(p) : pending_ask(p, &session->peer);
 }
 
 /* A place for one more decision, NULL when there is none for this caller. */
@@ -346,12 +379,16 @@ static int decide(const Pending *values, sd_bus_error *error)
         sd_bus_message *call = values->call;
         const char *sender = sd_bus_message_get_sender(call);
         CLEANUP(pending_free_p) Pending *p = NULL;
+        const Session *session = NULL;
         Pending **place;
         int r;
 
         if (!sender)
                 return sd_bus_error_set(error, SD_BUS_ERROR_ACCESS_DENIED,
                                         "A call without a sender comes from no bus");
+        r = authority->sessions ? sessions_of_call(authority->sessions, call, &session, error) : 0;
+        if (r < 0)
+                return r;
         place = find_place(authority, sender);
         if (!place)
                 return bus_error_setf(error, BUS_ERROR_BUSY,
@@ -364,6 +401,10 @@ static int decide(const Pending *values, sd_bus_error *error)
         p->call = sd_bus_message_ref(call);
         owned = NULL;
         *place = p;
+        if (session) {
+                r = pending_decide(TAKE(p), session);
+                return r < 0 ? r : 1;
+        }
 
         r = sd_bus_call_method_async(authority->bus, &p->whose, "org.freedesktop.DBus",
                                      "/org/freedesktop/DBus", "org.freedesktop.DBus",

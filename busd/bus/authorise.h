@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <systemd/sd-bus.h>
 
 enum {
@@ -18,8 +20,9 @@ enum {
 };
 
 typedef struct Authority Authority;
+typedef struct Sessions Sessions;
 
-/* The act itself, run once the caller is allowed. principal is "uid:1000". It answers the call, now
+/* The act itself, run once the caller is allowed. principal is "uid:1000", or "token:ci". It answers the call, now
  * or later, and returns 0; or fails with a negative errno or an error set, which is then the
  * answer. request is what authority_check() was given. */
 typedef int (*AuthorisedAct)(sd_bus_message *call, const char *principal, const void *request,
@@ -27,6 +30,11 @@ typedef int (*AuthorisedAct)(sd_bus_message *call, const char *principal, const 
 
 /* Borrows the bus, which must outlive it. */
 int authority_new(sd_bus *bus, Authority **ret_authority);
+
+/* From now on a call may name a session (borrowed): then whom that stands for is asked about, and not the caller. A user
+ * for whom speaks_for_others says so has no right without one. */
+void authority_use_sessions(Authority *authority, Sessions *sessions,
+                            bool (*speaks_for_others)(uint32_t uid));
 
 /* Forgets all open decisions without an answer. Returns NULL. */
 Authority *authority_free(Authority *authority);

@@ -34,6 +34,7 @@ struct Polkit {
 struct PolkitQuestion {
         Polkit *polkit;
         const char *sender;
+        PolkitPeer peer; /* if it has a process */
         uint64_t number; /* names the question, so that it can be withdrawn */
         bool interactive;
         uint64_t asked_usec; /* CLOCK_MONOTONIC */
@@ -118,12 +119,27 @@ static int answer_without_polkit(const PolkitQuestion *question, const sd_bus_er
                       why ?: "polkit did not answer and only root needs no polkit");
 }
 
+/* It answered, though with an error. */
+static bool is_of_polkit(const char *name)
+{
+        static const char *const prefixes[] = { "org.freedesktop.PolicyKit1.",
+                                                "org.gtk.GDBus.UnmappedGError." };
+
+        for (size_t i = 0; i < ELEMENTSOF(prefixes); i++)
+                if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0)
+                        return true;
+        return false;
+}
+
 static int on_error(const PolkitQuestion *question, const sd_bus_error *error)
 {
         PolkitOutcome outcome = polkit_outcome(error, question->sender, question->interactive,
                                                clock_monotonic_usec() - question->asked_usec);
         char why[64];
 
+        /* A peer may be gone by now, and polkit has no name for that. */
+        if (question->peer.pid > 0 && is_of_polkit(error->name))
+                return answer(question, POLKIT_REFUSED, "polkit does not know who asks");
         if (sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY) ||
             sd_bus_error_has_name(error, SD_BUS_ERROR_TIMEOUT))
                 polkit_question_withdraw(question);
@@ -171,6 +187,19 @@ static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
                                 : "polkit says no");
 }
 
+static int append_subject(sd_bus_message *m, const PolkitQuestion *question)
+{
+        const PolkitPeer *peer = &question->peer;
+
+        if (peer->pid == 0)
+                return sd_bus_message_append(m, "(sa{sv})", "system-bus-name", 1, "name", "s",
+                                             question->sender);
+        /* Whoever the number belongs to by now: the user is the one that was seen. */
+        return sd_bus_message_append(m, "(sa{sv})", "unix-process", 3, "pid", "u", peer->pid,
+                                     "start-time", "t", UINT64_C(0), "uid", "i",
+                                     (int32_t) peer->uid);
+}
+
 static int send_question(PolkitQuestion *question, const char *action)
 {
         CLEANUP(sd_bus_message_unrefp) sd_bus_message *m = NULL;
@@ -183,17 +212,20 @@ static int send_question(PolkitQuestion *question, const char *action)
                                            "CheckAuthorization");
         if (r < 0)
                 return r;
-        r = sd_bus_message_append(m, "(sa{sv})sa{ss}us", "system-bus-name", 1, "name", "s",
-                                  question->sender, action, 0,
-                                  question->interactive ? POLKIT_ALLOW_INTERACTION : 0, number);
+        r = append_subject(m, question);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "sa{ss}us", action, 0,
+                                          question->interactive ? POLKIT_ALLOW_INTERACTION : 0,
+                                          number);
         if (r < 0)
                 return r;
         return sd_bus_call_async(bus, &question->slot, m, on_answer, question,
                                  polkit_timeout_usec(question->interactive));
 }
 
-int polkit_ask(Polkit *polkit, const char *sender, const char *action, bool interactive,
-               PolkitAnswered answered, void *userdata, PolkitQuestion **ret_question)
+int polkit_ask(Polkit *polkit, const char *sender, const PolkitPeer *peer, const char *action,
+               bool interactive, PolkitAnswered answered, void *userdata,
+               PolkitQuestion **ret_question)
 {
         CLEANUP(polkit_question_free_p)
         PolkitQuestion *question = malloc(sizeof(PolkitQuestion));
@@ -204,6 +236,7 @@ int polkit_ask(Polkit *polkit, const char *sender, const char *action, bool inte
         *question = (PolkitQuestion){
                 .polkit = polkit,
                 .sender = sender,
+                .peer = peer ? *peer : (PolkitPeer){},
                 .number = ++polkit->n_asked,
                 .interactive = interactive,
                 .asked_usec = clock_monotonic_usec(),

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <systemd/sd-bus.h>
 
 typedef struct Polkit Polkit;
@@ -22,16 +23,22 @@ typedef enum PolkitVerdict {
  * question. */
 typedef int (*PolkitAnswered)(PolkitVerdict verdict, const char *why, void *userdata);
 
+/* A process that asks by way of another one. */
+typedef struct PolkitPeer {
+        uint32_t pid, uid;
+} PolkitPeer;
+
 /* Borrows the bus, which must outlive it. */
 int polkit_new(sd_bus *bus, Polkit **ret_polkit);
 
 /* After all its questions. Returns NULL. */
 Polkit *polkit_free(Polkit *polkit);
 
-/* Asks whether sender, a unique name, may do action; both are borrowed. interactive: polkit may ask
- * for a password. */
-int polkit_ask(Polkit *polkit, const char *sender, const char *action, bool interactive,
-               PolkitAnswered answered, void *userdata, PolkitQuestion **ret_question);
+/* Asks whether sender, a unique name, may do action; both are borrowed. peer: it asks for that process, which is the one that must be
+ * allowed; NULL: for itself. interactive: polkit may ask for a password. */
+int polkit_ask(Polkit *polkit, const char *sender, const PolkitPeer *peer, const char *action,
+               bool interactive, PolkitAnswered answered, void *userdata,
+               PolkitQuestion **ret_question);
 
 /* Nobody waits any more: without this polkit would go on asking for a password. Frees nothing. */
 void polkit_question_withdraw(const PolkitQuestion *question);

@@ -11,6 +11,8 @@
 #include "bus/bus-error.h"
 #include "bus/bus-job.h"
 #include "bus/bus-manager.h"
+#include "bus/bus-session.h"
+#include "bus/sessions.h"
 #include "cleanup.h"
 #include "clock.h"
 #include "job/jobs.h"
@@ -269,6 +271,11 @@ static int start_bus(Manager *manager)
         if (r >= 0)
                 r = authority_new(manager->bus, &manager->authority);
         if (r >= 0)
+                r = sessions_new(&manager->sessions);
+        if (r >= 0)
+                authority_use_sessions(manager->authority, manager->sessions,
+                                       bus_session_speaks_for_others);
+        if (r >= 0)
                 r = bus_manager_register(manager);
         if (r >= 0)
                 r = bus_job_register(manager);
@@ -382,6 +389,7 @@ Manager *manager_free(Manager *manager)
         sweeper_free(manager->sweeper);
         jobs_free(manager->jobs);
         authority_free(manager->authority);
+        sessions_free(manager->sessions);
         /* Flushing too waits for the handshake. */
         if (manager->bus && sd_bus_is_ready(manager->bus) > 0)
                 (void) sd_bus_flush(manager->bus);

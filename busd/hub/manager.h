@@ -16,6 +16,7 @@ typedef struct Authority Authority;
 typedef struct Jobs Jobs;
 typedef struct Nodes Nodes;
 typedef struct Repositories Repositories;
+typedef struct Sessions Sessions;
 typedef struct Sweeper Sweeper;
 typedef struct Units Units;
 typedef struct sd_bus sd_bus;
@@ -25,6 +26,7 @@ typedef struct Manager {
         sd_event *event;
         sd_bus *bus;
         Authority *authority;
+        Sessions *sessions;
         Store *store;
         Units *units;
         Jobs *jobs;

@@ -24,6 +24,9 @@ typedef union OptionValue {
         json_t *texts;
 } OptionValue;
 
+/* Taken by all methods, and left to another reader; none in most programs. */
+static BusOption passed_option = { NULL, BUS_OPTION_STRING, BUS_OPTION_NAME_MAX, NULL, NULL };
+
 static const char option_signatures[BUS_OPTION_TYPE_MAX][6] = {
         [BUS_OPTION_STRING] = "s",        [BUS_OPTION_BOOL] = "b",   [BUS_OPTION_UINT16] = "q",
         [BUS_OPTION_UINT32] = "u",        [BUS_OPTION_UINT64] = "t", [BUS_OPTION_FD] = "h",
@@ -189,27 +192,38 @@ static int read_value(sd_bus_message *message, const BusOption *option, OptionVa
         return check_value(option, ret_value, error);
 }
 
+/* Its place; n_options for the passed one, behind that for none. */
+static size_t find_option(const char *name, const BusOption *options, size_t n_options)
+{
+        for (size_t i = 0; i < n_options; i++)
+                if (strcmp(options[i].name, name) == 0)
+                        return i;
+        return passed_option.name && strcmp(passed_option.name, name) == 0 ? n_options
+                                                                           : n_options + 1;
+}
+
 /* Reads one key and its value. */
 static int read_entry(sd_bus_message *message, const BusOption *options, size_t n_options,
                       OptionValue *values, bool *given, sd_bus_error *error)
 {
+        const BusOption *option;
         const char *name;
+        size_t i;
         int r;
 
         r = sd_bus_message_read_basic(message, 's', &name);
         if (r < 0)
                 return fail_malformed(r, error);
 
-        for (size_t i = 0; i < n_options; i++) {
-                if (strcmp(options[i].name, name) != 0)
-                        continue;
-                if (given[i])
-                        return bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT,
-                                              "Option %s must be given once", options[i].name);
-                given[i] = true;
-                return read_value(message, options + i, values + i, error);
-        }
-        return fail_unknown(name, options, n_options, error);
+        i = find_option(name, options, n_options);
+        if (i > n_options)
+                return fail_unknown(name, options, n_options, error);
+        option = i < n_options ? options + i : &passed_option;
+        if (given[i])
+                return bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT,
+                                      "Option %s must be given once", option->name);
+        given[i] = true;
+        return read_value(message, option, values + i, error);
 }
 
 static void hand_over(const BusOption *option, const OptionValue *value)
@@ -269,8 +283,8 @@ static int read_all(sd_bus_message *message, const BusOption *options, size_t n_
 int bus_options_read(sd_bus_message *message, const BusOption *options, size_t n_options,
                      sd_bus_error *error)
 {
-        OptionValue values[BUS_OPTIONS_MAX] = {};
-        bool given[BUS_OPTIONS_MAX] = {};
+        OptionValue values[BUS_OPTIONS_MAX + 1] = {}; /* the last may be the passed one */
+        bool given[BUS_OPTIONS_MAX + 1] = {};
         int r;
 
         if (n_options > BUS_OPTIONS_MAX)
@@ -287,4 +301,48 @@ int bus_options_read(sd_bus_message *message, const BusOption *options, size_t n
 int bus_options_none(sd_bus_message *message, sd_bus_error *error)
 {
         return bus_options_read(message, NULL, 0, error);
+}
+
+void bus_options_pass(const char *name)
+{
+        passed_option.name = name;
+}
+
+/* The reader stands at the dictionary. */
+static int find_passed(sd_bus_message *message, const char **ret_text)
+{
+        const char *name;
+        int r;
+
+        r = sd_bus_message_enter_container(message, 'a', "{sv}");
+        while (r >= 0 && (r = sd_bus_message_enter_container(message, 'e', "sv")) > 0) {
+                r = sd_bus_message_read_basic(message, 's', &name);
+                if (r >= 0 && strcmp(name, passed_option.name) == 0)
+                        return sd_bus_message_read(message, "v", "s", ret_text);
+                if (r >= 0)
+                        r = sd_bus_message_skip(message, "v");
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(message);
+        }
+        return r;
+}
+
+int bus_options_passed(sd_bus_message *message, const char **ret_text)
+{
+        const char *contents;
+        char type;
+        int r;
+
+        *ret_text = NULL;
+        if (!passed_option.name)
+                return 0;
+        r = sd_bus_message_rewind(message, true);
+        while (r >= 0 && (r = sd_bus_message_peek_type(message, &type, &contents)) > 0) {
+                if (type == SD_BUS_TYPE_ARRAY && strcmp(contents, "{sv}") == 0) {
+                        r = find_passed(message, ret_text);
+                        break;
+                }
+                r = sd_bus_message_skip(message, NULL);
+        }
+        return r < 0 ? r : 0;
 }

@@ -43,5 +43,13 @@ typedef struct BusOption {
 int bus_options_read(sd_bus_message *message, const BusOption *options, size_t n_options,
                      sd_bus_error *error);
 
+/* An option that every method of this program takes, and that another room reads (bus_options_passed()): a text of at most
+ * BUS_OPTION_NAME_MAX bytes. name is borrowed for ever; once at the start of a program. */
+void bus_options_pass(const char *name);
+
+/* The value of that option, borrowed, from a message whose arguments were read before: it is rewound. *ret_text is NULL when it was
+ * not given. */
+int bus_options_passed(sd_bus_message *message, const char **ret_text);
+
 /* The same for a method that knows no option yet. */
 int bus_options_none(sd_bus_message *message, sd_bus_error *error);

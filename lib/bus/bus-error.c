@@ -75,6 +75,8 @@ static const struct {
           "The one-time token is unknown, used up or has expired." },
         { BUS_ERROR_MASTER_KEY_UNUSABLE, EBADSLT,
           "The hub has no key to seal secrets with, or not the one that sealed them." },
+        { BUS_ERROR_UNAUTHORIZED, ELIBACC,
+          "The token or session is unknown, was revoked or has expired." },
         { BUS_ERROR_FAILED, EBADE, "It failed for a reason that has no name of its own." },
         { BUS_ERROR_ACCESS_DENIED, EACCES, "The caller may not do this." },
 };

@@ -82,10 +82,10 @@ while read -r signal; do
 done <"$TEST_TMP/signals"
 
 # The bus policy: every method of every interface but Set, as nothing can be written.
-# EnrolNode is for two users alone, and everybody else is told so by the bus.
+# EnrolNode and Authenticate are for two users alone, and everybody else is told so by the bus.
 # A Job object lives as long as its job, which needs systemd; its one method stands in the policy.
 callable=$(echo com.sendense.Hub1.Job.Cancel && awk -F'"' '/<interface / { interface = $2 } /<method / { print interface "." $2 }' "$xml" |
-    grep -vxE 'org.freedesktop.DBus.Properties.Set|com.sendense.Hub1.Manager.EnrolNode')
+    grep -vxE 'org.freedesktop.DBus.Properties.Set|com.sendense.Hub1.Manager.(EnrolNode|Authenticate)')
 allowed=$(xmllint --xpath '//policy[@context="default"]/allow[@send_destination="com.sendense.Hub1"
         and @send_type="method_call"]/@*[name()="send_interface" or name()="send_member"]' \
     --nonet "$hub_policy" |
@@ -93,18 +93,22 @@ allowed=$(xmllint --xpath '//policy[@context="default"]/allow[@send_destination=
 same "the bus policy allows the methods of the hub, one by one" "$callable" "$allowed"
 is "$(xmllint --nonet --xpath 'count(//policy[@context="default"]/*)' "$hub_policy")" "$(wc -l <<<"$allowed")" \
     "and nothing else"
+declare -A alone=([root]=$'EnrolNode\nAuthenticate' [sendense-enroll]=EnrolNode)
 for user in root sendense-enroll; do
-    same "$user may enrol a node, and $user's policy has no other method" EnrolNode \
+    same "$user may what others may not, and $user's policy has no other method" "${alone[$user]}" \
         "$(xmllint --nonet --xpath "//policy[@user='$user']/allow[@send_destination='com.sendense.Hub1']/@send_member" "$hub_policy" | cut -d'"' -f2)"
 done
 is "$(xmllint --nonet --xpath "//policy[@user='sendense-enroll']/*" "$hub_policy" | sed -E 's/ *(send_[a-z]+=)/ \1/g' | tr -s ' \n' ' ')" \
     '<deny send_type="method_call"/> <deny send_type="signal"/> <allow send_destination="org.freedesktop.DBus" send_interface="org.freedesktop.DBus"/> <allow send_destination="com.sendense.Hub1" send_type="method_call" send_interface="com.sendense.Hub1.Manager" send_member="EnrolNode"/> ' \
     "that user may send nothing else to anybody but the bus"
+is "$(xmllint --nonet --xpath "//policy[@user='sendense-hub-api']/*" "$hub_policy" | sed -E 's/ *(send_[a-z]+=)/ \1/g' | tr -s ' \n' ' ')" \
+    '<deny send_type="method_call"/> <deny send_type="signal"/> <allow send_destination="org.freedesktop.DBus" send_interface="org.freedesktop.DBus"/> <allow send_destination="com.sendense.Hub1" send_type="method_call" send_interface="org.freedesktop.DBus.Properties" send_member="GetAll"/> <allow send_destination="com.sendense.Hub1" send_type="method_call" send_interface="com.sendense.Hub1.Manager"/> <deny send_destination="com.sendense.Hub1" send_interface="com.sendense.Hub1.Manager" send_member="EnrolNode"/> ' \
+    "the HTTP API may speak to the hub and the bus alone, and enrol nobody"
 same "root and the hub's user may own the name" $'root\nsendense' \
     "$(xmllint --nonet --xpath '//policy[allow/@own="com.sendense.Hub1"]/@user' "$hub_policy" | sed 's/.*"\(.*\)"/\1/')"
 
 # The rights: which action a method needs says the hub itself when it refuses nobody.
-declare -A sample=([s]=info [t]=1 ['a{sv}']='@a{sv} {}' ['aa{sv}']='@aa{sv} []')
+declare -A sample=([s]=info [t]=1 ['a{sv}']='@a{sv} {}' ['aa{sv}']='@aa{sv} []' [as]="['inspect']")
 needed='' unanswered=
 install -m 755 "$SENDENSE_BUILD/tests/bus/password-call" "$TEST_TMP/password-call"
 while read -r method types; do
@@ -129,6 +133,7 @@ while read -r method types; do
     # What a handler refuses before it asks who calls must be right.
     case $method in
     AddRepository) arguments[1]=/srv/info ;;
+    CreateToken) arguments[1]=$(printf '0%.0s' {1..64}) ;;
     AddNode | RotateNode) arguments[1]=$(public_key 1) ;;
     esac
     answer=$(as_nobody gdbus call --system --dest "$hub_name" --object-path "$hub_path" \
@@ -136,7 +141,7 @@ while read -r method types; do
     action=$(sed -n 's/.*AccessDenied: uid:65534 may not call .*(polkit action \([^)]*\)).*/\1/p' <<<"$answer")
     [ -n "$action" ] || unanswered+=" $method: $answer;"
     needed+="$method $action"$'\n'
-done < <(signatures "$ours" | grep -v '^method EnrolNode(' | sed -n 's/^method \([^(]*\)(\([^)]*\)).*/\1 \2/p' | sed 's/ [a-z_]*,/ /g; s/ [a-z_]*$//')
+done < <(signatures "$ours" | grep -vE '^method (EnrolNode|Authenticate)\(' | sed -n 's/^method \([^(]*\)(\([^)]*\)).*/\1 \2/p' | sed 's/ [a-z0-9_]*,/ /g; s/ [a-z0-9_]*$//')
 is "$unanswered" '' "nobody is refused every method, by the hub and with the action"
 needed=${needed%$'\n'}
 

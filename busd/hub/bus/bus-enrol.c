@@ -19,9 +19,9 @@
 #include "seal.h"
 #include "store/store-call.h"
 #include "store/store-node.h"
+#include "system-user.h"
 
 #include <errno.h>
-#include <pwd.h>
 #include <sodium.h>
 #include <string.h>
 
@@ -33,16 +33,13 @@ enum {
         DIGEST_TEXT_SIZE = crypto_hash_sha256_BYTES * 2 + 1,
 };
 
-/* A system user stands in the file itself, and looking there waits for no network. */
+/* Root alone, without that user. */
 static uint32_t enroll_uid(void)
 {
-        _cleanup_fclose_ FILE *file = fopen("/etc/passwd", "re");
-        const struct passwd *user;
+        uint32_t uid = 0;
 
-        while (file && (user = fgetpwent(file)))
-                if (strcmp(user->pw_name, ENROLL_USER) == 0)
-                        return user->pw_uid;
-        return 0; /* root alone, then */
+        (void) system_user_find(ENROLL_USER, &uid);
+        return uid;
 }
 
 static int make_token(const Secret *key, char **ret_sealed)

@@ -45,6 +45,14 @@ BUS_METHOD(method_rotate_vcenter);
 /* bus-discover.c */
 BUS_METHOD(method_discover_vms);
 
+/* bus-token.c */
+BUS_METHOD(method_create_token);
+BUS_METHOD(method_list_tokens);
+BUS_METHOD(method_revoke_token);
+
+/* bus-session.c */
+BUS_METHOD(method_authenticate);
+
 /* bus-vm.c */
 BUS_METHOD(method_set_vm);
 BUS_METHOD(method_list_vms);
