@@ -8,6 +8,7 @@
 #include "bus/bus-snake.h"
 #include "bus/bus-value.h"
 #include "cleanup.h"
+#include "http/http-error.h"
 #include "json-cleanup.h"
 
 #include <errno.h>
@@ -24,54 +25,15 @@ typedef struct NodeCall {
         NodeShape shape;
 } NodeCall;
 
-/* What is not here is a failure of the node: 500. */
-static const struct {
-        const char *name;
-        unsigned status;
-} statuses[] = {
-        { BUS_ERROR_INVALID_ARGUMENT, 400 },
-        { BUS_ERROR_UNKNOWN_OPTION, 400 },
-        { SD_BUS_ERROR_INVALID_ARGS, 400 },
-        { BUS_ERROR_ACCESS_DENIED, 403 },
-        { SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED, 403 },
-        { BUS_ERROR_NOT_ALLOWED, 403 },
-        { BUS_ERROR_NOT_FOUND, 404 },
-        { BUS_ERROR_EXISTS, 409 },
-        { BUS_ERROR_VM_BUSY, 409 },
-        { BUS_ERROR_VM_MISSING, 404 },
-        { BUS_ERROR_VM_AMBIGUOUS, 409 },
-        { BUS_ERROR_VCENTER_UNREACHABLE, 502 },
-        { BUS_ERROR_VCENTER_LOGIN, 502 },
-        { BUS_ERROR_VCENTER_SESSION, 502 },
-        { BUS_ERROR_CERTIFICATE_CHANGED, 502 },
-        { BUS_ERROR_CERTIFICATE_INVALID, 502 },
-        { BUS_ERROR_BUSY, 503 },
-        { SD_BUS_ERROR_SERVICE_UNKNOWN, 503 },
-        { SD_BUS_ERROR_NAME_HAS_NO_OWNER, 503 },
-        { SD_BUS_ERROR_DISCONNECTED, 503 },
-        { SD_BUS_ERROR_LIMITS_EXCEEDED, 503 },
-        { SD_BUS_ERROR_INCONSISTENT_MESSAGE, 502 },
-        { SD_BUS_ERROR_NO_REPLY, 504 },
-        { SD_BUS_ERROR_TIMEOUT, 504 },
-};
-
 const sd_bus_error node_answer_unknown =
                 SD_BUS_ERROR_MAKE_CONST(SD_BUS_ERROR_INCONSISTENT_MESSAGE,
                                         "The node answered what this program does not understand. "
                                         "Compare their versions.");
 
-static unsigned status_of(const char *name)
-{
-        for (size_t i = 0; i < ELEMENTSOF(statuses); i++)
-                if (strcmp(statuses[i].name, name) == 0)
-                        return statuses[i].status;
-        return 500;
-}
-
 void node_call_refuse(HttpRequest *request, const sd_bus_error *error)
 {
         const char *text = error->message ?: bus_error_sentence(error->name);
-        unsigned status = status_of(error->name);
+        unsigned status = http_error_status(error->name);
 
         if (strcmp(error->name, SD_BUS_ERROR_SERVICE_UNKNOWN) == 0 ||
             strcmp(error->name, SD_BUS_ERROR_NAME_HAS_NO_OWNER) == 0)

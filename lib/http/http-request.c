@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
 
 HttpRequest *http_request_new(HttpServer *server, struct MHD_Connection *connection)
 {
@@ -99,6 +101,79 @@ const char *http_request_query(HttpRequest *request, const char *name)
         return request->query;
 }
 
+int http_request_query_text(HttpRequest *request, const char *name, const char **ret_value)
+{
+        const char *raw;
+
+        raw = MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
+        if (!raw)
+                return 0;
+        if (!http_text_decode(raw, strlen(raw), request->query))
+                return -EINVAL;
+        *ret_value = request->query;
+        return 1;
+}
+
+typedef struct Names {
+        const char *const *known;
+        size_t n_known;
+        bool seen[HTTP_QUERY_NAMES_MAX];
+        const char *unknown;
+} Names;
+
+static enum MHD_Result on_name(void *userdata, enum MHD_ValueKind kind, const char *name,
+                               const char *value)
+{
+        Names *names = userdata;
+        size_t i = 0;
+
+        (void) kind, (void) value;
+        while (i < names->n_known && strcmp(names->known[i], name) != 0)
+                i++;
+        if (i < names->n_known && !names->seen[i]) {
+                names->seen[i] = true;
+                return MHD_YES;
+        }
+        names->unknown = name;
+        return MHD_NO;
+}
+
+const char *http_request_query_unknown(HttpRequest *request, const char *const *known,
+                                       size_t n_known)
+{
+        Names names = { .known = known,
+                        .n_known = n_known < HTTP_QUERY_NAMES_MAX ? n_known
+                                                                  : HTTP_QUERY_NAMES_MAX };
+
+        (void) MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, on_name,
+                                         &names);
+        return names.unknown;
+}
+
+const char *http_request_token(HttpRequest *request)
+{
+        static const char scheme[] = "Bearer ";
+        const char *value = http_request_header(request, MHD_HTTP_HEADER_AUTHORIZATION);
+
+        if (!value || strncasecmp(value, scheme, strlen(scheme)) != 0 ||
+            strlen(value) > strlen(scheme) + HTTP_TOKEN_MAX)
+                return NULL;
+        return value + strlen(scheme);
+}
+
+int http_request_peer(const HttpRequest *request)
+{
+        const union MHD_ConnectionInfo *info;
+        socklen_t size = sizeof(int);
+        int domain;
+
+        info = MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        if (!info || getsockopt(info->connect_fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) < 0 ||
+            domain != AF_UNIX)
+                return -1;
+        return info->connect_fd;
+}
+
 const char *http_request_header(HttpRequest *request, const char *name)
 {
         return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
@@ -130,33 +205,83 @@ void http_request_respond(HttpRequest *request, unsigned status, struct MHD_Resp
         }
 }
 
-void http_request_answer(HttpRequest *request, unsigned status, json_t *body)
+/* Without memory for an answer there is the one that was made at the start. */
+static void respond(HttpRequest *request, unsigned status, struct MHD_Response *response)
 {
-        CLEANUP(json_decref_p) json_t *owned = body;
-        _cleanup_free_ char *text = NULL, *line = NULL;
-        struct MHD_Response *response;
-
-        if (owned) {
-                text = json_dumps(owned, JSON_COMPACT);
-                line = text ? text_format("%s\n", text) : NULL;
-                if (!line) {
-                        status = MHD_HTTP_INTERNAL_SERVER_ERROR;
-                        line = strdup("");
-                }
-        } else
-                line = strdup("");
-        response = line ? MHD_create_response_from_buffer(strlen(line), line, MHD_RESPMEM_MUST_COPY)
-                        : NULL;
-        if (!response) {
-                /* Without memory for an answer there is the one that was made at the start. */
+        if (response)
+                http_request_respond(request, status, response);
+        else
                 http_request_respond(request, MHD_HTTP_INTERNAL_SERVER_ERROR,
                                      request->server->empty);
-                return;
-        }
-        if (owned)
-                (void) MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
-                                               "application/json");
-        http_request_respond(request, status, response);
+}
+
+static struct MHD_Response *response_new(const char *type, const char *text)
+{
+        struct MHD_Response *response;
+
+        response = MHD_create_response_from_buffer(strlen(text), (void *) text,
+                                                   MHD_RESPMEM_MUST_COPY);
+        if (response && type)
+                (void) MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+        return response;
+}
+
+/* Takes the reference of body. */
+static struct MHD_Response *json_response_new(json_t *body, const char *type)
+{
+        CLEANUP(json_decref_p) json_t *owned = body;
+        _cleanup_free_ char *text = owned ? json_dumps(owned, JSON_COMPACT) : NULL;
+        _cleanup_free_ char *line = text ? text_format("%s\n", text) : NULL;
+
+        return line ? response_new(type, line) : NULL;
+}
+
+void http_request_answer_at(HttpRequest *request, unsigned status, json_t *body,
+                            const char *location)
+{
+        struct MHD_Response *response =
+                        body ? json_response_new(body, "application/json") : response_new(NULL, "");
+
+        if (response && location)
+                (void) MHD_add_response_header(response, MHD_HTTP_HEADER_LOCATION, location);
+        respond(request, status, response);
+}
+
+void http_request_answer(HttpRequest *request, unsigned status, json_t *body)
+{
+        http_request_answer_at(request, status, body, NULL);
+}
+
+void http_request_answer_text(HttpRequest *request, const char *type, const char *text)
+{
+        respond(request, MHD_HTTP_OK, response_new(type, text));
+}
+
+static json_t *problem(unsigned status, const char *name, const char *text)
+{
+        return json_pack("{s:s, s:s, s:i, s:s, s:s}", "type", "about:blank", "title",
+                         MHD_get_reason_phrase_for(status), "status", (int) status, "detail", text,
+                         "error", name);
+}
+
+static void refuse(HttpRequest *request, unsigned status, const char *name, json_t *more,
+                   const char *text)
+{
+        bool has_problems = request->server->setup.has_problems;
+        CLEANUP(json_decref_p) json_t *members = more;
+        struct MHD_Response *response;
+        json_t *body;
+
+        body = has_problems ? problem(status, name, text)
+                            : json_pack("{s:s, s:s}", "error", name, "message", text);
+        if (members)
+                (void) json_object_update_missing(body, members);
+        response = json_response_new(body, has_problems ? "application/problem+json"
+                                                        : "application/json");
+        if (response && status == MHD_HTTP_UNAUTHORIZED)
+                (void) MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE,
+                                               "Bearer");
+        respond(request, status, response);
 }
 
 void http_request_refuse(HttpRequest *request, unsigned status, const char *name,
@@ -168,7 +293,17 @@ void http_request_refuse(HttpRequest *request, unsigned status, const char *name
         va_start(ap, format);
         text = text_vformat(format, ap);
         va_end(ap);
-        http_request_answer(
-                        request, status,
-                        json_pack("{s:s, s:s}", "error", name, "message", text ?: "Out of memory"));
+        refuse(request, status, name, NULL, text ?: "Out of memory");
+}
+
+void http_request_refuse_with(HttpRequest *request, unsigned status, const char *name, json_t *more,
+                              const char *format, ...)
+{
+        _cleanup_free_ char *text = NULL;
+        va_list ap;
+
+        va_start(ap, format);
+        text = text_vformat(format, ap);
+        va_end(ap);
+        refuse(request, status, name, more, text ?: "Out of memory");
 }

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
 
 enum {
         PEER_TIMEOUT_SEC = 30, /* for one that sends or reads nothing at all */
@@ -105,16 +104,10 @@ static size_t keep_escapes(void *userdata, struct MHD_Connection *connection, ch
 
 static bool is_allowed(HttpRequest *request)
 {
-        static const char scheme[] = "Bearer ";
-        const char *value = http_request_header(request, MHD_HTTP_HEADER_AUTHORIZATION);
         const HttpServerSetup *setup = &request->server->setup;
 
-        if (request->route->is_open)
-                return true;
-        if (value && strncasecmp(value, scheme, strlen(scheme)) == 0 &&
-            strlen(value) <= strlen(scheme) + HTTP_TOKEN_MAX)
-                return setup->is_allowed(value + strlen(scheme), setup->userdata);
-        return setup->is_allowed(NULL, setup->userdata);
+        return request->route->is_open ||
+               setup->is_allowed(http_request_token(request), setup->userdata);
 }
 
 static void refuse_method(HttpRequest *request, const char *method, const char *path,
@@ -149,8 +142,6 @@ static bool request_begin(HttpRequest *request, const char *method, const char *
                 http_request_refuse(request, MHD_HTTP_UNAUTHORIZED,
                                     "com.sendense.Error.Unauthorized",
                                     "A valid token is needed: 'Authorization: Bearer TOKEN'.");
-                (void) MHD_add_response_header(request->response, MHD_HTTP_HEADER_WWW_AUTHENTICATE,
-                                               "Bearer");
                 return false;
         }
         if (length && strtoull(length, NULL, 10) > HTTP_BODY_MAX) {
@@ -277,6 +268,11 @@ int http_server_new(const HttpServerSetup *setup, HttpServer **ret_server)
                 return r;
         *ret_server = TAKE(server);
         return 0;
+}
+
+bool http_server_is_busy(const HttpServer *server)
+{
+        return server->n_connections > 0;
 }
 
 HttpServer *http_server_free(HttpServer *server)

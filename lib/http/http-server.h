@@ -20,6 +20,7 @@ enum {
         HTTP_BODY_MAX = 1024 * 1024,
         HTTP_CONNECTIONS_MAX = 64,
         HTTP_TOKEN_MAX = 256,
+        HTTP_QUERY_NAMES_MAX = 16, /* that one route knows */
 };
 
 typedef struct HttpServer HttpServer;
@@ -34,6 +35,7 @@ typedef struct HttpServerSetup {
         /* When no connection was there for idle_usec. */
         void (*on_idle)(void *userdata);
         uint64_t idle_usec; /* 0: never idle */
+        bool has_problems; /* refusals are problem documents, RFC 9457 */
         void *userdata; /* for all of them, and for handlers */
 } HttpServerSetup;
 
@@ -43,11 +45,28 @@ int http_server_new(const HttpServerSetup *setup, HttpServer **ret_server);
 HttpServer *http_server_free(HttpServer *server);
 DEFINE_CLEANUP(HttpServer *, http_server_free)
 
+/* Whether a connection is open. */
+bool http_server_is_busy(const HttpServer *server);
+
 /* ── Requests ── a handler gets one and owes it exactly one answer, now or later. The request is gone with it. */
 
 const char *http_request_param(const HttpRequest *request, const char *name); /* of the path */
 const char *http_request_query(HttpRequest *request, const char *name); /* NULL: not given */
 const char *http_request_header(HttpRequest *request, const char *name);
+
+/* As http_request_query(), but what is no text of HTTP_PATH_PARAM_MAX bytes at most is -EINVAL and not absent. 0: not given, 1: *ret_value
+ * is borrowed until the next question. */
+int http_request_query_text(HttpRequest *request, const char *name, const char **ret_value);
+
+/* A name in the query that is none of these, or is there twice; NULL: all are. Borrowed. */
+const char *http_request_query_unknown(HttpRequest *request, const char *const *known,
+                                       size_t n_known);
+
+/* The token of "Authorization: Bearer", NULL when there is none of a token's length. */
+const char *http_request_token(HttpRequest *request);
+
+/* The socket of a client on this machine that came by a unix socket, -1 for another; borrowed. */
+int http_request_peer(const HttpRequest *request);
 
 /* The bytes of the body, which are wiped with the request; NUL-terminated, may hold further NULs. */
 const char *http_request_body(const HttpRequest *request, size_t *ret_size);
@@ -55,9 +74,20 @@ const char *http_request_body(const HttpRequest *request, size_t *ret_size);
 /* Takes the reference of body, which may be NULL: then there is no content. */
 void http_request_answer(HttpRequest *request, unsigned status, json_t *body);
 
-/* {"error": name, "message": text}, text as printf() makes it. */
+/* The same with the header Location. */
+void http_request_answer_at(HttpRequest *request, unsigned status, json_t *body,
+                            const char *location);
+
+/* An answer that is no JSON: text, of that type. */
+void http_request_answer_text(HttpRequest *request, const char *type, const char *text);
+
+/* {"error": name, "message": text}, text as printf() makes it; or the problem document {"type", "title", "status", "detail", "error"}. */
 void http_request_refuse(HttpRequest *request, unsigned status, const char *name,
                          const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* The same with the members of more (taken, may be NULL) besides. */
+void http_request_refuse_with(HttpRequest *request, unsigned status, const char *name, json_t *more,
+                              const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 /* ── Streams ── server-sent events instead of an answer. */
 

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The routes of the hub's HTTP API: each is one or some calls of com.sendense.Hub1, in the name of who asked.
+ */
+#pragma once
+
+#include "http/http-route.h"
+
+#include <stddef.h>
+#include <systemd/sd-bus.h>
+
+enum {
+        /* The hub decides about 16 calls of one connection at a time. */
+        API_AUTHENTICATIONS_MAX = 12,
+};
+
+typedef struct HubTask HubTask;
+
+/* What handlers get as their userdata. */
+typedef struct Api {
+        sd_bus *bus;
+        HubTask *tasks; /* all that are under way */
+        unsigned n_authenticating;
+} Api;
+
+extern const HttpRoute api_routes[];
+extern const size_t api_n_routes;
+
+/* In rooms of their own. */
+void api_create_backup(HttpRequest *request, void *userdata);
+void api_show_backup(HttpRequest *request, void *userdata);
+void api_job_events(HttpRequest *request, void *userdata);

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Conversations (see hub-task.h). The hub takes a bounded number of undecided calls of one connection, so no more than some ask
+ * at a time who they are; the others wait for their turn.
+ */
+#include "hub-task.h"
+
+#include "bus/bus-error.h"
+#include "bus/bus-snake.h"
+#include "bus/bus-value.h"
+#include "http/http-error.h"
+#include "json-cleanup.h"
+#include "names.h"
+#include "secret.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum {
+        CALL_TIMEOUT_SEC = 25,
+};
+
+const sd_bus_error hub_answer_unknown =
+                SD_BUS_ERROR_MAKE_CONST(SD_BUS_ERROR_INCONSISTENT_MESSAGE,
+                                        "The hub answered what this program does not understand. "
+                                        "Compare their versions.");
+
+static void authenticate(HubTask *task);
+
+static void tell_errno(HubTask *task, int r, HubReply reply)
+{
+        CLEANUP(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+
+        (void) sd_bus_error_set_errno(&error, r);
+        reply(task, NULL, &error);
+}
+
+/* ── Tasks ── */
+
+/* The oldest that waits for its turn. */
+static void next_turn(Api *api)
+{
+        HubTask *oldest = NULL;
+
+        for (HubTask *task = api->tasks; task; task = task->next)
+                if (!task->has_session && !task->is_authenticating)
+                        oldest = task;
+        if (oldest && api->n_authenticating < API_AUTHENTICATIONS_MAX)
+                authenticate(oldest);
+}
+
+static void end_turn(HubTask *task)
+{
+        if (!task->is_authenticating)
+                return;
+        task->is_authenticating = false;
+        task->api->n_authenticating--;
+}
+
+HubTask *hub_task_free(HubTask *task)
+{
+        Api *api;
+
+        if (!task)
+                return NULL;
+        api = task->api;
+        if (task->previous)
+                task->previous->next = task->next;
+        else
+                api->tasks = task->next;
+        if (task->next)
+                task->next->previous = task->previous;
+        end_turn(task);
+        sd_bus_slot_unref(task->slot);
+        if (task->state_free)
+                task->state_free(task->state);
+        free(task);
+        return NULL;
+}
+
+void hub_tasks_forget(Api *api)
+{
+        while (api->tasks)
+                hub_task_free(api->tasks);
+}
+
+void hub_task_start(Api *api, HttpRequest *request, HubBegin begin, void *state,
+                    void (*state_free)(void *state))
+{
+        HubTask *task = calloc(1, sizeof(*task));
+
+        if (!task) {
+                if (state_free)
+                        state_free(state);
+                http_request_refuse(request, 503, BUS_ERROR_BUSY, "Out of memory");
+                return;
+        }
+        *task = (HubTask){
+                .api = api,
+                .next = api->tasks,
+                .request = request,
+                .state = state,
+                .state_free = state_free,
+                .begin = begin,
+        };
+        if (task->next)
+                task->next->previous = task;
+        api->tasks = task;
+        next_turn(api);
+}
+
+/* ── Calls ── */
+
+static int on_reply(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+        const sd_bus_error *error = sd_bus_message_get_error(message);
+        HubTask *task = userdata;
+
+        (void) ret_error;
+        task->slot = sd_bus_slot_unref(task->slot);
+        task->on_reply(task, error ? NULL : message, error);
+        return 0;
+}
+
+int hub_call_new(const HubTask *task, const char *method, sd_bus_message **ret_call)
+{
+        return sd_bus_message_new_method_call(task->api->bus, ret_call, HUB_BUS_NAME, HUB_BUS_PATH,
+                                              HUB_MANAGER_INTERFACE, method);
+}
+
+static int send(HubTask *task, sd_bus_message *call)
+{
+        task->slot = sd_bus_slot_unref(task->slot);
+        return sd_bus_call_async(task->api->bus, &task->slot, call, on_reply, task,
+                                 CALL_TIMEOUT_SEC * UINT64_C(1000000));
+}
+
+void hub_call_send(HubTask *task, sd_bus_message *call, int r, HubReply reply)
+{
+        CLEANUP(sd_bus_message_unrefp) sd_bus_message *owned = call;
+
+        task->on_reply = reply;
+        if (r >= 0)
+                r = sd_bus_message_append(owned, "{sv}", "session", "s", task->session);
+        if (r >= 0)
+                r = sd_bus_message_close_container(owned);
+        if (r >= 0)
+                r = send(task, owned);
+        if (r < 0)
+                tell_errno(task, r, reply);
+}
+
+/* ── Who asks ── */
+
+static void on_session(HubTask *task, sd_bus_message *reply, const sd_bus_error *error)
+{
+        Api *api = task->api;
+        const char *session;
+
+        end_turn(task);
+        task->has_session = true;
+        if (error)
+                hub_refuse(task, error);
+        else if (sd_bus_message_read(reply, "s", &session) <= 0 ||
+                 strlen(session) >= HUB_SESSION_SIZE)
+                hub_refuse(task, &hub_answer_unknown);
+        else {
+                memcpy(task->session, session, strlen(session) + 1);
+                task->begin(task);
+        }
+        next_turn(api);
+}
+
+static int show(HubTask *task, const char *token, int peer)
+{
+        CLEANUP(sd_bus_message_unrefp) sd_bus_message *call = NULL;
+        _cleanup_close_ int memfd = -1;
+        int r = 0;
+
+        if (token)
+                r = secret_make_memfd(token, strlen(token), &memfd);
+        if (r >= 0)
+                r = hub_call_new(task, "Authenticate", &call);
+        if (r >= 0)
+                r = sd_bus_message_append(call, "ha{sv}", token ? memfd : peer, 0);
+        return r < 0 ? r : send(task, call);
+}
+
+static void authenticate(HubTask *task)
+{
+        const char *token = http_request_token(task->request);
+        int peer = http_request_peer(task->request), r;
+
+        task->is_authenticating = true;
+        task->api->n_authenticating++;
+        if ((!token || !*token) && peer < 0) {
+                static const sd_bus_error none = SD_BUS_ERROR_MAKE_CONST(
+                                BUS_ERROR_UNAUTHORIZED,
+                                "A token is needed: 'Authorization: Bearer TOKEN'. Make one: "
+                                "sendensectl token create NAME");
+
+                on_session(task, NULL, &none);
+                return;
+        }
+        task->on_reply = on_session;
+        r = show(task, token && *token ? token : NULL, peer);
+        if (r < 0)
+                tell_errno(task, r, on_session);
+}
+
+/* ── Answers ── */
+
+void hub_answer(HubTask *task, unsigned status, json_t *body)
+{
+        if (body)
+                http_request_answer(task->request, status, body);
+        else
+                http_request_refuse(task->request, 503, BUS_ERROR_BUSY, "Out of memory");
+        hub_task_free(task);
+}
+
+const char *hub_error_text(const sd_bus_error *error)
+{
+        if (strcmp(error->name, SD_BUS_ERROR_SERVICE_UNKNOWN) == 0 ||
+            strcmp(error->name, SD_BUS_ERROR_NAME_HAS_NO_OWNER) == 0)
+                return "The hub does not run. Start it: systemctl start sendense-hub.service";
+        return error->message ?: bus_error_sentence(error->name) ?: "It failed without a reason.";
+}
+
+void hub_refuse(HubTask *task, const sd_bus_error *error)
+{
+        hub_refuse_with(task, http_error_status(error->name), error->name, NULL,
+                        hub_error_text(error));
+}
+
+void hub_refuse_with(HubTask *task, unsigned status, const char *name, json_t *more,
+                     const char *text)
+{
+        http_request_refuse_with(task->request, status, name, more, "%s", text);
+        hub_task_free(task);
+}
+
+json_t *hub_read(sd_bus_message *reply)
+{
+        CLEANUP(json_decref_p) json_t *value = NULL;
+
+        if (bus_value_read(reply, &value) < 0 || bus_snake_names(value) < 0)
+                return NULL;
+        return TAKE(value);
+}

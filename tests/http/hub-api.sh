@@ -1,0 +1,96 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# sendense-hub-api in front of a real hub: who may ask what, the lists and their pages, refusals as problem documents, and what comes
+# that no client should send.
+[ -n "${IN_OWN_MOUNTS:-}" ] || IN_OWN_MOUNTS=1 exec unshare --mount --propagation private -- "$0" "$@"
+. "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/hub-api.bash"
+
+hub_api_up
+look=$(token look inspect) work=$(token work inspect,backup) all=$(token all inspect,backup,manage)
+
+# Who asks.
+token=
+like "$(ask /api/v1/backups)" '^401 \{"type":"about:blank","title":"Unauthorized","status":401,"detail":"A token is needed.*sendensectl token create.*","error":"com.sendense.Error.Unauthorized"\}' \
+    "without a token nobody gets anything"
+like "$(curl -s -i "http://127.0.0.1:$api_port/api/v1/backups" | tr -d '\r')" '^WWW-Authenticate: Bearer$' "and is told how to come back"
+like "$(curl -s -i "http://127.0.0.1:$api_port/api/v1/backups" | tr -d '\r')" '^Content-Type: application/problem\+json$' "as a problem document"
+for wrong in x "$(openssl rand -hex 32)" "${look:0:63}" "${look}0" "$(printf 'a%.0s' {1..256})"; do
+    token=$wrong
+    like "$(ask /api/v1/backups)" '^401 ' "a token that nobody made (${#wrong} characters)"
+done
+token=$look
+is "$(ask /api/v1/backups)" '200 {"backups":[]}' "with one the list is there, and empty"
+like "$(curl -s -o /dev/null -w '%{http_code}' -H "Authorization: bearer $look" "http://127.0.0.1:$api_port/api/v1/backups")" 200 "the scheme is read in any case"
+is "$(curl -s -o /dev/null -w '%{http_code}' -H "Authorization: Basic $(base64 -w0 <<<"look:$look")" "http://127.0.0.1:$api_port/api/v1/backups")" 401 "another scheme is none"
+is "$(local_ask /api/v1/backups)" '200 {"backups":[]}' "root needs none at the unix socket"
+as=("${nobody[@]}")
+is "$(local_ask /api/v1/backups)" '200 {"backups":[]}' "nobody may look, as polkit's rule says"
+like "$(local_ask /api/v1/jobs/7 -X DELETE)" '^403 .*"detail":"uid:65534 may not call .*CancelJob .*"error":"org.freedesktop.DBus.Error.AccessDenied"' "but cancel nothing"
+as=()
+like "$(local_ask /api/v1/backups -H "Authorization: Bearer nonsense")" '^401 ' "a wrong token is none at the unix socket either"
+like "$(local_ask /api/v1/jobs/7 -X DELETE -H "Authorization: Bearer $look")" '^403 .*token:look may not' "and who shows one asks by it, root or not"
+
+# Lists.
+for list in backups jobs vms repositories nodes ports obligations; do
+    like "$(ask "/api/v1/$list")" "^200 \\{\"$list\":\\[" "$list"
+    like "$(ask "/api/v1/$list?nonsense=1")" '^400 .*InvalidArgument' "$list: an unknown filter is refused, and not ignored"
+done
+hub_do SetVm 11111111-1111-1111-1111-111111111111 "Büro 1" DC0/vm/a "[{'Key': <uint32 2000>, 'UnitNumber': <uint32 0>, 'Controller': <'scsi0'>, 'CapacityBytes': <uint64 1048576>}]" "$none"
+like "$answer" "ctx-" "a VM"
+for i in 2 3; do
+    hub_do SetVm "$i$i$i$i$i$i$i$i-1111-1111-1111-111111111111" "vm$i" DC0/vm/b "[{'Key': <uint32 2000>, 'UnitNumber': <uint32 0>, 'Controller': <'scsi0'>, 'CapacityBytes': <uint64 1048576>}]" "$none"
+done
+is "$(ask /api/v1/vms | cut -d' ' -f2- | jq -r '[.vms[].name] | join(",")')" 'vm3,vm2,Büro 1' "three VMs"
+page=$(ask '/api/v1/vms?limit=2' | cut -d' ' -f2-)
+is "$(jq -r '[.vms[].name] | join(",")' <<<"$page")" vm3,vm2 "a page of two"
+is "$(ask "/api/v1/vms?limit=2&after=$(jq .next_after <<<"$page")" | cut -d' ' -f2- | jq -c '[[.vms[].name], has("next_after")]')" '[["Büro 1"],false]' "and the rest behind it"
+is "$(ask '/api/v1/vms/B%C3%BCro%201' | cut -d' ' -f2- | jq -c '[.name, .disks[0].key, .disks[0].capacity_bytes]')" '["Büro 1",2000,1048576]' "one VM by its name, as it is written"
+for query in 'limit=0' 'limit=1001' 'limit=x' 'limit=' 'after=0' 'after=-1' 'limit=1&limit=2' 'vm=1' 'limit=%00' 'after=99999999999999999999'; do
+    like "$(ask "/api/v1/vms?$query")" '^400 .*"error":"com.sendense.Error.InvalidArgument"' "vms?$query"
+done
+like "$(ask '/api/v1/backups?vm=nothing')" '^404 .*NotFound' "a filter by what is not there"
+like "$(ask '/api/v1/backups?vm=a%2Fb')" '^400 ' "or cannot be there"
+like "$(ask '/api/v1/jobs?state=nonsense')" '^400 ' "a state that is none"
+is "$(ask '/api/v1/jobs?state=copying&vm=vm2')" '200 {"jobs":[]}' "two filters at once"
+for path in jobs/7 jobs/0 jobs/x jobs/18446744073709551616 vms/none nodes/none repositories/none; do
+    like "$(ask "/api/v1/$path")" '^404 .*"error":"com.sendense.Error.NotFound"' "there is no $path"
+done
+for path in vms/..%2f..%2fetc vms/a%00b vms/%ff jobs/../jobs "vms/$(printf 'a%.0s' {1..129})"; do
+    like "$(ask "/api/v1/$path" --path-as-is)" '^404 ' "nor what would lead elsewhere: ${path:0:30}"
+done
+like "$(ask /api/v1/backups -X PATCH)" '^405 .*MethodNotAllowed' "a method that is none"
+like "$(ask /api/v2/backups)" '^404 ' "another version"
+install -d -m 2750 -o sendense "$private_bus_dir/none"
+
+# Roles.
+like "$(ask /api/v1/jobs/7 -X DELETE)" '^403 .*token:look may not call .*: the token has no such role' "who may look cancels nothing"
+token=$work
+like "$(ask /api/v1/jobs/7 -X DELETE)" '^404 .*No job 7 is open' "who may back up may"
+hub_do RevokeToken work "$none"
+like "$(ask /api/v1/backups)" '^401 ' "but not any more when the token is revoked"
+
+# Many at once: the hub takes a few undecided calls of one connection, and all are answered.
+token=$look
+seq 60 | xargs -P 40 -I{} curl -s --max-time 60 -o /dev/null -w '%{http_code}\n' -H "Authorization: Bearer $look" "http://127.0.0.1:$api_port/api/v1/vms?limit={}" |
+    sort | uniq -c >"$TEST_TMP/many"
+is "$(tr -s ' ' <"$TEST_TMP/many")" ' 60 200' "60 requests, 40 at a time, are all answered"
+
+# The hub goes away, and comes back.
+hub_stop
+like "$(ask /api/v1/backups)" '^503 .*systemctl start sendense-hub.service' "without a hub: 503, and how to start it"
+hub_start "${as_hub[@]}" || exit 1
+require "the database is ready again" eventually 15 hub_property_is DatabaseState 's "ready"'
+is "$(ask /api/v1/backups)" '200 {"backups":[]}' "with another one all is well, without another token"
+mariadb_stop
+gone() { hub_property_is DatabaseState 's "unreachable"'; }
+ok "the database goes" eventually 15 gone
+like "$(ask /api/v1/backups)" '^503 .*DatabaseUnavailable' "503, and why"
+
+unlike "$(cat "$TEST_TMP/api.log" "$hub_log")" "$look|$all" "no token is in a log"
+kill "$api_pid"
+wait "$api_pid" 2>/dev/null
+is "$?" 0 "its end is a success"
+unlike "$(<"$TEST_TMP/api.log")" 'Sanitizer' "and nothing is lost"
+done_testing
