@@ -40,6 +40,7 @@ typedef enum Option {
         OPTION_OUTPUT,
         OPTION_FORCE,
         OPTION_ON,
+        OPTION_ROLE,
         OPTION_MAX,
 } Option;
 
@@ -99,4 +100,7 @@ ExitStatus verb_task_list(int argc, char *argv[]);
 ExitStatus verb_task_show(int argc, char *argv[]);
 ExitStatus verb_task_cancel(int argc, char *argv[]);
 ExitStatus verb_task_release(int argc, char *argv[]);
+ExitStatus verb_token_create(int argc, char *argv[]);
+ExitStatus verb_token_list(int argc, char *argv[]);
+ExitStatus verb_token_revoke(int argc, char *argv[]);
 ExitStatus verb_doctor(int argc, char *argv[]);

@@ -95,6 +95,8 @@ static const struct {
         { BUS_ERROR_NOT_FOUND, "RemoveNode", "List the nodes: sendensectl node list" },
         { BUS_ERROR_EXISTS, "AddNode",
           "List the nodes: sendensectl node list; another bundle for it: sendensectl node rotate" },
+        { BUS_ERROR_NOT_FOUND, "RevokeToken", "List the tokens: sendensectl token list" },
+        { BUS_ERROR_EXISTS, "CreateToken", "List the tokens: sendensectl token list" },
         { BUS_ERROR_NOT_FOUND, "", "List the repositories: sendensectl repository list" },
         { "com.sendense.Error.VmBusy", "", "List the jobs: sendensectl job list" },
         { "com.sendense.Error.PortsExhausted", "", "See what has them: sendensectl port list" },

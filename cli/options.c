@@ -35,11 +35,14 @@ static const OptionWords words[OPTION_MAX] = {
         [OPTION_HUB] = { "hub", "ADDRESS", "How the node reaches this hub" },
         [OPTION_REVERSE_PORT] = { "reverse-port", "PORT",
                                   "Of the node (default: the lowest free)" },
-        [OPTION_EXPIRES] = { "expires", "TIME", "Of the token: 1min to 30d (default: 1d)" },
+        [OPTION_EXPIRES] = { "expires", "TIME",
+                             "Of the token: from 1min on (of a bundle: to 30d, default 1d)" },
         [OPTION_LOCAL] = { "local", NULL, "The node is on this very machine" },
         [OPTION_OUTPUT] = { "output", "FILE", "Write the bundle to FILE, for root alone" },
         [OPTION_FORCE] = { "force", NULL, "Also with jobs that are open" },
         [OPTION_ON] = { "on", "NODE", "Have this node copy (default: the VM's, or a free one)" },
+        [OPTION_ROLE] = { "role", "ROLE", "What a token may do; repeatable (default: inspect)",
+                          true },
         [OPTION_LIMIT] = { "limit", "N", "The newest N, at most 1000 (default: 100)" },
 };
 

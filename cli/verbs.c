@@ -115,6 +115,17 @@ const Verb verbs[] = {
           "Refused while a job of it is open, or something is owed there; not with --force. " RIGHT(
                           "manage"),
           verb_node_remove },
+        { "token create", "NAME", 1, 1, OPTION(OPTION_ROLE) | OPTION(OPTION_EXPIRES),
+          "Make a token for the HTTP API, and print it",
+          "Once: the hub keeps its digest alone. It stands for the rights com.sendense.hub.ROLE of "
+          "its\n"
+          "roles: inspect, backup, restore, delete, manage. " RIGHT("manage"),
+          verb_token_create },
+        { "token list", "", 0, 0, 0, "List the tokens of the HTTP API", RIGHT("manage"),
+          verb_token_list },
+        { "token revoke", "NAME", 1, 1, 0, "Revoke a token of the HTTP API",
+          "It is good for nothing from then on. Its name is not given again. " RIGHT("manage"),
+          verb_token_revoke },
         { "task list", "", 0, 0, 0, "List what the node of this machine does",
           "A task has the number of the hub's job. Does not start the node. " NODE_RIGHT("inspect"),
           verb_task_list },

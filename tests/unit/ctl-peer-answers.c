@@ -34,6 +34,7 @@ static const char *known_type(const char *key)
                 { "Jobs", "u" },
                 { "Obligations", "u" },
                 { "Problems", "as" },
+                { "Roles", "as" },
                 { "Strays", "as" },
                 { "Progress", "d" },
                 { "DatabaseSchema", "u" },
