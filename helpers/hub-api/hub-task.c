@@ -27,12 +27,22 @@ const sd_bus_error hub_answer_unknown =
 
 static void authenticate(HubTask *task);
 
-static void tell_errno(HubTask *task, int r, HubReply reply)
+static int on_failure(sd_event_source *source, void *userdata)
 {
         CLEANUP(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        HubTask *task = userdata;
 
-        (void) sd_bus_error_set_errno(&error, r);
-        reply(task, NULL, &error);
+        (void) source;
+        (void) sd_bus_error_set_errno(&error, task->error);
+        task->on_reply(task, NULL, &error);
+        return 0;
+}
+
+/* What could not be sent is told as if it had been: never before the caller is done. */
+static void tell_later(HubTask *task, int error)
+{
+        task->error = error;
+        (void) sd_event_source_set_enabled(task->failure, SD_EVENT_ONESHOT);
 }
 
 /* ── Tasks ── */
@@ -72,6 +82,7 @@ HubTask *hub_task_free(HubTask *task)
                 task->next->previous = task->previous;
         end_turn(task);
         sd_bus_slot_unref(task->slot);
+        sd_event_source_disable_unref(task->failure);
         if (task->state_free)
                 task->state_free(task->state);
         free(task);
@@ -80,14 +91,39 @@ HubTask *hub_task_free(HubTask *task)
 
 void hub_tasks_forget(Api *api)
 {
-        while (api->tasks)
-                hub_task_free(api->tasks);
+        HubTask *next;
+
+        for (HubTask *task = api->tasks; task; task = next) {
+                next = task->next;
+                if (task->request)
+                        hub_task_free(task);
+        }
+}
+
+static HubTask *task_new(Api *api)
+{
+        HubTask *task = calloc(1, sizeof(*task));
+
+        if (!task)
+                return NULL;
+        if (sd_event_add_defer(sd_bus_get_event(api->bus), &task->failure, on_failure, task) < 0 ||
+            sd_event_source_set_enabled(task->failure, SD_EVENT_OFF) < 0) {
+                sd_event_source_disable_unref(task->failure);
+                free(task);
+                return NULL;
+        }
+        task->api = api;
+        task->next = api->tasks;
+        if (task->next)
+                task->next->previous = task;
+        api->tasks = task;
+        return task;
 }
 
 void hub_task_start(Api *api, HttpRequest *request, HubBegin begin, void *state,
                     void (*state_free)(void *state))
 {
-        HubTask *task = calloc(1, sizeof(*task));
+        HubTask *task = task_new(api);
 
         if (!task) {
                 if (state_free)
@@ -95,17 +131,10 @@ void hub_task_start(Api *api, HttpRequest *request, HubBegin begin, void *state,
                 http_request_refuse(request, 503, BUS_ERROR_BUSY, "Out of memory");
                 return;
         }
-        *task = (HubTask){
-                .api = api,
-                .next = api->tasks,
-                .request = request,
-                .state = state,
-                .state_free = state_free,
-                .begin = begin,
-        };
-        if (task->next)
-                task->next->previous = task;
-        api->tasks = task;
+        task->request = request;
+        task->state = state;
+        task->state_free = state_free;
+        task->begin = begin;
         next_turn(api);
 }
 
@@ -147,7 +176,7 @@ void hub_call_send(HubTask *task, sd_bus_message *call, int r, HubReply reply)
         if (r >= 0)
                 r = send(task, owned);
         if (r < 0)
-                tell_errno(task, r, reply);
+                tell_later(task, r);
 }
 
 /* ── Who asks ── */
@@ -205,7 +234,7 @@ static void authenticate(HubTask *task)
         task->on_reply = on_session;
         r = show(task, token && *token ? token : NULL, peer);
         if (r < 0)
-                tell_errno(task, r, on_session);
+                tell_later(task, r);
 }
 
 /* ── Answers ── */

@@ -34,6 +34,8 @@ struct HubTask {
         sd_bus_slot *slot;
         HubBegin begin;
         HubReply on_reply;
+        sd_event_source *failure;
+        int error; /* that failure tells */
         bool is_authenticating, has_session;
 };
 
@@ -44,13 +46,14 @@ void hub_task_start(Api *api, HttpRequest *request, HubBegin begin, void *state,
 /* Ends it; its request, if it is not answered, is left alone. NULL in, NULL out. */
 HubTask *hub_task_free(HubTask *task);
 
-/* All of them, when no request will be answered any more. */
+/* All that owe an answer, when no request will be answered any more. Streams end with the server. */
 void hub_tasks_forget(Api *api);
 
 /* A call of the hub's manager to be filled: arguments, and then the opened dictionary of options, which is left open. */
 int hub_call_new(const HubTask *task, const char *method, sd_bus_message **ret_call);
 
-/* Sends call (taken, may be NULL), in which r is what filling it came to. When it cannot be sent, reply is told. */
+/* Sends call (taken, may be NULL), in which r is what filling it came to. When it cannot be sent, reply is told,
+ * later. */
 void hub_call_send(HubTask *task, sd_bus_message *call, int r, HubReply reply);
 
 /* Answers and ends. body is taken; NULL stands for no memory. */

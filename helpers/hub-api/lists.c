@@ -317,9 +317,12 @@ static void show_repository(HttpRequest *request, void *userdata)
 
 const HttpRoute api_routes[] = {
         { "GET", "/api/v1/backups", list_backups, false },
+        { "POST", "/api/v1/backups", api_create_backup, false },
+        { "GET", "/api/v1/backups/{backup_id}", api_show_backup, false },
         { "GET", "/api/v1/jobs", list_jobs, false },
         { "GET", "/api/v1/jobs/{id}", show_job, false },
         { "DELETE", "/api/v1/jobs/{id}", cancel_job, false },
+        { "GET", "/api/v1/jobs/{id}/events", api_job_events, false },
         { "GET", "/api/v1/vms", list_vms, false },
         { "GET", "/api/v1/vms/{vm}", show_vm, false },
         { "GET", "/api/v1/repositories", list_repositories, false },

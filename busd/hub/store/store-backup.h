@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One backup by its id. store_… is StoreWork; request is a StoreRequest.
+ */
+#pragma once
+
+typedef struct st_mysql MYSQL;
+
+/* {BackupId} -> as store_job_get() of the job that makes, made or did not make it, with RepositoryPath. NotFound. */
+int store_backup_get(MYSQL *database, void *request);

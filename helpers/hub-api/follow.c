@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Questions about a job (see follow.h).
+ */
+#include "follow.h"
+
+#include "cleanup.h"
+#include "job-types.h"
+#include "json-cleanup.h"
+#include "names.h"
+#include "text.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+struct Follow {
+        HubTask *task;
+        uint64_t job;
+        FollowNews news;
+        sd_bus_slot *signals, *owner;
+        bool is_asking, is_stale, is_over;
+        void *userdata;
+        void (*userdata_free)(void *userdata);
+};
+
+static void follow_free(void *state)
+{
+        Follow *follow = state;
+
+        sd_bus_slot_unref(follow->signals);
+        sd_bus_slot_unref(follow->owner);
+        if (follow->userdata_free)
+                follow->userdata_free(follow->userdata);
+        free(follow);
+}
+
+static void ask(Follow *follow);
+
+static void on_job(HubTask *task, sd_bus_message *reply, const sd_bus_error *error)
+{
+        Follow *follow = task->state;
+        CLEANUP(json_decref_p) json_t *job = error ? NULL : hub_read(reply);
+
+        follow->is_asking = false;
+        if (!error && !job)
+                error = &hub_answer_unknown;
+        if (follow->news(task, job, error) && follow->is_stale)
+                ask(follow);
+}
+
+static void ask(Follow *follow)
+{
+        sd_bus_message *call = NULL;
+        int r;
+
+        if (follow->is_over)
+                return;
+        follow->is_stale = follow->is_asking;
+        if (follow->is_asking)
+                return;
+        follow->is_asking = true;
+        r = hub_call_new(follow->task, "GetJob", &call);
+        if (r >= 0)
+                r = sd_bus_message_append(call, "t", follow->job);
+        if (r >= 0)
+                r = sd_bus_message_open_container(call, 'a', "{sv}");
+        hub_call_send(follow->task, call, r, on_job);
+}
+
+static int on_signal(sd_bus_message *signal, void *userdata, sd_bus_error *ret_error)
+{
+        (void) signal, (void) ret_error;
+        ask(userdata);
+        return 0;
+}
+
+static int listen(Follow *follow)
+{
+        _cleanup_free_ char *path = text_format(HUB_BUS_PATH "/job/%" PRIu64, follow->job);
+        sd_bus *bus = follow->task->api->bus;
+        int r;
+
+        if (!path)
+                return -ENOMEM;
+        r = sd_bus_match_signal_async(bus, &follow->signals, HUB_BUS_NAME, path,
+                                      "org.freedesktop.DBus.Properties", "PropertiesChanged",
+                                      on_signal, NULL, follow);
+        if (r < 0)
+                return r;
+        return sd_bus_add_match_async(bus, &follow->owner,
+                                      "type='signal',sender='org.freedesktop.DBus',"
+                                      "interface='org.freedesktop.DBus',member='NameOwnerChanged',"
+                                      "arg0='" HUB_BUS_NAME "'",
+                                      on_signal, NULL, follow);
+}
+
+int follow_start(HubTask *task, uint64_t job, FollowNews news, void *userdata,
+                 void (*userdata_free)(void *userdata))
+{
+        Follow *follow = calloc(1, sizeof(*follow));
+        int r;
+
+        if (!follow)
+                return -ENOMEM;
+        *follow = (Follow){
+                .task = task,
+                .job = job,
+                .news = news,
+        };
+        r = listen(follow);
+        if (r < 0) {
+                follow_free(follow);
+                return r;
+        }
+        follow->userdata = userdata;
+        follow->userdata_free = userdata_free;
+        task->state = follow;
+        task->state_free = follow_free;
+        ask(follow);
+        return 0;
+}
+
+void follow_ask(HubTask *task)
+{
+        ask(task->state);
+}
+
+void follow_stop(HubTask *task)
+{
+        Follow *follow = task->state;
+
+        follow->is_over = true;
+}
+
+void *follow_userdata(const HubTask *task)
+{
+        const Follow *follow = task->state;
+
+        return follow->userdata;
+}
+
+uint64_t follow_job(const HubTask *task)
+{
+        const Follow *follow = task->state;
+
+        return follow->job;
+}
+
+bool follow_is_final(const json_t *job)
+{
+        const char *state = json_string_value(json_object_get(job, "state"));
+
+        return state && job_state_is_final(job_state_from_string(state));
+}
