@@ -9,7 +9,7 @@
 
 # Files that can hold no comment, are golden output, or are a few lines without a thought of their own.
 bare='(^|/)(COPYING|CHANGELOG|\.gitignore|\.gitattributes|\.editorconfig|\.clang-format|\.clang-tidy|\.shellcheckrc|suite\.conf|allow|go\.(mod|sum))$'
-bare="$bare|\\.(md|json|golden|txt|csv|expected)\$|/(corpus|golden)/|^deploy/packages/|^sql/schema\\.sql\$"
+bare="$bare|\\.(md|json|golden|txt|csv|expected)\$|/(corpus|golden)/|^deploy/packages/|^debian/(changelog|source/format)$|^sql/schema\\.sql\$"
 
 # purpose_words FILE: how many words the comment has that goes on after the licence.
 purpose_words() {

@@ -1,0 +1,60 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# The packages, made of the build that the test has, on a machine that has what they depend on: hub, node and sendensectl come,
+# answer, survive a reboot, and go without a trace but the backups.
+
+. "$(dirname "$0")/../lib/tap.sh"
+. "$SENDENSE_SRC/tests/packages/packages.bash"
+
+[ -e "$SENDENSE_BUILD/build.ninja" ] || skip_all "no build in $SENDENSE_BUILD"
+packages_make 1 --build "$SENDENSE_BUILD"
+machine_up --hook "$SENDENSE_SRC/tests/lab/database-machine"
+hub systemctl --quiet enable --now mariadb.service
+before=$(remains)
+
+# The hub alone.
+ok "sendense-hub is installed" installs 1 sendense-common sendense-hub sendensectl
+hub_answers "as installed"
+is "$(hub systemctl is-enabled sendense-hub sendense-migrate sendense-sshd | paste -sd,)" "enabled,enabled,disabled" \
+    "hub and migration are enabled, its sshd is not"
+is "$(unit sendense-firewall@hub ActiveState)" active "its ports are guarded"
+like "$(hub sendensectl version)" "sendense-hub" "sendensectl speaks to it"
+is "$(hub getent shadow sendense-tunnel sendense-enroll | cut -d: -f2 | paste -sd,)" "*,*" "nodes can come by key"
+ok "a reboot" lab reboot hub
+hub_answers "after a reboot"
+
+# The node beside it.
+ok "sendense-node is installed" installs 1 sendense-node
+is "$(hub systemctl is-active sendense-node sendense-node-credentials.socket sendense-node-api.socket sendense-firewall@node | sort -u)" active \
+    "the node runs, with its sockets and its firewall"
+like "$(hub busctl get-property com.sendense.Node1 /com/sendense/Node1 com.sendense.Node1.Manager State 2>&1)" running "and answers on the bus"
+hub_answers "beside a node"
+
+# Gone, and back: what was removed and not purged is as it was.
+key=$(hub sha256sum /var/lib/sendense-key/master-key)
+ok "all are removed" apt remove sendense-hub sendense-node sendense-common sendensectl
+is "$(runs)" "" "nothing of them runs"
+ok "and installed again" installs 1 sendense-common sendense-hub sendense-node sendensectl
+hub_answers "as installed again"
+is "$(hub sha256sum /var/lib/sendense-key/master-key)" "$key" "the master key is the one it was"
+
+# Purged: nothing stays but backups.
+file=/var/lib/sendense/repository/vm/2000/backup-1.qcow2
+in_hub 'install -D /dev/null "$1" && chown -R sendense:sendense-export /var/lib/sendense/repository/*' "$file"
+says=$(apt purge sendense-hub sendense-node sendense-common sendensectl 2>&1)
+is $? 0 "all are purged"
+like "$says" "the backups in /var/lib/sendense/repository stay" "which says that backups stay"
+is "$(runs)" "" "nothing of them runs"
+is "$(comm -13 <(printf '%s\n' "$before") <(remains))" "/var/lib/sendense" "nothing is left but the repository's folder"
+is "$(hub find /var/lib/sendense -type f | LC_ALL=C sort | paste -sd,)" "/var/lib/sendense/repository/sendense-repository.json,$file" "with what was in it"
+is "$(hub mariadb -NBe "SELECT COUNT(*) FROM mysql.user WHERE User = 'sendense'; SHOW DATABASES LIKE 'sendense'")" 0 "database and its user are gone"
+
+# Purged without backups.
+hub rm -r /var/lib/sendense
+ok "they are installed once more" installs 1 sendense-common sendense-hub sendense-node
+hub_answers "as installed once more"
+ok "and purged without any backup" apt purge sendense-hub sendense-node sendense-common
+is "$(remains)" "$before" "nothing at all is left"
+is "$(hub systemctl is-system-running)" running "the machine is well"
+done_testing

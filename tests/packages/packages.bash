@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+#
+# For tests of the Debian packages on a machine called hub, which has nothing of ours before they are installed: source it after
+# tap.sh. Packages lie in $debs/VERSION, inside the machine in /debs/VERSION. Called by this suite and by packages-bare.
+
+# shellcheck source=tests/lab/hub-lab.bash
+. "$SENDENSE_SRC/tests/lab/hub-lab.bash"
+
+debs=$TEST_TMP/debs
+mkdir -p "$debs"
+
+# packages_make VERSION [OPTION...]: OPTION is for build-deb; that takes the build of the test, if it is told so.
+packages_make() {
+    command -v dh >/dev/null || skip_all "debhelper is missing"
+    require "packages of version $1 are made" env DEB_BUILD_OPTIONS=noautodbgsym \
+        "$SENDENSE_SRC/deploy/build-deb" --version "$1" "${@:2}" "$debs/$1"
+}
+
+# paths VERSION PACKAGE...: inside the machine.
+paths() {
+    local package
+    for package in "${@:2}"; do printf '%s\n' "/debs/$1/${package}_$1_$(dpkg --print-architecture).deb"; done
+}
+
+# apt WORD...: as an administrator does it, but without a terminal.
+apt() { hub env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0 "$@"; }
+
+# installs VERSION PACKAGE...
+installs() {
+    # shellcheck disable=SC2046 # paths hold no spaces
+    apt install --no-install-recommends $(paths "$@")
+}
+
+# hub_answers WHAT: on the bus, with its database, and nothing of the machine has failed.
+hub_answers() {
+    ok "$1: the hub answers" wait_prop "$patience_sec" DatabaseState 's "ready"'
+    is "$(hub systemctl list-units --failed --plain --no-legend)" "" "$1: no unit has failed"
+}
+
+# machine_up OPTION...: one that starts what is installed, whatever this machine does.
+machine_up() {
+    lab_up --names hub --bind "$debs:/debs" "$@"
+    hub rm -f /usr/sbin/policy-rc.d
+}
+
+# remains: the files of ours, wherever they are looked for.
+remains() {
+    in_hub 'find /etc /usr /var/lib /run \( -path /var/lib/dpkg -o -path /var/lib/systemd/catalog \) -prune -o -name "*sendense*" -print -prune' |
+        LC_ALL=C sort
+}
+
+# runs: active units of ours but for the slice that systemd keeps of every template, and rules of the packet filter.
+runs() {
+    in_hub 'systemctl list-units --state=active,failed --plain --no-legend "*sendense*" | grep -v ^system-; nft list tables | grep sendense'
+}
