@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 #
 # For tests of the Debian packages on a machine called hub, which has nothing of ours before they are installed: source it after
-# tap.sh. Packages lie in $debs/VERSION, inside the machine in /debs/VERSION. Called by this suite and by packages-bare.
+# tap.sh. Packages lie in $debs/VERSION, inside the machine in /debs/VERSION. Called by this suite and by packages-long.
 
 # shellcheck source=tests/lab/hub-lab.bash
 . "$SENDENSE_SRC/tests/lab/hub-lab.bash"
@@ -29,7 +29,7 @@ apt() { hub env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0 
 # installs VERSION PACKAGE...
 installs() {
     # shellcheck disable=SC2046 # paths hold no spaces
-    apt install --no-install-recommends $(paths "$@")
+    apt install --no-install-recommends --allow-downgrades $(paths "$@")
 }
 
 # hub_answers WHAT: on the bus, with its database, and nothing of the machine has failed.
