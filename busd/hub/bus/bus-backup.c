@@ -18,6 +18,7 @@
 #include "node-keys.h"
 #include "node/node-links.h"
 #include "node/nodes.h"
+#include "node/vcenter-discover.h"
 #include "store/store-call.h"
 #include "store/store-job.h"
 
@@ -110,6 +111,57 @@ static int set_key(json_t *request, const char *principal, const char *key)
         return request_add_text(request, "EventId", id);
 }
 
+static int create_job(BusWait *wait)
+{
+        return store_call(wait->manager->store, store_job_create, json_deep_copy(wait->request),
+                          on_created, wait);
+}
+
+/* Disks that vCenter lets nobody back up are left out, with its reason, unless the caller has left them out with his own. */
+static int exclude_unusable(json_t *request, const json_t *unusable)
+{
+        json_t *exclude = json_object_get(request, "Exclude");
+        const json_t *disk;
+        size_t i;
+
+        if (json_array_size(unusable) == 0)
+                return 0;
+        if (!exclude) {
+                exclude = json_object();
+                if (json_object_set_new(request, "Exclude", exclude) < 0)
+                        return -ENOMEM;
+        }
+        json_array_foreach (unusable, i, disk) {
+                char key[24];
+
+                (void) snprintf(key, sizeof(key), "%" JSON_INTEGER_FORMAT,
+                                json_integer_value(json_object_get(disk, "Key")));
+                if (!json_object_get(exclude, key) &&
+                    json_object_set(exclude, key, json_object_get(disk, "Reason")) < 0)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+static void on_refreshed(int error, const char *name, const char *text, const json_t *unusable,
+                         void *userdata)
+{
+        BusWait *wait = userdata;
+        int r;
+
+        if (error < 0) {
+                bus_wait_fail(wait, name, text);
+                return;
+        }
+        r = exclude_unusable(wait->request, unusable);
+        if (r >= 0)
+                r = create_job(wait);
+        if (r < 0)
+                bus_wait_fail(wait,
+                              r == -ENOTCONN ? BUS_ERROR_DATABASE_UNAVAILABLE : BUS_ERROR_FAILED,
+                              "The job cannot be written down; try again");
+}
+
 static int act_start(Manager *manager, sd_bus_message *call, const char *principal, json_t *request,
                      sd_bus_error *error)
 {
@@ -146,10 +198,16 @@ static int act_start(Manager *manager, sd_bus_message *call, const char *princip
                                    json_integer((json_int_t) clock_realtime_usec()));
         (void) json_object_set_new(request, "NodesReachable",
                                    node_links_reachable(nodes_links(manager->nodes)));
-        wait = bus_wait_new(manager, call, NULL);
+        wait = bus_wait_new(manager, call, request);
         if (!wait)
                 return -ENOMEM;
-        r = store_call(manager->store, store_job_create, json_deep_copy(request), on_created, wait);
+        /* A VM of a vCenter is looked at first: its disks may be others than at the last backup. */
+        if (json_object_get(request, "Sources"))
+                r = create_job(wait);
+        else
+                r = vcenter_refresh_vm(manager->store, manager->nodes,
+                                       json_string_value(json_object_get(request, "Vm")), 0,
+                                       on_refreshed, wait);
         if (r >= 0)
                 return 0;
         bus_wait_free(wait);
