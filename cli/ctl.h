@@ -39,8 +39,16 @@ typedef enum Option {
         OPTION_LOCAL,
         OPTION_OUTPUT,
         OPTION_FORCE,
-        OPTION_ON,
         OPTION_ROLE,
+        OPTION_USER,
+        OPTION_PORT,
+        OPTION_PIN,
+        OPTION_ACCEPT_CERTIFICATE,
+        OPTION_PASSWORD_FILE,
+        OPTION_PASSWORD_FD,
+        OPTION_THROUGH,
+        OPTION_UNTESTED,
+        OPTION_ENTER,
         OPTION_MAX,
 } Option;
 
@@ -82,6 +90,13 @@ ExitStatus verb_repository_scan(int argc, char *argv[]);
 ExitStatus verb_vm_list(int argc, char *argv[]);
 ExitStatus verb_vm_show(int argc, char *argv[]);
 ExitStatus verb_vm_set(int argc, char *argv[]);
+ExitStatus verb_vm_discover(int argc, char *argv[]);
+ExitStatus verb_vcenter_list(int argc, char *argv[]);
+ExitStatus verb_vcenter_show(int argc, char *argv[]);
+ExitStatus verb_vcenter_add(int argc, char *argv[]);
+ExitStatus verb_vcenter_test(int argc, char *argv[]);
+ExitStatus verb_vcenter_rotate(int argc, char *argv[]);
+ExitStatus verb_vcenter_remove(int argc, char *argv[]);
 ExitStatus verb_backup_start(int argc, char *argv[]);
 ExitStatus verb_backup_list(int argc, char *argv[]);
 ExitStatus verb_job_list(int argc, char *argv[]);

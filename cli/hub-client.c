@@ -93,6 +93,16 @@ static const struct {
         { BUS_ERROR_NOT_FOUND, "GetNode", "List the nodes: sendensectl node list" },
         { BUS_ERROR_NOT_FOUND, "RotateNode", "List the nodes: sendensectl node list" },
         { BUS_ERROR_NOT_FOUND, "RemoveNode", "List the nodes: sendensectl node list" },
+        { BUS_ERROR_NOT_FOUND, "GetVcenter", "List the vCenters: sendensectl vcenter list" },
+        { BUS_ERROR_NOT_FOUND, "TestVcenter", "List the vCenters: sendensectl vcenter list" },
+        { BUS_ERROR_NOT_FOUND, "RotateVcenter", "List the vCenters: sendensectl vcenter list" },
+        { BUS_ERROR_NOT_FOUND, "RemoveVcenter", "List the vCenters: sendensectl vcenter list" },
+        { BUS_ERROR_NOT_FOUND, "DiscoverVms", "List the vCenters: sendensectl vcenter list" },
+        { BUS_ERROR_NOT_FOUND, "AddVcenter", "List the nodes: sendensectl node list" },
+        { BUS_ERROR_NOT_FOUND, "ShowCertificate", "List the nodes: sendensectl node list" },
+        { BUS_ERROR_EXISTS, "AddVcenter", "Another password for it: sendensectl vcenter rotate" },
+        { "com.sendense.Error.VmMissing", "DiscoverVms",
+          "List its VMs: sendensectl vm discover VCENTER" },
         { BUS_ERROR_EXISTS, "AddNode",
           "List the nodes: sendensectl node list; another bundle for it: sendensectl node rotate" },
         { BUS_ERROR_NOT_FOUND, "RevokeToken", "List the tokens: sendensectl token list" },
@@ -172,8 +182,18 @@ uint64_t hub_call_timeout_usec(sd_bus_message *message)
                 const char *method;
                 uint64_t sec;
         } slow[] = {
-                { "AddRepository", 300 }, { "CheckRepository", 300 }, { "Diagnose", 150 },
-                { "Cleanup", 3600 },      { "ScanRepository", 3600 }, { "RemoveNode", 150 },
+                { "AddRepository", 300 },
+                { "CheckRepository", 300 },
+                { "Diagnose", 150 },
+                { "Cleanup", 3600 },
+                { "ScanRepository", 3600 },
+                { "RemoveNode", 150 },
+                /* A node gives a vCenter five minutes at most, and may have to be asked twice. */
+                { "AddVcenter", 700 },
+                { "RotateVcenter", 700 },
+                { "TestVcenter", 350 },
+                { "DiscoverVms", 700 },
+                { "ShowCertificate", 350 },
         };
         const char *member = sd_bus_message_get_member(message);
 

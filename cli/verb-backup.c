@@ -119,7 +119,7 @@ static int append_start(sd_bus_message *message, const char *vm)
         if (r >= 0)
                 r = append_text(message, "type", option_value(OPTION_TYPE));
         if (r >= 0)
-                r = append_text(message, "node", option_value(OPTION_ON));
+                r = append_text(message, "node", option_value(OPTION_THROUGH));
         if (r >= 0)
                 r = append_pairs(message, OPTION_SOURCE, "sources");
         if (r >= 0)

@@ -59,6 +59,7 @@ ExitStatus verb_vm_list(int argc, char *argv[])
 {
         static const Column columns[] = {
                 { "NAME", "Name", cell_text, false },
+                { "VCENTER", "Vcenter", cell_text, false },
                 { "CONTEXT", "ContextId", cell_text, false },
                 { "DISKS", "Disks", cell_number, true },
                 { "LAST BACKUP", "LastBackupUSec", cell_time, false },
@@ -74,7 +75,8 @@ ExitStatus verb_vm_list(int argc, char *argv[])
         if (s == CTL_OK)
                 s = ask_all(bus, &list);
         return s == CTL_OK ? show_list(list, columns, ELEMENTSOF(columns),
-                                       "The hub knows no VM. Tell it one: sendensectl vm set FILE")
+                                       "The hub knows no VM. Tell it some: sendensectl vm discover "
+                                       "VCENTER --enter")
                            : s;
 }
 
@@ -84,6 +86,7 @@ ExitStatus verb_vm_show(int argc, char *argv[])
                 { "Name", "Name", cell_text, false },
                 { "Context", "ContextId", cell_text, false },
                 { "Instance", "InstanceUuid", cell_text, false },
+                { "vCenter", "Vcenter", cell_text, false },
                 { "Path", "Path", cell_text, false },
                 { "Created", "CreatedUSec", cell_time, false },
                 { "Last backup", "LastBackup", cell_text, false },

@@ -61,9 +61,43 @@ const Verb verbs[] = {
           "   \"controller\", \"capacity_bytes\", \"backing_uuid\" (optional)}]}\n"
           "Prints the VM's context id. " RIGHT("manage"),
           verb_vm_set },
+        { "vm discover", "VCENTER [VM]", 1, 2, OPTION(OPTION_ENTER),
+          "Look which VMs a vCenter has, or have one backed up",
+          "VM is a name, path or instance uuid: this one is told to the hub, or brought up to "
+          "date. "
+          "Without\none all are shown, and with --enter told to the hub. " RIGHT(
+                          "backup") " To enter\nany, com.sendense.hub.manage.",
+          verb_vm_discover },
+        { "vcenter list", "", 0, 0, 0, "List the vCenters", RIGHT("inspect"), verb_vcenter_list },
+        { "vcenter show", "NAME", 1, 1, 0, "Show one vCenter", RIGHT("inspect"),
+          verb_vcenter_show },
+        { "vcenter add", "NAME HOST", 2, 2,
+          OPTION(OPTION_USER) | OPTION(OPTION_PORT) | OPTION(OPTION_PIN) |
+                          OPTION(OPTION_ACCEPT_CERTIFICATE) | OPTION(OPTION_PASSWORD_FILE) |
+                          OPTION(OPTION_PASSWORD_FD) | OPTION(OPTION_THROUGH) |
+                          OPTION(OPTION_UNTESTED),
+          "Add a vCenter and its login",
+          "The password is typed, or comes from a private file or a descriptor. Unless a CA of the "
+          "node's\nsystem vouches for its certificate, it is shown, to be compared and pinned. The "
+          "login is tried\nfirst. " RIGHT("manage"),
+          verb_vcenter_add },
+        { "vcenter test", "NAME", 1, 1, 0, "Log in at a vCenter, and show what it is",
+          RIGHT("manage"), verb_vcenter_test },
+        { "vcenter rotate", "NAME", 1, 1,
+          OPTION(OPTION_USER) | OPTION(OPTION_PIN) | OPTION(OPTION_ACCEPT_CERTIFICATE) |
+                          OPTION(OPTION_PASSWORD_FILE) | OPTION(OPTION_PASSWORD_FD) |
+                          OPTION(OPTION_UNTESTED),
+          "Give a vCenter another password",
+          "It is tried first, and only then takes the place of the old one. " RIGHT("manage"),
+          verb_vcenter_rotate },
+        { "vcenter remove", "NAME", 1, 1, OPTION(OPTION_FORCE),
+          "Remove a vCenter, and forget its password",
+          "Refused while VMs are known to be of it; with --force they stay, and belong to "
+          "none. " RIGHT("manage"),
+          verb_vcenter_remove },
         { "backup start", "VM", 1, 1,
           OPTION(OPTION_REPOSITORY) | OPTION(OPTION_TYPE) | OPTION(OPTION_SOURCE) |
-                          OPTION(OPTION_EXCLUDE) | OPTION(OPTION_WAIT) | OPTION(OPTION_ON),
+                          OPTION(OPTION_EXCLUDE) | OPTION(OPTION_WAIT) | OPTION(OPTION_THROUGH),
           "Start the backup of a VM",
           "VM is a name, context id or instance uuid. Prints the job; with --wait, follows it as\n"
           "\"job watch\" does. A disk that cannot be read incrementally is read in full.\n" RIGHT(

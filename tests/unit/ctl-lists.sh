@@ -48,7 +48,7 @@ answer ListVms 'aa{sv}' '[{"Id": 2, "ContextId": "ctx-web-20251121-051756", "Ins
   "Path": "/dc/vm/web", "Disks": 2, "LastBackup": "backup-web-1763702276", "LastBackupUSec": 1763702276000000,
   "CreatedUSec": 1763702000000000}]'
 run "vm list" 0 vm list
-like "$out" "^web \[1\] +ctx-web-20251121-051756 +2  2025-11-21 06:17:56  5029 +/dc/vm/web\$" "a line for each"
+like "$out" "^web \[1\] +- +ctx-web-20251121-051756 +2  2025-11-21 06:17:56  5029 +/dc/vm/web\$" "a line for each"
 like "$(asked ListVms)" 'STRING "limit"; VARIANT "u" \{ UINT32 1000;' "the hub is asked for all it may give"
 json_is ListVms "vm list" vm list
 jq -n '{signature: "aa{sv}", value: [range(1000; 0; -1) | {Id: ., Name: "n\(.)"}]}' | answer_file ListVms

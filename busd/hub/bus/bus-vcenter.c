@@ -89,11 +89,8 @@ int bus_vcenter_node(const Manager *manager, const json_t *request, uint64_t *re
         if (sought.name)
                 node_links_each(nodes_links(manager->nodes), look_at, &sought);
         if (sought.name && sought.id == 0)
-                return bus_error_setf(
-                                error, BUS_ERROR_NOT_FOUND,
-                                "There is no node '%.100s' that is enrolled; sendensectl node "
-                                "list shows those there are",
-                                sought.name);
+                return bus_error_setf(error, BUS_ERROR_NOT_FOUND,
+                                      "There is no node '%.100s' that is enrolled", sought.name);
         *ret_id = sought.id;
         return 0;
 }

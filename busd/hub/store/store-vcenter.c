@@ -43,9 +43,7 @@ static int find(MYSQL *database, StoreRequest *request, const char *sql, json_t 
                           SQL_VALUES(sql_text(wanted), sql_text(wanted), sql_text(wanted)),
                           ret_row);
         return r == -ENODATA ? store_refuse(request, -ENOENT, BUS_ERROR_NOT_FOUND,
-                                            "There is no vCenter '%.100s'; sendensectl vcenter "
-                                            "list shows those there are",
-                                            wanted)
+                                            "There is no vCenter '%.100s'", wanted)
                              : r;
 }
 
