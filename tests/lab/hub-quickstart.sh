@@ -21,15 +21,16 @@ rc=$?
 msec=$(((${EPOCHREALTIME/[.,]/} - begin) / 1000))
 is "$rc" 0 "it succeeds" || diag "$(tail -n 40 "$out")"
 diag "it took $msec ms, with packages and build in place"
-for heading in Packages Build Machines MariaDB Migrations Hub 'A backup, and another on top of it' 'What there is to see'; do
-    ok "there is the step $heading" grep -Eq "^==> [1-8]/8 $heading\$" "$out"
+for heading in Packages Build Machines MariaDB Hub Node vCenter 'A full backup' 'The VM writes, and an incremental' Proof; do
+    ok "there is the step $heading" grep -Eq "^==> [0-9]+/10 $heading\$" "$out"
 done
 ok "it shows the hub's object" grep -q '/com/sendense/Hub1' "$out"
 ok "it shows that the hub is active" grep -q 'Active: active (running)' "$out"
 ok "it shows the hub's journal" grep -q 'Ready on the bus as com.sendense.Hub1' "$out"
 is "$(grep -cE 'job [12]: completed' "$out")" 2 "it makes two backups"
-ok "of which the second stands on the first" grep -q 'backing file: backup-demo-' "$out"
-ok "and holds what the disk holds" grep -q 'Images are identical' "$out"
+ok "of which the second stands on the first" grep -q 'backing file: backup-pgtest1-' "$out"
+is "$(grep -cE '^    [12] +200[01] +[0-9a-f]{16} +[0-9a-f]{16} equal$' "$out")" 4 "and each is what its disks were"
+ok "through the tunnel of a node that was enrolled" grep -q 'Node edge1 is enrolled, and its tunnel to hub port 443 is up' "$out"
 ok "it says what to type next" grep -q 'sudo tests/run' "$out"
 is "$(find /run -maxdepth 1 -name 'sendense-quickstart-*' | wc -l)" "$before" "its folder in /run is gone"
 

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash disable=SC2034 # variables of the rooms it sources, and of the tests that source it
+#
+# For tests of whole backups on three booted machines: source it after tap.sh, call e2e_up. hub has its database and its sshd, node
+# is enrolled and has its tunnel up, vc is a vCenter with the VM pgtest1 of two disks. All of it is typed as an operator would.
+machine=node
+peer=vc
+
+# shellcheck source=tests/node/node-lab.bash
+. "$SENDENSE_SRC/tests/node/node-lab.bash"
+
+hub() { on hub "$@"; }
+in_hub() { hub bash -c "$1" _ "${@:2}"; }
+ctl() { hub sendensectl "$@"; }
+
+# e2e_up [LINES-OF-HUB.CONF [LINES-OF-NODE.CONF]]
+e2e_up() {
+    command -v go >/dev/null || skip_all "golang-go is not installed: the vCenter peer cannot be built"
+    command -v mariadbd >/dev/null || skip_all "mariadbd is missing (package mariadb-server)"
+    [ -x /usr/sbin/sshd ] || skip_all "sshd is missing (package openssh-server)"
+    require "the vCenter peer is built" "$SENDENSE_SRC/tests/vcenter-sim/simctl" build
+    cat >"$TEST_TMP/hook" <<X
+#!/bin/bash
+set -e
+install -D -m 644 /dev/stdin "\$2/etc/sendense/hub.conf.d/50-test.conf" <<'Y'
+[Hub]
+LogLevel=debug
+[Tunnel]
+HealthSec=1s
+${1:-}
+Y
+install -D -m 644 /dev/stdin "\$2/etc/sendense/node.conf.d/60-test.conf" <<'Y'
+[Node]
+LogLevel=debug
+${2:-}
+Y
+printf 'd /run/sendense-test 0777 root root\\n' >"\$2/etc/tmpfiles.d/fault.conf"
+for unit in sendense-hub sendense-node; do
+    install -D -m 644 /dev/stdin "\$2/etc/systemd/system/\$unit.service.d/fault-points.conf" <<'Y'
+[Service]
+ReadWritePaths=-/run/sendense-test
+Y
+done
+X
+    chmod +x "$TEST_TMP/hook"
+    lab_up --names "hub node vc" --bind "$SENDENSE_SRC:/srv/src" --bind "$SENDENSE_BUILD:/srv/build" --install "$SENDENSE_BUILD" \
+        --hook "$SENDENSE_SRC/tests/lab/hub-machine" --hook "$TEST_TMP/hook"
+    require "its sshd starts" hub systemctl --quiet enable --now sendense-sshd.service
+    require "the hub is ready" eventually "$patience_sec" in_hub 'sendensectl database probe >/dev/null'
+    require "the node is enrolled, its tunnel up" node_enroll
+    require "the hub sees it" eventually "$patience_sec" node_answers edge1
+}
+node_enroll() { ctl node add edge1 --hub=hub 2>/dev/null | node sendense-node enroll - >"$TEST_TMP/enroll" 2>&1 || { diag "$(<"$TEST_TMP/enroll")" && return 1; }; }
+node_answers() { ctl --json node show "$1" | jq -e '.Reachable' >/dev/null; }
+
+# vcenter_with_pgtest1 [DISKS]: the vCenter, its VM, and the hub told of both.
+vcenter_with_pgtest1() {
+    vcenter_up -empty
+    simctl vm add name=pgtest1 disks="${1:-48M:fill=20M,8M:fill=3M}" >/dev/null
+    uuid=$(simctl vm list | jq -r '.[] | select(.name == "pgtest1") | .instance_uuid')
+    mapfile -t keys < <(simctl vm list | jq -r '.[] | select(.name == "pgtest1") | .disks[].key')
+    vcenter_port=$(sed -E 's/.*:([0-9]+)\/.*/\1/' <<<"$url")
+    require "the vCenter is added" vcenter_add
+    require "its VM is discovered" ctl vm discover vc1 pgtest1
+}
+vcenter_add() {
+    password | hub install -m 600 /dev/stdin /root/password &&
+        ctl vcenter add vc1 "$peer_address" --port="$vcenter_port" --user="$user" --password-file=/root/password --accept-certificate
+}
+
+# backup OPTION...: of pgtest1, followed to its end.
+backup() { ctl backup start pgtest1 "$@" --wait >"$TEST_TMP/backup" 2>&1 || { diag "$(tail -n 20 "$TEST_TMP/backup")" && return 1; }; }
+last_job() { ctl --json job list | jq '.[0].Id'; }
+job_field() { ctl --json job show "$1" | jq -r ".$2"; } # JOB JQ
+job_is() { [ "$(job_field "$1" State)" = "$2" ]; }      # JOB STATE
+
+# is_the_vm NAME JOB: the images of the job are what the disks were when its snapshot was taken.
+is_the_vm() {
+    local key file want snapshot
+    snapshot=$(simctl snapshots all=1 | jq -c --arg n "-$2-1" '[.[] | select(.name | endswith($n))][-1]')
+    for key in "${keys[@]}"; do
+        file=$(ctl --json job show "$2" | jq -r --argjson k "$key" '.Disks[] | select(.Key == $k).File')
+        want=$(jq -r --argjson k "$key" '.disks[] | select(.key == $k).hash' <<<"$snapshot")
+        # shellcheck disable=SC2016 # expanded in the machine
+        is "$(in_hub 'qemu-img convert -f qcow2 -O raw "/var/lib/sendense/repository/$1" /srv/back.raw && SENDENSE_BUILD="$2" "$3" hash /srv/back.raw | grep -oE "[0-9a-f]{64}"; rm -f /srv/back.raw' \
+            "$file" "$inner_build" "$simctl_bin")" "$want" "$1: disk $key is what it was at the snapshot's moment"
+    done
+}
+
+# clean NAME: nothing is left at vCenter, at the node, at the hub.
+units_left_at() { on "$1" systemctl list-units --all --plain --no-legend 'sendense-copy-*' 'sendense-vsphere-*' 'sendense-tasks-*.slice' 'sendense-export-*' 'sendense-image-*' 'sendense-jobs-*.slice'; }
+nothing_left_anywhere() {
+    [ "$(simctl left | jq -c '[.sessions, .snapshots, .tasks] | flatten')" = '[]' ] && [ -z "$(units_left_at hub)$(units_left_at node)" ] &&
+        "$SENDENSE_SRC/tests/lib/nothing-left" --machine hub --without vcenter,descriptors >"$TEST_TMP/left" 2>&1 &&
+        "$SENDENSE_SRC/tests/lib/nothing-left" --machine node --without vcenter,descriptors,database,repository,listeners,processes >"$TEST_TMP/left" 2>&1
+}
+clean() { ok "$1: nothing is left" eventually "$patience_sec" nothing_left_anywhere || diag "$(simctl left)" "$(units_left_at hub)" "$(units_left_at node)" "$(<"$TEST_TMP/left")"; }
+
+# guest_writes KEY OFFSET: the VM writes what comes on stdin.
+guest_writes() { on vc env SENDENSE_BUILD="$inner_build" "$simctl_bin" -C /srv/sim disk write vm=pgtest1 key="$1" offset="$2" >/dev/null || fail "the guest writes"; }

@@ -1,0 +1,116 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# What dies in the middle of a running backup of two disks: it completes with the right data, or fails and says why; nothing is
+# left either way, and the next one works.
+. "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/e2e.bash"
+
+e2e_up
+vcenter_with_pgtest1
+ok "a first backup" backup --type=full
+
+# pid MACHINE UNIT
+pid() { on "$1" systemctl show --value -p MainPID "$2"; }
+dies() { on "$1" systemctl kill -s KILL "$2"; } # MACHINE UNIT
+exports() { hub systemctl list-units --plain --no-legend 'sendense-export-*.service' | awk '{ print $1 }'; }
+
+hold_copy() { simctl fault delay method=FolderGet ms=400 count=0 >/dev/null; }
+go_on() { simctl faults clear >/dev/null; }
+not_reachable() { ! node_answers edge1; }
+copies() { [ "$(job_field "$job" BytesDone)" -gt 0 ]; }
+over() { [[ $(job_field "$job" State) =~ ^(completed|failed|cancelled)$ ]]; }
+begin() { # [OPTION...]
+    hold_copy
+    ctl backup start pgtest1 --type=full "$@" >/dev/null || fail "it starts"
+    job=$(last_job)
+    ok "its copy is under way" eventually "$patience_sec" copies || diag "$(job_field "$job" ErrorText)"
+}
+end() { # NAME
+    go_on
+    ok "$1: the job comes to its end" eventually "$patience_sec" over || diag "$(ctl job show "$job")"
+}
+completes() { # NAME FUNCTION: what happens in the middle of the copy
+    begin
+    "$2"
+    end "$1"
+    is "$(job_field "$job" State)" completed "$1: the backup completes" || diag "$(job_field "$job" ErrorText)"
+    is_the_vm "$1" "$job"
+    clean "$1"
+}
+fails() { # NAME FUNCTION ERROR TEXT
+    begin
+    "$2"
+    end "$1"
+    is "$(job_field "$job" State) $(job_field "$job" ErrorName)" "failed com.sendense.Error.$3" "$1: the job fails"
+    like "$(job_field "$job" ErrorText)" "$4" "$1: and says why"
+    sessions_end
+    clean "$1"
+}
+
+hub_dies() { dies hub sendense-hub; }
+node_dies() { dies node sendense-node; }
+both_die() { hub_dies & node_dies; wait $!; }
+tunnel_dies() { dies node sendense-tunnel; }
+sshd_dies() { dies hub sendense-sshd; }
+node_api_dies() { dies node sendense-node-api; }
+one_export_dies() { dies hub "$(exports | head -n 1)"; }
+all_exports_die() { for unit in $(exports); do dies hub "$unit"; done; }
+database_restarts() { hub systemctl restart mariadb; }
+tunnel_is_away() {
+    node systemctl stop sendense-tunnel.service sendense-tunnel.socket
+    ok "the hub notices" eventually "$patience_sec" phase_is 'does not answer'
+    node systemctl start sendense-tunnel.socket sendense-tunnel.service
+}
+phase_is() { hub busctl --json=short get-property com.sendense.Hub1 "/com/sendense/Hub1/job/$job" com.sendense.Hub1.Job Phase | grep -q "$1"; }
+password_rotates() { password | ctl vcenter rotate vc1 --password-fd=0 >/dev/null || fail "it is rotated"; }
+copy_dies() { dies node "sendense-copy-$job.service"; }
+# Whoever is killed cannot log out: vCenter itself ends such a session.
+sessions_end() { simctl sessions kill >/dev/null; }
+hub_reboots() { lab reboot hub >/dev/null; }
+hub_loses_power() { lab crash hub >/dev/null; }
+node_reboots() { lab reboot node >/dev/null; }
+sessions_expire() { simctl sessions kill >/dev/null; }
+
+completes "the hub dies" hub_dies
+completes "the node dies" node_dies
+completes "hub and node die" both_die
+completes "the tunnel dies" tunnel_dies
+completes "the hub's sshd dies" sshd_dies
+completes "the node's API dies" node_api_dies
+completes "one export dies" one_export_dies
+completes "all exports die" all_exports_die
+completes "MariaDB restarts" database_restarts
+completes "the tunnel is away" tunnel_is_away
+completes "the password is entered anew" password_rotates
+completes "the hub reboots" hub_reboots
+completes "the hub loses power" hub_loses_power
+completes "vCenter ends its sessions" sessions_expire
+fails "the node reboots" node_reboots Rebooted 'Node edge1: '
+fails "the copy dies" copy_dies CopyFailed 'Node edge1: '
+
+# What is wrong at the call itself is told there, and leaves nothing.
+refused() { # NAME PATTERN
+    hub sendensectl backup start pgtest1 >"$TEST_TMP/refused" 2>&1
+    is "$?" 1 "$1: the call is refused"
+    like "$(<"$TEST_TMP/refused")" "$2" "$1: and says why"
+}
+node systemctl stop sendense-tunnel.service sendense-tunnel.socket
+ok "the hub sees that the tunnel is down" eventually "$patience_sec" not_reachable
+refused "the tunnel is down" 'No node answers that could ask the vCenter; sendensectl node list'
+node systemctl start sendense-tunnel.socket sendense-tunnel.service
+ok "the tunnel is back" eventually "$patience_sec" node_answers edge1
+simctl fault soap-fault method=Login fault=InvalidLogin count=0 >/dev/null
+refused "the password is wrong" 'InvalidLogin.*check user and password'
+go_on
+clean "after the refusals"
+
+# Cancelled.
+begin
+ok "cancelled in the copy" ctl job cancel "$job"
+end "cancelled"
+is "$(job_field "$job" State)" cancelled "it is cancelled"
+clean "cancelled"
+ok "the next backup works" backup
+is_the_vm "the next" "$(last_job)"
+done_testing

@@ -1,0 +1,31 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# The product: a VM of two disks is backed up by one command, as a full and then by its changes, and each restore point is what the
+# disks were at one moment.
+. "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/e2e.bash"
+
+e2e_up
+vcenter_with_pgtest1
+
+ok "a full backup by one command" backup --type=full
+full=$(last_job)
+is "$(job_field "$full" State)" completed "it is completed"
+is "$(job_field "$full" Node)" edge1 "by the node"
+is_the_vm "full" "$full"
+clean "after the full"
+is "$(ctl --json vm show pgtest1 | jq '[.Disks[] | select((.ChangeId // "") != "")] | length')" 2 "both disks have a change id"
+
+head -c 1536000 /dev/urandom | guest_writes "${keys[0]}" 4194304
+head -c 71680 /dev/urandom | guest_writes "${keys[1]}" 1000448
+head -c 3145728 /dev/zero | guest_writes "${keys[0]}" 1048576
+ok "an incremental" backup
+incremental=$(last_job)
+is_the_vm "incremental" "$incremental"
+is "$(job_field "$incremental" 'Disks | map(.BackupType) | unique | join(" ")')" incremental "both disks by their changes"
+is_the_vm "the full, still" "$full"
+is "$(simctl snapshots all=1 | jq '[.[].disks[].hash] | unique | length')" 4 "which was another moment"
+is "$(job_field "$incremental" 'Disks | map(.Reason // "") | join("")')" "" "and none read as a whole"
+clean "after the incremental"
+done_testing
