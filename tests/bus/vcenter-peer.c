@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The API of a node, for tests of the hub's questions: `vcenter-peer FOLDER [PORT]` listens on 127.0.0.1, prints its port, and answers
- * POST /api/v1/vcenter/QUESTION with {"status", "body"} of FOLDER/QUESTION.json, and with 503 when there is none. What it was
+ * POST /api/v1/vcenter/QUESTION with {"status", "body"} of FOLDER/QUESTION.json, with 503 when there is none, and not at all for the status 0. What it was
  * asked is a line of FOLDER/asked. Every token is good. Lives until SIGTERM.
  */
 #include "cleanup.h"
@@ -48,6 +48,8 @@ static void on_question(HttpRequest *request, void *userdata)
                 http_request_refuse(request, 503, "com.sendense.Error.Busy", "Not now");
                 return;
         }
+        if (json_integer_value(json_object_get(answer, "status")) == 0)
+                return; /* the server answers it when it ends */
         http_request_answer(request,
                             (unsigned) json_integer_value(json_object_get(answer, "status")),
                             json_incref(json_object_get(answer, "body")));

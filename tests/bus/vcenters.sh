@@ -13,7 +13,7 @@
 # Two nodes: the ports that their peers got bound the range.
 peer() { # NAME [PORT]
     mkdir -p "$TEST_TMP/$1"
-    "$SENDENSE_BUILD/tests/bus/vcenter-peer" "$TEST_TMP/$@" >"$TEST_TMP/$1.port" 2>"$TEST_TMP/$1.log" &
+    "$SENDENSE_BUILD/tests/bus/vcenter-peer" "$TEST_TMP/$1" "${@:2}" >"$TEST_TMP/$1.port" 2>"$TEST_TMP/$1.log" &
     peer_pid=$!
     eventually 10 peer_is_up "$1" && [ -s "$TEST_TMP/$1.port" ] && at_end "kill $peer_pid"
 }
@@ -207,6 +207,26 @@ is "$(vcenters)$(rows 'SELECT COUNT(*) FROM vm_replication_contexts WHERE creden
 is "$(printf %s "$password" | xxd -p -c 200 | xargs -I{} grep -rlaiF -e "$password" -e {} "$hub_log" "$SENDENSE_NODES_FOLDER" "$private_bus_dir/mariadb")" '' \
     "the password is in no line of the journal and not in the database"
 ok "the hub lives" hub_property_is State 's "running"'
+
+# A hub that ends while questions wait.
+for question in test discover; do says far "$question" 0 null; done
+login AddVcenter main vc.example +user=u +node=far +untested=yes
+rm -f "$TEST_TMP/far/asked"
+for i in 1 2; do
+    gdbus call --system --dest "$hub_name" --object-path "$hub_path" --method "$hub_manager.$([ $i = 1 ] && echo TestVcenter || echo DiscoverVms)" main "$none" >"$TEST_TMP/waiting-$i" 2>&1 &
+    waiting[i]=$!
+done
+asked_is() { [ "$(asked far | wc -l)" = "$1" ]; }
+ok "two questions wait" eventually 10 asked_is 2
+hub_stop
+is "$?" 0 "a hub that ends meanwhile ends well"
+for i in 1 2; do
+    wait "${waiting[i]}"
+    like "$(<"$TEST_TMP/waiting-$i")" 'Error' "its caller $i is told"
+done
+nodes_hub
+require "the node answers again" eventually 20 reachable far
+call RemoveVcenter main "$none"
 
 # Another master key.
 says far test 200 "$about"
