@@ -30,3 +30,6 @@ extern const size_t api_n_routes;
 void api_create_backup(HttpRequest *request, void *userdata);
 void api_show_backup(HttpRequest *request, void *userdata);
 void api_job_events(HttpRequest *request, void *userdata);
+void api_health(HttpRequest *request, void *userdata);
+void api_metrics(HttpRequest *request, void *userdata);
+void api_openapi(HttpRequest *request, void *userdata);

@@ -316,6 +316,9 @@ static void show_repository(HttpRequest *request, void *userdata)
 }
 
 const HttpRoute api_routes[] = {
+        { "GET", "/health", api_health, false },
+        { "GET", "/metrics", api_metrics, false },
+        { "GET", "/openapi.json", api_openapi, true },
         { "GET", "/api/v1/backups", list_backups, false },
         { "POST", "/api/v1/backups", api_create_backup, false },
         { "GET", "/api/v1/backups/{backup_id}", api_show_backup, false },

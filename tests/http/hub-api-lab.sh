@@ -103,6 +103,19 @@ like "$answer" '^500 .*"detail":".*'"$fault_repo"'.*"error":"com.sendense.Error.
 like "$(body | jq -r '.job_id')" '^[0-9]+$' "and which job"
 hub mv "$fault_repo.away" "$fault_repo"
 
+# The same request again.
+create '.backup_type = "full"' -H 'Idempotency-Key: monday'
+like "$answer" '^201 ' "a request with a key"
+job=$(body | jq -r .job_id)
+create '.backup_type = "full"' -H 'Idempotency-Key: monday'
+like "$answer" '^201 ' "the same again"
+is "$(body | jq -r .job_id)" "$job" "is the same job"
+create '.backup_type = "incremental"' -H 'Idempotency-Key: monday'
+like "$answer" '^422 .*"error":"com.sendense.Error.InvalidArgument"' "another with that key is refused"
+is "$(wait_job "$job")" completed "the job completes"
+like "$(api GET ../../health)" '^200 .*"check":"repository","status":"ok"' "health has the repository"
+like "$(api GET ../../metrics)" "sendense_vm_last_backup_age_seconds\\{vm=\"twins\",context_id=\"ctx-twins-[0-9-]+\"\\} [0-9]+ " "metrics the age of the last backup"
+
 # Bodies that are none.
 wrong() { # NAME REGEX JSON [STATUS]
     answer=$(api POST backups "$3")

@@ -64,6 +64,22 @@ like "$(ask /api/v1/backups -X PATCH)" '^405 .*MethodNotAllowed' "a method that 
 like "$(ask /api/v2/backups)" '^404 ' "another version"
 install -d -m 2750 -o sendense "$private_bus_dir/none"
 
+# How the hub is.
+like "$(ask /health)" '^200 \{"status":"ok",' "health"
+is "$(ask /health | cut -d' ' -f2- | jq -c '[.checks[] | [.check, .status]]')" '[["database","ok"],["repository","ok"],["obligations","ok"]]' "with an entry for each thing there is"
+is "$(ask /health | cut -d' ' -f2- | jq -c '[.last_backups[] | [.vm, .backup_id]]')" '[["Büro 1",null],["vm2",null],["vm3",null]]' "and every VM, none of which has a backup"
+metrics() { curl -s --max-time 60 -H "Authorization: Bearer $look" "http://127.0.0.1:$api_port/metrics"; }
+like "$(metrics)" '^sendense_database_ready 1$' "metrics"
+is "$(metrics | grep -vcE '^(# (HELP|TYPE) sendense_[a-z_]+ .+|sendense_[a-z_]+(\{[^}]*\})? [0-9]+)$')" 0 "every line is one of Prometheus's text format"
+like "$(curl -s -i -H "Authorization: Bearer $look" "http://127.0.0.1:$api_port/metrics" | tr -d '\r')" '^Content-Type: text/plain; version=0.0.4; charset=utf-8$' "and says so"
+rows "INSERT INTO backup_repositories (name, path, repository_uuid, created_usec) VALUES ('a\"b', '/srv/a', '11111111-1111-1111-1111-111111111111', 1)"
+like "$(metrics)" '^sendense_repository_free_bytes\{repository="a\\"b"\} [0-9]+$' "a name becomes a label, escaped"
+token=
+is "$(curl -s "http://127.0.0.1:$api_port/openapi.json" | jq -cS .)" "$(jq -cS . "$SENDENSE_SRC/helpers/hub-api/openapi.json")" "the description needs no token"
+like "$(ask /health)" '^401 ' "the rest does"
+like "$(ask /metrics)" '^401 ' "metrics, too"
+token=$look
+
 # Roles.
 like "$(ask /api/v1/jobs/7 -X DELETE)" '^403 .*token:look may not call .*: the token has no such role' "who may look cancels nothing"
 token=$work
@@ -87,6 +103,9 @@ mariadb_stop
 gone() { hub_property_is DatabaseState 's "unreachable"'; }
 ok "the database goes" eventually 15 gone
 like "$(ask /api/v1/backups)" '^503 .*DatabaseUnavailable' "503, and why"
+
+like "$(local_ask /health)" '^503 \{"status":"failed","checks":\[\{"check":"database","status":"failed","state":"unreachable","detail":"..*"\}\]' "root is told of the database by health"
+like "$(local_ask /metrics)" 'sendense_database_ready 0' "and by metrics"
 
 unlike "$(cat "$TEST_TMP/api.log" "$hub_log")" "$look|$all" "no token is in a log"
 kill "$api_pid"

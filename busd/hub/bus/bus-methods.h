@@ -65,6 +65,9 @@ BUS_METHOD(method_list_jobs);
 BUS_METHOD(method_get_job);
 BUS_METHOD(method_cancel_job);
 
+/* bus-figures.c */
+BUS_METHOD(method_get_figures);
+
 /* bus-backup-show.c */
 BUS_METHOD(method_get_backup);
 

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * GET /metrics: what was gathered, for Prometheus (see health.h). A name of ours never becomes the name of a metric, only a label.
+ */
+#include "api.h"
+#include "bus/bus-error.h"
+#include "cleanup.h"
+#include "clock.h"
+#include "gather.h"
+#include "health.h"
+#include "parse.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define TEXT_TYPE "text/plain; version=0.0.4; charset=utf-8"
+
+static const char *text_of(const json_t *object, const char *key)
+{
+        return json_string_value(json_object_get(object, key)) ?: "";
+}
+
+static json_int_t number_of(const json_t *object, const char *key)
+{
+        return json_integer_value(json_object_get(object, key));
+}
+
+static void head(FILE *f, const char *name, const char *help)
+{
+        (void) fprintf(f, "# HELP %s %s\n# TYPE %s gauge\n", name, help, name);
+}
+
+/* name="text" with what the format wants escaped. */
+static void label(FILE *f, const char *name, const char *text)
+{
+        (void) fprintf(f, "%s=\"", name);
+        for (const char *p = text; *p; p++)
+                if (*p == '\n')
+                        (void) fputs("\\n", f);
+                else {
+                        if (*p == '\\' || *p == '"')
+                                (void) fputc('\\', f);
+                        (void) fputc(*p, f);
+                }
+        (void) fputc('"', f);
+}
+
+static void figure(FILE *f, const char *name, const char *help, json_int_t value)
+{
+        head(f, name, help);
+        (void) fprintf(f, "%s %" JSON_INTEGER_FORMAT "\n", name, value);
+}
+
+/* A metric with one label for each row; value says what of it. */
+typedef json_int_t (*RowValue)(const json_t *row);
+
+static void rows(FILE *f, const char *name, const char *help, const json_t *list,
+                 const char *label_name, RowValue value)
+{
+        const json_t *row;
+        size_t i;
+
+        head(f, name, help);
+        json_array_foreach (list, i, row) {
+                (void) fprintf(f, "%s{", name);
+                label(f, label_name, text_of(row, "name"));
+                (void) fprintf(f, "} %" JSON_INTEGER_FORMAT "\n", value(row));
+        }
+}
+
+static json_int_t is_well(const json_t *row)
+{
+        return strcmp(text_of(row, "state"), "failed") != 0;
+}
+
+static json_int_t free_bytes(const json_t *row)
+{
+        return number_of(row, "free_bytes");
+}
+
+static json_int_t size_bytes(const json_t *row)
+{
+        return number_of(row, "size_bytes");
+}
+
+static json_int_t is_reachable(const json_t *row)
+{
+        return json_is_true(json_object_get(row, "reachable"));
+}
+
+static void write_jobs(FILE *f, const json_t *figures)
+{
+        const json_t *row;
+        size_t i;
+
+        head(f, "sendense_jobs", "Jobs in the history, by state and by the error they ended with.");
+        json_array_foreach (json_object_get(figures, "job_counts"), i, row) {
+                (void) fprintf(f, "sendense_jobs{");
+                label(f, "state", text_of(row, "state"));
+                (void) fputc(',', f);
+                label(f, "reason", text_of(row, "error_name"));
+                (void) fprintf(f, "} %" JSON_INTEGER_FORMAT "\n", number_of(row, "count"));
+        }
+}
+
+/* A VM that has no backup has no line: its age would be a number that is none. */
+static void write_vms(FILE *f, const json_t *figures, uint64_t now_usec)
+{
+        const json_t *row;
+        size_t i;
+
+        head(f, "sendense_vm_last_backup_age_seconds",
+             "How long ago the last good backup of a VM ended.");
+        json_array_foreach (json_object_get(figures, "vm_figures"), i, row) {
+                uint64_t usec = (uint64_t) number_of(row, "last_backup_usec");
+
+                if (usec == 0)
+                        continue;
+                (void) fprintf(f, "sendense_vm_last_backup_age_seconds{");
+                label(f, "vm", text_of(row, "vm"));
+                (void) fputc(',', f);
+                label(f, "context_id", text_of(row, "context_id"));
+                (void) fprintf(f, "} %" PRIu64 "\n",
+                               now_usec > usec ? (now_usec - usec) / USEC_PER_SEC : 0);
+        }
+}
+
+static void write_figures(FILE *f, const json_t *figures, uint64_t now_usec)
+{
+        uint64_t oldest = (uint64_t) number_of(figures, "oldest_obligation_usec");
+        json_int_t used = number_of(figures, "leases_used");
+
+        write_jobs(f, figures);
+        figure(f, "sendense_jobs_open", "Jobs that have not ended.",
+               number_of(figures, "jobs_open"));
+        figure(f, "sendense_stored_bytes", "Size of the files of all completed backups.",
+               number_of(figures, "stored_bytes"));
+        figure(f, "sendense_export_ports_used", "Ports that exports have.", used);
+        figure(f, "sendense_export_ports_free", "Ports that exports may have.",
+               number_of(figures, "leases_max") - used);
+        figure(f, "sendense_obligations", "What jobs that are over have left to be undone.",
+               number_of(figures, "obligations_owed"));
+        figure(f, "sendense_obligation_oldest_seconds", "Age of the oldest of them, 0 without one.",
+               oldest > 0 && now_usec > oldest ? (json_int_t) ((now_usec - oldest) / USEC_PER_SEC)
+                                               : 0);
+        write_vms(f, figures, now_usec);
+}
+
+char *metrics_of(const json_t *gathered, uint64_t now_usec)
+{
+        const json_t *status = json_object_get(gathered, "status");
+        const json_t *repositories = json_object_get(gathered, "repositories");
+        const json_t *nodes = json_object_get(gathered, "nodes");
+        const json_t *figures = json_object_get(gathered, "figures");
+        char *text = NULL;
+        size_t size;
+        FILE *f = open_memstream(&text, &size);
+
+        if (!f)
+                return NULL;
+        figure(f, "sendense_database_ready", "Whether the hub has its database.",
+               strcmp(text_of(status, "database_state"), "ready") == 0);
+        figure(f, "sendense_hub_started_seconds", "When the hub started, since 1970.",
+               number_of(status, "started_usec") / (json_int_t) USEC_PER_SEC);
+        if (repositories) {
+                rows(f, "sendense_repository_ok", "Whether the last look at a repository was well.",
+                     repositories, "repository", is_well);
+                rows(f, "sendense_repository_free_bytes", "Free space of its file system.",
+                     repositories, "repository", free_bytes);
+                rows(f, "sendense_repository_size_bytes", "Size of its file system.", repositories,
+                     "repository", size_bytes);
+        }
+        if (nodes)
+                rows(f, "sendense_node_reachable", "Whether the API of a node answers the hub.",
+                     nodes, "node", is_reachable);
+        if (figures)
+                write_figures(f, figures, now_usec);
+        if (fclose(f) == 0)
+                return text;
+        free(text);
+        return NULL;
+}
+
+static void on_gathered(HubTask *task, const json_t *gathered)
+{
+        _cleanup_free_ char *text = metrics_of(gathered, clock_realtime_usec());
+
+        if (text)
+                http_request_answer_text(task->request, TEXT_TYPE, text);
+        else
+                http_request_refuse(task->request, 503, BUS_ERROR_BUSY, "Out of memory");
+        hub_task_free(task);
+}
+
+void api_metrics(HttpRequest *request, void *userdata)
+{
+        gather_start(request, userdata, on_gathered);
+}
