@@ -168,6 +168,7 @@ static const List jobs = { "ListJobs", "jobs", "id", { "vm", "state" } };
 static const List vms = { "ListVms", "vms", "id", {} };
 static const List repositories = { "ListRepositories", "repositories", "id", {} };
 static const List nodes = { "ListNodes", "nodes", NULL, {} };
+static const List vcenters = { "ListVcenters", "vcenters", NULL, {} };
 static const List ports = { "ListPorts", "ports", "port", {} };
 static const List obligations = { "ListObligations", "obligations", "id", {} };
 
@@ -181,6 +182,7 @@ LIST_HANDLER(jobs)
 LIST_HANDLER(vms)
 LIST_HANDLER(repositories)
 LIST_HANDLER(nodes)
+LIST_HANDLER(vcenters)
 LIST_HANDLER(ports)
 LIST_HANDLER(obligations)
 
@@ -249,6 +251,7 @@ static void begin_cancel(HubTask *task)
 static const Show job = { "GetJob", "id", true };
 static const Show vm = { "GetVm", "vm", false };
 static const Show node = { "GetNode", "node", false };
+static const Show vcenter = { "GetVcenter", "vcenter", false };
 static const Show cancelled_job = { "CancelJob", "id", true };
 
 static void show_job(HttpRequest *request, void *userdata)
@@ -264,6 +267,11 @@ static void show_vm(HttpRequest *request, void *userdata)
 static void show_node(HttpRequest *request, void *userdata)
 {
         hub_task_start(userdata, request, begin_show, (void *) &node, NULL);
+}
+
+static void show_vcenter(HttpRequest *request, void *userdata)
+{
+        hub_task_start(userdata, request, begin_show, (void *) &vcenter, NULL);
 }
 
 static void cancel_job(HttpRequest *request, void *userdata)
@@ -332,6 +340,8 @@ const HttpRoute api_routes[] = {
         { "GET", "/api/v1/repositories/{repository}", show_repository, false },
         { "GET", "/api/v1/nodes", list_nodes, false },
         { "GET", "/api/v1/nodes/{node}", show_node, false },
+        { "GET", "/api/v1/vcenters", list_vcenters, false },
+        { "GET", "/api/v1/vcenters/{vcenter}", show_vcenter, false },
         { "GET", "/api/v1/ports", list_ports, false },
         { "GET", "/api/v1/obligations", list_obligations, false },
 };

@@ -33,7 +33,7 @@ like "$(local_ask /api/v1/backups -H "Authorization: Bearer nonsense")" '^401 ' 
 like "$(local_ask /api/v1/jobs/7 -X DELETE -H "Authorization: Bearer $look")" '^403 .*token:look may not' "and who shows one asks by it, root or not"
 
 # Lists.
-for list in backups jobs vms repositories nodes ports obligations; do
+for list in backups jobs vms repositories nodes vcenters ports obligations; do
     like "$(ask "/api/v1/$list")" "^200 \\{\"$list\":\\[" "$list"
     like "$(ask "/api/v1/$list?nonsense=1")" '^400 .*InvalidArgument' "$list: an unknown filter is refused, and not ignored"
 done
@@ -54,7 +54,7 @@ like "$(ask '/api/v1/backups?vm=nothing')" '^404 .*NotFound' "a filter by what i
 like "$(ask '/api/v1/backups?vm=a%2Fb')" '^400 ' "or cannot be there"
 like "$(ask '/api/v1/jobs?state=nonsense')" '^400 ' "a state that is none"
 is "$(ask '/api/v1/jobs?state=copying&vm=vm2')" '200 {"jobs":[]}' "two filters at once"
-for path in jobs/7 jobs/0 jobs/x jobs/18446744073709551616 vms/none nodes/none repositories/none; do
+for path in jobs/7 jobs/0 jobs/x jobs/18446744073709551616 vms/none nodes/none vcenters/none repositories/none; do
     like "$(ask "/api/v1/$path")" '^404 .*"error":"com.sendense.Error.NotFound"' "there is no $path"
 done
 for path in vms/..%2f..%2fetc vms/a%00b vms/%ff jobs/../jobs "vms/$(printf 'a%.0s' {1..129})"; do

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * helpers/hub-api/health: the verdict about what was gathered, at its bounds, and the figures for Prometheus.
+ */
+#include "unit.h"
+
+#include "cleanup.h"
+#include "health.h"
+#include "json-cleanup.h"
+
+#include <string.h>
+
+#define NOW UINT64_C(5000000000)
+
+static json_t *parse(const char *text)
+{
+        json_error_t error;
+        json_t *value = json_loads(text, 0, &error);
+
+        if (!value)
+                fail_msg("%s: %s", text, error.text);
+        return value;
+}
+
+/* "database:ok repository:failed …" */
+static bool verdict(const char *gathered_text, char *ret_text, size_t size)
+{
+        CLEANUP(json_decref_p) json_t *gathered = parse(gathered_text), *body = NULL;
+        const json_t *check;
+        bool is_ok;
+        size_t i;
+
+        body = health_of(gathered, NOW, &is_ok);
+        assert_non_null(body);
+        assert_string_equal(json_string_value(json_object_get(body, "status")),
+                            is_ok ? "ok" : "failed");
+        *ret_text = '\0';
+        json_array_foreach (json_object_get(body, "checks"), i, check)
+                (void) snprintf(ret_text + strlen(ret_text), size - strlen(ret_text), "%s%s:%s",
+                                i > 0 ? " " : "",
+                                json_string_value(json_object_get(check, "check")),
+                                json_string_value(json_object_get(check, "status")));
+        return is_ok;
+}
+
+#define READY "\"status\": {\"database_state\": \"ready\", \"started_usec\": 7000000}"
+
+static void verdicts(void **state)
+{
+        char text[256];
+
+        (void) state;
+        assert_true(verdict("{" READY ", \"repositories\": [], \"nodes\": [], \"figures\": {}}",
+                            text, sizeof(text)));
+        assert_string_equal(text, "database:ok obligations:ok");
+        assert_false(verdict("{\"status\": {\"database_state\": \"unreachable\"}}", text,
+                             sizeof(text)));
+        assert_string_equal(text, "database:failed");
+        assert_false(verdict("{}", text, sizeof(text)));
+        assert_false(verdict("{" READY ", \"repositories\": [{\"name\": \"a\", \"state\": \"ok\"}, "
+                             "{\"name\": \"b\", \"state\": \"failed\"}]}",
+                             text, sizeof(text)));
+        assert_string_equal(text, "database:ok repository:ok repository:failed");
+        /* Not looked at yet is no failure, nor is a node that waits to be enrolled. */
+        assert_true(verdict("{" READY ", \"repositories\": [{\"state\": \"unknown\"}], \"nodes\": "
+                            "[{\"state\": \"waiting\", \"reachable\": false}, "
+                            "{\"state\": \"enrolled\", \"reachable\": true}]}",
+                            text, sizeof(text)));
+        assert_false(verdict("{" READY ", \"nodes\": [{\"state\": \"enrolled\", \"reachable\": "
+                             "false}]}",
+                             text, sizeof(text)));
+        assert_string_equal(text, "database:ok node:failed");
+}
+
+static void obligations(void **state)
+{
+        char text[256];
+
+        (void) state;
+        /* 10 minutes to the microsecond. */
+        assert_true(verdict("{" READY ", \"figures\": {\"oldest_obligation_usec\": 4400000000}}",
+                            text, sizeof(text)));
+        assert_false(verdict("{" READY ", \"figures\": {\"oldest_obligation_usec\": 4399999999}}",
+                             text, sizeof(text)));
+        /* A clock that was set back. */
+        assert_true(verdict("{" READY ", \"figures\": {\"oldest_obligation_usec\": 6000000000}}",
+                            text, sizeof(text)));
+}
+
+static void last_backups(void **state)
+{
+        CLEANUP(json_decref_p)
+        json_t *gathered = parse("{\"figures\": {\"vm_figures\": [{\"vm\": \"a\", \"context_id\": "
+                                 "\"c\", \"last_backup\": \"b\", \"last_backup_usec\": 7}, "
+                                 "{\"vm\": \"d\", \"context_id\": \"e\"}]}}");
+        CLEANUP(json_decref_p)
+        json_t *want = parse("[{\"vm\": \"a\", \"context_id\": \"c\", \"backup_id\": \"b\", "
+                             "\"finished_usec\": 7}, {\"vm\": \"d\", \"context_id\": \"e\", "
+                             "\"backup_id\": null, \"finished_usec\": null}]");
+        CLEANUP(json_decref_p) json_t *body = NULL;
+        bool is_ok;
+
+        (void) state;
+        body = health_of(gathered, NOW, &is_ok);
+        assert_true(json_equal(json_object_get(body, "last_backups"), want));
+}
+
+static void has_line(const char *text, const char *line)
+{
+        const char *found = strstr(text, line);
+
+        while (found && !((found == text || found[-1] == '\n') && found[strlen(line)] == '\n'))
+                found = strstr(found + 1, line);
+        if (!found)
+                fail_msg("no line \"%s\" in:\n%s", line, text);
+}
+
+static void figures(void **state)
+{
+        CLEANUP(json_decref_p)
+        json_t *gathered = parse(
+                        "{" READY ", \"repositories\": [{\"name\": \"a\\\"b\\\\c\\nd\", \"state\": "
+                        "\"failed\", \"free_bytes\": 5, \"size_bytes\": 6}], \"nodes\": "
+                        "[{\"name\": \"n\", \"reachable\": true}], \"figures\": {\"job_counts\": "
+                        "[{\"state\": \"failed\", \"error_name\": \"x.Y\", \"count\": 3}], "
+                        "\"jobs_open\": 1, \"leases_used\": 2, \"leases_max\": 101, "
+                        "\"obligations_owed\": 4, \"oldest_obligation_usec\": 4000000000, "
+                        "\"stored_bytes\": 8, \"vm_figures\": [{\"vm\": \"v\", \"context_id\": "
+                        "\"c\", \"last_backup_usec\": 1000000000}, {\"vm\": \"w\"}]}}");
+        _cleanup_free_ char *text = metrics_of(gathered, NOW);
+
+        (void) state;
+        has_line(text, "sendense_database_ready 1");
+        has_line(text, "sendense_hub_started_seconds 7");
+        has_line(text, "sendense_repository_ok{repository=\"a\\\"b\\\\c\\nd\"} 0");
+        has_line(text, "sendense_repository_free_bytes{repository=\"a\\\"b\\\\c\\nd\"} 5");
+        has_line(text, "sendense_node_reachable{node=\"n\"} 1");
+        has_line(text, "sendense_jobs{state=\"failed\",reason=\"x.Y\"} 3");
+        has_line(text, "sendense_export_ports_free 99");
+        has_line(text, "sendense_obligation_oldest_seconds 1000");
+        has_line(text, "sendense_vm_last_backup_age_seconds{vm=\"v\",context_id=\"c\"} 4000");
+        assert_null(strstr(text, "vm=\"w\""));
+        free(text);
+        json_decref(gathered);
+        gathered = json_object();
+        text = metrics_of(gathered, NOW);
+        has_line(text, "sendense_database_ready 0");
+        assert_null(strstr(text, "sendense_jobs"));
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(verdicts),
+                cmocka_unit_test(obligations),
+                cmocka_unit_test(last_backups),
+                cmocka_unit_test(figures),
+        };
+
+        return RUN_TESTS(tests);
+}
