@@ -18,12 +18,14 @@ build_options() {
     case $1 in
     plain) printf '%s\n' gcc ;;
     clang) printf '%s\n' clang ;;
+    # What deploy/install installs.
+    install) printf '%s\n' gcc --buildtype=release -Dtests=false -Dwerror=false ;;
     fault-points) printf '%s\n' gcc -Dfault-points=true ;;
     # By clang: its reports of both sanitizers go to log_path=, gcc's of undefined behaviour do not, so
     # that one in a daemon that nobody waits for would be missed.
     sanitize) printf '%s\n' clang -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1 ;;
     *)
-        printf 'build: there is no flavour "%s" (plain, clang, fault-points, sanitize)\n' "$1" >&2
+        printf 'build: there is no flavour "%s" (plain, clang, install, fault-points, sanitize)\n' "$1" >&2
         return 1
         ;;
     esac

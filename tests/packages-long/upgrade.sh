@@ -58,6 +58,21 @@ hub sh -c 'echo 0 >/srv/rate.new && mv /srv/rate.new /srv/rate'
 ok "the job completes" eventually "$patience_sec" state_is completed || diag "$(hub sendensectl job show 1)"
 ok "with what the disk holds" in_hub 'qemu-img compare -q -f raw -F qcow2 /srv/2000.raw /var/lib/sendense/repository/*/2000/*.qcow2'
 
+# Removed under a job: nothing of it goes on, and a hub that comes back clears up.
+hub sh -c 'echo 8M >/srv/rate'
+hub sendensectl backup start small --type=full --source='2000=nbd+unix:///?socket=/run/source/2000.sock' >/dev/null
+ok "another job copies" eventually "$patience_sec" hub systemctl is-active sendense-import-2.service
+ok "the packages are removed under it" apt remove sendense-hub sendense-node sendense-common
+is "$(runs)" "" "nothing of them runs"
+is "$(hub pgrep -c 'qemu-nbd|nbdcopy')" 0 "no process is left"
+hub sh -c 'echo 0 >/srv/rate.new && mv /srv/rate.new /srv/rate'
+upgrade 2 "version 2 is installed again"
+hub_answers "version 2 again"
+job_over() { [[ $(hub mariadb -NBe 'SELECT state FROM sendense.backup_jobs WHERE id = 2') =~ ^(failed|completed|cancelled|interrupted)$ ]]; }
+ok "the job comes to an end" eventually "$patience_sec" job_over
+diag "job 2: $(hub mariadb -NBe "SELECT state, error_text FROM sendense.backup_jobs WHERE id = 2")"
+ok "nothing of it is left" "$SENDENSE_SRC/tests/lib/nothing-left" --machine hub --within "$patience_sec" --without vcenter,descriptors
+
 # What an administrator has disabled stays off.
 hub systemctl --quiet disable --now sendense-node.service
 upgrade 1 "version 1 is installed again"
@@ -85,4 +100,10 @@ hub_answers "over the previous schema"
 is "$(prop DatabaseSchema)" "u $newest" "the schema is this one"
 is "$(hub mariadb -NBe 'SELECT name FROM sendense.api_tokens')" kept "what was in it is there"
 is "$(hub sendensectl repository scan local >/dev/null; hub sendensectl backup list | grep -c 'small')" 1 "and backups are learnt from the repository"
+
+# Purged while MariaDB is away: its part stays, and the way to remove it is said.
+hub systemctl stop mariadb
+says=$(apt purge sendense-hub sendense-node sendense-common sendensectl 2>&1)
+is $? 0 "all are purged without MariaDB"
+like "$says" "MariaDB does not answer, .* mariadb -e 'DROP DATABASE sendense'" "which says what stays"
 done_testing

@@ -44,6 +44,24 @@ machine_up() {
     hub rm -f /usr/sbin/policy-rc.d
 }
 
+# bare_ready: a bare machine can be made here, and apt's lists and archives are kept for those of the test.
+bare_ready() {
+    [ "$EUID" -eq 0 ] || skip_all "a bare machine takes root"
+    [ "$(stat -fc %T /)" != overlayfs ] || skip_all "a bare machine is an overlay, and this root file system is one already"
+    export LAB_BARE_DIR=$TEST_TMP/bare
+    mkdir "$LAB_BARE_DIR" "$TEST_TMP/lists" "$TEST_TMP/archives"
+    kept=(--bind "$TEST_TMP/lists:/var/lib/apt/lists" --bind "$TEST_TMP/archives:/var/cache/apt/archives")
+}
+
+# bare_fetch WORD...: what apt needs to install these; a machine of the lab has no way out.
+bare_fetch() {
+    require "what they depend on is fetched" lab bare --bind "$debs:/debs" "${kept[@]}" \
+        sh -c 'apt-get -q update && apt-get -q -y --no-install-recommends install --download-only "$@"' sh "$@"
+}
+
+# bare_up OPTION...: a booted one.
+bare_up() { machine_up --root=bare --disk "${kept[@]}" "$@"; }
+
 # remains: the files of ours, wherever they are looked for.
 remains() {
     in_hub 'find /etc /usr /var/lib /run \( -path /var/lib/dpkg -o -path /var/lib/systemd/catalog \) -prune -o -name "*sendense*" -print -prune' |
