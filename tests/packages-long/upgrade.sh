@@ -65,7 +65,8 @@ ok "another job copies" eventually "$patience_sec" hub systemctl is-active sende
 ok "the packages are removed under it" apt remove sendense-hub sendense-node sendense-common
 is "$(runs)" "" "nothing of them runs"
 is "$(hub pgrep -c 'qemu-nbd|nbdcopy')" 0 "no process is left"
-hub sh -c 'echo 0 >/srv/rate.new && mv /srv/rate.new /srv/rate'
+diag "its source ended with $(unit source ExecMainCode) $(unit source ExecMainStatus)"
+hub sh -c 'systemctl --quiet stop source.service; systemctl --quiet reset-failed source.service' 2>/dev/null
 upgrade 2 "version 2 is installed again"
 hub_answers "version 2 again"
 job_over() { [[ $(hub mariadb -NBe 'SELECT state FROM sendense.backup_jobs WHERE id = 2') =~ ^(failed|completed|cancelled|interrupted)$ ]]; }
