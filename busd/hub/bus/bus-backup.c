@@ -162,6 +162,19 @@ static void on_refreshed(int error, const char *name, const char *text, const js
                               "The job cannot be written down; try again");
 }
 
+static bool vm_has_job(const Jobs *jobs, const json_t *request)
+{
+        static const char *const names[] = { "Vm", "ContextId", "InstanceUuid" };
+        const char *vm = json_string_value(json_object_get(request, "Vm"));
+
+        for (size_t i = 0; i < jobs->n_all; i++)
+                for (size_t j = 0; j < ELEMENTSOF(names); j++)
+                        if (!job_state_is_final(jobs->all[i]->state) &&
+                            strcmp(job_text(jobs->all[i], names[j]), vm) == 0)
+                                return true;
+        return false;
+}
+
 static int act_start(Manager *manager, sd_bus_message *call, const char *principal, json_t *request,
                      sd_bus_error *error)
 {
@@ -201,8 +214,9 @@ static int act_start(Manager *manager, sd_bus_message *call, const char *princip
         wait = bus_wait_new(manager, call, request);
         if (!wait)
                 return -ENOMEM;
-        /* A VM of a vCenter is looked at first: its disks may be others than at the last backup. */
-        if (json_object_get(request, "Sources"))
+        /* A VM of a vCenter is looked at first: its disks may be others than at the last backup. Of one that is being backed up
+         * the store knows more than a look at it would tell. */
+        if (json_object_get(request, "Sources") || vm_has_job(manager->jobs, request))
                 r = create_job(wait);
         else
                 r = vcenter_refresh_vm(manager->store, manager->nodes,

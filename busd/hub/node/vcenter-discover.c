@@ -138,7 +138,10 @@ json_t *vcenter_vm_unusable(const json_t *vm)
         json_array_foreach (json_object_get(vm, "disks"), i, disk) {
                 const char *reason = text_of(disk, "reason");
 
-                if (strcmp(text_of(disk, "verdict"), "no") != 0)
+                /* Above a snapshot it is as good as any other: one of ours is removed before the next is
+                 * taken, and for one of the user's the job fails and says so. */
+                if (strcmp(text_of(disk, "verdict"), "no") != 0 ||
+                    json_is_true(json_object_get(disk, "has_parent")))
                         continue;
                 if (json_array_append_new(list, json_pack("{s:I, s:s}", "Key",
                                                           number_of(disk, "disk_key"), "Reason",

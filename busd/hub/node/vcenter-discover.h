@@ -11,7 +11,7 @@
 typedef struct Nodes Nodes;
 typedef struct Store Store;
 
-/* 0, and the disks of the VM that cannot be backed up at all: [{Key, Reason}], borrowed. Or a negative errno with a name of the bus
+/* 0, and the disks of the VM that cannot be backed up whatever is done: [{Key, Reason}], borrowed. Or a negative errno with a name of the bus
  * and one line. */
 typedef void (*VcenterRefreshed)(int error, const char *name, const char *text,
                                  const json_t *unusable, void *userdata);
