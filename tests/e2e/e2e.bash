@@ -13,7 +13,7 @@ hub() { on hub "$@"; }
 in_hub() { hub bash -c "$1" _ "${@:2}"; }
 ctl() { hub sendensectl "$@"; }
 
-# e2e_up [LINES-OF-HUB.CONF [LINES-OF-NODE.CONF]]
+# e2e_up [LINES-OF-HUB.CONF [LINES-OF-NODE.CONF]]; further machines in more_nodes are nodes too: edge2, …
 e2e_up() {
     command -v go >/dev/null || skip_all "golang-go is not installed: the vCenter peer cannot be built"
     command -v mariadbd >/dev/null || skip_all "mariadbd is missing (package mariadb-server)"
@@ -43,14 +43,20 @@ Y
 done
 X
     chmod +x "$TEST_TMP/hook"
-    lab_up --names "hub node vc" --bind "$SENDENSE_SRC:/srv/src" --bind "$SENDENSE_BUILD:/srv/build" --install "$SENDENSE_BUILD" \
+    lab_up --names "hub node ${more_nodes:-} vc" --bind "$SENDENSE_SRC:/srv/src" --bind "$SENDENSE_BUILD:/srv/build" --install "$SENDENSE_BUILD" \
         --hook "$SENDENSE_SRC/tests/lab/hub-machine" --hook "$TEST_TMP/hook"
     require "its sshd starts" hub systemctl --quiet enable --now sendense-sshd.service
     require "the hub is ready" eventually "$patience_sec" in_hub 'sendensectl database probe >/dev/null'
-    require "the node is enrolled, its tunnel up" node_enroll
-    require "the hub sees it" eventually "$patience_sec" node_answers edge1
+    local name n=0
+    for name in node ${more_nodes:-}; do
+        n=$((n + 1))
+        require "edge$n is enrolled, its tunnel up" node_enroll "edge$n" "$name"
+        require "the hub sees it" eventually "$patience_sec" node_answers "edge$n"
+    done
 }
-node_enroll() { ctl node add edge1 --hub=hub 2>/dev/null | node sendense-node enroll - >"$TEST_TMP/enroll" 2>&1 || { diag "$(<"$TEST_TMP/enroll")" && return 1; }; }
+node_enroll() { # NAME MACHINE
+    ctl node add "$1" --hub=hub 2>/dev/null | on "$2" sendense-node enroll - >"$TEST_TMP/enroll" 2>&1 || { diag "$(<"$TEST_TMP/enroll")" && return 1; }
+}
 node_answers() { ctl --json node show "$1" | jq -e '.Reachable' >/dev/null; }
 
 # vcenter_with_pgtest1 [DISKS]: the vCenter, its VM, and the hub told of both.
@@ -75,15 +81,23 @@ job_field() { ctl --json job show "$1" | jq -r ".$2"; } # JOB JQ
 job_is() { [ "$(job_field "$1" State)" = "$2" ]; }      # JOB STATE
 
 # is_the_vm NAME JOB: the images of the job are what the disks were when its snapshot was taken.
+was_at_snapshot() { # JOB KEY
+    simctl snapshots all=1 | jq -r --arg n "-$1-1" --argjson k "$2" '[.[] | select(.name | endswith($n))][-1].disks[] | select(.key == $k).hash'
+}
+read_back() { # JOB KEY
+    # shellcheck disable=SC2016 # expanded in the machine
+    in_hub 'qemu-img convert -f qcow2 -O raw "/var/lib/sendense/repository/$1" /srv/back.raw && SENDENSE_BUILD="$2" "$3" hash /srv/back.raw | grep -oE "[0-9a-f]{64}"; rm -f /srv/back.raw' \
+        "$(job_field "$1" "Disks[] | select(.Key == $2).File")" "$inner_build" "$simctl_bin"
+}
 is_the_vm() {
-    local key file want snapshot
-    snapshot=$(simctl snapshots all=1 | jq -c --arg n "-$2-1" '[.[] | select(.name | endswith($n))][-1]')
+    local key
+    for key in "${keys[@]}"; do is "$(read_back "$2" "$key")" "$(was_at_snapshot "$2" "$key")" "$1: disk $key is what it was at the snapshot's moment"; done
+}
+holds_the_vm() { # JOB: the same as an answer
+    local key back
     for key in "${keys[@]}"; do
-        file=$(ctl --json job show "$2" | jq -r --argjson k "$key" '.Disks[] | select(.Key == $k).File')
-        want=$(jq -r --argjson k "$key" '.disks[] | select(.key == $k).hash' <<<"$snapshot")
-        # shellcheck disable=SC2016 # expanded in the machine
-        is "$(in_hub 'qemu-img convert -f qcow2 -O raw "/var/lib/sendense/repository/$1" /srv/back.raw && SENDENSE_BUILD="$2" "$3" hash /srv/back.raw | grep -oE "[0-9a-f]{64}"; rm -f /srv/back.raw' \
-            "$file" "$inner_build" "$simctl_bin")" "$want" "$1: disk $key is what it was at the snapshot's moment"
+        back=$(read_back "$1" "$key")
+        [ -n "$back" ] && [ "$back" = "$(was_at_snapshot "$1" "$key")" ] || return 1
     done
 }
 

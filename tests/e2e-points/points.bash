@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash disable=SC2154 # variables of the rooms it is sourced after
+#
+# Rounds of "a whole backup in which the hub is killed at one fault point": source it after e2e.bash, call
+# hub_killed SCENARIO [WITH], which is committed or cancelled; WITH is node when the node is killed at the same moment.
+
+instruct() { # [INSTRUCTION]
+    # shellcheck disable=SC2016 # expanded in the machine
+    in_hub 'rm -f /run/sendense-test/*
+        if [ -n "$1" ]; then printf "%s\n" "$1" >/run/sendense-test/.new && mv /run/sendense-test/.new /run/sendense-test/fault-point
+        else install -m 666 /dev/null /run/sendense-test/hits; fi' "${1:-}"
+}
+fired() { hub test -e /run/sendense-test/fault-point.fired; }
+newest() { last_job 2>/dev/null; }
+
+# The call may die with the hub, with the job made or not.
+started() {
+    [ "$(newest)" -gt "$before" ] 2>/dev/null && return 0
+    ctl backup start pgtest1 >/dev/null 2>&1
+    [ "$(newest)" -gt "$before" ] 2>/dev/null
+}
+is_copying() { [[ $(job_field "$job" State 2>/dev/null) =~ ^(copying|finishing|releasing|completed|failed|cancelled)$ ]]; }
+is_over() { [[ $(job_field "$job" State 2>/dev/null) =~ ^(completed|failed|cancelled)$ ]]; }
+is_cancelled() {
+    ctl job cancel "$job" >/dev/null 2>&1
+    [ "$(job_field "$job" Ending 2>/dev/null)" = cancelled ] || is_over
+}
+
+# through SCENARIO: one backup, until it has ended. What is wrong is told.
+through() {
+    before=$(last_job)
+    eventually "$patience_sec" started || echo "is not started"
+    job=$(newest)
+    if [ "$1" = cancelled ]; then
+        eventually "$patience_sec" is_copying || echo "does not copy"
+        eventually "$patience_sec" is_cancelled || echo "cannot be cancelled"
+    fi
+    eventually "$patience_sec" is_over || echo "does not end: $(ctl job show "$job" 2>&1 | head -n 30)"
+}
+
+# Both at once: whoever waits for the kill of the hub kills the node.
+node_dies_with_it() {
+    # shellcheck disable=SC2016 # expanded in the machine
+    hub timeout 120 bash -c 'until [ -e /run/sendense-test/fault-point.fired ]; do inotifywait -qq -t 1 /run/sendense-test 2>/dev/null || sleep 0.02; done'
+    node systemctl kill -s KILL sendense-node.service
+}
+
+# round SCENARIO [INSTRUCTION [WITH]]: prints what is wrong.
+round() {
+    local with=
+    instruct "${2:-}"
+    if [ "${3:-}" = node ]; then
+        node_dies_with_it &
+        with=$!
+    fi
+    through "$1"
+    [ -z "$with" ] || wait "$with"
+    job=$(last_job)
+    case $1 in
+    committed) [ "$(job_field "$job" State)" = completed ] || echo "ends as $(job_field "$job" State): $(job_field "$job" ErrorText)" ;;
+    *) [[ $(job_field "$job" State) =~ ^(cancelled|completed)$ ]] || echo "ends as $(job_field "$job" State): $(job_field "$job" ErrorText)" ;;
+    esac
+    [ "$(job_field "$job" State)" != completed ] || holds_the_vm "$job" || echo "is not what the disks were"
+    [ -z "${2:-}" ] || fired || echo "the hub was not killed"
+    # Whoever is killed in a login cannot log out.
+    [ -z "$with" ] || simctl sessions kill >/dev/null
+    eventually "$patience_sec" nothing_left_anywhere || echo "left: $(simctl left | jq -c .) $(units_left_at hub) $(units_left_at node) $(<"$TEST_TMP/left")"
+}
+
+hub_killed() { # SCENARIO [WITH]
+    local hits hit bad n_bad=0 n=0 begin
+    grep -q 'SENDENSE_FAULT_POINTS 1' "$SENDENSE_BUILD/build-config.h" || skip_all "no build with fault points"
+    e2e_up
+    vcenter_with_pgtest1 4M:fill=2M,2M:fill=1M
+    ok "a first backup" backup --type=full
+    is "$(round "$1")" "" "$1: without a kill"
+    mapfile -t hits < <(hub awk '$4 == "sendense-hub" { print $1 ":" ++n[$1] }' /run/sendense-test/hits)
+    ok "$1: there are enough places to die at" test "${#hits[@]}" -ge 40
+    begin=${EPOCHREALTIME/[.,]/}
+    for hit in "${hits[@]}"; do
+        head -c 65536 /dev/urandom | guest_writes "${keys[0]}" $((n % 32 * 65536))
+        bad=$(round "$1" "$hit" "${2:-}")
+        [ -z "$bad" ] || diag "$hit, job $(last_job): $bad"
+        n_bad=$((n_bad + (${#bad} > 0)))
+        n=$((n + 1))
+        # A chain of a hundred layers is no part of this.
+        [ $((n % 20)) -ne 0 ] || backup --type=full
+    done
+    is "$n_bad" 0 "$1: the hub${2:+ and the $2} killed at each of ${#hits[@]} places, each backup ends as it should and leaves nothing"
+    diag "${#hits[@]} rounds in $(((${EPOCHREALTIME/[.,]/} - begin) / 1000000)) s"
+}

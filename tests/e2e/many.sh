@@ -1,0 +1,52 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Ten VMs at once, by two nodes, within the limits of nodes and repository: the queue is seen and kept in order, one VM that fails
+# disturbs no other, and each backup holds its own VM.
+more_nodes=node2
+. "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/e2e.bash"
+
+e2e_up '[Jobs]
+Running=6
+RunningPerRepository=5
+RunningPerNode=2'
+vcenter_up -empty
+vcenter_port=$(sed -E 's/.*:([0-9]+)\/.*/\1/' <<<"$url")
+vms=(vm0 vm1 vm2 vm3 vm4 vm5 vm6 vm7 vm8 vm9)
+for vm in "${vms[@]}"; do simctl vm add name="$vm" disks=4M:fill=3M,2M:fill=1M >/dev/null; done
+require "the vCenter is added" vcenter_add
+require "all its VMs are discovered" ctl vm discover vc1 --enter
+is "$(ctl --json vm list | jq length)" 10 "ten VMs are known"
+
+# Held in the copy, so that all of them meet.
+simctl fault delay method=FolderGet ms=1500 count=0 >/dev/null
+simctl fault task-error method=CreateSnapshot_Task vm=vm3 count=0 >/dev/null
+for vm in "${vms[@]}"; do ctl backup start "$vm" >/dev/null || fail "$vm starts"; done
+states() { ctl --json job list | jq -r '.[].State' | sort | uniq -c | awk '{ printf "%s%s=%s", NR > 1 ? " " : "", $2, $1 }'; }
+copying_on() { ctl --json job list | jq --arg n "$1" '[.[] | select(.Node == $n and .State != "queued" and .State != "completed" and .State != "failed")] | length'; }
+full() { [ "$(copying_on edge1) $(copying_on edge2)" = "2 2" ]; }
+ok "both nodes have what they may, and no more" eventually "$patience_sec" full || diag "$(states)"
+is "$(ctl --json job list | jq '[.[] | select(.State == "queued")] | length')" 6 "the others wait in the queue, to be seen"
+is "$(ctl --json job list | jq '[.[] | select(.State == "queued").Id] | max')" 10 "the youngest among them"
+first=$(ctl --json job list | jq '[.[] | select(.State == "queued").Id] | min')
+simctl faults clear >/dev/null
+simctl fault task-error method=CreateSnapshot_Task vm=vm3 count=0 >/dev/null
+all_over() { [ "$(ctl --json job list | jq '[.[] | select(.State == "completed" or .State == "failed")] | length')" = 10 ]; }
+ok "all come to their end" eventually 120 all_over || diag "$(states)"
+is "$(ctl --json job list | jq -r '[.[] | select(.State == "failed").Vm] | join(" ")')" vm3 "one failed"
+failed=$(ctl --json job list | jq '.[] | select(.Vm == "vm3").Id')
+is "$(job_field "$failed" ErrorName)" com.sendense.Error.SnapshotFailed "for its own reason"
+is "$(ctl --json job list | jq -r '[.[] | select(.Vm != "vm3").State] | unique | join(" ")')" completed "the nine others are completed"
+is "$(ctl --json job list | jq -r '[.[].Node] | unique | join(" ")')" "edge1 edge2" "by both nodes"
+began() { job_field "$1" StartedUSec; }
+ok "who waited first went first" test "$(began "$first")" -le "$(began 10)"
+simctl faults clear >/dev/null
+for job in $(ctl --json job list | jq '.[] | select(.State == "completed").Id'); do
+    vm=$(job_field "$job" Vm)
+    mapfile -t keys < <(simctl vm list | jq -r --arg v "$vm" '.[] | select(.name == $v) | .disks[].key')
+    ok "job $job holds $vm" holds_the_vm "$job"
+done
+clean "after all of them"
+ok "the one that failed goes the next time" ctl backup start vm3 --wait
+done_testing
