@@ -99,6 +99,7 @@ ExitStatus verb_vcenter_rotate(int argc, char *argv[]);
 ExitStatus verb_vcenter_remove(int argc, char *argv[]);
 ExitStatus verb_backup_start(int argc, char *argv[]);
 ExitStatus verb_backup_list(int argc, char *argv[]);
+ExitStatus verb_backup_show(int argc, char *argv[]);
 ExitStatus verb_job_list(int argc, char *argv[]);
 ExitStatus verb_job_show(int argc, char *argv[]);
 ExitStatus verb_job_watch(int argc, char *argv[]);

@@ -33,6 +33,7 @@ static const Column job_fields[] = {
         { "Backup", "BackupId", cell_text, false },
         { "Read as", "BackupType", cell_text, false },
         { "Repository", "Repository", cell_text, false },
+        { "Node", "Node", cell_text, false },
         { "Asked by", "Principal", cell_text, false },
         { "Created", "CreatedUSec", cell_time, false },
         { "Started", "StartedUSec", cell_time, false },
@@ -130,6 +131,17 @@ static ExitStatus print_part(const json_t *job, const char *key, const Column *c
         return show_list(part, columns, n, "");
 }
 
+static ExitStatus show(const json_t *job)
+{
+        ExitStatus s = show_object(job, job_fields, ELEMENTSOF(job_fields));
+
+        if (s != CTL_OK || arg_json)
+                return s;
+        s = print_part(job, "Disks", disk_columns, ELEMENTSOF(disk_columns));
+        return s == CTL_OK ? print_part(job, "Events", event_columns, ELEMENTSOF(event_columns))
+                           : s;
+}
+
 ExitStatus verb_job_show(int argc, char *argv[])
 {
         CLEANUP(json_decref_p) json_t *job = NULL;
@@ -140,13 +152,18 @@ ExitStatus verb_job_show(int argc, char *argv[])
         s = job_id_parse(argv[0], &id);
         if (s == CTL_OK)
                 s = hub_ask("GetJob", false, "a{sv}", &job, "ta{sv}", id, 0);
-        if (s == CTL_OK)
-                s = show_object(job, job_fields, ELEMENTSOF(job_fields));
-        if (s != CTL_OK || arg_json)
-                return s;
-        s = print_part(job, "Disks", disk_columns, ELEMENTSOF(disk_columns));
-        return s == CTL_OK ? print_part(job, "Events", event_columns, ELEMENTSOF(event_columns))
-                           : s;
+        return s == CTL_OK ? show(job) : s;
+}
+
+/* A backup is what its job made, or is about to make. */
+ExitStatus verb_backup_show(int argc, char *argv[])
+{
+        CLEANUP(json_decref_p) json_t *job = NULL;
+        ExitStatus s;
+
+        (void) argc;
+        s = hub_ask("GetBackup", false, "a{sv}", &job, "sa{sv}", argv[0], 0);
+        return s == CTL_OK ? show(job) : s;
 }
 
 ExitStatus verb_job_watch(int argc, char *argv[])

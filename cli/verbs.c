@@ -106,6 +106,8 @@ const Verb verbs[] = {
           verb_backup_start },
         { "backup list", "[VM]", 0, 1, OPTION(OPTION_REPOSITORY) | OPTION(OPTION_LIMIT),
           "List completed backups, the newest first", RIGHT("inspect"), verb_backup_list },
+        { "backup show", "BACKUP", 1, 1, 0, "Show a backup, its disks and its history",
+          "BACKUP is an id, as \"backup list\" has it.\n" RIGHT("inspect"), verb_backup_show },
         { "job list", "", 0, 0, OPTION(OPTION_STATE) | OPTION(OPTION_VM) | OPTION(OPTION_LIMIT),
           "List jobs, the newest first", RIGHT("inspect"), verb_job_list },
         { "job show", "ID", 1, 1, 0, "Show a job, its disks and its history", RIGHT("inspect"),

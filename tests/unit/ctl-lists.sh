@@ -97,6 +97,13 @@ like "$out" "^2000  failed  full +1\.0 MiB  512\.0 KiB +-  10100 +4711  the firs
 like "$out" "^2025-11-21 06:17:56  copying  failed  uid:0  gone\$" "its history"
 like "$(asked GetJob)" 'UINT64 7; ARRAY' "asked by its number"
 json_is GetJob "job show" job show 7
+answer GetBackup 'a{sv}' '{"Id": 7, "Type": "backup", "State": "completed", "Vm": "web", "BackupId": "backup-web-1", "Node": "edge1",
+  "Disks": [{"Key": 2000, "State": "completed", "BackupType": "full", "CapacityBytes": 1048576, "SizeBytes": 4096, "File": "web/2000/b.qcow2"}]}'
+run "backup show" 0 backup show backup-web-1
+like "$out" "^ +Node: edge1\$" "who copied it"
+like "$out" "^2000  completed  full +1\.0 MiB +- +4\.0 KiB .* web/2000/b.qcow2\$" "where a disk is"
+like "$(asked GetBackup)" 'STRING "backup-web-1"; ARRAY' "asked by its id"
+json_is GetBackup "backup show" backup show backup-web-1
 
 # Backups, ports, obligations.
 answer ListBackups 'aa{sv}' '[{"BackupId": "backup-web-1", "Job": 7, "Vm": "web", "Repository": "default", "BackupType": "full",
