@@ -31,6 +31,8 @@ typedef struct HubConfig {
         uint64_t jobs_running_per_repository;
         uint64_t jobs_running_per_node;
         uint64_t jobs_queued; /* open ones in all */
+        uint64_t jobs_retries; /* of a backup that failed; 0: none */
+        uint64_t jobs_retry_usec; /* pause before each */
         uint64_t node_lost_usec; /* a node that copies may be silent for so long */
         uint64_t node_release_usec; /* what a node may take before the job ends without it */
 

@@ -79,10 +79,13 @@ CREATE TABLE `backup_jobs` (
   `started_usec` bigint(20) unsigned DEFAULT NULL COMMENT 'left the queue',
   `finished_usec` bigint(20) unsigned DEFAULT NULL,
   `active_vm_context_id` bigint(20) unsigned GENERATED ALWAYS AS (case when `state` in ('completed','failed','cancelled') then NULL else `vm_context_id` end) VIRTUAL COMMENT 'the VM while the job is open: one open job for each VM',
+  `retry_of` bigint(20) unsigned DEFAULT NULL COMMENT 'the job that failed and that this one tries again; NULL: somebody asked for it',
+  `retry_number` int(10) unsigned NOT NULL DEFAULT 0 COMMENT 'how many jobs in a row have failed before this one',
   PRIMARY KEY (`id`),
   UNIQUE KEY `backup_jobs_place` (`id`,`vm_context_id`,`repository_id`),
   UNIQUE KEY `backup_jobs_backup_id` (`backup_id`),
   UNIQUE KEY `backup_jobs_one_active` (`active_vm_context_id`),
+  UNIQUE KEY `backup_jobs_retry_once` (`retry_of`),
   KEY `backup_jobs_by_state` (`state`,`id`),
   KEY `backup_jobs_context` (`vm_context_id`),
   KEY `backup_jobs_repository` (`repository_id`),
@@ -91,6 +94,7 @@ CREATE TABLE `backup_jobs` (
   CONSTRAINT `backup_jobs_context` FOREIGN KEY (`vm_context_id`) REFERENCES `vm_replication_contexts` (`id`),
   CONSTRAINT `backup_jobs_node` FOREIGN KEY (`node_id`) REFERENCES `nodes` (`id`),
   CONSTRAINT `backup_jobs_repository` FOREIGN KEY (`repository_id`) REFERENCES `backup_repositories` (`id`),
+  CONSTRAINT `backup_jobs_retry_of` FOREIGN KEY (`retry_of`) REFERENCES `backup_jobs` (`id`),
   CONSTRAINT `backup_jobs_target` FOREIGN KEY (`target_job_id`, `vm_context_id`, `repository_id`) REFERENCES `backup_jobs` (`id`, `vm_context_id`, `repository_id`),
   CONSTRAINT `backup_jobs_backup` CHECK (`job_type` = 'backup' = (`backup_id` is not null) and `job_type` = 'backup' = (`backup_type` is not null) and `job_type` = 'backup' = (`target_job_id` is null)),
   CONSTRAINT `backup_jobs_backup_id_form` CHECK (`backup_id` regexp '^backup-[A-Za-z0-9_-]+-[0-9]+\\z'),
@@ -99,7 +103,8 @@ CREATE TABLE `backup_jobs` (
   CONSTRAINT `backup_jobs_error` CHECK ((`state` <> 'failed' or `error_name` is not null) and (`state` <> 'completed' or `error_name` is null)),
   CONSTRAINT `backup_jobs_unit` CHECK (`unit` is null = (`boot_id` is null) and (`invocation_id` is null or `unit` is not null)),
   CONSTRAINT `backup_jobs_ids` CHECK (`invocation_id` regexp '^[0-9a-f]{32}\\z' and `boot_id` regexp '^[0-9a-f]{32}\\z'),
-  CONSTRAINT `backup_jobs_ending` CHECK (`ending` is null or `state` not in ('releasing','completed') and (`state` not in ('failed','cancelled') or cast(`state` as char charset utf8mb4) = cast(`ending` as char charset utf8mb4)))
+  CONSTRAINT `backup_jobs_ending` CHECK (`ending` is null or `state` not in ('releasing','completed') and (`state` not in ('failed','cancelled') or cast(`state` as char charset utf8mb4) = cast(`ending` as char charset utf8mb4))),
+  CONSTRAINT `backup_jobs_retry` CHECK (`retry_of` is null = (`retry_number` = 0))
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin COMMENT='Jobs, each about one VM; a completed one of type backup is a restore point';
 CREATE TABLE `backup_repositories` (
   `id` bigint(20) unsigned NOT NULL AUTO_INCREMENT,

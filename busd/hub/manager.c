@@ -16,6 +16,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "job/jobs.h"
+#include "job/retry.h"
 #include "job/sweep.h"
 #include "log.h"
 #include "names.h"
@@ -341,6 +342,8 @@ static int start_jobs(Manager *manager)
                 r = nodes_new(manager->event, manager->store, manager->units,
                               manager->config->node_health_usec, &manager->nodes);
         manager->jobs->nodes = manager->nodes;
+        if (r >= 0)
+                r = retrier_new(manager->jobs, &manager->retrier);
         return r < 0 ? log_error(r, "Cannot set up what looks after jobs and repositories: %m") : 0;
 }
 
@@ -386,6 +389,7 @@ Manager *manager_free(Manager *manager)
         units_free(manager->units);
         repositories_free(manager->repositories);
         nodes_free(manager->nodes);
+        retrier_free(manager->retrier);
         sweeper_free(manager->sweeper);
         jobs_free(manager->jobs);
         authority_free(manager->authority);

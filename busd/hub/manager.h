@@ -16,6 +16,7 @@ typedef struct Authority Authority;
 typedef struct Jobs Jobs;
 typedef struct Nodes Nodes;
 typedef struct Repositories Repositories;
+typedef struct Retrier Retrier;
 typedef struct Sessions Sessions;
 typedef struct Sweeper Sweeper;
 typedef struct Units Units;
@@ -31,6 +32,7 @@ typedef struct Manager {
         Units *units;
         Jobs *jobs;
         Sweeper *sweeper;
+        Retrier *retrier;
         Repositories *repositories;
         Nodes *nodes;
         const HubConfig *config;

@@ -81,6 +81,27 @@ static const struct {
         { BUS_ERROR_ACCESS_DENIED, EACCES, "The caller may not do this." },
 };
 
+static const char *const passing[] = {
+        BUS_ERROR_BUSY,
+        BUS_ERROR_DATABASE_UNAVAILABLE,
+        BUS_ERROR_REPOSITORY_HANGS,
+        BUS_ERROR_PORTS_EXHAUSTED,
+        BUS_ERROR_PORT_TAKEN,
+        BUS_ERROR_EXPORT_FAILED,
+        BUS_ERROR_IMAGE_BUSY,
+        BUS_ERROR_COPY_FAILED,
+        BUS_ERROR_REBOOTED,
+        BUS_ERROR_VCENTER_UNREACHABLE,
+        BUS_ERROR_VCENTER_SESSION,
+        BUS_ERROR_DISKS_CHANGED, /* they are looked at anew */
+        BUS_ERROR_SNAPSHOT_FAILED,
+        BUS_ERROR_QUIESCE_FAILED,
+        BUS_ERROR_SNAPSHOT_LEFT,
+        BUS_ERROR_SOURCE_FAILED,
+        BUS_ERROR_TARGET_FAILED,
+        BUS_ERROR_NODE_UNREACHABLE,
+};
+
 /* sd-bus keeps the pointer, so it must live as long as the program. */
 static sd_bus_error_map bus_error_map[ELEMENTSOF(bus_errors) + 1];
 
@@ -140,4 +161,12 @@ const char *bus_error_sentence(const char *name)
 const char *bus_error_name(unsigned i)
 {
         return i < ELEMENTSOF(bus_errors) ? bus_errors[i].name : NULL;
+}
+
+bool bus_error_passes(const char *name)
+{
+        for (size_t i = 0; i < ELEMENTSOF(passing); i++)
+                if (strcmp(passing[i], name) == 0)
+                        return true;
+        return false;
 }

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <systemd/sd-bus.h>
 
 #define BUS_ERROR_INVALID_ARGUMENT       "com.sendense.Error.InvalidArgument"
@@ -65,6 +66,9 @@ int bus_error_to_errno(const char *name);
 
 /* The name for a negative errno, NULL when none of ours stands for it. */
 const char *bus_error_from_errno(int error);
+
+/* Whether what it says passes by itself, or may: a backup that failed so is worth another attempt without a hand in between. */
+bool bus_error_passes(const char *name);
 
 /* One sentence about a name, NULL when it is none of ours. */
 const char *bus_error_sentence(const char *name);

@@ -183,4 +183,12 @@ like "$(as_nobody busctl --system call "$hub_name" "$hub_path" org.freedesktop.D
     "$hub_manager" LogLevel s debug 2>&1)" 'Access denied|Rejected' "the bus lets no Set through"
 like "$(busctl --system call "$hub_name" "$hub_path" "$hub_manager" NoSuchMethod 2>&1)" 'Access denied|Rejected' \
     "nor a method that has no line"
+# The errors after which a backup is tried again: the table of the program, and the page.
+passing() {
+    sed -n '/^static const char \*const passing/,/^};/p' "$SENDENSE_SRC/lib/bus/bus-error.c" | grep -o 'BUS_ERROR_[A-Z_]*' |
+        while read -r name; do sed -nE "s/^#define $name +\"com\.sendense\.Error\.(.*)\"/\1/p" "$SENDENSE_SRC/lib/bus/bus-error.h"; done
+}
+is "$(sed -n '/^A backup by a node that failed with one of these/,/^## /p' "$reference" | grep '^`' | grep -o '`[A-Za-z]*`' | tr -d '`')" "$(passing)" \
+    "the page lists the errors after which a backup is tried again"
+
 done_testing

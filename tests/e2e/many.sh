@@ -10,7 +10,9 @@ more_nodes=node2
 e2e_up '[Jobs]
 Running=6
 RunningPerRepository=5
-RunningPerNode=2'
+RunningPerNode=2
+Retries=1
+RetrySec=1h'
 vcenter_up -empty
 vcenter_port=$(sed -E 's/.*:([0-9]+)\/.*/\1/' <<<"$url")
 vms=(vm0 vm1 vm2 vm3 vm4 vm5 vm6 vm7 vm8 vm9)
@@ -48,5 +50,22 @@ for job in $(ctl --json job list | jq '.[] | select(.State == "completed").Id');
     ok "job $job holds $vm" holds_the_vm "$job"
 done
 clean "after all of them"
-ok "the one that failed goes the next time" ctl backup start vm3 --wait
+is "$(ctl --json job list | jq length)" 10 "nothing was tried again before its time"
+
+# The pause is over, and vCenter is itself again: the hub tries what failed, in the name of who asked, and once.
+hub sed -i 's/^RetrySec=.*/RetrySec=1s/' /etc/sendense/hub.conf.d/50-test.conf
+hub systemctl restart sendense-hub
+again() { [ "$(ctl --json job list | jq --argjson of "$failed" '[.[] | select(.RetryOf == $of and .State == "completed")] | length')" = 1 ]; }
+ok "the one that failed is tried again by itself, and completes" eventually "$patience_sec" again || diag "$(ctl job list)"
+job=$(ctl --json job list | jq --argjson of "$failed" '.[] | select(.RetryOf == $of).Id')
+is "$(job_field "$job" Vm) $(job_field "$job" Principal)" "vm3 uid:0" "it is the same VM's, and was asked for by the same"
+like "$(hub journalctl -q -o cat SENDENSE_JOB="$job")" "Job $job tries again what job $failed could not \(com.sendense.Error.SnapshotFailed\)" "the journal says so"
+simctl fault task-error method=CreateSnapshot_Task vm=vm4 count=0 >/dev/null
+not_ok "another that fails each time" ctl backup start vm4 --wait
+tried() { [ "$(ctl --json job list | jq '[.[] | select(.Vm == "vm4" and .State == "failed")] | length')" = 2 ]; }
+ok "is tried once more" eventually "$patience_sec" tried
+simctl faults clear >/dev/null
+ok "and not a third time, though it would succeed" ctl backup start vm5 --wait
+is "$(ctl --json job list | jq '[.[] | select(.Vm == "vm4")] | length')" 3 "one that was good, one that failed, one attempt again"
+clean "at the end"
 done_testing

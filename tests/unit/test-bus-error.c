@@ -24,13 +24,27 @@ static void table_both_ways(void **state)
                 if (strcmp(name, BUS_ERROR_ACCESS_DENIED) != 0)
                         assert_memory_equal(name, "com.sendense.Error.", 19);
         }
-        assert_int_equal(n, 42);
+        assert_int_equal(n, 43);
         assert_int_equal(bus_error_to_errno("com.sendense.Error.Nonsense"), -EIO);
         assert_int_equal(bus_error_to_errno(""), -EIO);
         assert_null(bus_error_from_errno(-EIO));
         assert_null(bus_error_from_errno(0));
         assert_null(bus_error_sentence("com.sendense.Error.Nonsense"));
         assert_string_equal(BUS_ERROR_ACCESS_DENIED, "org.freedesktop.DBus.Error.AccessDenied");
+}
+
+/* What needs a hand is never tried again: a wrong password would lock the account. */
+static void what_passes(void **state)
+{
+        (void) state;
+        assert_true(bus_error_passes(BUS_ERROR_NODE_UNREACHABLE));
+        assert_true(bus_error_passes(BUS_ERROR_COPY_FAILED));
+        assert_false(bus_error_passes(BUS_ERROR_VCENTER_LOGIN));
+        assert_false(bus_error_passes(BUS_ERROR_CERTIFICATE_CHANGED));
+        assert_false(bus_error_passes(BUS_ERROR_REPOSITORY_FULL));
+        assert_false(bus_error_passes(BUS_ERROR_CANCELLED));
+        assert_false(bus_error_passes(BUS_ERROR_FAILED));
+        assert_false(bus_error_passes(""));
 }
 
 static void filled(void **state)
@@ -66,6 +80,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(table_both_ways),
+                cmocka_unit_test(what_passes),
                 cmocka_unit_test(filled),
                 cmocka_unit_test(known_to_sd_bus),
         };

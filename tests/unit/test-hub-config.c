@@ -153,6 +153,10 @@ static void limits(void **state)
         load_one("Jobs", "RunningPerRepository", "1001", -EINVAL);
         load_one("Jobs", "RunningPerNode", "1000", 0);
         load_one("Jobs", "RunningPerNode", "0", -EINVAL);
+        load_one("Jobs", "Retries", "0", 0);
+        load_one("Jobs", "Retries", "101", -EINVAL);
+        load_one("Jobs", "RetrySec", "1s", 0);
+        load_one("Jobs", "RetrySec", "0", -EINVAL);
         load_one("Jobs", "NodeLostSec", "10s", 0);
         load_one("Jobs", "NodeLostSec", "9s", -EINVAL);
         load_one("Jobs", "ReleaseSec", "24h", 0);

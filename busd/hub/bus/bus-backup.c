@@ -10,21 +10,16 @@
 #include "bus/bus-list.h"
 #include "bus/bus-methods.h"
 #include "cleanup.h"
-#include "clock.h"
 #include "hub-config.h"
+#include "job/begin.h"
 #include "job/jobs.h"
 #include "log.h"
 #include "manager.h"
 #include "node-keys.h"
-#include "node/node-links.h"
-#include "node/nodes.h"
-#include "node/vcenter-discover.h"
-#include "store/store-call.h"
 #include "store/store-job.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <sodium.h>
 #include <string.h>
 
 enum {
@@ -32,49 +27,23 @@ enum {
         KEY_MAX_BYTES = 255,
 };
 
-/* The key of the request was used before: its job runs, or is over. */
-static bool is_known(Jobs *jobs, uint64_t id, const json_t *row)
-{
-        const char *state = json_string_value(json_object_get(row, "State")) ?: "";
-
-        return jobs_find(jobs, id) || job_state_is_final(job_state_from_string(state));
-}
-
-/* The job is in the database: from here on it runs whether or not the caller still waits. */
-static void on_created(int error, const json_t *out, const char *name, const char *text,
-                       void *userdata)
+static void on_begun(int error, const char *name, const char *text, uint64_t id, const Job *job,
+                     void *userdata)
 {
         char path[JOB_OBJECT_PATH_SIZE];
         BusWait *wait = userdata;
-        Jobs *jobs = wait->manager->jobs;
-        Job *job = NULL;
-        uint64_t id;
         int r;
 
+        (void) job;
         if (error < 0) {
                 bus_wait_fail(wait, name, text);
                 return;
         }
-        id = (uint64_t) json_integer_value(json_object_get(out, "Id"));
-        r = is_known(jobs, id, out) ? 0 : jobs_add(jobs, (json_t *) out, &job);
-        if (r < 0) {
-                bus_wait_fail(wait, BUS_ERROR_FAILED,
-                              "The job is written down, and this hub cannot take it up; restart "
-                              "it");
-                return;
-        }
-        if (job)
-                (void) job_log(job, NULL, LOG_NOTICE, 0, MESSAGE_JOB_CREATED,
-                               "Job %" PRIu64 " backs up %s (%s) into %s as %s, asked for by %s",
-                               job->id, job_text(job, "Vm"), job_text(job, "BackupType"),
-                               job_text(job, "Repository"), job_text(job, "BackupId"),
-                               job_text(job, "Principal"));
         bus_job_path(id, path);
         r = sd_bus_reply_method_return(wait->call, "o", path);
         if (r < 0)
                 (void) log_warning(r, "Cannot answer StartBackup: %m");
         bus_wait_free(wait);
-        jobs_pump(jobs);
 }
 
 /* Sources name files and servers of the hub itself: for tests and imports, and for managers only. Without them a node reads. */
@@ -92,94 +61,9 @@ static int check_sources(const Manager *manager, const json_t *sources, sd_bus_e
         return 0;
 }
 
-/* The event that makes the job has the id that follows from who asked and his key: asked again, the job is the same. */
-static int set_key(json_t *request, const char *principal, const char *key)
-{
-        unsigned char digest[crypto_hash_sha256_BYTES];
-        crypto_hash_sha256_state state;
-        char id[EVENT_ID_SIZE];
-
-        (void) crypto_hash_sha256_init(&state);
-        /* With their NULs, so that no two pairs are one text. */
-        (void) crypto_hash_sha256_update(&state, (const unsigned char *) principal,
-                                         strlen(principal) + 1);
-        (void) crypto_hash_sha256_update(&state, (const unsigned char *) key, strlen(key) + 1);
-        (void) crypto_hash_sha256_final(&state, digest);
-        (void) sodium_bin2hex(id, sizeof(id), digest, (sizeof(id) - 1) / 2);
-        if (json_object_set_new(request, "IsIdempotent", json_true()) < 0)
-                return -ENOMEM;
-        return request_add_text(request, "EventId", id);
-}
-
-static int create_job(BusWait *wait)
-{
-        return store_call(wait->manager->store, store_job_create, json_deep_copy(wait->request),
-                          on_created, wait);
-}
-
-/* Disks that vCenter lets nobody back up are left out, with its reason, unless the caller has left them out with his own. */
-static int exclude_unusable(json_t *request, const json_t *unusable)
-{
-        json_t *exclude = json_object_get(request, "Exclude");
-        const json_t *disk;
-        size_t i;
-
-        if (json_array_size(unusable) == 0)
-                return 0;
-        if (!exclude) {
-                exclude = json_object();
-                if (json_object_set_new(request, "Exclude", exclude) < 0)
-                        return -ENOMEM;
-        }
-        json_array_foreach (unusable, i, disk) {
-                char key[24];
-
-                (void) snprintf(key, sizeof(key), "%" JSON_INTEGER_FORMAT,
-                                json_integer_value(json_object_get(disk, "Key")));
-                if (!json_object_get(exclude, key) &&
-                    json_object_set(exclude, key, json_object_get(disk, "Reason")) < 0)
-                        return -ENOMEM;
-        }
-        return 0;
-}
-
-static void on_refreshed(int error, const char *name, const char *text, const json_t *unusable,
-                         void *userdata)
-{
-        BusWait *wait = userdata;
-        int r;
-
-        if (error < 0) {
-                bus_wait_fail(wait, name, text);
-                return;
-        }
-        r = exclude_unusable(wait->request, unusable);
-        if (r >= 0)
-                r = create_job(wait);
-        if (r < 0)
-                bus_wait_fail(wait,
-                              r == -ENOTCONN ? BUS_ERROR_DATABASE_UNAVAILABLE : BUS_ERROR_FAILED,
-                              "The job cannot be written down; try again");
-}
-
-static bool vm_has_job(const Jobs *jobs, const json_t *request)
-{
-        static const char *const names[] = { "Vm", "ContextId", "InstanceUuid" };
-        const char *vm = json_string_value(json_object_get(request, "Vm"));
-
-        for (size_t i = 0; i < jobs->n_all; i++)
-                for (size_t j = 0; j < ELEMENTSOF(names); j++)
-                        if (!job_state_is_final(jobs->all[i]->state) &&
-                            strcmp(job_text(jobs->all[i], names[j]), vm) == 0)
-                                return true;
-        return false;
-}
-
 static int act_start(Manager *manager, sd_bus_message *call, const char *principal, json_t *request,
                      sd_bus_error *error)
 {
-        char event_id[EVENT_ID_SIZE];
-        const char *key;
         BusWait *wait;
         int r;
 
@@ -195,33 +79,13 @@ static int act_start(Manager *manager, sd_bus_message *call, const char *princip
                 return bus_error_setf(error, BUS_ERROR_BUSY,
                                       "%" PRIu64 " jobs are open already, as [Jobs] Queued= allows",
                                       manager->config->jobs_queued);
-        r = event_id_make(event_id);
-        if (r >= 0)
-                r = request_add_text(request, "EventId", event_id);
-        if (r >= 0)
-                r = request_add_text(request, "Principal", principal);
+        r = request_add_text(request, "Principal", principal);
         if (r < 0)
                 return r;
-        key = json_string_value(json_object_get(request, "IdempotencyKey"));
-        if (key)
-                r = set_key(request, principal, key);
-        if (r < 0)
-                return r;
-        (void) json_object_set_new(request, "NowUSec",
-                                   json_integer((json_int_t) clock_realtime_usec()));
-        (void) json_object_set_new(request, "NodesReachable",
-                                   node_links_reachable(nodes_links(manager->nodes)));
-        wait = bus_wait_new(manager, call, request);
+        wait = bus_wait_new(manager, call, NULL);
         if (!wait)
                 return -ENOMEM;
-        /* A VM of a vCenter is looked at first: its disks may be others than at the last backup. Of one that is being backed up
-         * the store knows more than a look at it would tell. */
-        if (json_object_get(request, "Sources") || vm_has_job(manager->jobs, request))
-                r = create_job(wait);
-        else
-                r = vcenter_refresh_vm(manager->store, manager->nodes,
-                                       json_string_value(json_object_get(request, "Vm")), 0,
-                                       on_refreshed, wait);
+        r = job_begin(manager->jobs, request, on_begun, wait);
         if (r >= 0)
                 return 0;
         bus_wait_free(wait);

@@ -122,18 +122,26 @@ static int insert_job(MYSQL *database, StoreRequest *request, const json_t *vm,
                         return r;
                 r = statement_run(database,
                                   "INSERT INTO backup_jobs (job_type, vm_context_id, repository_id,"
-                                  " backup_id, backup_type, principal, created_usec, node_id)"
-                                  " VALUES ('backup', ?, ?, ?, ?, ?, ?, ?)",
+                                  " backup_id, backup_type, principal, created_usec, node_id,"
+                                  " retry_of, retry_number)"
+                                  " VALUES ('backup', ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                                   SQL_VALUES(SQL_NUMBER(object_number(vm, "Id")),
                                              SQL_NUMBER(repository_id), sql_text(backup_id),
                                              sql_text(object_text(request->in, "BackupType")),
                                              sql_text(object_text(request->in, "Principal")),
-                                             SQL_NUMBER(now_usec), sql_number_or_null(node_id)),
+                                             SQL_NUMBER(now_usec), sql_number_or_null(node_id),
+                                             sql_number_or_null(
+                                                             object_number(request->in, "RetryOf")),
+                                             SQL_NUMBER(object_number(request->in, "RetryNumber"))),
                                   NULL, ret_id);
                 if (r != -EEXIST)
                         return r;
                 if (strcmp(statement_refused_by(), "backup_jobs_one_active") == 0)
                         return refuse_busy(database, request, vm);
+                if (strcmp(statement_refused_by(), "backup_jobs_retry_once") == 0)
+                        return store_refuse(request, r, BUS_ERROR_EXISTS,
+                                            "Job %" PRIu64 " has been tried again already",
+                                            object_number(request->in, "RetryOf"));
         }
         return r;
 }

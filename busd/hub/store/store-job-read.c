@@ -20,7 +20,7 @@
         " j.backup_type AS BackupType, r.name AS Repository, j.principal AS Principal," \
         " j.attempt AS Attempt, j.error_name AS ErrorName, j.error_text AS ErrorText,"  \
         " j.created_usec AS CreatedUSec, j.started_usec AS StartedUSec,"                \
-        " j.finished_usec AS FinishedUSec, n.name AS Node"
+        " j.finished_usec AS FinishedUSec, n.name AS Node, j.retry_of AS RetryOf"
 
 #define JOB_TABLES                                                                     \
         " FROM backup_jobs j JOIN vm_replication_contexts v ON v.id = j.vm_context_id" \

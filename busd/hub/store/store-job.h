@@ -13,9 +13,14 @@ typedef struct st_mysql MYSQL;
 typedef struct StoreRequest StoreRequest;
 
 /* store-job-create.c: {Vm, Repository, BackupType, Principal, Sources?, Exclude?, Node?, NodesReachable, NowUSec, EventId,
- * IsIdempotent?} -> the job as store_job_load_open has it; the one made before when EventId is known, which IsIdempotent wants
+ * IsIdempotent?, RetryOf?, RetryNumber?} -> the job as store_job_load_open has it; the one made before when EventId is known, which IsIdempotent wants
  * to be the same request. Without Sources a node is chosen. VmBusy with the open job's id. */
 int store_job_create(MYSQL *database, void *request);
+
+/* store-job-retry.c: {Count, BeforeUSec} -> {Jobs: [{Job, Name, Vm (context id), Repository, BackupType, Principal, ErrorName,
+ * RetryNumber, Exclude?}]}: backups by a node that failed before then, that have not been tried Count times, and whose VM had no
+ * job since. */
+int store_job_retries(MYSQL *database, void *request);
 
 /* store-job-change.c */
 
