@@ -36,9 +36,11 @@ enum {
                         60, /* a link that shows no life for so long is stuck: name resolution may take a while */
 };
 
-static bool arg_preflight;
+static bool arg_preflight, arg_quick;
 
-static const ProgramSwitch switches[] = { { "preflight", &arg_preflight }, {} };
+static const ProgramSwitch switches[] = { { "preflight", &arg_preflight },
+                                          { "quick", &arg_quick },
+                                          {} };
 
 static const Program program = {
         .name = "sendense-tunnel",
@@ -48,7 +50,8 @@ static const Program program = {
                 "     --version       Show version, git commit and build id\n"
                 "     --config=FILE   Read FILE instead of " NODE_CONFIG_FILE "\n"
                 "     --preflight     Try the way to the hub step by step, say which step fails\n"
-                "                     and why, and end\n\n"
+                "                     and why, and end\n"
+                "     --quick         Of the ports try only the first and the last\n\n"
                 "See sendense-tunnel(8).\n",
         .switches = switches,
 };
@@ -380,8 +383,8 @@ static int run(const NodeConfig *config)
         if (r < 0)
                 return EX_CONFIG;
         if (arg_preflight)
-                return preflight(&tunnel.place, config->tunnel_reverse_port, config->tunnel_ports) <
-                                                       0
+                return preflight(&tunnel.place, config->tunnel_reverse_port, config->tunnel_ports,
+                                 arg_quick) < 0
                                        ? EXIT_FAILURE
                                        : EXIT_SUCCESS;
         r = serve(&tunnel);

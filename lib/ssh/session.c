@@ -373,16 +373,27 @@ int session_try(ssh_session session, uint16_t port, SessionProblem *problem)
                 return problem_set(problem, -ENOMEM, SESSION_FORWARD, "", "out of memory");
         r = ssh_channel_open_forward(channel, "127.0.0.1", port, "127.0.0.1", 0);
         why = ssh_get_error(session);
-        /* "(2)": allowed, and nothing listens there now (RFC 4254, 5.1). */
+        /* RFC 4254, 5.1: "(2)" is allowed, and nothing listens there now; "(1)" is forbidden. */
         if (r == SSH_OK || (ssh_is_connected(session) && strstr(why, "error (2)")))
                 r = 0;
+        else if (ssh_is_connected(session) && strstr(why, "error (1)"))
+                r = 1;
         else
-                r = problem_set(problem, -EPERM, SESSION_FORWARD,
-                                "[Tunnel] Ports= of node.conf must be within [Exports] Ports= of "
-                                "the "
-                                "hub's hub.conf; sendense-sshd reads it when it starts",
-                                "the hub forbids connections to its 127.0.0.1:%u (%.160s)", port,
-                                why);
+                r = problem_set(problem, -EPROTO, SESSION_FORWARD,
+                                "the session broke, or sshd at the hub is short of something: see "
+                                "journalctl -u sendense-sshd there",
+                                "the hub does not say whether we may connect to its 127.0.0.1:%u "
+                                "(%.160s)",
+                                port, why);
         ssh_channel_free(channel);
         return r;
+}
+
+int session_forbids(const char *ports, unsigned n, unsigned n_all, SessionProblem *problem)
+{
+        return problem_set(problem, -EPERM, SESSION_FORWARD,
+                           "[Tunnel] Ports= of node.conf must be within [Exports] Ports= of the "
+                           "hub's hub.conf; sendense-sshd reads it when it starts",
+                           "the hub forbids connections to its 127.0.0.1:%.160s (%u of %u ports)",
+                           ports, n, n_all);
 }

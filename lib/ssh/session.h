@@ -57,8 +57,12 @@ void session_close(ssh_session session);
 /* Asks for the reverse forward: what connects to this port of the hub's loopback comes through the session. */
 int session_listen(ssh_session session, uint16_t port, SessionProblem *problem);
 
-/* Whether the hub lets us connect to this port of its loopback; that something answers there is not asked. */
+/* Whether the hub lets us connect to this port of its loopback; that something answers there is not asked. 0: it does; 1: it
+ * forbids it, and problem is not set. */
 int session_try(ssh_session session, uint16_t port, SessionProblem *problem);
+
+/* Sets problem for so many of all ports, which it forbids. -EPERM. */
+int session_forbids(const char *ports, unsigned n, unsigned n_all, SessionProblem *problem);
 
 /* "SHA256:…" of a key, as OpenSSH shows it. */
 void session_key_text(ssh_key key, char ret_text[static SESSION_TEXT_SIZE]);

@@ -11,6 +11,7 @@ tunnel_lab_up 2222
 out=$(preflight)
 is "$?" 0 "a way that is open: status 0"
 is "$(awk '/^ok/ { print $2 }' <<<"$out" | paste -sd' ')" "resolve connect banner keys host-key login reverse forward" "each step is told"
+like "$out" '^ok +forward +we may connect to its 127\.0\.0\.1:10100-10200 \(101 of 101 ports tried\)' "each port of the range is tried"
 like "$out" '^ok +connect +10\.99\.[0-9.]+ port 2222' "the configured port is the one that is tried"
 tunnel_up
 is "$(hub ss -Htn state established 'sport = 2222' | wc -l)" 4 "and the one that the tunnel uses"
@@ -31,7 +32,21 @@ $1"
 }
 wrong Hub=nowhere.invalid "an unknown name" resolve 'nowhere\.invalid: .*Hub=.*DNS'
 wrong SshPort=2223 "a port where nothing listens" connect 'hub \(10\.99\.[0-9.]+\) port 2223: Connection refused.*sendense-sshd\.service'
-wrong Ports=10100-10300 "a range that is wider than the hub's" forward 'forbids connections to its 127\.0\.0\.1:10300.*Exports. Ports='
+wrong Ports=10100-10300 "a range that is wider than the hub's" forward 'forbids connections to its 127\.0\.0\.1:10201-10300 \(100 of 201 ports\).*Exports. Ports='
+# lets: sshd at the hub lets us connect to all ports of the range but these.
+lets() { # PATTERN
+    hub install -D -m 644 /dev/stdin /run/systemd/system/sendense-sshd.service.d/90-hole.conf <<<"[Service]
+ExecStartPre=sed -i -E 's/ 127\.0\.0\.1:($1)\>//g' /run/sendense-sshd/sshd_config"
+    require "sshd with other ports" hub sh -c 'systemctl daemon-reload && systemctl restart sendense-sshd.service'
+}
+lets 10150
+fails "one port in the middle is missing" forward 'forbids connections to its 127\.0\.0\.1:10150 \(1 of 101 ports\).*Exports. Ports='
+ok "a quick one does not see that" node /usr/lib/sendense/sendense-tunnel --preflight --quick
+lets '10101|1011[3-6]|10150|10199'
+fails "several are" forward 'forbids connections to its 127\.0\.0\.1:10101,10113-10116,10150,10199 \(7 of 101 ports\)'
+hub rm /run/systemd/system/sendense-sshd.service.d/90-hole.conf
+require "sshd as it should be" hub sh -c 'systemctl daemon-reload && systemctl restart sendense-sshd.service'
+ok "all may be used again" node /usr/lib/sendense/sendense-tunnel --preflight
 wrong ReversePort=10500 "a way back that no node may have" reverse 'does not let this node listen on its 127\.0\.0\.1:10500'
 wrong ReversePort=9082 "another node's way back" reverse '127\.0\.0\.1:9082.*sendensectl node list'
 
