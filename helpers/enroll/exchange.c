@@ -7,6 +7,7 @@
 #include "bus/bus-error.h"
 #include "cleanup.h"
 #include "enroll-wire.h"
+#include "fault-point.h"
 #include "json-cleanup.h"
 #include "key-file.h"
 #include "log.h"
@@ -136,6 +137,7 @@ static int talk(const Bundle *bundle, ssh_session session, ssh_channel channel,
                 return complain_channel(bundle, session, "session");
         if (send_request(channel, key) < 0)
                 return complain_channel(bundle, session, "request");
+        fault_point("enroll.asked");
         r = receive(channel, line, &size);
         if (r < 0)
                 return log_error(r,

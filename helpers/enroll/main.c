@@ -70,7 +70,7 @@ static int check_fresh(const Bundle *bundle)
         if (r < 0 || arg_replace)
                 return r;
         /* Begun, and not ended: this goes on with it. */
-        if (store.has_new_key && !bundle->local)
+        if (store.has_new_key)
                 return 0;
         if (store.has_key || (bundle->local && store.has_hub))
                 return log_error(-EEXIST,
@@ -85,10 +85,11 @@ static int exchange(const Bundle *bundle, Answer *ret_answer)
         PublicKey key;
         int r;
 
-        if (bundle->local)
-                return exchange_bus(bundle, ret_answer);
-        r = store_new_key(&key);
-        return r < 0 ? r : exchange_ssh(bundle, &key, ret_answer);
+        r = bundle->local ? store_no_key() : store_new_key(&key);
+        if (r < 0)
+                return r;
+        return bundle->local ? exchange_bus(bundle, ret_answer)
+                             : exchange_ssh(bundle, &key, ret_answer);
 }
 
 static int finish(const Bundle *bundle, const Answer *answer)
@@ -123,6 +124,7 @@ static int finish(const Bundle *bundle, const Answer *answer)
 static int run(const char *path)
 {
         CLEANUP(bundle_done) Bundle bundle = {};
+        _cleanup_close_ int lock = -1;
         Answer answer;
         int r;
 
@@ -134,7 +136,9 @@ static int run(const char *path)
         r = read_bundle(path, &bundle);
         if (r < 0)
                 return r;
-        r = check_fresh(&bundle);
+        r = store_lock(&lock);
+        if (r >= 0)
+                r = check_fresh(&bundle);
         if (r >= 0)
                 r = exchange(&bundle, &answer);
         return r < 0 ? r : finish(&bundle, &answer);

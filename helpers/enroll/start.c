@@ -7,6 +7,7 @@
 #include "build-config.h"
 #include "cleanup.h"
 #include "clock.h"
+#include "fault-point.h"
 #include "log.h"
 #include "parse.h"
 
@@ -159,8 +160,10 @@ int start_node(bool with_tunnel)
                 r = stop(bus, "sendense-tunnel.service");
         if (r >= 0)
                 r = stop(bus, "sendense-node-api.service");
+        fault_point("enroll.units-stopped");
         if (r >= 0)
                 r = reload(bus);
+        fault_point("enroll.reloaded");
         if (r >= 0)
                 r = start(bus, "sendense-node.service");
         if (r >= 0)

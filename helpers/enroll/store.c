@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The node's files (see store.h). key.new is there from before the hub is asked until all is done: while it is there an enrolment
- * may be repeated, with the same key, so that the hub takes it for the same node.
+ * may be repeated, with the same key, so that the hub takes it for the same node. On the hub's own machine, where there is no key,
+ * it is empty.
  */
 #include "store.h"
 
@@ -18,6 +19,7 @@
 #include <libssh/libssh.h>
 #include <sodium.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 enum {
@@ -26,6 +28,7 @@ enum {
 };
 
 #define HUB_TOKEN "hub "
+#define LOCK_FILE "/run/sendense-enroll.lock"
 
 static int complain_path(int error, const char *what, const char *path)
 {
@@ -55,6 +58,24 @@ static const char *find_hub(const char *text)
                 if (strncmp(line, HUB_TOKEN, sizeof(HUB_TOKEN) - 1) == 0)
                         return line;
         return NULL;
+}
+
+int store_lock(int *ret_fd)
+{
+        _cleanup_close_ int fd = -1;
+
+        fd = open(LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0)
+                return complain_path(-errno, "open", LOCK_FILE);
+        if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+                return errno == EWOULDBLOCK
+                                       ? log_error(-EBUSY,
+                                                   "Another sendense-node enroll is at work on "
+                                                   "this machine. Remedy: wait until it has ended, "
+                                                   "and repeat this if it has failed")
+                                       : complain_path(-errno, "lock", LOCK_FILE);
+        *ret_fd = take_fd(&fd);
+        return 0;
 }
 
 int store_look(Store *ret_store)
@@ -114,17 +135,36 @@ static int make_new_key(PublicKey *ret_key)
                                         secret_size(text));
 }
 
+static int make_folder(void)
+{
+        return mkdir(TUNNEL_FOLDER, 0755) < 0 && errno != EEXIST
+                               ? complain_path(-errno, "make", TUNNEL_FOLDER)
+                               : 0;
+}
+
 int store_new_key(PublicKey *ret_key)
 {
         int r;
 
-        if (mkdir(TUNNEL_FOLDER, 0755) < 0 && errno != EEXIST)
-                return complain_path(-errno, "make", TUNNEL_FOLDER);
+        r = make_folder();
+        if (r < 0)
+                return r;
         r = read_new_key(ret_key);
         /* What is no key was never shown to a hub. */
         if (r == -ENOENT || r == -ENODATA || r == -EBADMSG)
                 r = make_new_key(ret_key);
         return r < 0 ? complain_path(r, "make this node's key", TUNNEL_NEW_KEY_FILE) : 0;
+}
+
+int store_no_key(void)
+{
+        int r;
+
+        r = make_folder();
+        if (r < 0)
+                return r;
+        r = small_file_write(TUNNEL_NEW_KEY_FILE, 0600, "", 0);
+        return r < 0 ? complain_path(r, "write", TUNNEL_NEW_KEY_FILE) : 0;
 }
 
 /* ── What the hub answered ── */
@@ -142,7 +182,11 @@ static int write_text(const char *path, mode_t mode, char *text)
 
 static int remove_file(const char *path)
 {
-        return unlink(path) < 0 && errno != ENOENT ? complain_path(-errno, "remove", path) : 0;
+        fault_point("enroll.remove.before");
+        if (unlink(path) < 0 && errno != ENOENT)
+                return complain_path(-errno, "remove", path);
+        fault_point("enroll.remove.after");
+        return 0;
 }
 
 /* The line of the hub anew, at the end; the others stay as they are. */

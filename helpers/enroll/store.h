@@ -17,10 +17,16 @@ typedef struct Store {
         bool has_hub; /* a hub may ask the node's API */
 } Store;
 
+/* From here to the end of the process nobody else enrols this machine. -EBUSY: somebody does. */
+int store_lock(int *ret_fd);
+
 int store_look(Store *ret_store);
 
 /* The key of this enrolment: that of one that was begun, or a new one. */
 int store_new_key(PublicKey *ret_key);
+
+/* The same where there is no key: that one was begun. */
+int store_no_key(void);
 
 /* What the hub answered, the key last. */
 int store_answer(const Bundle *bundle, const Answer *answer);
