@@ -188,12 +188,12 @@ uint64_t hub_call_timeout_usec(sd_bus_message *message)
                 { "Cleanup", 3600 },
                 { "ScanRepository", 3600 },
                 { "RemoveNode", 150 },
-                /* A node gives a vCenter five minutes at most, and may have to be asked twice. */
-                { "AddVcenter", 700 },
-                { "RotateVcenter", 700 },
-                { "TestVcenter", 350 },
-                { "DiscoverVms", 700 },
-                { "ShowCertificate", 350 },
+                /* A node takes six minutes at most, and may have to be asked twice. */
+                { "AddVcenter", 800 },
+                { "RotateVcenter", 800 },
+                { "TestVcenter", 400 },
+                { "DiscoverVms", 800 },
+                { "ShowCertificate", 400 },
         };
         const char *member = sd_bus_message_get_member(message);
 

@@ -62,7 +62,7 @@ const ConfigKey node_config_keys[] = {
         { "Copy", "Digests", config_parse_bool, FIELD(copy_digests), 0, 0, "yes", "yes or no" },
 
         { "Vsphere", "AskSec", config_parse_span, FIELD(vsphere_ask_usec), USEC_PER_SEC,
-          300 * USEC_PER_SEC, "60s", "a time from 1s to 5min" },
+          120 * USEC_PER_SEC, "60s", "a time from 1s to 2min" },
 
         { "Tunnel", "Hub", config_parse_host, FIELD(tunnel_hub), 0, 253, "",
           "a host name or an IP address; nothing for no tunnel" },

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Questions about a vCenter (see asks.h). One goes through: an older unit of its name is stopped, the files are made, the unit is
- * started, it ends or its time is up, its caller is answered, the unit is stopped and its files are removed. Its slot is
- * free then, and not before.
+ * Questions about a vCenter (see asks.h). One waits for its turn and goes through: an older unit of its name is stopped, the files
+ * are made, the unit is started, it ends or its time is up, its caller is answered, the unit is stopped and its files are
+ * removed. Its slot is free then, and not before.
  */
 #include "asks.h"
 
 #include "ask-request.h"
-#include "build-config.h"
+#include "ask-unit.h"
 #include "bus/bus-error.h"
 #include "cleanup.h"
-#include "credentials.h"
 #include "json-cleanup.h"
 #include "log.h"
 #include "names.h"
@@ -18,14 +17,14 @@
 #include "parse.h"
 #include "unit/unit-files.h"
 #include "unit/unit-job.h"
-#include "unit/unit-property.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
-#define VSPHERE_PROGRAM SENDENSE_LIBEXEC_DIR "/sendense-vsphere"
-#define ASK_STEP        "ask"
+enum {
+        WAIT_LIMITS = 2, /* so often the time of one may be waited for a turn */
+};
 
 typedef struct Ask {
         Asks *asks;
@@ -35,11 +34,13 @@ typedef struct Ask {
         sd_bus_message *call; /* NULL: free, or answered */
         sd_event_source *timer;
         unsigned n_calls; /* to systemd, open */
-        bool is_used, is_started, is_closing, is_stopped;
+        uint64_t turn; /* the lowest is next */
+        bool is_used, is_waiting, is_started, is_closing, is_stopped;
 } Ask;
 
 struct Asks {
         Node *node;
+        uint64_t n_turns;
         Ask slots[ASKS_MAX];
 };
 
@@ -89,18 +90,25 @@ const Secret *asks_password(const Asks *asks, const char *unit)
 
 bool asks_has_unit(const Asks *asks, const char *unit)
 {
-        return find(asks, unit) != NULL;
+        const Ask *ask = find(asks, unit);
+
+        return ask && !ask->is_waiting;
 }
 
 /* ── The end ── */
 
+static void begin_next(Asks *asks);
+
 /* An answer of systemd that is still to come would be taken for one about the next question in this slot. */
 static void settle(Ask *ask)
 {
-        if (ask->n_calls > 0 || !ask->is_stopped || ask->asks->node->is_stopping)
+        Asks *asks = ask->asks;
+
+        if (ask->n_calls > 0 || !ask->is_stopped || asks->node->is_stopping)
                 return;
         unit_files_remove(ask->unit);
         forget(ask);
+        begin_next(asks);
 }
 
 static void on_stopped(int error, const char *text, void *userdata)
@@ -210,6 +218,13 @@ static int on_time_up(sd_event_source *source, uint64_t usec, void *userdata)
         (void) source, (void) usec;
         if (ask->is_closing)
                 return 0;
+        if (ask->is_waiting) {
+                (void) sd_bus_reply_method_errorf(ask->call, BUS_ERROR_BUSY,
+                                                  "The node has too many questions for vCenters; "
+                                                  "try again");
+                forget(ask);
+                return 0;
+        }
         (void) snprintf(text, sizeof(text),
                         "The vCenter did not answer within %" PRIu64
                         " s ([Vsphere] AskSec= in the node's node.conf)",
@@ -261,34 +276,6 @@ static void on_started(int error, const char *text, void *userdata)
                 on_state(r, NULL, ask);
 }
 
-static int unit_spec(const Ask *ask, json_t **ret_spec)
-{
-        char in[UNIT_FILE_PATH_SIZE], out[UNIT_FILE_PATH_SIZE];
-        CLEANUP(json_decref_p) json_t *spec = NULL;
-        UnitName name;
-        int r;
-
-        unit_file_path(ask->unit, UNIT_FILE_IN, in);
-        unit_file_path(ask->unit, UNIT_FILE_OUT, out);
-        r = unit_name_from_string(ask->unit, &name);
-        if (r >= 0)
-                r = unit_spec_new(&name, &spec);
-        if (r >= 0)
-                r = unit_property_description(spec, "Sendense Question for a vCenter");
-        if (r >= 0)
-                r = unit_property(spec, "Slice", "s", json_string("sendense-tasks.slice"));
-        if (r >= 0)
-                r = unit_property_files(spec, in, out);
-        if (r >= 0 && ask->request.password)
-                r = unit_property(spec, "LoadCredential", "a(ss)",
-                                  json_pack("[[s,s]]", CREDENTIAL_VCENTER, CREDENTIALS_SOCKET));
-        if (r >= 0)
-                r = unit_property_command(spec, VSPHERE_PROGRAM, ask_kind_to_string(ask->kind));
-        if (r >= 0)
-                *ret_spec = TAKE(spec);
-        return r;
-}
-
 /* A unit of a node that was killed may still be there. */
 static void on_old_gone(int error, const char *text, void *userdata)
 {
@@ -304,7 +291,7 @@ static void on_old_gone(int error, const char *text, void *userdata)
         }
         r = unit_files_make(ask->unit, ask->request.spec);
         if (r >= 0)
-                r = unit_spec(ask, &unit);
+                r = ask_unit_spec(ask->unit, ask->kind, ask->request.password != NULL, &unit);
         ask->n_calls++;
         if (r >= 0)
                 r = unit_job_create(ask->asks->node->units, unit, UNIT_START_SEC * USEC_PER_SEC,
@@ -319,35 +306,54 @@ static void on_old_gone(int error, const char *text, void *userdata)
 static Ask *find_free(Asks *asks)
 {
         for (size_t i = 0; i < ASKS_MAX; i++) {
-                UnitName name = { .kind = UNIT_VSPHERE_SERVICE, .job = i + 1, .step = ASK_STEP };
                 Ask *ask = &asks->slots[i];
 
                 if (ask->is_used)
                         continue;
                 *ask = (Ask){ .asks = asks };
-                return unit_name_to_string(&name, ask->unit) < 0 ? NULL : ask;
+                return ask_unit_name(i + 1, ask->unit) < 0 ? NULL : ask;
         }
         return NULL;
 }
 
-static int begin(Ask *ask, sd_bus_message *call, AskRequest *request)
+static int set_limit(Ask *ask, unsigned factor)
 {
         const Node *node = ask->asks->node;
-        int r;
 
-        ask->is_used = true;
-        ask->n_calls = 1;
-        ask->call = sd_bus_message_ref(call);
-        ask->request = *request;
-        *request = (AskRequest){};
-        r = sd_event_add_time_relative(node->event, &ask->timer, CLOCK_MONOTONIC,
-                                       node->config->vsphere_ask_usec, USEC_PER_SEC / 10,
-                                       on_time_up, ask);
+        ask->timer = sd_event_source_disable_unref(ask->timer);
+        return sd_event_add_time_relative(node->event, &ask->timer, CLOCK_MONOTONIC,
+                                          factor * node->config->vsphere_ask_usec,
+                                          USEC_PER_SEC / 10, on_time_up, ask);
+}
+
+static void begin(Ask *ask)
+{
+        int r = set_limit(ask, 1);
+
+        ask->is_waiting = false;
+        ask->n_calls++;
         if (r >= 0)
-                r = units_stop(node->units, ask->unit, on_old_gone, ask);
+                r = units_stop(ask->asks->node->units, ask->unit, on_old_gone, ask);
         if (r < 0)
-                forget(ask);
-        return r;
+                on_old_gone(r, NULL, ask);
+}
+
+/* Those that wait, by their turn, as long as there is room. */
+static void begin_next(Asks *asks)
+{
+        unsigned n_running = 0;
+        Ask *next = NULL;
+
+        for (size_t i = 0; i < ASKS_MAX; i++) {
+                Ask *ask = &asks->slots[i];
+
+                if (ask->is_used && !ask->is_waiting)
+                        n_running++;
+                else if (ask->is_used && (!next || ask->turn < next->turn))
+                        next = ask;
+        }
+        if (next && n_running < ASKS_RUNNING_MAX)
+                begin(next);
 }
 
 static int read_request(const Node *node, AskKind kind, int fd, AskRequest *ret_request,
@@ -392,14 +398,19 @@ int asks_begin(Asks *asks, sd_bus_message *call, const char *question, int fd,
         ask = find_free(asks);
         if (!ask)
                 return bus_error_setf(error, BUS_ERROR_BUSY,
-                                      "The node has %d questions for vCenters to wait for already; "
-                                      "try again",
+                                      "The node has %d questions for vCenters already; try again",
                                       ASKS_MAX);
-        ask->kind = kind;
-        r = begin(ask, call, &request);
+        r = set_limit(ask, WAIT_LIMITS);
         if (r < 0)
                 return r;
+        ask->kind = kind;
+        ask->turn = asks->n_turns++;
+        ask->is_used = ask->is_waiting = true;
+        ask->call = sd_bus_message_ref(call);
+        ask->request = request;
+        request = (AskRequest){};
         (void) log_event(LOG_INFO, 0, &context, MESSAGE_NONE, "A question for a vCenter (%s): %s",
                          question, ask->unit);
+        begin_next(asks);
         return 0;
 }

@@ -15,7 +15,8 @@ typedef struct Secret Secret;
 typedef struct UnitState UnitState;
 
 enum {
-        ASKS_MAX = 4, /* at once */
+        ASKS_MAX = 60, /* open: at work or waiting for their turn */
+        ASKS_RUNNING_MAX = 4, /* at work */
         ASK_ANSWER_MAX = 3 * 1024 * 1024, /* bytes of JSON; the hub reads 4 MiB of HTTP */
 };
 
@@ -32,7 +33,7 @@ int asks_begin(Asks *asks, sd_bus_message *call, const char *question, int fd,
 /* The password that the unit may have (borrowed), or NULL. */
 const Secret *asks_password(const Asks *asks, const char *unit);
 
-/* Whether the unit belongs to a question that is open. */
+/* Whether the unit belongs to a question that is at work. */
 bool asks_has_unit(const Asks *asks, const char *unit);
 
 /* News of a unit that may be one of them. */

@@ -53,7 +53,9 @@ static void on_stray_stopped(int error, const char *text, void *userdata)
         if (error < 0 && error != -ECANCELED)
                 (void) log_warning(error, "A leftover unit %s cannot be stopped: %s", unit,
                                    text ?: "");
-        unit_files_remove(unit);
+        /* A question that has taken the name makes its files anew. */
+        if (!asks_has_unit(stray->node->asks, unit))
+                unit_files_remove(unit);
         if (!stray->node->is_stopping && unit_name_from_string(unit, &name) >= 0)
                 put_away(stray->node, name.job);
 }

@@ -16,7 +16,7 @@
 
 enum {
         CALL_TIMEOUT_SEC = 25,
-        SLOW_TIMEOUT_SEC = 310, /* above the largest AskSec= */
+        SLOW_TIMEOUT_SEC = 370, /* above three times the largest AskSec= */
 };
 
 typedef struct NodeCall {

@@ -84,6 +84,17 @@ login AddVcenter main vc.example +user=u +surprise=1
 denied UnknownOption surprise "an option that there is not"
 is "$(asked near)$(asked far)" '' "nobody was asked"
 
+# Somebody reads all of the bus from here on.
+busctl --system capture >"$TEST_TMP/bus" 2>/dev/null &
+capture=$!
+at_end "kill $capture"
+overheard() { grep -qaF "$1" "$TEST_TMP/bus"; }
+asks_until_overheard() {
+    vcenters >/dev/null
+    overheard ListVcenters
+}
+require "somebody reads all of the bus" eventually 10 asks_until_overheard
+
 # Through a node: what it is asked, and what its answer becomes.
 about='{"name":"VMware vCenter Server","version":"8.0.2","build":"1","api_type":"VirtualCenter","api_version":"8.0","instance_uuid":"x","surprise":{"a":null}}'
 says far test 200 "$about"
@@ -204,8 +215,9 @@ call RemoveVcenter main "{'force': <true>}"
 is "$(vcenters)$(rows 'SELECT COUNT(*) FROM vm_replication_contexts WHERE credential_id IS NOT NULL')" 0 "with force it is"
 
 # The password.
-is "$(printf %s "$password" | xxd -p -c 200 | xargs -I{} grep -rlaiF -e "$password" -e {} "$hub_log" "$SENDENSE_NODES_FOLDER" "$private_bus_dir/mariadb")" '' \
-    "the password is in no line of the journal and not in the database"
+is "$(printf %s "$password" | xxd -p -c 200 | xargs -I{} grep -rlaiF -e "$password" -e {} "$TEST_TMP/bus" "$hub_log" "$SENDENSE_NODES_FOLDER" "$private_bus_dir/mariadb")" '' \
+    "the password is not on the bus, in no line of the journal and not in the database"
+ok "though everything that was said stands there" overheard 'vc.example'
 ok "the hub lives" hub_property_is State 's "running"'
 
 # A hub that ends while questions wait.

@@ -17,8 +17,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Above the largest AskSec= of a node, which says itself that a vCenter is silent. */
-#define ANSWER_LIMIT_USEC (320 * USEC_PER_SEC)
+/* Above what a node takes at most, which says itself that a vCenter is silent, or that too many wait. */
+#define ANSWER_LIMIT_USEC (380 * USEC_PER_SEC)
 
 typedef struct Ask {
         NodeLinks *links;
