@@ -99,7 +99,7 @@ static void refusals(void **state)
 {
         static const char *const bad_uuids[] = {
                 "",
-                UUID "0",
+                "50112233-4455-6677-8899-aabbccddeeff0",
                 "50112233445566778899aabbccddeeff0000",
                 "50112233-4455-6677-8899-AABBCCDDEEFF",
                 "../../../../../../../../../etc/passwd",

@@ -193,7 +193,7 @@ static int act_get(Manager *manager, sd_bus_message *call, const char *principal
 static int check_one(sd_bus_message *call, Manager *manager, const char *action, BusAct act,
                      sd_bus_error *error)
 {
-        const char *vcenter;
+        const char *vcenter = NULL;
         int r = bus_vcenter_read(call, &vcenter, error);
 
         if (r >= 0)
@@ -283,7 +283,7 @@ static void on_certificate(const VcenterAnswer *answer, void *userdata)
 static int act_certificate(Manager *manager, sd_bus_message *call, const char *principal,
                            json_t *request, sd_bus_error *error)
 {
-        uint64_t node;
+        uint64_t node = 0;
         BusWait *wait;
         int r = bus_vcenter_node(manager, request, &node, error);
 
@@ -302,7 +302,7 @@ static int act_certificate(Manager *manager, sd_bus_message *call, const char *p
 
 int method_show_certificate(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
-        const char *host, *node = NULL;
+        const char *host = NULL, *node = NULL;
         uint16_t port = VCENTER_PORT;
         const BusOption options[] = {
                 { "port", BUS_OPTION_UINT16, UINT16_MAX, &port, NULL },
@@ -350,7 +350,7 @@ int method_remove_vcenter(sd_bus_message *call, void *userdata, sd_bus_error *er
 {
         bool force = false;
         const BusOption options[] = { { "force", BUS_OPTION_BOOL, 0, &force, NULL } };
-        const char *vcenter;
+        const char *vcenter = NULL;
         int r = bus_vcenter_read(call, &vcenter, error);
 
         if (r >= 0)

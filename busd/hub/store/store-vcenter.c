@@ -263,9 +263,9 @@ static int enter(MYSQL *database, StoreRequest *request, json_t *vm, json_t **re
         if (json_object_set(vm, "CredentialId", json_object_get(request->in, "CredentialId")) < 0)
                 return -ENOMEM;
         for (unsigned i = 0; r == -EEXIST && i < SECONDS_MAX; i++) {
-                json_int_t usec = (json_int_t) (now_usec + i * USEC_PER_SEC);
+                uint64_t usec = now_usec + i * USEC_PER_SEC;
 
-                if (json_object_set_new(vm, "NowUSec", json_integer(usec)) < 0)
+                if (json_object_set_new(vm, "NowUSec", json_integer((json_int_t) usec)) < 0)
                         return -ENOMEM;
                 r = store_vm_set(database, &inner);
         }
