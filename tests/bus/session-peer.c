@@ -83,11 +83,11 @@ static void finish(sd_bus *bus, sd_bus_message *call, const char *session)
         int r;
 
         if (strcmp(session, "-") != 0)
-                r = sd_bus_message_append(call, "a{sv}", 1, "session", "s", session);
+                r = sd_bus_message_append(owned, "a{sv}", 1, "session", "s", session);
         else
-                r = sd_bus_message_append(call, "a{sv}", 0);
+                r = sd_bus_message_append(owned, "a{sv}", 0);
         if (r >= 0)
-                r = sd_bus_call(bus, call, 0, &error, &reply);
+                r = sd_bus_call(bus, owned, 0, &error, &reply);
         if (r < 0)
                 printf("%s %s\n", error.name ?: strerror(-r), error.message ?: "");
         else
