@@ -14,6 +14,7 @@
  */
 #include "cleanup.h"
 #include "names.h"
+#include "parse.h"
 #include "secret.h"
 
 #include <errno.h>
@@ -107,6 +108,7 @@ static sd_bus_message *manager(sd_bus *bus, const char *method)
 static void obey(sd_bus *bus, const char *verb, const char *a, const char *b)
 {
         sd_bus_message *call;
+        uint64_t number;
 
         if (strcmp(verb, "token") == 0)
                 token(bus, a);
@@ -130,7 +132,9 @@ static void obey(sd_bus *bus, const char *verb, const char *a, const char *b)
                 finish(bus, call, b);
         } else if (strcmp(verb, "cancel") == 0) {
                 call = manager(bus, "CancelJob");
-                (void) sd_bus_message_append(call, "t", (uint64_t) atoll(a));
+                if (parse_uint64(a, 0, UINT64_MAX, &number) < 0)
+                        abort();
+                (void) sd_bus_message_append(call, "t", number);
                 finish(bus, call, b);
         } else
                 printf("unknown command\n");
@@ -139,14 +143,18 @@ static void obey(sd_bus *bus, const char *verb, const char *a, const char *b)
 int main(void)
 {
         CLEANUP(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
-        char line[1024], verb[32], a[256], b[256];
+        char line[1024];
 
         setvbuf(stdout, NULL, _IOLBF, 0);
         if (sd_bus_open_system(&bus) < 0)
                 return EXIT_FAILURE;
         while (fgets(line, sizeof(line), stdin)) {
-                *a = *b = '\0';
-                if (sscanf(line, "%31s %255s %255s", verb, a, b) >= 1)
+                char *rest = NULL;
+                const char *verb = strtok_r(line, " \n", &rest);
+                const char *a = strtok_r(NULL, " \n", &rest) ?: "";
+                const char *b = strtok_r(NULL, " \n", &rest) ?: "";
+
+                if (verb)
                         obey(bus, verb, a, b);
         }
         return EXIT_SUCCESS;

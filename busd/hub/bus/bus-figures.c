@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What a watcher of the hub counts, on the bus.
+ * What a watcher of the hub counts, on the bus: of the whole database by the store, of this moment from memory. The HTTP API makes
+ * health and metrics of it.
  */
 #include "bus/bus-call.h"
 #include "bus/bus-dict.h"
