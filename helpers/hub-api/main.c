@@ -25,6 +25,9 @@
 enum {
         IDLE_SEC = 60,
         SOCKETS_MAX = 4,
+        /* Who asks is known when the body is there, so this times the connections of all sockets must not be too much: half of what
+         * the unit may have. The longest request that makes sense is shorter by half. */
+        BODY_MAX = 256 * 1024,
 };
 
 static const Program program = {
@@ -104,6 +107,7 @@ static int listen_all(Server *server)
                                                         .is_allowed = is_allowed,
                                                         .on_idle = on_idle,
                                                         .idle_usec = IDLE_SEC * UINT64_C(1000000),
+                                                        .body_max = BODY_MAX,
                                                         .has_problems = true,
                                                         .userdata = server },
                                     &server->http[i]);

@@ -42,7 +42,7 @@ HttpRequest *http_request_new(HttpServer *server, struct MHD_Connection *connect
 HttpRequest *http_request_free(HttpRequest *request);
 DEFINE_CLEANUP(HttpRequest *, http_request_free)
 
-/* -EMSGSIZE: more than HTTP_BODY_MAX. */
+/* -EMSGSIZE: more than the server's body_max. */
 int http_request_append(HttpRequest *request, const char *data, size_t size);
 
 /* Gives the answer to libmicrohttpd. */

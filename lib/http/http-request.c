@@ -69,7 +69,7 @@ int http_request_append(HttpRequest *request, const char *data, size_t size)
 {
         int r;
 
-        if (size > HTTP_BODY_MAX - request->body_size)
+        if (size > request->server->setup.body_max - request->body_size)
                 return -EMSGSIZE;
         if (request->body_size + size + 1 > request->body_room) {
                 size_t room = request->body_room > 0 ? request->body_room * 2 : 4096;

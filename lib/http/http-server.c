@@ -119,6 +119,12 @@ static void refuse_method(HttpRequest *request, const char *method, const char *
         (void) MHD_add_response_header(request->response, MHD_HTTP_HEADER_ALLOW, allow);
 }
 
+static void refuse_size(HttpRequest *request)
+{
+        http_request_refuse(request, MHD_HTTP_CONTENT_TOO_LARGE, "com.sendense.Error.TooLarge",
+                            "A body has at most %zu bytes.", request->server->setup.body_max);
+}
+
 /* What the head of a request tells already. true: go on and take the body. */
 static bool request_begin(HttpRequest *request, const char *method, const char *path)
 {
@@ -144,10 +150,8 @@ static bool request_begin(HttpRequest *request, const char *method, const char *
                                     "A valid token is needed: 'Authorization: Bearer TOKEN'.");
                 return false;
         }
-        if (length && strtoull(length, NULL, 10) > HTTP_BODY_MAX) {
-                http_request_refuse(request, MHD_HTTP_CONTENT_TOO_LARGE,
-                                    "com.sendense.Error.TooLarge", "A body has at most %d bytes.",
-                                    HTTP_BODY_MAX);
+        if (length && strtoull(length, NULL, 10) > setup->body_max) {
+                refuse_size(request);
                 return false;
         }
         return true;
@@ -160,9 +164,7 @@ static enum MHD_Result request_take(HttpRequest *request, const char *data, size
 
         if (r == -EMSGSIZE) {
                 *size = 0;
-                http_request_refuse(request, MHD_HTTP_CONTENT_TOO_LARGE,
-                                    "com.sendense.Error.TooLarge", "A body has at most %d bytes.",
-                                    HTTP_BODY_MAX);
+                refuse_size(request);
                 return MHD_YES;
         }
         if (r < 0)
@@ -261,6 +263,8 @@ int http_server_new(const HttpServerSetup *setup, HttpServer **ret_server)
                 return -ENOMEM;
         }
         server->setup = *setup;
+        if (server->setup.body_max == 0)
+                server->setup.body_max = HTTP_BODY_MAX;
         r = server_start(server);
         if (r >= 0)
                 r = server_attach(server);

@@ -35,6 +35,7 @@ typedef struct HttpServerSetup {
         /* When no connection was there for idle_usec. */
         void (*on_idle)(void *userdata);
         uint64_t idle_usec; /* 0: never idle */
+        size_t body_max; /* bytes; 0: HTTP_BODY_MAX, which is the most */
         bool has_problems; /* refusals are problem documents, RFC 9457 */
         void *userdata; /* for all of them, and for handlers */
 } HttpServerSetup;

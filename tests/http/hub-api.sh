@@ -87,6 +87,32 @@ like "$(ask /api/v1/jobs/7 -X DELETE)" '^404 .*No job 7 is open' "who may back u
 hub_do RevokeToken work "$none"
 like "$(ask /api/v1/backups)" '^401 ' "but not any more when the token is revoked"
 
+# What no client should send.
+token=$look
+head -c 262144 /dev/zero | tr '\0' ' ' >"$TEST_TMP/body"
+like "$(ask /api/v1/backups --data-binary "@$TEST_TMP/body" -H 'Expect:')" '^400 .*no JSON' "a body of 256 KiB is read"
+echo >>"$TEST_TMP/body"
+like "$(ask /api/v1/backups --data-binary "@$TEST_TMP/body" -H 'Expect:')" '^413 .*"error":"com.sendense.Error.TooLarge"' "one more byte is too much"
+like "$(ask /api/v1/backups --data-binary "@$TEST_TMP/body" -H 'Expect:' -H 'Transfer-Encoding: chunked')" '^413 ' "also when it does not say how long it is"
+like "$(ask '/api/v1/backups?x=1' -d '{"vm_name":"vm2"}')" '^400 .*no query' "a query where there is none"
+for header in 'Idempotency-Key;' "Idempotency-Key: $(printf 'a%.0s' {1..129})"; do
+    like "$(ask /api/v1/backups -d '{"vm_name":"vm2"}' -H "$header")" '^400 .*Idempotency-Key' "a key that is none: ${header:0:20}"
+done
+for lines in 'NONSENSE' 'GET / HTTP/9.9\r\n\r' 'GET /api/v1/backups HTTP/1.1\r\nContent-Length: -1\r\nHost: x\r\n\r' "GET /$(printf 'a%.0s' {1..40000}) HTTP/1.1\r\n\r"; do
+    unlike "$(printf '%b\n' "$lines" | timeout 20 socat -t 5 - "TCP:127.0.0.1:$api_port" 2>/dev/null | head -n 1)" '^HTTP/1.[01] [23]' "nothing good comes of ${lines:0:20}"
+done
+is "$(ask /api/v1/backups)" '200 {"backups":[]}' "after all that it answers"
+
+# Connections that say nothing take no place that others need: more wait for theirs, and get it.
+exec {first}<>"/dev/tcp/127.0.0.1/$api_port"
+silent=()
+for _ in {1..50}; do
+    exec {fd}<>"/dev/tcp/127.0.0.1/$api_port" && silent+=("$fd")
+done
+is "$(ask /api/v1/backups)" '200 {"backups":[]}' "beside 50 that say nothing it answers"
+is "$(local_ask /api/v1/backups)" '200 {"backups":[]}' "by the other socket, too"
+for fd in "$first" "${silent[@]}"; do exec {fd}>&-; done
+
 # Many at once: the hub takes a few undecided calls of one connection, and all are answered.
 token=$look
 seq 60 | xargs -P 40 -I{} curl -s --max-time 60 -o /dev/null -w '%{http_code}\n' -H "Authorization: Bearer $look" "http://127.0.0.1:$api_port/api/v1/vms?limit={}" |
