@@ -32,4 +32,6 @@ is "$(hub systemctl is-active sendense-node sendense-node-api.socket | sort -u)"
 ok "the hub is purged" apt purge sendense-hub
 is "$(hub systemctl is-active sendense-node sendense-node-api.socket | sort -u)" active "the node runs on"
 is "$(hub systemctl list-units --failed --plain --no-legend)" "" "nothing has failed"
+ok "the hub is installed again" installs 1 sendense-hub
+hub_answers "as installed again"
 done_testing

@@ -13,7 +13,8 @@ mkdir -p "$debs"
 # packages_make VERSION [OPTION...]: OPTION is for build-deb; that takes the build of the test, if it is told so.
 packages_make() {
     command -v dh >/dev/null || skip_all "debhelper is missing"
-    require "packages of version $1 are made" env DEB_BUILD_OPTIONS=noautodbgsym \
+    # Quickly, as nobody keeps them.
+    require "packages of version $1 are made" env DEB_BUILD_OPTIONS=noautodbgsym DPKG_DEB_COMPRESSOR_TYPE=none \
         "$SENDENSE_SRC/deploy/build-deb" --version "$1" "${@:2}" "$debs/$1"
 }
 
@@ -35,13 +36,14 @@ installs() {
 # hub_answers WHAT: on the bus, with its database, and nothing of the machine has failed.
 hub_answers() {
     ok "$1: the hub answers" wait_prop "$patience_sec" DatabaseState 's "ready"'
+    is "$(unit sendense-hub-api.socket ActiveState)" active "$1: its HTTP API listens"
     is "$(hub systemctl list-units --failed --plain --no-legend)" "" "$1: no unit has failed"
 }
 
-# machine_up OPTION...: one that starts what is installed, whatever this machine does.
+# machine_up OPTION...: one that starts what is installed, whatever this machine does, and does not read all manuals each time.
 machine_up() {
     lab_up --names hub --bind "$debs:/debs" "$@"
-    hub rm -f /usr/sbin/policy-rc.d
+    hub rm -f /usr/sbin/policy-rc.d /var/lib/man-db/auto-update
 }
 
 # bare_ready: a bare machine can be made here, and apt's lists and archives are kept for those of the test.
