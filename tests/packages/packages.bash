@@ -13,8 +13,10 @@ mkdir -p "$debs"
 # packages_make VERSION [OPTION...]: OPTION is for build-deb; that takes the build of the test, if it is told so.
 packages_make() {
     command -v dh >/dev/null || skip_all "debhelper is missing"
-    # Quickly, as nobody keeps them.
-    require "packages of version $1 are made" env DEB_BUILD_OPTIONS=noautodbgsym DPKG_DEB_COMPRESSOR_TYPE=none \
+    local quickly=()
+    # One that compiles nothing does not compress either, as nobody keeps them.
+    [ $# -eq 1 ] || quickly=(DPKG_DEB_COMPRESSOR_TYPE=none)
+    require "packages of version $1 are made" env DEB_BUILD_OPTIONS=noautodbgsym "${quickly[@]}" \
         "$SENDENSE_SRC/deploy/build-deb" --version "$1" "${@:2}" "$debs/$1"
 }
 
