@@ -50,10 +50,15 @@ ok "all may be used again" node /usr/lib/sendense/sendense-tunnel --preflight
 wrong ReversePort=10500 "a way back that no node may have" reverse 'does not let this node listen on its 127\.0\.0\.1:10500'
 wrong ReversePort=9082 "another node's way back" reverse '127\.0\.0\.1:9082.*sendensectl node list'
 
-require "a web server at the hub" hub systemd-run --quiet --unit=web --service-type=exec socat TCP4-LISTEN:2224,fork,reuseaddr \
-    'SYSTEM:printf "HTTP/1.1 400 Bad Request\r\n\r\n"; cat >/dev/null'
+# In a file of its own: socat takes the quotes and line ends out of a command.
+hub install -m 755 /dev/stdin /srv/web <<'X'
+#!/bin/sh
+printf 'HTTP/1.1 400 Bad Request\r\n\r\n'
+exec cat >/dev/null
+X
+require "a web server at the hub" hub systemd-run --quiet --unit=web --service-type=exec socat TCP4-LISTEN:2224,fork,reuseaddr EXEC:/srv/web
 require "a server that says nothing" hub systemd-run --quiet --unit=mute --service-type=exec socat TCP4-LISTEN:2225,fork,reuseaddr 'EXEC:sleep 100'
-wrong SshPort=2224 "a web server on the port" banner "port 2224 is no SSH server: it says 'HTTP/1\.1.*another.*SshPort="
+wrong SshPort=2224 "a web server on the port" banner "port 2224 is no SSH server: it says 'HTTP/1\.1 400 Bad Request'.*another.*SshPort="
 wrong SshPort=2225 "somebody who says nothing" banner 'port 2225 takes the connection and says nothing for 10 s'
 
 server 9081 socat TCP4-LISTEN:9081,bind=127.0.0.1,fork EXEC:cat
