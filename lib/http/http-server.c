@@ -9,6 +9,7 @@
 #include <string.h>
 
 enum {
+        ENDING_ROUNDS = 8,
         PEER_TIMEOUT_SEC = 30, /* for one that sends or reads nothing at all */
         /* For the head of a request, and what is read of its body at a time. Above 32 KiB libmicrohttpd maps the memory
          * and unmaps it with the connection, so that tokens and passwords in it do not stay behind. */
@@ -292,7 +293,9 @@ HttpServer *http_server_free(HttpServer *server)
                 else
                         http_stream_close(request->stream);
         if (server->daemon) {
-                (void) MHD_run(server->daemon);
+                /* An answer may take more than one round to be on its way. */
+                for (unsigned i = 0; i < ENDING_ROUNDS && server->requests; i++)
+                        (void) MHD_run(server->daemon);
                 MHD_stop_daemon(server->daemon);
         }
         if (server->empty)
