@@ -22,6 +22,7 @@
 enum {
         JOBS_MAX = 1000,
         TARGET_MAX = 512,
+        REASON_MAX = 4096,
 };
 
 static bool is_type(const char *text)
@@ -60,6 +61,7 @@ static const JsonField request_fields[] = {
         { "backup_type", JSON_FIELD_TEXT, false, 4, 11, is_type, "full or incremental" },
         { "quiesce", JSON_FIELD_TEXT, true, 2, 8, is_quiesce, "auto, required or no" },
         { "nbd_targets", JSON_FIELD_OBJECT, false, 0, 0, NULL, NULL },
+        { "excluded", JSON_FIELD_OBJECT, true, 0, 0, NULL, NULL },
         { "disks", JSON_FIELD_ARRAY, true, 0, REQUEST_DISKS_MAX, NULL, NULL },
 };
 
@@ -117,6 +119,38 @@ static int check_distinct(const json_t *targets, char ret_error[static REQUEST_E
                                                 ret_error,
                                                 "nbd_targets: disks %s and %s have the same target",
                                                 key, other_key);
+        return 0;
+}
+
+/* Whoever leaves a disk out says why, and gives it no target. */
+static int check_excluded(const json_t *excluded, const json_t *targets,
+                          char ret_error[static REQUEST_ERROR_SIZE])
+{
+        const char *key;
+        json_t *value;
+
+        if (json_object_size(excluded) > REQUEST_DISKS_MAX)
+                return json_fields_refuse(ret_error, "excluded has more than %d disks",
+                                          REQUEST_DISKS_MAX);
+        json_object_foreach ((json_t *) excluded, key, value) {
+                uint64_t number;
+
+                if (parse_uint64(key, 1, DISK_KEY_MAX, &number) < 0)
+                        return json_fields_refuse(
+                                        ret_error,
+                                        "excluded: a key must be a disk's number such as 2000");
+                if (json_object_get(targets, key))
+                        return json_fields_refuse(ret_error,
+                                                  "excluded: disk %s has a target in nbd_targets",
+                                                  key);
+                if (!json_is_string(value) || json_string_length(value) == 0 ||
+                    json_string_length(value) > REASON_MAX)
+                        return json_fields_refuse(
+                                        ret_error,
+                                        "excluded: the reason of disk %s must be a text of 1 to %d "
+                                        "bytes",
+                                        key, REASON_MAX);
+        }
         return 0;
 }
 
@@ -196,6 +230,9 @@ int request_read(const char *text, size_t size, Request *ret_request,
                 r = check_targets(json_object_get(request.public, "nbd_targets"), ret_error);
         if (r >= 0)
                 r = check_distinct(json_object_get(request.public, "nbd_targets"), ret_error);
+        if (r >= 0)
+                r = check_excluded(json_object_get(request.public, "excluded"),
+                                   json_object_get(request.public, "nbd_targets"), ret_error);
         if (r >= 0)
                 r = check_disks(json_object_get(request.public, "disks"), ret_error);
         if (r >= 0)

@@ -45,6 +45,16 @@ static json_t *ask_spec(const Task *task)
                          task_text(task, "SnapshotName"), "leftover_prefix", prefix);
 }
 
+const char *task_excludes(const Task *task, const json_t *disk)
+{
+        const json_t *excluded = json_object_get(json_object_get(task->row, "Request"), "excluded");
+        char key[24];
+
+        (void) snprintf(key, sizeof(key), "%" JSON_INTEGER_FORMAT,
+                        json_integer_value(json_object_get(disk, "disk_key")));
+        return json_string_value(json_object_get(excluded, key));
+}
+
 static const char *target_of(const Task *task, json_int_t key)
 {
         const json_t *targets =
@@ -63,14 +73,17 @@ static json_t *check_spec(const Task *task)
         size_t i;
 
         json_array_foreach (json_object_get(json_object_get(task->row, "Look"), "disks"), i, disk)
-                (void) json_array_append_new(
-                                disks, json_pack("{s:I, s:O, s:O, s:O, s:O, s:s*}", "disk_key",
-                                                 key_of(disk), "capacity_bytes",
-                                                 json_object_get(disk, "capacity_bytes"), "verdict",
-                                                 json_object_get(disk, "verdict"), "datastore_path",
-                                                 json_object_get(disk, "datastore_path"),
-                                                 "datacenter", json_object_get(disk, "datacenter"),
-                                                 "target", target_of(task, key_of(disk))));
+                if (!task_excludes(task, disk))
+                        (void) json_array_append_new(
+                                        disks,
+                                        json_pack("{s:I, s:O, s:O, s:O, s:O, s:s*}", "disk_key",
+                                                  key_of(disk), "capacity_bytes",
+                                                  json_object_get(disk, "capacity_bytes"),
+                                                  "verdict", json_object_get(disk, "verdict"),
+                                                  "datastore_path",
+                                                  json_object_get(disk, "datastore_path"),
+                                                  "datacenter", json_object_get(disk, "datacenter"),
+                                                  "target", target_of(task, key_of(disk))));
         return json_pack("{s:o, s:o, s:b}", "vcenter", task_vcenter(task), "disks", disks,
                          "targets_only", !is_https);
 }
@@ -101,7 +114,8 @@ int task_check_targets(const Task *task, const json_t *disks, const json_t *excl
         size_t i;
 
         json_array_foreach (disks, i, disk) {
-                if (strcmp(text_of(disk, "verdict"), "no") == 0 || target_of(task, key_of(disk)))
+                if (strcmp(text_of(disk, "verdict"), "no") == 0 || task_excludes(task, disk) ||
+                    target_of(task, key_of(disk)))
                         continue;
                 (void) snprintf(ret_error, 256,
                                 "Disk %" JSON_INTEGER_FORMAT

@@ -26,3 +26,6 @@ int task_look_take(Task *task, const json_t *result, char ret_error[static 256])
  * -ESTALE as above. */
 int task_check_targets(const Task *task, const json_t *disks, const json_t *excluded,
                        char ret_error[static 256]);
+
+/* Why the request leaves a disk of vCenter's out; NULL when it does not. Borrowed. */
+const char *task_excludes(const Task *task, const json_t *disk);

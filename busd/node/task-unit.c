@@ -197,7 +197,8 @@ static json_t *copy_task(const Task *task, char ret_error[static 256])
         size_t i;
 
         json_array_foreach (json_object_get(snapshot, "disks"), i, disk)
-                if (json_array_append_new(disks, disk_task(task, disk)) < 0)
+                if (!task_excludes(task, disk) &&
+                    json_array_append_new(disks, disk_task(task, disk)) < 0)
                         return NULL;
         if (json_array_size(disks) == 0) {
                 (void) snprintf(ret_error, 256, "The snapshot has no disk that could be copied");

@@ -6,6 +6,7 @@
 
 #include "cleanup.h"
 #include "json-cleanup.h"
+#include "task-look.h"
 
 #include <string.h>
 
@@ -136,6 +137,8 @@ static json_t *show_disks(const Task *task)
                 const TaskDisk progress = progress_of(task, key);
                 json_t *row;
 
+                if (task_excludes(task, disk))
+                        continue;
                 row = json_pack("{s:I, s:I, s:I, s:I}", "Key", key, "CapacityBytes",
                                 json_integer_value(json_object_get(disk, "capacity_bytes")),
                                 "BytesDone", (json_int_t) progress.bytes_done, "BytesTotal",
@@ -148,19 +151,26 @@ static json_t *show_disks(const Task *task)
         return list;
 }
 
-/* Disks that are not in the backup, and why. */
+/* Disks that are not in the backup, and why: those that no snapshot holds, and those that the request leaves out. */
 static json_t *show_excluded(const Task *task)
 {
-        json_t *list = json_array(), *disk;
+        const json_t *snapshot = json_object_get(task->row, "Snapshot"), *disk;
+        json_t *list = json_array();
         size_t i;
 
-        json_array_foreach (json_object_get(json_object_get(task->row, "Snapshot"), "excluded"), i,
-                            disk)
+        json_array_foreach (json_object_get(snapshot, "excluded"), i, disk)
                 (void) json_array_append_new(list,
                                              json_pack("{s:O, s:O*, s:O*}", "Key",
                                                        json_object_get(disk, "disk_key"), "Label",
                                                        json_object_get(disk, "label"), "Reason",
                                                        json_object_get(disk, "reason")));
+        json_array_foreach (json_object_get(snapshot, "disks"), i, disk)
+                if (task_excludes(task, disk))
+                        (void) json_array_append_new(
+                                        list, json_pack("{s:O, s:O*, s:s}", "Key",
+                                                        json_object_get(disk, "disk_key"), "Label",
+                                                        json_object_get(disk, "label"), "Reason",
+                                                        task_excludes(task, disk)));
         return list;
 }
 

@@ -28,4 +28,13 @@ is_the_vm "the full, still" "$full"
 is "$(simctl snapshots all=1 | jq '[.[].disks[].hash] | unique | length')" 4 "which was another moment"
 is "$(job_field "$incremental" 'Disks | map(.Reason // "") | join("")')" "" "and none read as a whole"
 clean "after the incremental"
+
+# A disk that somebody leaves out is left out, and the backup says why; the next one has it again, by its changes.
+ok "a backup without a disk" backup --exclude="${keys[1]}=scratch data"
+without=$(last_job)
+is "$(job_field "$without" "Disks[] | select(.Key == ${keys[1]}) | .State + \": \" + .Reason")" "excluded: scratch data" "it says which and why"
+is "$(read_back "$without" "${keys[0]}")" "$(was_at_snapshot "$without" "${keys[0]}")" "the other is what it was at the snapshot's moment"
+clean "after it"
+ok "and one with all of them" backup
+is_the_vm "with all" "$(last_job)"
 done_testing

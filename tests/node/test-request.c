@@ -116,6 +116,11 @@ static void members(void **state)
 static void targets(void **state)
 {
         (void) state;
+        refused(with("excluded", json_pack("{s:s}", "2000", "scratch")), "2000 has a target");
+        refused(with("excluded", json_pack("{s:s}", "2009", "")), "2009 must be a text");
+        refused(with("excluded", json_pack("{s:i}", "2009", 1)), "2009 must be a text");
+        refused(with("excluded", json_pack("{s:s}", "scsi0", "scratch")), "number");
+        refused(with("excluded", json_array()), "excluded");
         refused(with("nbd_targets", json_object()), "nbd_targets");
         refused(with("nbd_targets", json_pack("{s:s}", "scsi0", "nbd://h:1/a")), "number");
         refused(with("nbd_targets", json_pack("{s:s}", "2000", "http://h:1/a")), "2000");

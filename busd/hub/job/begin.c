@@ -8,6 +8,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "job/jobs.h"
+#include "job/run.h"
 #include "log.h"
 #include "node/node-links.h"
 #include "node/nodes.h"
@@ -84,6 +85,11 @@ static void on_created(int error, const json_t *out, const char *name, const cha
                                job_text(job, "Repository"), job_text(job, "BackupId"),
                                job_text(job, "Principal"));
         end(beginning, 0, NULL, NULL, id, job);
+        /* One of an earlier request that was only in the rows goes on from where they say. */
+        if (job && job->state != JOB_QUEUED) {
+                job->is_recovered = true;
+                run_enter(job);
+        }
         jobs_pump(jobs);
 }
 

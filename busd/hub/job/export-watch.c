@@ -49,6 +49,31 @@ const char *copy_unit_name(const Job *job, char ret_unit[static UNIT_NAME_SIZE])
 
 typedef void (*DiskThen)(Job *job, JobDisk *disk);
 
+/* A node notices that another server answers, and sends again what the one before had not flushed; the built-in copier does not. */
+static bool survives_restart(const Job *job)
+{
+        return job->node_id > 0 && job->state == JOB_COPYING;
+}
+
+static void on_new_instance(Job *job, JobDisk *disk)
+{
+        disk->is_exported = true;
+        (void) job_log(job, disk, LOG_WARNING, 0, MESSAGE_NONE,
+                       "Export %s died and was started anew, process %" PRIu32
+                       "; the node sends again what was not flushed",
+                       disk->export_name, disk->process_id);
+}
+
+/* One that does not answer for a moment may be just being started. */
+static bool may_come_back(const Job *job, const JobDisk *disk)
+{
+        const HubConfig *config = job->jobs->config;
+
+        return survives_restart(job) &&
+               clock_monotonic_usec() - disk->answered_usec <
+                               config->export_probe_usec + 2 * config->export_answer_timeout_usec;
+}
+
 /* The dead export's own words. */
 static void fail_export(Job *job, JobDisk *disk, const char *what)
 {
@@ -63,6 +88,12 @@ static void fail_export(Job *job, JobDisk *disk, const char *what)
 static void on_state(Job *job, JobDisk *disk, const UnitState *state,
                      void (*then)(Job *, JobDisk *))
 {
+        bool is_other = !state->exists || state->main_pid == 0 ||
+                        strcmp(state->invocation_id, disk->invocation_id) != 0;
+
+        /* It died once more in between: the next probe asks again. */
+        if (is_other && then == on_new_instance && may_come_back(job, disk))
+                return;
         if (!state->exists || state->main_pid == 0) {
                 fail_export(job, disk, "ended at its start");
                 return;
@@ -127,6 +158,10 @@ static void on_greeting(int error, const char *text, uint64_t size_bytes, const 
                 return;
         }
         q->handshake = handshake_free(q->handshake);
+        if (error < 0 && q->then == on_new_instance && may_come_back(job, disk)) {
+                question_end(q);
+                return;
+        }
         if (error < 0) {
                 (void) snprintf(what, sizeof(what), "does not answer on port %" PRIu16 " (%s)",
                                 disk->port, text ?: strerror(-error));
@@ -184,31 +219,6 @@ void export_ask_instance(Job *job, JobDisk *disk, DiskThen then)
         if (r < 0)
                 job_fail(job, BUS_ERROR_EXPORT_FAILED, "Disk %s: cannot ask its export: %s",
                          disk->text, strerror(-r));
-}
-
-/* A node notices that another server answers, and sends again what the one before had not flushed; the built-in copier does not. */
-static bool survives_restart(const Job *job)
-{
-        return job->node_id > 0 && job->state == JOB_COPYING;
-}
-
-static void on_new_instance(Job *job, JobDisk *disk)
-{
-        disk->is_exported = true;
-        (void) job_log(job, disk, LOG_WARNING, 0, MESSAGE_NONE,
-                       "Export %s died and was started anew, process %" PRIu32
-                       "; the node sends again what was not flushed",
-                       disk->export_name, disk->process_id);
-}
-
-/* One that does not answer for a moment may be just being started. */
-static bool may_come_back(const Job *job, const JobDisk *disk)
-{
-        const HubConfig *config = job->jobs->config;
-
-        return survives_restart(job) &&
-               clock_monotonic_usec() - disk->answered_usec <
-                               config->export_probe_usec + 2 * config->export_answer_timeout_usec;
 }
 
 static void on_probed(int error, const char *text, uint64_t size_bytes, const char *description,

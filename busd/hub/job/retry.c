@@ -19,14 +19,18 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#define LOOK_USEC (5 * USEC_PER_SEC)
+#define LOOK_USEC   (5 * USEC_PER_SEC)
+#define FAILED_USEC (60 * USEC_PER_SEC)
+/* What could not even begin for so long is for somebody to look at. */
+#define GIVE_UP_USEC (24 * 3600 * USEC_PER_SEC)
 
 struct Retrier {
         Jobs *jobs;
         sd_event_source *timer;
         json_t *rows; /* of the look that is under way; NULL: none is */
         size_t next;
-        uint64_t quiet_until_usec; /* CLOCK_MONOTONIC: what keeps them from beginning may last */
+        bool has_failed; /* some of them cannot begin yet */
+        uint64_t quiet_until_usec; /* CLOCK_MONOTONIC: what keeps them from it may last */
 };
 
 static const char *text_of(const json_t *object, const char *key)
@@ -53,8 +57,7 @@ static void on_begun(int error, const char *name, const char *text, uint64_t id,
                 (void) log_event(LOG_WARNING, 0, &context, MESSAGE_NONE,
                                  "Job %" JSON_INTEGER_FORMAT " cannot be tried again yet: %s (%s)",
                                  of, text, name);
-                retrier->quiet_until_usec =
-                                clock_monotonic_usec() + retrier->jobs->config->jobs_retry_usec;
+                retrier->has_failed = true;
         }
         begin_next(retrier);
 }
@@ -64,8 +67,7 @@ static void begin_next(Retrier *retrier)
         const Jobs *jobs = retrier->jobs;
         json_t *row;
 
-        while (!jobs->is_going_down && retrier->quiet_until_usec <= clock_monotonic_usec() &&
-               (row = json_array_get(retrier->rows, retrier->next++))) {
+        while (!jobs->is_going_down && (row = json_array_get(retrier->rows, retrier->next++))) {
                 CLEANUP(json_decrefp) json_t *request = NULL;
 
                 if (!bus_error_passes(text_of(row, "ErrorName")) ||
@@ -83,6 +85,8 @@ static void begin_next(Retrier *retrier)
                         return;
         }
         json_decref(TAKE(retrier->rows));
+        if (retrier->has_failed)
+                retrier->quiet_until_usec = clock_monotonic_usec() + FAILED_USEC;
 }
 
 static void on_rows(int error, const json_t *out, const char *name, const char *text,
@@ -100,6 +104,7 @@ static void on_rows(int error, const json_t *out, const char *name, const char *
                 return;
         retrier->rows = json_deep_copy(json_object_get(out, "Jobs"));
         retrier->next = 0;
+        retrier->has_failed = false;
         begin_next(retrier);
 }
 
@@ -108,16 +113,17 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
         Retrier *retrier = userdata;
         Jobs *jobs = retrier->jobs;
         const HubConfig *config = jobs->config;
+        uint64_t before_usec = clock_realtime_usec() - config->jobs_retry_usec;
 
         (void) usec;
         if (config->jobs_retries > 0 && !retrier->rows && jobs->is_loaded && !jobs->is_going_down &&
             retrier->quiet_until_usec <= clock_monotonic_usec() &&
             store_status(jobs->store)->state == DATABASE_READY)
                 (void) store_call(jobs->store, store_job_retries,
-                                  json_pack("{s:I, s:I}", "Count",
+                                  json_pack("{s:I, s:I, s:I}", "Count",
                                             (json_int_t) config->jobs_retries, "BeforeUSec",
-                                            (json_int_t) (clock_realtime_usec() -
-                                                          config->jobs_retry_usec)),
+                                            (json_int_t) before_usec, "AfterUSec",
+                                            (json_int_t) (before_usec - GIVE_UP_USEC)),
                                   on_rows, retrier);
         (void) sd_event_source_set_time_relative(source, LOOK_USEC);
         return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);

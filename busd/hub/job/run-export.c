@@ -372,11 +372,17 @@ void run_export(Job *job)
         take_leases(job);
 }
 
-void run_export_again(Job *job)
+static void make_again(Job *job)
 {
-        job_set_phase(job, "starting exports again");
         job->n_waiting = (unsigned) job_n_disks_taking_part(job);
         for (size_t i = 0; i < job->n_disks && !job->has_error; i++)
                 if (job_disk_takes_part(job->disks + i))
                         start_export(job, job->disks + i);
+}
+
+/* A hub before this one may have begun it in this very boot. */
+void run_export_again(Job *job)
+{
+        job_set_phase(job, "starting exports again");
+        export_stop_all(job, make_again);
 }

@@ -61,6 +61,9 @@ static void write_completed(Job *job)
                                run_enter);
                 return;
         }
+        if (job->node_id > 0)
+                (void) json_array_append_new(json_object_get(changes, "ObligationsDone"),
+                                             json_string(JOB_OWES_SNAPSHOT));
         if (changes)
                 (void) json_object_set_new(changes, "FinishedUSec",
                                            json_integer((json_int_t) clock_realtime_usec()));

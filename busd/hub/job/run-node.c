@@ -132,7 +132,9 @@ static void ask(Job *job, const char *method, const char *path, const json_t *bo
                 return;
         }
         free(question);
-        if (r == -ENOENT)
+        if (r == -EAGAIN)
+                ask_again(job, LOOK_USEC);
+        else if (r == -ENOENT)
                 job_fail(job, BUS_ERROR_NODE_UNREACHABLE, "Node %s was removed",
                          job_text(job, "Node"));
         else
@@ -373,17 +375,31 @@ static json_t *targets(const Job *job)
         return targets;
 }
 
+/* Why each disk is left out that is: the node would refuse to lose one silently. */
+static json_t *excluded(const Job *job)
+{
+        json_t *excluded = json_object();
+
+        for (size_t i = 0; i < job->n_disks; i++)
+                if (!job_disk_takes_part(job->disks + i))
+                        (void) json_object_set_new(
+                                        excluded, job->disks[i].text,
+                                        json_string(disk_text(job->disks + i, "Reason")));
+        return excluded;
+}
+
 static json_t *start_body(const Job *job)
 {
         CLEANUP(json_decref_p) json_t *disks = known_disks(job);
 
-        return json_pack("{s:I, s:I, s:s, s:s, s:s, s:s, s:o, s:O}", "job_id", (json_int_t) job->id,
-                         "attempt", json_integer_value(json_object_get(job->row, "Attempt")),
-                         "vm_name", job_text(job, "Vm"), "vm_path", job_text(job, "VmPath"),
-                         "instance_uuid", job_text(job, "InstanceUuid"), "backup_type",
+        return json_pack("{s:I, s:I, s:s, s:s, s:s, s:s, s:o, s:o, s:O}", "job_id",
+                         (json_int_t) job->id, "attempt",
+                         json_integer_value(json_object_get(job->row, "Attempt")), "vm_name",
+                         job_text(job, "Vm"), "vm_path", job_text(job, "VmPath"), "instance_uuid",
+                         job_text(job, "InstanceUuid"), "backup_type",
                          backup_type_to_string(json_array_size(disks) > 0 ? BACKUP_INCREMENTAL
                                                                           : BACKUP_FULL),
-                         "nbd_targets", targets(job), "disks", disks);
+                         "nbd_targets", targets(job), "excluded", excluded(job), "disks", disks);
 }
 
 static void start_with(Job *job, const json_t *login)

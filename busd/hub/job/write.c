@@ -147,6 +147,12 @@ static void on_advanced(Job *job, int error, const json_t *out)
         job->state = advance->to;
         *job->phase = '\0'; /* that of the state before */
         job->is_recovered = false;
+        if (job->state == JOB_RELEASING && job->has_error) {
+                /* It came while the commit was being written, and is too late. */
+                job->has_error = job->wants_cancel = false;
+                job->error_name[0] = job->error_text[0] = '\0';
+                job_answer_cancel(job, -EALREADY);
+        }
         (void) job_log(job, NULL, LOG_INFO, 0, MESSAGE_JOB_STATE, "Job %llu of %s: %s, was %s",
                        (unsigned long long) job->id, job_text(job, "Vm"),
                        job_state_to_string(job->state), job_state_to_string(from));

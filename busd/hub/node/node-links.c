@@ -67,6 +67,7 @@ struct NodeLinks {
         HttpClient *client;
         sd_event_source *timer;
         Link *all;
+        bool is_loaded; /* what is not in all is no node */
         Asked *asked;
 };
 
@@ -359,6 +360,7 @@ static void on_rows(int error, const json_t *out, const char *name, const char *
                         (void) log_warning(error, "Cannot read the nodes: %s", text);
                 return;
         }
+        links->is_loaded = true;
         for (Link *link = links->all; link; link = link->next)
                 link->is_listed = false;
         json_array_foreach (json_object_get(out, "Nodes"), i, row)
@@ -435,7 +437,7 @@ int node_links_ask(NodeLinks *links, uint64_t id, const NodeQuestion *question)
         int r;
 
         if (!link)
-                return -ENOENT;
+                return links->is_loaded ? -ENOENT : -EAGAIN;
         asked = malloc(sizeof(*asked));
         if (!asked)
                 return -ENOMEM;

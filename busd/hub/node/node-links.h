@@ -47,5 +47,5 @@ json_t *node_links_reachable(const NodeLinks *links);
 void node_links_each(const NodeLinks *links,
                      void (*each)(uint64_t id, const char *name, void *userdata), void *userdata);
 
-/* -ENOENT: no such node, or not enrolled. -ENOKEY: its token cannot be read. */
+/* -ENOENT: no such node, or not enrolled; -EAGAIN: the nodes have not been read yet. -ENOKEY: its token cannot be read. */
 int node_links_ask(NodeLinks *links, uint64_t id, const NodeQuestion *question);

@@ -296,7 +296,11 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 
 void nodes_database_ready(Nodes *nodes)
 {
-        int r = nodes_follow(nodes, true, NULL, NULL);
+        int r;
+
+        /* Jobs ask their nodes at once, whether or not the files can be written. */
+        node_links_reload(nodes->links);
+        r = nodes_follow(nodes, true, NULL, NULL);
 
         if (r < 0)
                 (void) log_warning(r, "Cannot have the files of the nodes written: %m");

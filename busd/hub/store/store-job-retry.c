@@ -61,12 +61,14 @@ int store_job_retries(MYSQL *database, void *userdata)
                            " WHERE j.state = 'failed' AND j.job_type = 'backup'"
                            " AND j.node_id IS NOT NULL AND v.credential_id IS NOT NULL"
                            " AND j.retry_number < ? AND j.finished_usec <= ?"
+                           " AND j.finished_usec > ?"
                            /* Who asked again himself has taken it into his own hands. */
                            " AND NOT EXISTS (SELECT 1 FROM backup_jobs k"
                            "  WHERE k.vm_context_id = j.vm_context_id AND k.id > j.id)"
                            " ORDER BY j.finished_usec LIMIT 1000",
                            SQL_VALUES(SQL_NUMBER(object_number(request->in, "Count")),
-                                      SQL_NUMBER(object_number(request->in, "BeforeUSec"))),
+                                      SQL_NUMBER(object_number(request->in, "BeforeUSec")),
+                                      SQL_NUMBER(object_number(request->in, "AfterUSec"))),
                            &rows);
         json_array_foreach (rows, i, row)
                 if (r >= 0)

@@ -17,8 +17,8 @@ typedef struct StoreRequest StoreRequest;
  * to be the same request. Without Sources a node is chosen. VmBusy with the open job's id. */
 int store_job_create(MYSQL *database, void *request);
 
-/* store-job-retry.c: {Count, BeforeUSec} -> {Jobs: [{Job, Name, Vm (context id), Repository, BackupType, Principal, ErrorName,
- * RetryNumber, Exclude?}]}: backups by a node that failed before then, that have not been tried Count times, and whose VM had no
+/* store-job-retry.c: {Count, BeforeUSec, AfterUSec} -> {Jobs: [{Job, Name, Vm (context id), Repository, BackupType, Principal, ErrorName,
+ * RetryNumber, Exclude?}]}: backups by a node that failed between them, that have not been tried Count times, and whose VM had no
  * job since. */
 int store_job_retries(MYSQL *database, void *request);
 
