@@ -6,18 +6,20 @@
 
 instruct() { # [INSTRUCTION]
     # shellcheck disable=SC2016 # expanded in the machine
-    in_hub 'rm -f /run/sendense-test/*
+    in_hub 'find /run/sendense-test -maxdepth 1 -type f -delete
         if [ -n "$1" ]; then printf "%s\n" "$1" >/run/sendense-test/.new && mv /run/sendense-test/.new /run/sendense-test/fault-point
         else install -m 666 /dev/null /run/sendense-test/hits; fi' "${1:-}"
 }
 fired() { hub test -e /run/sendense-test/fault-point.fired; }
-newest() { last_job 2>/dev/null; }
+# newest: sets newest to the last job; a hub that is just coming back does not tell.
+newest() { newest=$(last_job 2>/dev/null) && [[ $newest =~ ^[0-9]+$ ]]; }
 
 # The call may die with the hub, with the job made or not.
 started() {
-    [ "$(newest)" -gt "$before" ] 2>/dev/null && return 0
+    newest || return 1
+    [ "$newest" -eq "$before" ] || return 0
     ctl backup start pgtest1 >/dev/null 2>&1
-    [ "$(newest)" -gt "$before" ] 2>/dev/null
+    newest && [ "$newest" -gt "$before" ]
 }
 is_copying() { [[ $(job_field "$job" State 2>/dev/null) =~ ^(copying|finishing|releasing|completed|failed|cancelled)$ ]]; }
 is_over() { [[ $(job_field "$job" State 2>/dev/null) =~ ^(completed|failed|cancelled)$ ]]; }
@@ -28,9 +30,10 @@ is_cancelled() {
 
 # through SCENARIO: one backup, until it has ended. What is wrong is told.
 through() {
-    before=$(last_job)
+    eventually "$patience_sec" newest || echo "the hub does not answer"
+    before=$newest
     eventually "$patience_sec" started || echo "is not started"
-    job=$(newest)
+    job=$newest
     if [ "$1" = cancelled ]; then
         eventually "$patience_sec" is_copying || echo "does not copy"
         eventually "$patience_sec" is_cancelled || echo "cannot be cancelled"
@@ -55,7 +58,8 @@ round() {
     fi
     through "$1"
     [ -z "$with" ] || wait "$with"
-    job=$(last_job)
+    newest
+    job=$newest
     case $1 in
     committed) [ "$(job_field "$job" State)" = completed ] || echo "ends as $(job_field "$job" State): $(job_field "$job" ErrorText)" ;;
     *) [[ $(job_field "$job" State) =~ ^(cancelled|completed)$ ]] || echo "ends as $(job_field "$job" State): $(job_field "$job" ErrorText)" ;;

@@ -34,7 +34,14 @@ install -D -m 644 /dev/stdin "\$2/etc/sendense/node.conf.d/60-test.conf" <<'Y'
 LogLevel=debug
 ${2:-}
 Y
-printf 'd /run/sendense-test 0777 root root\\n' >"\$2/etc/tmpfiles.d/fault.conf"
+printf 'd /run/sendense-test 0777 root root\\nd /run/sendense-test/other 0777 root root\\n' >"\$2/etc/tmpfiles.d/fault.conf"
+for unit in sendense-image-.service sendense-repository-.service; do
+    install -D -m 644 /dev/stdin "\$2/etc/systemd/system/\$unit.d/fault-points.conf" <<'Y'
+[Service]
+ReadWritePaths=-/run/sendense-test
+Environment=SENDENSE_FAULT_POINT_DIR=/run/sendense-test/other
+Y
+done
 for unit in sendense-hub sendense-node; do
     install -D -m 644 /dev/stdin "\$2/etc/systemd/system/\$unit.service.d/fault-points.conf" <<'Y'
 [Service]

@@ -180,8 +180,8 @@ int vcenter_ask_body(const Secret *key, const json_t *row, json_t **ret_body, co
                                 vcenter);
         else
                 (void) snprintf(ret_text, 256,
-                                "The password of vCenter %.80s was sealed with another master key; "
-                                "sendensectl vcenter rotate %.80s takes it anew",
+                                "The password of vCenter %.60s was sealed with another master key; "
+                                "sendensectl vcenter rotate %.60s takes it anew",
                                 vcenter, vcenter);
         return r;
 }
