@@ -22,7 +22,7 @@
 #define LOOK_USEC   (5 * USEC_PER_SEC)
 #define FAILED_USEC (60 * USEC_PER_SEC)
 /* What could not even begin for so long is for somebody to look at. */
-#define GIVE_UP_USEC (24 * 3600 * USEC_PER_SEC)
+#define GIVE_UP_USEC (UINT64_C(24) * 3600 * USEC_PER_SEC)
 
 struct Retrier {
         Jobs *jobs;
