@@ -85,13 +85,6 @@ static void found(Job *job)
         job->lost_usec = 0;
 }
 
-/* The node is there and cannot answer now, or nobody is. */
-static bool is_lost(const HttpAnswer *answer)
-{
-        return answer->error < 0 || answer->status == 401 || answer->status == 502 ||
-               answer->status == 503 || answer->status == 504;
-}
-
 static void on_answer(const HttpAnswer *answer, void *userdata)
 {
         _cleanup_free_ Question *question = userdata;
@@ -100,7 +93,7 @@ static void on_answer(const HttpAnswer *answer, void *userdata)
         job->is_asking = false;
         if (!job->is_removed && !job->jobs->is_going_down &&
             question->generation == job->generation) {
-                if (is_lost(answer))
+                if (node_answer_is_lost(answer))
                         lost(job, answer->why);
                 else {
                         found(job);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The steps of a job, one file for each state: run-prepare, run-export, run-copy, run-finish, and
- * run-undo for those that end otherwise. Each may be begun anew at any time: after a crash of the hub it
+ * The steps of a job, one file for each state: run-prepare, run-export, run-node or run-copy,
+ * run-finish, run-release, and run-undo for those that end otherwise. Each may be begun anew at any time: after a crash of the hub it
  * finds units, files and rows of the first time, and takes them over or makes them again.
  */
 #pragma once

@@ -416,6 +416,12 @@ void node_links_each(const NodeLinks *links,
                 each(link->id, link->name, userdata);
 }
 
+bool node_answer_is_lost(const HttpAnswer *answer)
+{
+        return answer->error < 0 || answer->status == 401 || answer->status == 502 ||
+               answer->status == 503 || answer->status == 504;
+}
+
 static void on_answer(const HttpAnswer *answer, void *userdata)
 {
         Asked *asked = userdata;

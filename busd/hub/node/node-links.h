@@ -9,6 +9,7 @@
 #include "http/http-client.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
@@ -46,6 +47,9 @@ json_t *node_links_reachable(const NodeLinks *links);
 /* Calls each(id, name) for every node that is enrolled. */
 void node_links_each(const NodeLinks *links,
                      void (*each)(uint64_t id, const char *name, void *userdata), void *userdata);
+
+/* Nobody answered, or somebody who cannot at present: the same question later may be answered. */
+bool node_answer_is_lost(const HttpAnswer *answer);
 
 /* -ENOENT: no such node, or not enrolled; -EAGAIN: the nodes have not been read yet. -ENOKEY: its token cannot be read. */
 int node_links_ask(NodeLinks *links, uint64_t id, const NodeQuestion *question);

@@ -85,13 +85,6 @@ static bool is_awaited(NodeRelease *release)
         return false;
 }
 
-/* A node that is there but cannot answer now: its API is up, itself is not. */
-static bool is_away(const HttpAnswer *answer)
-{
-        return answer->error < 0 || answer->status == 401 || answer->status == 502 ||
-               answer->status == 503 || answer->status == 504;
-}
-
 static void on_look(const HttpAnswer *answer, void *userdata)
 {
         NodeRelease *release = userdata;
@@ -99,7 +92,7 @@ static void on_look(const HttpAnswer *answer, void *userdata)
 
         if (!is_awaited(release))
                 return;
-        if (is_away(answer)) {
+        if (node_answer_is_lost(answer)) {
                 (void) snprintf(release->why, sizeof(release->why), "%s", answer->why);
                 again(release, answer->error == -ECANCELED ? -ECANCELED : -EHOSTDOWN,
                       ASK_AGAIN_USEC);
@@ -152,7 +145,7 @@ static void on_told(const HttpAnswer *answer, void *userdata)
 
         if (!is_awaited(release))
                 return;
-        if (is_away(answer)) {
+        if (node_answer_is_lost(answer)) {
                 (void) snprintf(release->why, sizeof(release->why), "%s", answer->why);
                 again(release, answer->error == -ECANCELED ? -ECANCELED : -EHOSTDOWN,
                       ASK_AGAIN_USEC);
