@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef enum ExitStatus {
         CTL_OK = 0,
@@ -52,14 +53,14 @@ typedef enum Option {
         OPTION_MAX,
 } Option;
 
-#define OPTION(option) (1U << (unsigned) (option))
+#define OPTION(option) (UINT64_C(1) << (unsigned) (option))
 #define OPTIONS_COMMON (OPTION(OPTION_HELP) | OPTION(OPTION_JSON)) /* all verbs know these */
 
 typedef struct Verb {
         const char *name; /* "config check" */
         const char *arguments; /* "[FILE]", for the usage line; empty when there are none */
         int min_arguments, max_arguments;
-        unsigned options; /* OPTION() of those it knows besides the common ones */
+        uint64_t options; /* OPTION() of those it knows besides the common ones */
         const char *summary; /* one line for --help */
         const char *help; /* the rest of VERB --help */
         ExitStatus (*run)(int argc, char *argv[]); /* the arguments alone */

@@ -135,6 +135,11 @@ static void print_begin(const JobReport *report, const json_t *job)
 {
         const char *repository = text_of(job, "Repository"), *backup = text_of(job, "BackupId");
 
+        if (strcmp(text_of(job, "Type"), job_type_to_string(JOB_BACKUP)) != 0) {
+                output_line("job %" PRIu64 ": %s of %s of %s", report->id, text_of(job, "Type"),
+                            backup, text_of(job, "Vm"));
+                return;
+        }
         output_line("job %" PRIu64 ": %s of %s%s%s%s%s", report->id, text_of(job, "Type"),
                     text_of(job, "Vm"), *repository ? " into repository " : "", repository,
                     *backup ? " as " : "", backup);

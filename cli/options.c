@@ -129,7 +129,7 @@ bool option_is_given(Option option)
         return false;
 }
 
-void options_print(unsigned set)
+void options_print(uint64_t set)
 {
         for (int i = 0; i < OPTION_MAX; i++) {
                 const char *value = words[i].value ?: "", *equals = words[i].value ? "=" : "";

@@ -8,6 +8,7 @@
 #include "ctl.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 enum {
         OPTION_REPEATS_MAX = 256, /* given in one call; a VM has fewer disks */
@@ -25,4 +26,4 @@ const char *option_value(Option option);
 const char *option_nth(Option option, size_t i);
 
 /* Lines for --help: all options, or those in the set. */
-void options_print(unsigned set);
+void options_print(uint64_t set);

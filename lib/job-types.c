@@ -11,10 +11,8 @@
 #include <string.h>
 
 static const char *const job_types[JOB_TYPE_MAX] = {
-        [JOB_BACKUP] = "backup",
-        [JOB_RESTORE] = "restore",
-        [JOB_DELETE] = "delete",
-        [JOB_VERIFY] = "verify",
+        [JOB_BACKUP] = "backup", [JOB_RESTORE] = "restore", [JOB_DELETE] = "delete",
+        [JOB_VERIFY] = "verify", [JOB_MOUNT] = "mount",     [JOB_FILES] = "files",
 };
 
 static const char *const job_states[JOB_STATE_MAX] = {

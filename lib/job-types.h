@@ -15,6 +15,8 @@ typedef enum JobType {
         JOB_RESTORE,
         JOB_DELETE, /* a backup, which may merge layers */
         JOB_VERIFY, /* a backup's digests */
+        JOB_MOUNT, /* a backup, as block devices for a while */
+        JOB_FILES, /* out of a backup */
         JOB_TYPE_MAX,
         JOB_TYPE_INVALID = -22,
 } JobType;

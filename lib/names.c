@@ -29,12 +29,23 @@ static const struct UnitPattern {
         [UNIT_COPY_SERVICE] = { "sendense-copy-", ".service", false, false },
         [UNIT_IMAGE_SERVICE] = { "sendense-image-", ".service", false, true },
         [UNIT_REPOSITORY_SERVICE] = { "sendense-repository-", ".service", false, true },
+        [UNIT_VERIFY_SERVICE] = { "sendense-verify-", ".service", false, false },
+        [UNIT_RESTORE_SERVICE] = { "sendense-restore-", ".service", false, false },
+        [UNIT_DELETE_SERVICE] = { "sendense-delete-", ".service", false, false },
+        [UNIT_FILES_SERVICE] = { "sendense-files-", ".service", false, false },
         [UNIT_VSPHERE_SERVICE] = { "sendense-vsphere-", ".service", false, true },
         [UNIT_JOB_TARGET] = { "sendense-job@", ".target", false, false },
         [UNIT_JOB_SLICE] = { "sendense-jobs-", ".slice", false, false },
         [UNIT_TASK_TARGET] = { "sendense-task@", ".target", false, false },
         [UNIT_TASK_SLICE] = { "sendense-tasks-", ".slice", false, false },
 };
+
+bool unit_kind_tells_progress(UnitKind kind)
+{
+        return kind == UNIT_IMPORT_SERVICE || kind == UNIT_COPY_SERVICE ||
+               kind == UNIT_VERIFY_SERVICE || kind == UNIT_RESTORE_SERVICE ||
+               kind == UNIT_DELETE_SERVICE || kind == UNIT_FILES_SERVICE;
+}
 
 UnitSide unit_kind_side(UnitKind kind)
 {

@@ -39,6 +39,11 @@ typedef enum UnitKind {
         UNIT_COPY_SERVICE, /* sendense-copy-<job>.service: the node's */
         UNIT_IMAGE_SERVICE, /* sendense-image-<job>-<step>.service */
         UNIT_REPOSITORY_SERVICE, /* sendense-repository-<repository>-<step>.service */
+        /* What a job does with a backup that is there: the whole of it is one unit. */
+        UNIT_VERIFY_SERVICE, /* sendense-verify-<job>.service */
+        UNIT_RESTORE_SERVICE, /* sendense-restore-<job>.service */
+        UNIT_DELETE_SERVICE, /* sendense-delete-<job>.service */
+        UNIT_FILES_SERVICE, /* sendense-files-<job>.service */
         UNIT_VSPHERE_SERVICE, /* sendense-vsphere-<job>-<step>.service; -<slot>-ask of no job */
         /* What a job's units belong to: at the hub, and at the node. One machine may be both, for jobs of different hubs. */
         UNIT_JOB_TARGET, /* sendense-job@<job>.target */
@@ -67,6 +72,9 @@ int unit_name_to_string(const UnitName *name, char ret_text[static UNIT_NAME_SIZ
 
 /* The way back: only what unit_name_to_string() makes is read. -EINVAL for everything else. */
 int unit_name_from_string(const char *text, UnitName *ret_name);
+
+/* Whether units of that kind tell how far they are (see progress.h). */
+bool unit_kind_tells_progress(UnitKind kind);
 
 /* Whose units of that kind are. */
 UnitSide unit_kind_side(UnitKind kind);

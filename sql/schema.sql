@@ -37,6 +37,9 @@ CREATE TABLE `backup_disks` (
   `boot_id` char(32) DEFAULT NULL,
   `error_text` varchar(2048) DEFAULT NULL,
   `source_uri` varchar(1024) DEFAULT NULL COMMENT 'NBD URI that is read instead of the VM; NULL: the VM',
+  `verified_usec` bigint(20) unsigned DEFAULT NULL COMMENT 'when the layer was last read back and was what its digests say',
+  `damaged_usec` bigint(20) unsigned DEFAULT NULL COMMENT 'since when it is known not to be; NULL: nothing is known against it',
+  `damage_text` varchar(2048) DEFAULT NULL COMMENT 'what was found',
   PRIMARY KEY (`id`),
   UNIQUE KEY `backup_disks_key` (`job_id`,`disk_key`),
   UNIQUE KEY `backup_disks_chain` (`id`,`vm_context_id`,`disk_key`,`repository_id`),
@@ -55,11 +58,12 @@ CREATE TABLE `backup_disks` (
   CONSTRAINT `backup_disks_file_form` CHECK (!(`file_path` regexp '^/|//|/$|(^|/)\\.\\.?(/|$)|[[:cntrl:]]') and `file_path` <> ''),
   CONSTRAINT `backup_disks_unit` CHECK (`unit` is null = (`boot_id` is null) and (`invocation_id` is null or `unit` is not null)),
   CONSTRAINT `backup_disks_ids` CHECK (`invocation_id` regexp '^[0-9a-f]{32}\\z' and `boot_id` regexp '^[0-9a-f]{32}\\z'),
-  CONSTRAINT `backup_disks_source` CHECK (`source_uri` <> '')
+  CONSTRAINT `backup_disks_source` CHECK (`source_uri` <> ''),
+  CONSTRAINT `backup_disks_damage` CHECK (`damaged_usec` is null = (`damage_text` is null))
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin COMMENT='Each disk of each backup: its image layer, or why there is none';
 CREATE TABLE `backup_jobs` (
   `id` bigint(20) unsigned NOT NULL AUTO_INCREMENT COMMENT 'the number in unit names, object paths and SENDENSE_JOB=',
-  `job_type` enum('backup','restore','delete','verify') NOT NULL DEFAULT 'backup',
+  `job_type` enum('backup','restore','delete','verify','mount','files') NOT NULL DEFAULT 'backup',
   `vm_context_id` bigint(20) unsigned NOT NULL,
   `repository_id` bigint(20) unsigned NOT NULL,
   `backup_id` varchar(95) DEFAULT NULL COMMENT 'backup-<vm>-<unix seconds>[-n], of the backup it makes; names files; NULL: makes none',
@@ -78,14 +82,17 @@ CREATE TABLE `backup_jobs` (
   `created_usec` bigint(20) unsigned NOT NULL,
   `started_usec` bigint(20) unsigned DEFAULT NULL COMMENT 'left the queue',
   `finished_usec` bigint(20) unsigned DEFAULT NULL,
-  `active_vm_context_id` bigint(20) unsigned GENERATED ALWAYS AS (case when `state` in ('completed','failed','cancelled') then NULL else `vm_context_id` end) VIRTUAL COMMENT 'the VM while the job is open: one open job for each VM',
   `retry_of` bigint(20) unsigned DEFAULT NULL COMMENT 'the job that failed and that this one tries again; NULL: somebody asked for it',
   `retry_number` int(10) unsigned NOT NULL DEFAULT 0 COMMENT 'how many jobs in a row have failed before this one',
+  `active_vm_context_id` bigint(20) unsigned GENERATED ALWAYS AS (case when `state` in ('completed','failed','cancelled') or `job_type` not in ('backup','delete') then NULL else `vm_context_id` end) VIRTUAL COMMENT 'the VM while the job is open and writes into its chains: one such job for each VM',
+  `work` longtext DEFAULT NULL COMMENT 'what was asked, as JSON, without secrets; NULL: a backup',
+  `work_result` longtext DEFAULT NULL COMMENT 'what came of it, as JSON',
+  `deleted_usec` bigint(20) unsigned DEFAULT NULL COMMENT 'when the backup was deleted; the row stays as history. NULL: it is there',
   PRIMARY KEY (`id`),
   UNIQUE KEY `backup_jobs_place` (`id`,`vm_context_id`,`repository_id`),
   UNIQUE KEY `backup_jobs_backup_id` (`backup_id`),
-  UNIQUE KEY `backup_jobs_one_active` (`active_vm_context_id`),
   UNIQUE KEY `backup_jobs_retry_once` (`retry_of`),
+  UNIQUE KEY `backup_jobs_one_active` (`active_vm_context_id`),
   KEY `backup_jobs_by_state` (`state`,`id`),
   KEY `backup_jobs_context` (`vm_context_id`),
   KEY `backup_jobs_repository` (`repository_id`),
@@ -104,7 +111,9 @@ CREATE TABLE `backup_jobs` (
   CONSTRAINT `backup_jobs_unit` CHECK (`unit` is null = (`boot_id` is null) and (`invocation_id` is null or `unit` is not null)),
   CONSTRAINT `backup_jobs_ids` CHECK (`invocation_id` regexp '^[0-9a-f]{32}\\z' and `boot_id` regexp '^[0-9a-f]{32}\\z'),
   CONSTRAINT `backup_jobs_ending` CHECK (`ending` is null or `state` not in ('releasing','completed') and (`state` not in ('failed','cancelled') or cast(`state` as char charset utf8mb4) = cast(`ending` as char charset utf8mb4))),
-  CONSTRAINT `backup_jobs_retry` CHECK (`retry_of` is null = (`retry_number` = 0))
+  CONSTRAINT `backup_jobs_retry` CHECK (`retry_of` is null = (`retry_number` = 0)),
+  CONSTRAINT `backup_jobs_work` CHECK (`job_type` = 'backup' = (`work` is null) and (`work` is null or json_valid(`work`)) and (`work_result` is null or `work` is not null and json_valid(`work_result`))),
+  CONSTRAINT `backup_jobs_deleted` CHECK (`deleted_usec` is null or `job_type` = 'backup' and `state` = 'completed')
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin COMMENT='Jobs, each about one VM; a completed one of type backup is a restore point';
 CREATE TABLE `backup_repositories` (
   `id` bigint(20) unsigned NOT NULL AUTO_INCREMENT,

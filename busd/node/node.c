@@ -270,7 +270,7 @@ static int start_sockets(Node *node)
                 return log_error(r, "Cannot make the folder for files of units below "
                                     "/run/sendense-node: %m");
         runtime_path(PROGRESS_SOCKET, path);
-        r = progress_socket_new(node->event, path, UNIT_COPY_SERVICE, on_progress, node,
+        r = progress_socket_new(node->event, path, UNITS_OF_NODE, on_progress, node,
                                 &node->progress);
         if (r < 0)
                 return log_error(r, "Cannot listen on %s: %m", path);

@@ -44,16 +44,13 @@ static int open_processes(const char *root, UnitKind kind, uint64_t job)
         return open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 }
 
-bool progress_sender_is_copy(const char *root, UnitKind copy, uint64_t job, pid_t pid)
+static bool is_of_unit(const char *root, UnitKind kind, uint64_t job, uint64_t pid)
 {
         char text[PROCESSES_SIZE_MAX + 1], *rest = text, *line;
-        _cleanup_close_ int fd = -1;
+        _cleanup_close_ int fd = open_processes(root, kind, job);
         uint64_t listed;
         ssize_t n;
 
-        if (pid <= 0)
-                return false;
-        fd = open_processes(root, copy, job);
         if (fd < 0)
                 return false;
         n = read(fd, text, PROCESSES_SIZE_MAX);
@@ -61,7 +58,16 @@ bool progress_sender_is_copy(const char *root, UnitKind copy, uint64_t job, pid_
                 return false;
         text[n] = '\0';
         while ((line = strsep(&rest, "\n")))
-                if (parse_uint64(line, 1, INT_MAX, &listed) >= 0 && listed == (uint64_t) pid)
+                if (parse_uint64(line, 1, INT_MAX, &listed) >= 0 && listed == pid)
+                        return true;
+        return false;
+}
+
+bool progress_sender_is_copy(const char *root, UnitSide side, uint64_t job, pid_t pid)
+{
+        for (UnitKind kind = 0; pid > 0 && kind < UNIT_KIND_MAX; kind++)
+                if (unit_kind_tells_progress(kind) && unit_kind_side(kind) == side &&
+                    is_of_unit(root, kind, job, (uint64_t) pid))
                         return true;
         return false;
 }

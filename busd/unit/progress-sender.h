@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Whether a process belongs to the copy unit of a job. The daemons' units hide the processes of others
+ * Whether a process belongs to a unit of a job that tells how far it is. The daemons' units hide the processes of others
  * (ProtectProc=invisible), so /proc/PID/cgroup cannot be asked; the unit's own control group lists its
  * processes to everybody, also inside that sandbox. It asks for one small file of the kernel and waits
  * for nothing.
@@ -18,4 +18,4 @@
 const char *progress_sender_root(void);
 
 /* root as above, or a folder made like one. A process that has ended belongs to nothing. */
-bool progress_sender_is_copy(const char *root, UnitKind copy, uint64_t job, pid_t pid);
+bool progress_sender_is_copy(const char *root, UnitSide side, uint64_t job, pid_t pid);

@@ -27,7 +27,7 @@ struct ProgressSocket {
         sd_event_source *source;
         struct sockaddr_un address;
         int fd;
-        UnitKind copy; /* whose processes are believed */
+        UnitSide side; /* whose processes are believed */
         bool is_bound;
         ProgressHandler handler;
         void *userdata;
@@ -62,7 +62,7 @@ static void take_datagram(ProgressSocket *s, const char *data, size_t size, pid_
 
         if (pid <= 0 || progress_parse(data, size, &progress) < 0)
                 s->counts.n_malformed++;
-        else if (!progress_sender_is_copy(s->root, s->copy, progress.job, pid))
+        else if (!progress_sender_is_copy(s->root, s->side, progress.job, pid))
                 s->counts.n_foreign++;
         else {
                 s->counts.n_taken++;
@@ -138,7 +138,7 @@ static int add_source(ProgressSocket *s, sd_event *event)
         return r < 0 ? r : 0;
 }
 
-int progress_socket_new(sd_event *event, const char *path, UnitKind copy, ProgressHandler handler,
+int progress_socket_new(sd_event *event, const char *path, UnitSide side, ProgressHandler handler,
                         void *userdata, ProgressSocket **ret_socket)
 {
         CLEANUP(progress_socket_free_p) ProgressSocket *s = NULL;
@@ -151,7 +151,7 @@ int progress_socket_new(sd_event *event, const char *path, UnitKind copy, Progre
                 return -ENOMEM;
         *s = (ProgressSocket){
                 .fd = -1,
-                .copy = copy,
+                .side = side,
                 .address.sun_family = AF_UNIX,
                 .handler = handler,
                 .userdata = userdata,

@@ -26,10 +26,10 @@ typedef struct ProgressCounts {
 typedef void (*ProgressHandler)(uint64_t job, uint32_t disk_key, uint64_t bytes_done,
                                 uint64_t bytes_total, void *userdata);
 
-/* Binds path (absolute, its folder exists) in place of whatever an earlier hub left there; copy is the kind of the units that
+/* Binds path (absolute, its folder exists) in place of whatever an earlier hub left there; units of that side
  * are believed. The handler may
  * not free the socket. */
-int progress_socket_new(sd_event *event, const char *path, UnitKind copy, ProgressHandler handler,
+int progress_socket_new(sd_event *event, const char *path, UnitSide side, ProgressHandler handler,
                         void *userdata, ProgressSocket **ret_socket);
 
 /* Removes the path as well. NULL is fine; always NULL. */

@@ -290,11 +290,13 @@ int units_list(Units *units, UnitsListed done, void *userdata)
                                                             "sendense-vsphere-*",
                                                             "sendense-task@*.target",
                                                             "sendense-tasks-*.slice")
-                                    : sd_bus_message_append(m, "asas", 0, 6, "sendense-export-*",
-                                                            "sendense-import-*", "sendense-image-*",
-                                                            "sendense-repository-*",
-                                                            "sendense-job@*.target",
-                                                            "sendense-jobs-*.slice");
+                                    : sd_bus_message_append(
+                                                      m, "asas", 0, 10, "sendense-export-*",
+                                                      "sendense-import-*", "sendense-image-*",
+                                                      "sendense-repository-*", "sendense-verify-*",
+                                                      "sendense-restore-*", "sendense-delete-*",
+                                                      "sendense-files-*", "sendense-job@*.target",
+                                                      "sendense-jobs-*.slice");
         if (r >= 0)
                 r = ask_new(units, userdata, &ask);
         if (r < 0)

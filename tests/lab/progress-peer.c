@@ -51,8 +51,8 @@ int main(int argc, char *argv[])
         (void) sigprocmask(SIG_BLOCK, &term, NULL);
         r = sd_event_default(&event);
         if (r >= 0)
-                r = argc == 2 ? progress_socket_new(event, argv[1], UNIT_IMPORT_SERVICE,
-                                                    on_progress, NULL, &peer.socket)
+                r = argc == 2 ? progress_socket_new(event, argv[1], UNITS_OF_HUB, on_progress, NULL,
+                                                    &peer.socket)
                               : -1;
         if (r >= 0)
                 r = sd_event_add_post(event, NULL, on_round, &peer);

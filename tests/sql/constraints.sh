@@ -155,7 +155,7 @@ bad backup_jobs_repository "UPDATE backup_jobs SET repository_id = 999 WHERE id 
 bad backup_jobs_repository "DELETE FROM backup_repositories WHERE id = 1"
 bad backup_jobs_node "UPDATE backup_jobs SET node_id = 999 WHERE id = 2"
 work() { # CONTEXT REPOSITORY TARGET [COLUMN VALUE]
-    echo "INSERT INTO backup_jobs (job_type, vm_context_id, repository_id, target_job_id, principal, created_usec, state, finished_usec${4:+, $4}) VALUES ('verify', $1, $2, $3, 'uid:0', 1, 'completed', 2${5:+, $5})"
+    echo "INSERT INTO backup_jobs (job_type, vm_context_id, repository_id, target_job_id, work, principal, created_usec, state, finished_usec${4:+, $4}) VALUES ('${6:-verify}', $1, $2, $3, '${7:-{\}}', 'uid:0', 1, ${8:-'completed', 2}${5:+, $5})"
 }
 good "$(work 1 1 1)"
 bad backup_jobs_backup "$(work 1 1 1 backup_id "'backup-x-1'")"
@@ -164,6 +164,17 @@ bad backup_jobs_backup "UPDATE backup_jobs SET backup_type = NULL WHERE id = 2"
 bad backup_jobs_backup "UPDATE backup_jobs SET target_job_id = 1 WHERE id = 2"
 bad backup_jobs_target "$(work 2 1 1)"
 bad backup_jobs_target "$(work 1 2 1)"
+good "$(work 1 1 1 work_result "'[1]'")"
+bad backup_jobs_work "$(work 1 1 1 '' '' verify 'no json')"
+bad backup_jobs_work "$(work 1 1 1 work_result "'{'")"
+bad backup_jobs_work "UPDATE backup_jobs SET work = '{}' WHERE id = 2"
+bad backup_jobs_deleted "UPDATE backup_jobs SET deleted_usec = 1 WHERE id = 2"
+bad backup_jobs_deleted "UPDATE backup_jobs SET deleted_usec = 1 WHERE job_type = 'verify'"
+# What reads may run beside a backup of the VM; what deletes may not.
+good "$(work 1 1 1 '' '' restore '{}' "'copying', NULL")"
+good "$(work 1 1 1 '' '' mount '{}' "'copying', NULL")"
+good "$(work 1 1 1 '' '' files '{}' "'queued', NULL")"
+bad backup_jobs_one_active "$(work 1 1 1 '' '' delete '{}' "'queued', NULL")"
 
 image() { # JOB CONTEXT REPOSITORY KEY STATE TYPE PARENT FILE [REASON]
     echo "INSERT INTO backup_disks (job_id, vm_context_id, repository_id, disk_key, state, backup_type, capacity_bytes, parent_id, file_path, reason) VALUES ((SELECT id FROM backup_jobs WHERE backup_id = '$1'), $2, $3, $4, '$5', '$6', 1, $7, $8, ${9:-NULL})"
@@ -187,6 +198,10 @@ bad backup_disks_image "$(image backup-a-2 1 1 2001 excluded full NULL "'u/2001/
 bad backup_disks_image "UPDATE backup_disks SET file_path = NULL WHERE id = 1"
 bad backup_disks_layer "$(image backup-a-2 1 1 2001 exporting full 1 "'u/2001/b.qcow2'")"
 bad backup_disks_layer "$(image backup-a-2 1 1 2001 exporting incremental NULL "'u/2001/b.qcow2'")"
+bad backup_disks_damage "UPDATE backup_disks SET damaged_usec = 1 WHERE id = 1"
+good "UPDATE backup_disks SET damaged_usec = 1, damage_text = 'block 7', verified_usec = 2 WHERE id = 1"
+bad backup_disks_damage "UPDATE backup_disks SET damaged_usec = NULL WHERE id = 1"
+good "UPDATE backup_disks SET damaged_usec = NULL, damage_text = NULL WHERE id = 1"
 for file in /etc/x ../x u/../x u//x u/ . 'u\nx' ''; do
     bad backup_disks_file_form "UPDATE backup_disks SET file_path = '$file' WHERE id = 1"
 done

@@ -43,6 +43,7 @@ static const struct {
         { "vm_list", store_vm_list },
         { "vm_get", store_vm_get },
         { "job_create", store_job_create },
+        { "job_work_create", store_job_work_create },
         { "job_advance", store_job_advance },
         { "job_decide", store_job_decide },
         { "job_load_open", store_job_load_open },

@@ -40,6 +40,15 @@ static void good_job_completes(void **state)
         assert_int_equal(job_state_after(at, JOB_EVENT_RELEASED), JOB_COMPLETED);
 }
 
+/* That of one that works on a backup that is there. */
+static void good_work_completes(void **state)
+{
+        (void) state;
+        assert_int_equal(job_state_after(JOB_QUEUED, JOB_EVENT_START_WORK), JOB_COPYING);
+        for (JobState s = JOB_PREPARING; s < JOB_STATE_MAX; s++)
+                assert_int_equal(job_state_after(s, JOB_EVENT_START_WORK), -EPROTO);
+}
+
 /* Whatever is open may be undone, but for a job that is a backup already. */
 static void open_jobs_can_be_undone(void **state)
 {
@@ -80,6 +89,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(words_are_there),
                 cmocka_unit_test(good_job_completes),
+                cmocka_unit_test(good_work_completes),
                 cmocka_unit_test(open_jobs_can_be_undone),
                 cmocka_unit_test(nothing_follows_the_end),
                 cmocka_unit_test(events_belong_to_one_step),

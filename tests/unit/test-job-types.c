@@ -34,7 +34,7 @@
 static void words(void **state)
 {
         (void) state;
-        EXPECT_WORDS(JobType, job_type, JOB_TYPE_MAX, "backup restore delete verify");
+        EXPECT_WORDS(JobType, job_type, JOB_TYPE_MAX, "backup restore delete verify mount files");
         EXPECT_WORDS(JobState, job_state, JOB_STATE_MAX,
                      "queued preparing exporting copying finishing releasing completed failed "
                      "cancelled");

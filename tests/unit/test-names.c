@@ -33,6 +33,10 @@ static void units_both_ways(void **state)
                     "sendense-export-5-2000.service");
         expect_unit((UnitName){ UNIT_COPY_SERVICE, 5, 0, "" }, "sendense-copy-5.service");
         expect_unit((UnitName){ UNIT_IMPORT_SERVICE, 5, 0, "" }, "sendense-import-5.service");
+        expect_unit((UnitName){ UNIT_VERIFY_SERVICE, 5, 0, "" }, "sendense-verify-5.service");
+        expect_unit((UnitName){ UNIT_RESTORE_SERVICE, 5, 0, "" }, "sendense-restore-5.service");
+        expect_unit((UnitName){ UNIT_DELETE_SERVICE, 5, 0, "" }, "sendense-delete-5.service");
+        expect_unit((UnitName){ UNIT_FILES_SERVICE, 5, 0, "" }, "sendense-files-5.service");
         expect_unit((UnitName){ UNIT_TASK_TARGET, 5, 0, "" }, "sendense-task@5.target");
         expect_unit((UnitName){ UNIT_TASK_SLICE, 5, 0, "" }, "sendense-tasks-5.slice");
         expect_unit((UnitName){ UNIT_IMAGE_SERVICE, 5, 0, "check-2000" },

@@ -75,8 +75,8 @@ static int set_up(void **state)
         scene->folder = unit_folder();
         scene->path = unit_path(scene->folder, "p.sock");
         assert_int_equal(sd_event_new(&scene->event), 0);
-        assert_int_equal(progress_socket_new(scene->event, scene->path, UNIT_IMPORT_SERVICE,
-                                             remember, scene, &scene->socket),
+        assert_int_equal(progress_socket_new(scene->event, scene->path, UNITS_OF_HUB, remember,
+                                             scene, &scene->socket),
                          0);
         progress_socket_set_root(scene->socket, scene->folder);
         *state = scene;
@@ -299,22 +299,18 @@ static void paths(void **state)
         ProgressSocket *s = NULL;
 
         deep[0] = '/';
-        assert_int_equal(progress_socket_new(scene->event, "p", UNIT_IMPORT_SERVICE, remember,
-                                             scene, &s),
+        assert_int_equal(progress_socket_new(scene->event, "p", UNITS_OF_HUB, remember, scene, &s),
                          -EINVAL);
-        assert_int_equal(progress_socket_new(scene->event, deep, UNIT_IMPORT_SERVICE, remember,
-                                             scene, &s),
+        assert_int_equal(progress_socket_new(scene->event, deep, UNITS_OF_HUB, remember, scene, &s),
                          -ENAMETOOLONG);
-        assert_int_equal(progress_socket_new(scene->event, none, UNIT_IMPORT_SERVICE, remember,
-                                             scene, &s),
+        assert_int_equal(progress_socket_new(scene->event, none, UNITS_OF_HUB, remember, scene, &s),
                          -ENOENT);
         assert_null(s);
         assert_null(progress_socket_free(NULL));
 
         /* What an earlier hub left there is replaced. */
         unit_write(left, "", 0, 0600);
-        assert_int_equal(progress_socket_new(scene->event, left, UNIT_IMPORT_SERVICE, remember,
-                                             scene, &s),
+        assert_int_equal(progress_socket_new(scene->event, left, UNITS_OF_HUB, remember, scene, &s),
                          0);
         assert_null(progress_socket_free(s));
         assert_int_equal(access(left, F_OK), -1);
@@ -326,17 +322,17 @@ static void senders(void **state)
         _cleanup_free_ char *many = unit_repeat('1', 100000);
 
         own_group(scene, 7);
-        assert_true(progress_sender_is_copy(scene->folder, UNIT_IMPORT_SERVICE, 7, getpid()));
-        assert_true(progress_sender_is_copy(scene->folder, UNIT_IMPORT_SERVICE, 7, 1));
-        assert_false(progress_sender_is_copy(scene->folder, UNIT_IMPORT_SERVICE, 7, 0));
-        assert_false(progress_sender_is_copy(scene->folder, UNIT_IMPORT_SERVICE, 7, -1));
-        assert_false(progress_sender_is_copy(scene->folder, UNIT_IMPORT_SERVICE, 7, getpid() + 1));
-        assert_false(progress_sender_is_copy(scene->folder, UNIT_IMPORT_SERVICE, 0, getpid()));
-        assert_false(progress_sender_is_copy(scene->folder, UNIT_IMPORT_SERVICE, JOB_NUMBER_MAX + 1,
+        assert_true(progress_sender_is_copy(scene->folder, UNITS_OF_HUB, 7, getpid()));
+        assert_true(progress_sender_is_copy(scene->folder, UNITS_OF_HUB, 7, 1));
+        assert_false(progress_sender_is_copy(scene->folder, UNITS_OF_HUB, 7, 0));
+        assert_false(progress_sender_is_copy(scene->folder, UNITS_OF_HUB, 7, -1));
+        assert_false(progress_sender_is_copy(scene->folder, UNITS_OF_HUB, 7, getpid() + 1));
+        assert_false(progress_sender_is_copy(scene->folder, UNITS_OF_HUB, 0, getpid()));
+        assert_false(progress_sender_is_copy(scene->folder, UNITS_OF_HUB, JOB_NUMBER_MAX + 1,
                                              getpid()));
-        assert_false(progress_sender_is_copy("/nonexistent", UNIT_IMPORT_SERVICE, 7, getpid()));
+        assert_false(progress_sender_is_copy("/nonexistent", UNITS_OF_HUB, 7, getpid()));
         make_group(scene, 7, many);
-        assert_false(progress_sender_is_copy(scene->folder, UNIT_IMPORT_SERVICE, 7, 1));
+        assert_false(progress_sender_is_copy(scene->folder, UNITS_OF_HUB, 7, 1));
         assert_int_equal(access(progress_sender_root(), F_OK), 0);
 }
 

@@ -305,6 +305,43 @@ static void copy_call(void **state)
                           "ExecStart a(sasb): /x/c d c d no\n");
 }
 
+/* Root reads sealed layers by its group, not by its power. */
+static void work_call(void **state)
+{
+        const char *const paths[] = { "/srv/back" };
+        WorkUnit unit = {
+                .kind = UNIT_RESTORE_SERVICE,
+                .job = 7,
+                .program = "/x/image",
+                .verb = "restore",
+                .user = "root",
+                .write_paths = paths,
+                .n_write_paths = 1,
+                .in_path = "/run/i",
+                .out_path = "/run/o",
+        };
+        json_t *spec = NULL;
+
+        (void) state;
+        assert_int_equal(unit_spec_work(&unit, &spec), 0);
+        expect_call(spec, "[sendense-restore-7.service] fail\n"
+                          "Description s: Sendense Restore of Job 7\n"
+                          "PartOf as: sendense-job@7.target\n"
+                          "Slice s: sendense-jobs-7.slice\n"
+                          "LogExtraFields aay: SENDENSE_JOB=7\n"
+                          "User s: root\n"
+                          "SupplementaryGroups as: sendense-export\n"
+                          "ReadWritePaths as: -/srv/back\n"
+                          "StandardInputFile s: /run/i\n"
+                          "StandardOutputFileToTruncate s: /run/o\n"
+                          "ExecStart a(sasb): /x/image image restore no\n");
+        unit.verb = "a b";
+        assert_int_equal(unit_spec_work(&unit, &spec), -EINVAL);
+        unit.verb = NULL;
+        unit.kind = UNIT_IMAGE_SERVICE;
+        assert_int_equal(unit_spec_work(&unit, &spec), -EINVAL);
+}
+
 static void expect_no_spec(ExportUnit bad)
 {
         json_t *spec = NULL;
@@ -495,8 +532,9 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(export_call),     cmocka_unit_test(direct_export_is_not_cached),
                 cmocka_unit_test(export_with_key), cmocka_unit_test(image_calls),
-                cmocka_unit_test(copy_call),       cmocka_unit_test(refused),
-                cmocka_unit_test(values),          cmocka_unit_test(states),
+                cmocka_unit_test(copy_call),       cmocka_unit_test(work_call),
+                cmocka_unit_test(refused),         cmocka_unit_test(values),
+                cmocka_unit_test(states),
         };
 
         cmocka_set_message_output(CM_OUTPUT_TAP);

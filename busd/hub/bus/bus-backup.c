@@ -3,6 +3,7 @@
  * Backups and jobs on the bus: started, cancelled, listed, shown. What a job does now is added to its
  * row from memory.
  */
+#include "bus/bus-begin.h"
 #include "bus/bus-call.h"
 #include "bus/bus-dict.h"
 #include "bus/bus-error.h"
@@ -27,25 +28,6 @@ enum {
         KEY_MAX_BYTES = 255,
 };
 
-static void on_begun(int error, const char *name, const char *text, uint64_t id, const Job *job,
-                     void *userdata)
-{
-        char path[JOB_OBJECT_PATH_SIZE];
-        BusWait *wait = userdata;
-        int r;
-
-        (void) job;
-        if (error < 0) {
-                bus_wait_fail(wait, name, text);
-                return;
-        }
-        bus_job_path(id, path);
-        r = sd_bus_reply_method_return(wait->call, "o", path);
-        if (r < 0)
-                (void) log_warning(r, "Cannot answer StartBackup: %m");
-        bus_wait_free(wait);
-}
-
 /* Sources name files and servers of the hub itself: for tests and imports, and for managers only. Without them a node reads. */
 static int check_sources(const Manager *manager, const json_t *sources, sd_bus_error *error)
 {
@@ -64,32 +46,11 @@ static int check_sources(const Manager *manager, const json_t *sources, sd_bus_e
 static int act_start(Manager *manager, sd_bus_message *call, const char *principal, json_t *request,
                      sd_bus_error *error)
 {
-        BusWait *wait;
-        int r;
+        int r = check_sources(manager, json_object_get(request, "Sources"), error);
 
-        r = check_sources(manager, json_object_get(request, "Sources"), error);
         if (r < 0)
                 return r;
-        if (!manager->jobs->is_loaded)
-                return bus_error_setf(error, BUS_ERROR_DATABASE_UNAVAILABLE,
-                                      "The hub has not taken up its jobs yet (%s); try again",
-                                      *manager->database.error ? manager->database.error
-                                                               : "it has just started");
-        if (jobs_n_open(manager->jobs) >= manager->config->jobs_queued)
-                return bus_error_setf(error, BUS_ERROR_BUSY,
-                                      "%" PRIu64 " jobs are open already, as [Jobs] Queued= allows",
-                                      manager->config->jobs_queued);
-        r = request_add_text(request, "Principal", principal);
-        if (r < 0)
-                return r;
-        wait = bus_wait_new(manager, call, NULL);
-        if (!wait)
-                return -ENOMEM;
-        r = job_begin(manager->jobs, request, on_begun, wait);
-        if (r >= 0)
-                return 0;
-        bus_wait_free(wait);
-        return bus_refuse_store(manager, r, error);
+        return bus_begin_job(manager, call, principal, request, job_begin, error);
 }
 
 int method_start_backup(sd_bus_message *call, void *userdata, sd_bus_error *error)
@@ -165,6 +126,7 @@ static int act_cancel(Manager *manager, sd_bus_message *call, const char *princi
         uint64_t id = (uint64_t) json_integer_value(json_object_get(request, "Id"));
         Job *job = jobs_find(manager->jobs, id);
         BusWait *wait;
+        int r;
 
         if (!job)
                 return bus_error_setf(error, BUS_ERROR_NOT_FOUND,
@@ -177,9 +139,15 @@ static int act_cancel(Manager *manager, sd_bus_message *call, const char *princi
         wait = bus_wait_new(manager, call, request);
         if (!wait)
                 return -ENOMEM;
-        if (job_cancel(job, principal, on_cancelled, wait) >= 0)
+        r = job_cancel(job, principal, on_cancelled, wait);
+        if (r >= 0)
                 return 0;
         bus_wait_free(wait);
+        if (r == -EPERM)
+                return bus_error_setf(error, BUS_ERROR_NOT_ALLOWED,
+                                      "What job %" PRIu64 " has begun can only be finished: a "
+                                      "deletion that stops half-way would leave less than it found",
+                                      id);
         return bus_error_setf(error, BUS_ERROR_BUSY, "Job %" PRIu64 " is %s already", id,
                               job->ending != JOB_STATE_INVALID || job->has_error
                                               ? "ending"

@@ -15,6 +15,8 @@ typedef struct Manager Manager;
 
 #define ACTION_INSPECT "com.sendense.hub.inspect"
 #define ACTION_BACKUP  "com.sendense.hub.backup"
+#define ACTION_RESTORE "com.sendense.hub.restore"
+#define ACTION_DELETE  "com.sendense.hub.delete"
 #define ACTION_MANAGE  "com.sendense.hub.manage"
 
 /* The act of a method; request is borrowed. Returns 0 when the call is or will be answered, a negative

@@ -160,6 +160,20 @@ static json_t *live_disk(const JobDisk *disk)
         return row;
 }
 
+/* What the unit of a job about a backup says. */
+static int add_progress(const Job *job, json_t *rows)
+{
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < job->n_progress; i++)
+                r = json_array_append_new(
+                                rows, json_pack("{s:I, s:I, s:I}", "Key",
+                                                (json_int_t) job->progress[i].disk_key, "BytesDone",
+                                                (json_int_t) job->progress[i].done, "BytesTotal",
+                                                (json_int_t) job->progress[i].total));
+        return r;
+}
+
 static int get_disks(sd_bus *bus, const char *path, const char *interface, const char *property,
                      sd_bus_message *reply, void *userdata, sd_bus_error *error)
 {
@@ -170,6 +184,8 @@ static int get_disks(sd_bus *bus, const char *path, const char *interface, const
         for (size_t i = 0; i < job->n_disks; i++)
                 if (json_array_append_new(rows, live_disk(job->disks + i)) < 0)
                         return -ENOMEM;
+        if (add_progress(job, rows) < 0)
+                return -ENOMEM;
         return bus_json_append_dicts(reply, rows);
 }
 
@@ -193,7 +209,7 @@ static const sd_bus_vtable job_vtable[] = {
         SD_BUS_PROPERTY("Phase", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Progress", "d", get_progress, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("BytesDone", "t", get_number, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-        SD_BUS_PROPERTY("BytesTotal", "t", get_number, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("BytesTotal", "t", get_number, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Error", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Disks", "aa{sv}", get_disks, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 
@@ -227,12 +243,13 @@ static int tell(Manager *manager, const Job *job, JobNews news)
                              : sd_bus_emit_signal(manager->bus, HUB_BUS_PATH, HUB_MANAGER_INTERFACE,
                                                   "JobNew", "to", job->id, path);
         case JOB_NEWS_CHANGED:
-                return sd_bus_emit_properties_changed(manager->bus, path, HUB_JOB_INTERFACE,
-                                                      "State", "Ending", "Phase", "Progress",
-                                                      "BytesDone", "Error", "Disks", NULL);
+                return sd_bus_emit_properties_changed(
+                                manager->bus, path, HUB_JOB_INTERFACE, "State", "Ending", "Phase",
+                                "Progress", "BytesDone", "BytesTotal", "Error", "Disks", NULL);
         case JOB_NEWS_PROGRESS:
                 return sd_bus_emit_properties_changed(manager->bus, path, HUB_JOB_INTERFACE,
-                                                      "Progress", "BytesDone", "Disks", NULL);
+                                                      "Progress", "BytesDone", "BytesTotal",
+                                                      "Disks", NULL);
         case JOB_NEWS_FINAL:
                 return sd_bus_emit_signal(manager->bus, HUB_BUS_PATH, HUB_MANAGER_INTERFACE,
                                           "JobRemoved", "tos", job->id, path,
@@ -276,4 +293,5 @@ void bus_job_add_live(Jobs *jobs, json_t *row)
                 if (disk)
                         (void) add_live_disk(disk_row, disk);
         }
+        (void) add_progress(job, json_object_get(row, "Disks"));
 }

@@ -78,7 +78,12 @@ static void on_created(int error, const json_t *out, const char *name, const cha
                     NULL);
                 return;
         }
-        if (job)
+        if (job && job->type != JOB_BACKUP)
+                (void) job_log(job, NULL, LOG_NOTICE, 0, MESSAGE_JOB_CREATED,
+                               "Job %" PRIu64 " (%s) works on %s of %s, asked for by %s", job->id,
+                               job_type_to_string(job->type), job_text(job, "BackupId"),
+                               job_text(job, "Vm"), job_text(job, "Principal"));
+        else if (job)
                 (void) job_log(job, NULL, LOG_NOTICE, 0, MESSAGE_JOB_CREATED,
                                "Job %" PRIu64 " backs up %s (%s) into %s as %s, asked for by %s",
                                job->id, job_text(job, "Vm"), job_text(job, "BackupType"),
@@ -207,6 +212,23 @@ int job_begin(Jobs *jobs, json_t *request, JobBegun done, void *userdata)
                 r = create(beginning);
         else if (r >= 0)
                 r = vcenter_refresh_vm(jobs->store, jobs->nodes, vm, 0, on_refreshed, beginning);
+        if (r < 0)
+                beginning_free(beginning);
+        return r;
+}
+
+int job_begin_work(Jobs *jobs, json_t *request, JobBegun done, void *userdata)
+{
+        Beginning *beginning = malloc(sizeof(*beginning));
+        int r;
+
+        if (!beginning)
+                return -ENOMEM;
+        *beginning = (Beginning){ jobs, json_incref(request), done, userdata };
+        r = complete(jobs, request);
+        if (r >= 0)
+                r = store_call(jobs->store, store_job_work_create, json_deep_copy(request),
+                               on_created, beginning);
         if (r < 0)
                 beginning_free(beginning);
         return r;

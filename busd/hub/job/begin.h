@@ -18,3 +18,6 @@ typedef void (*JobBegun)(int error, const char *name, const char *text, uint64_t
 /* request: what store_job_create() takes, without NowUSec, NodesReachable and EventId, and with IdempotencyKey when there is one; it
  * is kept until done. Errors as store_call(); then done is not called. */
 int job_begin(Jobs *jobs, json_t *request, JobBegun done, void *userdata);
+
+/* A job about a backup that is there. request: what store_job_work_create() takes, without NowUSec and EventId. */
+int job_begin_work(Jobs *jobs, json_t *request, JobBegun done, void *userdata);

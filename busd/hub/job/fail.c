@@ -9,6 +9,7 @@
 #include "fault-point.h"
 #include "job/jobs.h"
 #include "job/run.h"
+#include "job/work.h"
 #include "log.h"
 #include "store/store-job.h"
 #include "utf8.h"
@@ -110,6 +111,8 @@ int job_cancel(Job *job, const char *principal, JobCancelled done, void *userdat
 
         if (is_ending(job))
                 return -EALREADY;
+        if (job->type != JOB_BACKUP && work_kind(job)->is_irrevocable && job->state != JOB_QUEUED)
+                return -EPERM;
         (void) snprintf(job->principal, sizeof(job->principal), "%s", principal);
         (void) snprintf(text, sizeof(text), "Cancelled by %s", principal);
         (void) job_log(job, NULL, LOG_NOTICE, 0, MESSAGE_JOB_CANCELLED,

@@ -10,6 +10,7 @@
 
 static const char *const job_events[JOB_EVENT_MAX] = {
         [JOB_EVENT_START] = "start",
+        [JOB_EVENT_START_WORK] = "start-work",
         [JOB_EVENT_PREPARED] = "prepared",
         [JOB_EVENT_EXPORTED] = "exported",
         [JOB_EVENT_COPIED] = "copied",
@@ -26,6 +27,7 @@ static const struct {
         JobState next;
 } transitions[] = {
         { JOB_QUEUED, JOB_EVENT_START, JOB_PREPARING },
+        { JOB_QUEUED, JOB_EVENT_START_WORK, JOB_COPYING },
         { JOB_PREPARING, JOB_EVENT_PREPARED, JOB_EXPORTING },
         { JOB_EXPORTING, JOB_EVENT_EXPORTED, JOB_COPYING },
         { JOB_COPYING, JOB_EVENT_COPIED, JOB_FINISHING },

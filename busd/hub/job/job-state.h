@@ -9,6 +9,7 @@
 
 typedef enum JobEvent {
         JOB_EVENT_START, /* the queue lets it go */
+        JOB_EVENT_START_WORK, /* the same, of a job that works on a backup that is there */
         JOB_EVENT_PREPARED, /* folders and empty images are there */
         JOB_EVENT_EXPORTED, /* every export has shown its size and its instance */
         JOB_EVENT_COPIED, /* the copy's result is stored */

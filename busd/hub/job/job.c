@@ -7,6 +7,7 @@
 #include "cleanup.h"
 #include "job/jobs.h"
 #include "job/run.h"
+#include "job/work.h"
 #include "node/node-release.h"
 
 #include <errno.h>
@@ -74,6 +75,8 @@ static int load_disks(Job *job)
         size_t n = json_array_size(rows);
         int r = 0;
 
+        if (job->type != JOB_BACKUP)
+                return n == 0 ? 0 : -EBADMSG;
         if (n == 0 || n > JOB_DISKS_MAX)
                 return -EBADMSG;
         job->disks = calloc(n, sizeof(JobDisk));
@@ -90,6 +93,10 @@ static void job_free(Job *job)
                 return;
         json_decref(job->write.in);
         json_decref(job->row);
+        json_decref(job->work);
+        json_decref(job->work_result);
+        free(job->progress);
+        free(job->state_of_work);
         free(job->advance);
         free(job->disks);
         free(job);
@@ -118,11 +125,17 @@ int job_new(Jobs *jobs, json_t *row, Job **ret_job)
                 .jobs = jobs,
                 .id = number_of(row, "Id"),
                 .row = json_incref(row),
+                .type = job_type_from_string(text_of(row, "Type")),
                 .state = job_state_from_string(text_of(row, "State")),
                 .ending = job_state_from_string(text_of(row, "Ending")),
         };
-        if (job->id == 0 || job->state == JOB_STATE_INVALID || job_state_is_final(job->state))
+        if (job->id == 0 || job->state == JOB_STATE_INVALID || job_state_is_final(job->state) ||
+            (job->type != JOB_BACKUP && !work_kind(job)))
                 return -EBADMSG;
+        if (job->type != JOB_BACKUP) {
+                job->work = json_loads(text_of(row, "Work"), 0, NULL);
+                job->work_result = json_loads(text_of(row, "WorkResult"), 0, NULL);
+        }
         job->has_obligations = json_array_size(json_object_get(row, "Obligations")) > 0;
         job->node_id = number_of(row, "NodeId");
         job->owes_release = owes(row, JOB_OWES_SNAPSHOT);
@@ -180,6 +193,8 @@ uint64_t job_bytes_done(const Job *job)
 
         for (size_t i = 0; i < job->n_disks; i++)
                 sum += job->disks[i].bytes_done;
+        for (size_t i = 0; i < job->n_progress; i++)
+                sum += job->progress[i].done;
         return sum;
 }
 
@@ -190,6 +205,8 @@ uint64_t job_bytes_total(const Job *job)
         for (size_t i = 0; i < job->n_disks; i++)
                 if (job_disk_takes_part(job->disks + i))
                         sum += job->disks[i].bytes_total ?: job->disks[i].capacity_bytes;
+        for (size_t i = 0; i < job->n_progress; i++)
+                sum += job->progress[i].total;
         return sum;
 }
 

@@ -54,6 +54,12 @@ typedef struct JobDisk {
         uint64_t size_bytes; /* of the image, when finished */
 } JobDisk;
 
+/* How far the unit of a job about a backup says it is with a disk. */
+typedef struct JobProgress {
+        uint32_t disk_key;
+        uint64_t done, total; /* bytes */
+} JobProgress;
+
 /* Told once whether a cancellation is written down: 0, or why not (yet). */
 typedef void (*JobCancelled)(int error, void *userdata);
 
@@ -71,10 +77,11 @@ typedef struct JobWrite {
 struct Job {
         Jobs *jobs;
         uint64_t id;
+        JobType type;
         json_t *row;
         JobState state;
         JobState ending; /* JOB_FAILED or JOB_CANCELLED once decided, JOB_STATE_INVALID before */
-        JobDisk *disks;
+        JobDisk *disks; /* none, of a job about a backup that is there */
         size_t n_disks;
 
         bool is_recovered; /* its units may be there already */
@@ -110,6 +117,15 @@ struct Job {
         uint64_t ask_due_usec; /* CLOCK_MONOTONIC; 0: nothing is to be asked */
         uint64_t lost_usec; /* since when the node does not answer; 0: it does */
         NodeRelease *release;
+
+        /* Its work, of a job about a backup that is there; work.h. */
+        json_t *work; /* what was asked */
+        json_t *work_result; /* NULL: not known yet */
+        JobProgress *progress;
+        size_t n_progress;
+        unsigned n_runs; /* of its unit */
+        bool is_undoing; /* the unit that runs undoes */
+        void *state_of_work; /* of a type that has one; freed with the job */
 
         JobWrite write;
         void *advance; /* what follows the change of state that is under way */

@@ -11,6 +11,7 @@
 #include "hub-config.h"
 #include "job/queue.h"
 #include "job/recover.h"
+#include "job/run-work.h"
 #include "job/run.h"
 #include "log.h"
 #include "parse.h"
@@ -136,6 +137,13 @@ void jobs_pump(Jobs *jobs)
 
                 if (job_state_is_final(job->state))
                         continue;
+                /* A mount takes no place: it does nothing by itself, and may stay for days. */
+                if (job->type == JOB_MOUNT) {
+                        if (job->state == JOB_QUEUED && !job->write.is_open && !job->has_error &&
+                            job->ending == JOB_STATE_INVALID)
+                                run_start(job);
+                        continue;
+                }
                 open[n] = job;
                 entries[n++] = (QueueEntry){
                         .job = job->id,
@@ -216,7 +224,9 @@ void jobs_on_unit(Jobs *jobs, const char *unit, const UnitState *state)
         job = jobs_find(jobs, name.job);
         if (!job)
                 return;
-        if (name.kind == UNIT_IMPORT_SERVICE)
+        if (job->type != JOB_BACKUP)
+                run_work_on_unit(job, &name, unit, state);
+        else if (name.kind == UNIT_IMPORT_SERVICE)
                 run_copy_on_unit(job, unit, state);
         else if (name.kind == UNIT_EXPORT_SERVICE) {
                 disk = job_find_disk(job, name.disk_key);
@@ -231,7 +241,10 @@ static void on_progress(uint64_t id, uint32_t disk_key, uint64_t done, uint64_t 
         Job *job = jobs_find(userdata, id);
         JobDisk *disk = job ? job_find_disk(job, disk_key) : NULL;
 
-        (void) total;
+        if (job && job->type != JOB_BACKUP && job->state == JOB_COPYING) {
+                run_work_progress(job, disk_key, done, total);
+                return;
+        }
         if (!disk || job->state != JOB_COPYING || done > disk->capacity_bytes ||
             done < disk->bytes_done)
                 return;
@@ -276,6 +289,11 @@ static void tick_job(Job *job, uint64_t now)
                 run_undo(job);
         }
         if (job->state == JOB_COPYING && !job->has_error && job->ending == JOB_STATE_INVALID) {
+                if (job->type != JOB_BACKUP) {
+                        if (work_kind(job)->tick)
+                                work_kind(job)->tick(job, now);
+                        return;
+                }
                 run_export_probe(job);
                 look_at_copy(job, now);
                 run_node_tick(job, now);
@@ -324,7 +342,7 @@ static int start(Jobs *jobs)
         r = unit_files_init();
         if (r >= 0) {
                 runtime_path(PROGRESS_SOCKET, path);
-                r = progress_socket_new(jobs->event, path, UNIT_IMPORT_SERVICE, on_progress, jobs,
+                r = progress_socket_new(jobs->event, path, UNITS_OF_HUB, on_progress, jobs,
                                         &jobs->progress);
         }
         if (r < 0)

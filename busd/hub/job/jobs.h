@@ -79,7 +79,7 @@ void jobs_pump(Jobs *jobs);
 Job *jobs_find(Jobs *jobs, uint64_t id);
 size_t jobs_n_open(const Jobs *jobs);
 
-/* Ends it as cancelled. -EALREADY when it is ending or has ended. done is called once, perhaps before this
+/* Ends it as cancelled. -EALREADY when it is ending or has ended; -EPERM when what it has begun can only be finished. done is called once, perhaps before this
  * returns 0: with 0 when that is written down; -ENOTCONN: the database was lost meanwhile, and it is
  * written when that is back; -EALREADY: the job ended before; -ECANCELED: the job is not looked after any
  * more; another errno: it cannot be written. */

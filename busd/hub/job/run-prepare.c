@@ -12,6 +12,7 @@
 #include "hub-config.h"
 #include "image-run.h"
 #include "job/jobs.h"
+#include "job/run-work.h"
 #include "log.h"
 #include "unit/units.h"
 
@@ -29,6 +30,10 @@ void run_start(Job *job)
 {
         char units[64], files[JOB_PATH_SIZE];
 
+        if (job->type != JOB_BACKUP) {
+                run_work_start(job);
+                return;
+        }
         (void) snprintf(units, sizeof(units), "sendense-job@%" PRIu64 ".target", job->id);
         (void) snprintf(files, sizeof(files), "%s/%s/*/%s.qcow2", job_text(job, "RepositoryPath"),
                         job_text(job, "InstanceUuid"), job_text(job, "BackupId"));

@@ -13,6 +13,7 @@
 #include "image-run.h"
 #include "job/export-watch.h"
 #include "job/jobs.h"
+#include "job/run-work.h"
 #include "log.h"
 #include "store/store-lease.h"
 
@@ -142,7 +143,9 @@ void run_undo(Job *job)
         fault_point("undo.steps.before");
         job->generation++;
         job->files_owed = false;
-        if (job->owes_release)
+        if (job->type != JOB_BACKUP)
+                run_work_undo(job);
+        else if (job->owes_release)
                 run_release_abandoned(job, undo_here);
         else
                 undo_here(job);

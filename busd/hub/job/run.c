@@ -10,6 +10,7 @@
 #include "hub-config.h"
 #include "image-run.h"
 #include "job/jobs.h"
+#include "job/run-work.h"
 #include "log.h"
 #include "names.h"
 #include "unit/units.h"
@@ -35,13 +36,18 @@ void run_enter(Job *job)
                 run_export(job);
                 break;
         case JOB_COPYING:
-                if (job->node_id > 0)
+                if (job->type != JOB_BACKUP)
+                        run_work(job);
+                else if (job->node_id > 0)
                         run_node(job);
                 else
                         run_copy(job);
                 break;
         case JOB_FINISHING:
-                run_finish(job);
+                if (job->type != JOB_BACKUP)
+                        run_work_finish(job);
+                else
+                        run_finish(job);
                 break;
         case JOB_RELEASING:
                 run_release(job);

@@ -234,6 +234,8 @@ int store_job_advance(MYSQL *database, void *userdata)
                 r = copy_change_ids(database, in);
         if (r >= 0)
                 r = set_repository_uuid(database, in);
+        if (r >= 0)
+                r = job_work_done(database, in);
         return r < 0 ? r : store_answer(request, json_object());
 }
 

@@ -48,20 +48,20 @@ static int find_repository(MYSQL *database, StoreRequest *request, uint64_t *ret
 static int newest_layers(MYSQL *database, uint64_t vm_id, uint64_t repository_id,
                          json_t **ret_layers)
 {
-        return statement_rows(
-                        database,
-                        "SELECT l.Id, l.`Key`, l.CapacityBytes, l.BackingUuid, l.ChangeId,"
-                        " l.BackupId FROM ("
-                        " SELECT b.id AS Id, b.disk_key AS `Key`, b.capacity_bytes AS "
-                        "CapacityBytes,"
-                        "  b.backing_uuid AS BackingUuid, b.change_id AS ChangeId,"
-                        "  j.backup_id AS BackupId,"
-                        "  ROW_NUMBER() OVER (PARTITION BY b.disk_key"
-                        "   ORDER BY j.created_usec DESC, b.id DESC) AS n"
-                        "  FROM backup_disks b JOIN backup_jobs j ON j.id = b.job_id"
-                        "  WHERE b.vm_context_id = ? AND b.repository_id = ?"
-                        "  AND b.state = 'completed' AND j.state = 'completed') l WHERE l.n = 1",
-                        SQL_VALUES(SQL_NUMBER(vm_id), SQL_NUMBER(repository_id)), ret_layers);
+        return statement_rows(database,
+                              "SELECT l.Id, l.`Key`, l.CapacityBytes, l.BackingUuid, l.ChangeId,"
+                              " l.BackupId FROM ("
+                              " SELECT b.id AS Id, b.disk_key AS `Key`, b.capacity_bytes AS "
+                              "CapacityBytes,"
+                              "  b.backing_uuid AS BackingUuid, b.change_id AS ChangeId,"
+                              "  j.backup_id AS BackupId,"
+                              "  ROW_NUMBER() OVER (PARTITION BY b.disk_key"
+                              "   ORDER BY j.created_usec DESC, b.id DESC) AS n"
+                              "  FROM backup_disks b JOIN backup_jobs j ON j.id = b.job_id"
+                              "  WHERE b.vm_context_id = ? AND b.repository_id = ?"
+                              "  AND b.state = 'completed' AND j.state = 'completed'"
+                              "  AND j.deleted_usec IS NULL) l WHERE l.n = 1",
+                              SQL_VALUES(SQL_NUMBER(vm_id), SQL_NUMBER(repository_id)), ret_layers);
 }
 
 static int make_plan(MYSQL *database, StoreRequest *request, uint64_t vm_id, uint64_t repository_id,
@@ -177,7 +177,7 @@ static int insert_disks(MYSQL *database, uint64_t job_id, uint64_t vm_id, uint64
         return r;
 }
 
-static int insert_first_event(MYSQL *database, const StoreRequest *request, uint64_t job_id)
+int job_insert_first_event(MYSQL *database, const StoreRequest *request, uint64_t job_id)
 {
         return statement_run(
                         database,
@@ -190,8 +190,7 @@ static int insert_first_event(MYSQL *database, const StoreRequest *request, uint
                         NULL, NULL);
 }
 
-/* 1: this very request has made its job already. */
-static int find_made(MYSQL *database, const StoreRequest *request, uint64_t *ret_id)
+int job_find_made(MYSQL *database, const StoreRequest *request, uint64_t *ret_id)
 {
         CLEANUP(json_decrefp) json_t *row = NULL;
         int r;
@@ -232,7 +231,7 @@ static int check_same(MYSQL *database, StoreRequest *request, uint64_t job_id)
                              : r;
 }
 
-static int answer_job(MYSQL *database, StoreRequest *request, uint64_t id)
+int job_answer(MYSQL *database, StoreRequest *request, uint64_t id)
 {
         json_t *job;
         int r = job_load(database, id, &job);
@@ -247,11 +246,11 @@ int store_job_create(MYSQL *database, void *userdata)
         uint64_t repository_id = 0, node_id = 0, vm_id, job_id = 0;
         int r;
 
-        r = find_made(database, request, &job_id);
+        r = job_find_made(database, request, &job_id);
         if (r > 0)
                 r = check_same(database, request, job_id);
         if (r != 0 || job_id > 0)
-                return r < 0 ? r : answer_job(database, request, job_id);
+                return r < 0 ? r : job_answer(database, request, job_id);
         r = vm_find(database, request, object_text(request->in, "Vm"), &vm);
         if (r < 0)
                 return r;
@@ -266,8 +265,8 @@ int store_job_create(MYSQL *database, void *userdata)
         if (r >= 0)
                 r = insert_disks(database, job_id, vm_id, repository_id, plan);
         if (r >= 0)
-                r = insert_first_event(database, request, job_id);
+                r = job_insert_first_event(database, request, job_id);
         if (r >= 0)
-                r = answer_job(database, request, job_id);
+                r = job_answer(database, request, job_id);
         return r;
 }

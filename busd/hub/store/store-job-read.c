@@ -16,7 +16,8 @@
 /* In the words of the bus. */
 #define JOB_COLUMNS                                                                     \
         "j.id AS Id, j.job_type AS Type, j.state AS State, j.ending AS Ending,"         \
-        " v.vm_name AS Vm, v.context_id AS ContextId, j.backup_id AS BackupId,"         \
+        " v.vm_name AS Vm, v.context_id AS ContextId,"                                  \
+        " COALESCE(j.backup_id, t.backup_id) AS BackupId,"                              \
         " j.backup_type AS BackupType, r.name AS Repository, j.principal AS Principal," \
         " j.attempt AS Attempt, j.error_name AS ErrorName, j.error_text AS ErrorText,"  \
         " j.created_usec AS CreatedUSec, j.started_usec AS StartedUSec,"                \
@@ -25,14 +26,16 @@
 #define JOB_TABLES                                                                     \
         " FROM backup_jobs j JOIN vm_replication_contexts v ON v.id = j.vm_context_id" \
         " JOIN backup_repositories r ON r.id = j.repository_id"                        \
-        " LEFT JOIN nodes n ON n.id = j.node_id"
+        " LEFT JOIN nodes n ON n.id = j.node_id"                                       \
+        " LEFT JOIN backup_jobs t ON t.id = j.target_job_id"
 
 #define RUNNER_COLUMNS                                                                             \
         JOB_COLUMNS                                                                                \
         ", v.instance_uuid AS InstanceUuid, v.vm_path AS VmPath, v.credential_id AS CredentialId," \
         " j.node_id AS NodeId, j.repository_id AS RepositoryId,"                                   \
         " r.path AS RepositoryPath, r.repository_uuid AS RepositoryUuid, j.unit AS Unit,"          \
-        " j.invocation_id AS InvocationId, j.boot_id AS BootId"
+        " j.invocation_id AS InvocationId, j.boot_id AS BootId,"                                   \
+        " j.target_job_id AS TargetJob, j.work AS Work, j.work_result AS WorkResult"
 
 #define DISK_COLUMNS                                                                  \
         "b.id AS Id, b.disk_key AS `Key`, d.unit_number AS UnitNumber,"               \
@@ -58,10 +61,10 @@ static int add(json_t *job, const char *key, json_t *value)
         return json_object_set_new(job, key, value) < 0 ? -ENOMEM : 0;
 }
 
-/* Disks and obligations. */
+/* Disks, those of the backup that it works on, and obligations. */
 static int complete(MYSQL *database, json_t *job)
 {
-        uint64_t id = object_number(job, "Id");
+        uint64_t id = object_number(job, "Id"), target = object_number(job, "TargetJob");
         json_t *disks, *obligations;
         int r;
 
@@ -71,6 +74,12 @@ static int complete(MYSQL *database, json_t *job)
                            SQL_VALUES(SQL_NUMBER(id)), &disks);
         if (r >= 0)
                 r = add(job, "Disks", disks);
+        if (r >= 0 && target > 0) {
+                r = statement_rows(database, "SELECT " DISK_COLUMNS DISK_TABLES,
+                                   SQL_VALUES(SQL_NUMBER(target)), &disks);
+                if (r >= 0)
+                        r = add(job, "TargetDisks", disks);
+        }
         if (r >= 0)
                 r = statement_rows(
                                 database,
@@ -105,7 +114,8 @@ int store_job_load_open(MYSQL *database, void *userdata)
 
         r = statement_rows(database,
                            "SELECT " RUNNER_COLUMNS JOB_TABLES
-                           " WHERE j.active_vm_context_id IS NOT NULL ORDER BY j.id",
+                           " WHERE j.state NOT IN ('completed', 'failed', 'cancelled')"
+                           " ORDER BY j.id",
                            NULL, 0, &jobs);
         json_array_foreach (jobs, i, job)
                 if (r >= 0)
@@ -148,7 +158,8 @@ int store_job_list(MYSQL *database, void *userdata)
                            "  ORDER BY id DESC LIMIT ?) j"
                            " JOIN vm_replication_contexts v ON v.id = j.vm_context_id"
                            " JOIN backup_repositories r ON r.id = j.repository_id"
-                           " LEFT JOIN nodes n ON n.id = j.node_id ORDER BY j.id DESC",
+                           " LEFT JOIN nodes n ON n.id = j.node_id"
+                           " LEFT JOIN backup_jobs t ON t.id = j.target_job_id ORDER BY j.id DESC",
                            SQL_VALUES(SQL_NUMBER(after), SQL_NUMBER(after), sql_text(state),
                                       sql_text(state), SQL_NUMBER(vm_id), SQL_NUMBER(vm_id),
                                       SQL_NUMBER(store_limit(request))),
@@ -164,7 +175,9 @@ int store_job_get(MYSQL *database, void *userdata)
         json_t *disks, *events;
         int r;
 
-        r = statement_row(database, "SELECT " JOB_COLUMNS JOB_TABLES " WHERE j.id = ?",
+        r = statement_row(database,
+                          "SELECT " JOB_COLUMNS ", j.work AS Work, j.work_result AS WorkResult,"
+                          " j.deleted_usec AS DeletedUSec" JOB_TABLES " WHERE j.id = ?",
                           SQL_VALUES(SQL_NUMBER(id)), &job);
         if (r == -ENODATA)
                 return store_refuse(request, -ENOENT, BUS_ERROR_NOT_FOUND,
@@ -209,7 +222,7 @@ int store_backup_list(MYSQL *database, void *userdata)
                         "  WHERE b.job_id = j.id AND b.state = 'completed') AS UNSIGNED) AS "
                         "SizeBytes"
                         " FROM (SELECT * FROM backup_jobs WHERE job_type = 'backup'"
-                        "  AND state = 'completed' AND (? = 0 OR id < ?)"
+                        "  AND state = 'completed' AND deleted_usec IS NULL AND (? = 0 OR id < ?)"
                         "  AND (? = 0 OR vm_context_id = ?)"
                         "  AND (? IS NULL OR repository_id IN (SELECT id FROM backup_repositories"
                         "   WHERE name = ? OR CAST(id AS CHAR) = ?)) ORDER BY id DESC LIMIT ?) j"

@@ -26,7 +26,7 @@ int store_job_retries(MYSQL *database, void *request);
 
 /* {Id, From, To, EventId, Principal, Reason, NowUSec, DiskState?, Disks?: [{Id, State?, File?,
  * SizeBytes?, ErrorText?, ChangeId?, Reason?, Unit?, InvocationId?, BootId?}], Unit?, InvocationId?, BootId?, Obligations?: [{Kind, Subject, NodeId?}], ObligationsDone?: [kind],
- * StartedUSec?, FinishedUSec?, ChangeIds?} -> {}. DiskState is for all disks that take part and are in no final state. -ESTALE when
+ * StartedUSec?, FinishedUSec?, ChangeIds?, WorkType?, WorkResult?} -> {}. DiskState is for all disks that take part and are in no final state. -ESTALE when
  * the job is not in From, or is to end and To is neither final nor releasing. */
 int store_job_advance(MYSQL *database, void *request);
 
@@ -50,6 +50,18 @@ int store_backup_list(MYSQL *database, void *request);
 
 /* store-job-node.c, for store_job_create(): which node backs the VM up. NotFound, NodeUnreachable, NotAllowed. */
 int job_choose_node(MYSQL *database, StoreRequest *request, uint64_t vm_id, uint64_t *ret_id);
+
+/* store-job-work.c: {Type, BackupId, Work, Principal, NowUSec, EventId} -> the job as store_job_load_open has it: one that works
+ * on a backup that is there. VmBusy: what changes the chains of a VM is alone with it. */
+int store_job_work_create(MYSQL *database, void *request);
+
+/* For store_job_advance(): what came of it, {Id, WorkType?, WorkResult?}, and the rows that follow from that. */
+int job_work_done(MYSQL *database, const json_t *in);
+
+/* store-job-create.c, for what makes jobs. 1: this very request has made its job already. */
+int job_find_made(MYSQL *database, const StoreRequest *request, uint64_t *ret_id);
+int job_insert_first_event(MYSQL *database, const StoreRequest *request, uint64_t job_id);
+int job_answer(MYSQL *database, StoreRequest *request, uint64_t id);
 
 /* For the other rooms of the store: a job as the runner needs it. */
 int job_load(MYSQL *database, uint64_t id, json_t **ret_job);

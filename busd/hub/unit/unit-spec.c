@@ -155,15 +155,15 @@ static uint32_t step_disk_key(const char *step)
         return (uint32_t) key;
 }
 
-static int add_write_paths(json_t *spec, const ImageUnit *image)
+static int add_write_paths(json_t *spec, const char *const *write_paths, size_t n)
 {
         json_t *paths = json_array();
         int r = 0;
 
-        for (size_t i = 0; r >= 0 && i < image->n_write_paths; i++)
+        for (size_t i = 0; r >= 0 && i < n; i++)
                 /* '-': a folder that is missing is for the program to name. */
-                if (!unit_path_is_sound(image->write_paths[i]) ||
-                    json_array_append_new(paths, json_pack("s+", "-", image->write_paths[i])) < 0)
+                if (!unit_path_is_sound(write_paths[i]) ||
+                    json_array_append_new(paths, json_pack("s+", "-", write_paths[i])) < 0)
                         r = -EINVAL;
         if (r >= 0)
                 return unit_property(spec, "ReadWritePaths", "as", paths);
@@ -219,7 +219,7 @@ int unit_spec_image(const ImageUnit *image, const char *program, json_t **ret_sp
         if (r >= 0)
                 r = add_image_owner(spec, image);
         if (r >= 0)
-                r = add_write_paths(spec, image);
+                r = add_write_paths(spec, image->write_paths, image->n_write_paths);
         if (r >= 0)
                 r = unit_property_files(spec, image->in_path, image->out_path);
         if (r >= 0)
@@ -249,6 +249,65 @@ int unit_spec_copy(const CopyUnit *copy, json_t **ret_spec)
                 r = add_psk(spec, copy->psk_path, false);
         if (r >= 0)
                 r = unit_property_command(spec, program, NULL);
+        if (r >= 0)
+                *ret_spec = TAKE(spec);
+        return r;
+}
+
+/* What a unit of the kind does, for people who look at it. */
+static const char *work_words(UnitKind kind)
+{
+        switch ((int) kind) {
+        case UNIT_VERIFY_SERVICE:
+                return "Verification";
+        case UNIT_RESTORE_SERVICE:
+                return "Restore";
+        case UNIT_DELETE_SERVICE:
+                return "Deletion";
+        case UNIT_FILES_SERVICE:
+                return "Files";
+        default:
+                return NULL;
+        }
+}
+
+/* Root reads sealed layers as one of their group: it has no power over files that are not its own. */
+static int add_user(json_t *spec, const char *user)
+{
+        int r;
+
+        if (!user)
+                return 0;
+        r = unit_property(spec, "User", "s", json_string(user));
+        if (r < 0 || strcmp(user, "root") != 0)
+                return r;
+        return unit_property(spec, "SupplementaryGroups", "as",
+                             json_pack("[s]", "sendense-export"));
+}
+
+int unit_spec_work(const WorkUnit *work, json_t **ret_spec)
+{
+        const UnitName name = { .kind = work->kind, .job = work->job };
+        const char *words = work_words(work->kind);
+        CLEANUP(json_decref_p) json_t *spec = NULL;
+        int r;
+
+        if (!words || (work->verb && !verb_is_sound(work->verb)))
+                return -EINVAL;
+        r = unit_spec_new(&name, &spec);
+        if (r >= 0)
+                r = unit_property_description(spec, "Sendense %s of Job %" PRIu64, words,
+                                              work->job);
+        if (r >= 0)
+                r = unit_property_job(spec, work->kind, work->job, 0);
+        if (r >= 0)
+                r = add_user(spec, work->user);
+        if (r >= 0)
+                r = add_write_paths(spec, work->write_paths, work->n_write_paths);
+        if (r >= 0)
+                r = unit_property_files(spec, work->in_path, work->out_path);
+        if (r >= 0)
+                r = unit_property_command(spec, work->program, work->verb);
         if (r >= 0)
                 *ret_spec = TAKE(spec);
         return r;

@@ -3,13 +3,14 @@
  * What each kind of transient unit is asked of systemd, as a value:
  *   {"unit": name, "properties": [[name, D-Bus signature, value], …], "aux": [{"unit", "properties"}, …]}
  * It holds only what varies; what all units of a kind have in common stands in units/sendense-*-.service.d.
- * Called by export-unit, image-unit and copy-unit. Pure.
+ * Called by export-unit, image-unit, copy-unit and work-unit. Pure.
  */
 #pragma once
 
 #include "copy-unit.h"
 #include "export-unit.h"
 #include "image-unit.h"
+#include "work-unit.h"
 
 #include <jansson.h>
 
@@ -19,3 +20,4 @@
 int unit_spec_export(const ExportUnit *export, json_t **ret_spec);
 int unit_spec_image(const ImageUnit *image, const char *program, json_t **ret_spec);
 int unit_spec_copy(const CopyUnit *copy, json_t **ret_spec);
+int unit_spec_work(const WorkUnit *work, json_t **ret_spec);

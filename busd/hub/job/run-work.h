@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The steps of a job about a backup that is there (see work.h), in the place of those of run.h:
+ * queued → copying (its unit works) → finishing (what came of it is written down) → completed.
+ */
+#pragma once
+
+#include "job/work.h"
+
+void run_work_start(Job *job); /* out of the queue */
+void run_work(Job *job); /* in copying */
+void run_work_finish(Job *job); /* in finishing */
+void run_work_undo(Job *job);
+
+/* The work is done: its result (borrowed) is written down, and the job ends as the type judges. */
+void run_work_done(Job *job, const json_t *result);
+
+/* A unit of the job has changed. */
+void run_work_on_unit(Job *job, const UnitName *name, const char *unit, const void *state);
+
+/* How far its unit says it is with a disk. */
+void run_work_progress(Job *job, uint32_t disk_key, uint64_t done, uint64_t total);

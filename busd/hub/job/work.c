@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The table of work.h.
+ */
+#include "job/work.h"
+
+static const WorkKind *const kinds[JOB_TYPE_MAX] = {};
+
+const WorkKind *work_kind(const Job *job)
+{
+        return job->type >= 0 && job->type < JOB_TYPE_MAX ? kinds[job->type] : NULL;
+}

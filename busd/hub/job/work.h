@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Jobs about a backup that is there: one file work-<type>.c for each type says what its unit is given and what comes of it, and
+ * run-work.c leads all of them from the queue to their end. What a type does not say is done the same way for all.
+ */
+#pragma once
+
+#include "job/job.h"
+#include "names.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+
+/* The kind of obligation that a half-made target of a restore is. */
+#define JOB_OWES_TARGET "target"
+
+typedef struct WorkVerdict {
+        char name[JOB_ERROR_NAME_SIZE]; /* of the bus; empty: all is well */
+        char text[JOB_ERROR_TEXT_SIZE];
+} WorkVerdict;
+
+typedef struct WorkKind {
+        JobType type;
+        UnitKind unit;
+        const char *phase; /* for people, while the unit works */
+        const char *program; /* absolute */
+        const char *verb; /* NULL: none */
+        bool is_repeatable; /* begun anew when it died without a word, or with the machine */
+        bool is_irrevocable; /* once begun it cannot be cancelled, only repeated */
+        /* Run to its end when a job that had begun fails or is cancelled; NULL: nothing is to be undone. */
+        const char *undo_verb;
+
+        /* The user of the unit; NULL, or NULL returned: the packaged sandbox names it. */
+        const char *(*user)(const Job *job);
+        /* Adds to spec what the type wants beyond repository, repository_uuid, instance_uuid, backup_id, job and progress. */
+        int (*fill)(const Job *job, json_t *spec);
+        /* Appends what the unit may write; NULL: nothing. */
+        int (*write_paths)(const Job *job, json_t *paths);
+        /* What is to be undone, beyond the units: a text for people; NULL: nothing. Kind JOB_OWES_TARGET. */
+        const char *(*owes)(const Job *job);
+        /* Whether what the unit found lets the job complete; its result is written down in any case. NULL: it does. */
+        void (*judge)(const Job *job, const json_t *result, WorkVerdict *ret_verdict);
+
+        /* A type that is more than one unit does it all by itself; then run() is all that of the above is used with type, phase and
+         * owes. It ends with run_work_done() or job_fail(). stop() ends what runs, then then(). */
+        void (*run)(Job *job);
+        void (*stop)(Job *job, void (*then)(Job *job));
+        void (*on_unit)(Job *job, const UnitName *name, const char *unit, const void *state);
+        void (*tick)(Job *job,
+                     uint64_t now_usec); /* CLOCK_MONOTONIC; every half second while it is copying */
+} WorkKind;
+
+/* NULL for a backup. */
+const WorkKind *work_kind(const Job *job);

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Jobs about a backup that is there (see store-job.h). Those that only read may be several beside each other and beside a backup
+ * of the VM; a deletion is alone with the VM, whose row is the lock that says so.
+ */
+#include "store/store-job.h"
+
+#include "bus/bus-error.h"
+#include "cleanup.h"
+#include "job-types.h"
+#include "store/statement.h"
+#include "store/store-request.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Further rows that the end of such a job changes, by its type; in is what store_job_advance() got. */
+typedef int (*WorkRows)(MYSQL *database, const json_t *in);
+
+static const WorkRows work_rows[JOB_TYPE_MAX] = {};
+
+static int find_backup(MYSQL *database, StoreRequest *request, json_t **ret_row)
+{
+        const char *backup_id = object_text(request->in, "BackupId");
+        CLEANUP(json_decrefp) json_t *row = NULL;
+        int r;
+
+        r = statement_row(database,
+                          "SELECT id AS Id, vm_context_id AS Vm, repository_id AS Repository,"
+                          " state AS State, deleted_usec AS DeletedUSec FROM backup_jobs"
+                          " WHERE backup_id = ? AND job_type = 'backup'",
+                          SQL_VALUES(sql_text(backup_id)), &row);
+        if (r == -ENODATA)
+                return store_refuse(request, -ENOENT, BUS_ERROR_NOT_FOUND,
+                                    "There is no backup '%.100s'; sendensectl backup list shows "
+                                    "those there are",
+                                    backup_id);
+        if (r < 0)
+                return r;
+        if (job_state_from_string(object_text(row, "State")) != JOB_COMPLETED)
+                return store_refuse(request, -ENOENT, BUS_ERROR_NOT_FOUND,
+                                    "'%.100s' is no backup yet: its job %" PRIu64 " is %s",
+                                    backup_id, object_number(row, "Id"), object_text(row, "State"));
+        if (object_number(row, "DeletedUSec") > 0)
+                return store_refuse(
+                                request, -ENOENT, BUS_ERROR_NOT_FOUND,
+                                "Backup '%.100s' was deleted; sendensectl backup show tells when",
+                                backup_id);
+        *ret_row = TAKE(row);
+        return 0;
+}
+
+/* Nobody reads a chain that changes, and nobody changes one that is read. */
+static int refuse_busy(MYSQL *database, StoreRequest *request, uint64_t vm_id)
+{
+        const char *type = object_text(request->in, "Type");
+        CLEANUP(json_decrefp) json_t *row = NULL;
+        int r;
+
+        r = statement_row(database,
+                          "SELECT id AS Id FROM vm_replication_contexts WHERE id = ? FOR UPDATE",
+                          SQL_VALUES(SQL_NUMBER(vm_id)), &row);
+        if (r < 0)
+                return r;
+        json_decref(TAKE(row));
+        r = statement_row(database,
+                          "SELECT id AS Id, job_type AS Type, state AS State FROM backup_jobs"
+                          " WHERE vm_context_id = ?"
+                          " AND state NOT IN ('completed', 'failed', 'cancelled')"
+                          " AND (job_type = 'delete' OR ? = 'delete') ORDER BY id LIMIT 1",
+                          SQL_VALUES(SQL_NUMBER(vm_id), sql_text(type)), &row);
+        if (r < 0)
+                return r == -ENODATA ? 0 : r;
+        return store_refuse(request, -EBUSY, BUS_ERROR_VM_BUSY,
+                            "Job %" PRIu64
+                            " (%s) of this VM is %s, and a deletion is alone with its VM "
+                            "(sendensectl job show %" PRIu64 ")",
+                            object_number(row, "Id"), object_text(row, "Type"),
+                            object_text(row, "State"), object_number(row, "Id"));
+}
+
+static int insert_job(MYSQL *database, const StoreRequest *request, const json_t *backup,
+                      uint64_t *ret_id)
+{
+        _cleanup_free_ char *work = json_dumps(json_object_get(request->in, "Work"),
+                                               JSON_COMPACT | JSON_SORT_KEYS);
+
+        if (!work)
+                return -ENOMEM;
+        return statement_run(database,
+                             "INSERT INTO backup_jobs (job_type, vm_context_id, repository_id,"
+                             " target_job_id, work, principal, created_usec) VALUES (?, ?, ?, ?, "
+                             "?, ?, ?)",
+                             SQL_VALUES(sql_text(object_text(request->in, "Type")),
+                                        SQL_NUMBER(object_number(backup, "Vm")),
+                                        SQL_NUMBER(object_number(backup, "Repository")),
+                                        SQL_NUMBER(object_number(backup, "Id")), sql_text(work),
+                                        sql_text(object_text(request->in, "Principal")),
+                                        SQL_NUMBER(object_number(request->in, "NowUSec"))),
+                             NULL, ret_id);
+}
+
+int store_job_work_create(MYSQL *database, void *userdata)
+{
+        StoreRequest *request = userdata;
+        CLEANUP(json_decrefp) json_t *backup = NULL;
+        uint64_t job_id = 0;
+        int r;
+
+        r = job_find_made(database, request, &job_id);
+        if (r != 0)
+                return r < 0 ? r : job_answer(database, request, job_id);
+        r = find_backup(database, request, &backup);
+        if (r >= 0)
+                r = refuse_busy(database, request, object_number(backup, "Vm"));
+        if (r >= 0)
+                r = insert_job(database, request, backup, &job_id);
+        if (r >= 0)
+                r = job_insert_first_event(database, request, job_id);
+        return r < 0 ? r : job_answer(database, request, job_id);
+}
+
+int job_work_done(MYSQL *database, const json_t *in)
+{
+        const json_t *result = json_object_get(in, "WorkResult");
+        JobType type = job_type_from_string(object_text(in, "WorkType") ?: "");
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        if (!result)
+                return 0;
+        text = json_dumps(result, JSON_COMPACT | JSON_SORT_KEYS);
+        if (!text)
+                return -ENOMEM;
+        r = statement_run(database, "UPDATE backup_jobs SET work_result = ? WHERE id = ?",
+                          SQL_VALUES(sql_text(text), SQL_NUMBER(object_number(in, "Id"))), NULL,
+                          NULL);
+        return r >= 0 && type >= 0 && work_rows[type] ? work_rows[type](database, in) : r;
+}
