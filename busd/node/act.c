@@ -13,6 +13,7 @@
 #include "ledger.h"
 #include "log.h"
 #include "request.h"
+#include "task-release.h"
 #include "task-run.h"
 
 #include <errno.h>
@@ -52,6 +53,24 @@ static void offer(Node *node, const char *host, const char *user, const Secret *
                 if (secret_new(secret_data(password), secret_size(password), &copy) >= 0)
                         task_login(task, copy);
         }
+}
+
+/* Of this very task, from who may release it: it is newer than the one that the task began with. Another vCenter's is none. */
+static void renew(Task *task, const Login *login)
+{
+        const LogContext context = { .job = task->job, .vm = task_request(task, "vm_name") };
+        Secret *copy;
+
+        if (!task_owes(task) || strcmp(task_request(task, "vcenter_host"), login->host) != 0 ||
+            !task_place_differs(task, login->place) ||
+            secret_new(secret_data(login->password), secret_size(login->password), &copy) < 0)
+                return;
+        (void) log_event(LOG_NOTICE, 0, &context, MESSAGE_NONE,
+                         "Job %" PRIu64 " of %s goes on as %s at %s", task->job, context.vm,
+                         login->user, login->host);
+        task_set_place(task, login->place);
+        task_login(task, copy);
+        (void) task_store(task);
 }
 
 static json_t *row_new(const Node *node, const Request *request, const char *principal)
@@ -220,8 +239,10 @@ int act_release(Task *task, const char *outcome, int fd, const char *principal, 
                                task_request(task, "vcenter_user"), &login, error);
         if (r < 0)
                 return r;
-        if (login.password)
+        if (login.password) {
+                renew(task, &login);
                 offer(task->node, login.host, login.user, login.password);
+        }
         r = task_release(task, outcome, principal);
         if (r == -EINVAL)
                 return bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT,
@@ -233,12 +254,17 @@ int act_release(Task *task, const char *outcome, int fd, const char *principal, 
         return 0;
 }
 
-static bool is_meant(const Login *login, uint64_t job)
+static bool is_named(const Login *login, uint64_t job)
 {
         for (size_t i = 0; i < login->n_jobs; i++)
                 if (login->jobs[i] == job)
                         return true;
-        return login->n_jobs == 0;
+        return false;
+}
+
+static bool is_meant(const Login *login, uint64_t job)
+{
+        return login->n_jobs == 0 || is_named(login, job);
 }
 
 /* A job that is copied is held for the hub; naming it here is no release. */
@@ -263,6 +289,9 @@ int act_clean_up(Node *node, int fd, const char *principal, sd_bus_message *repl
         (void) log_event(LOG_INFO, 0, &context, MESSAGE_NONE,
                          "A login for the snapshots of older jobs at %s came from %s", login.host,
                          principal);
+        for (size_t i = 0; i < node->n_tasks; i++)
+                if (is_named(&login, node->tasks[i]->job))
+                        renew(node->tasks[i], &login);
         offer(node, login.host, login.user, login.password);
         r = sd_bus_message_open_container(reply, 'a', "(ts)");
         for (size_t i = 0; r >= 0 && i < node->n_tasks; i++)

@@ -279,33 +279,41 @@ static int read_jobs(const json_t *list, Login *login, char ret_error[static REQ
 static const JsonField login_fields[] = {
         { "vcenter_host", JSON_FIELD_TEXT, false, 1, HOST_NAME_MAX_LENGTH, host_name_is_valid,
           HOST_NAME_MUST },
+        { "vcenter_port", JSON_FIELD_NUMBER, true, 1, 65535, NULL, NULL },
         { "vcenter_user", JSON_FIELD_TEXT, false, 1, 255, utf8_is_line, USER_MUST },
+        { "pin_sha256", JSON_FIELD_TEXT, true, 64, 95, NULL, NULL },
 };
+
+/* A member of object, or else the default, which may be NULL. */
+static json_t *text_or(const json_t *object, const char *key, const char *text)
+{
+        json_t *value = json_object_get(object, key);
+
+        return value ? json_deep_copy(value) : text ? json_string(text) : NULL;
+}
 
 /* Where and who, by the same bounds as in a request. */
 static int read_place(const json_t *object, const char *default_host, const char *default_user,
                       Login *login, char ret_error[static REQUEST_ERROR_SIZE])
 {
         CLEANUP(json_decref_p) json_t *place = NULL;
-        const json_t *host = json_object_get(object, "vcenter_host");
-        const json_t *user = json_object_get(object, "vcenter_user");
         int r;
 
-        place = json_pack("{s:o*, s:o*}", "vcenter_host",
-                          host ? json_deep_copy(host)
-                               : (default_host ? json_string(default_host) : NULL),
-                          "vcenter_user",
-                          user ? json_deep_copy(user)
-                               : (default_user ? json_string(default_user) : NULL));
+        place = json_pack("{s:o*, s:o*, s:o*, s:o*}", "vcenter_host",
+                          text_or(object, "vcenter_host", default_host), "vcenter_user",
+                          text_or(object, "vcenter_user", default_user), "vcenter_port",
+                          text_or(object, "vcenter_port", NULL), "pin_sha256",
+                          text_or(object, "pin_sha256", NULL));
         if (!place)
                 return -ENOMEM;
         r = json_fields_check(place, login_fields, ELEMENTSOF(login_fields), "the login",
                               ret_error);
         if (r < 0)
                 return r;
-        login->host = strdup(json_field_text(place, "vcenter_host"));
-        login->user = strdup(json_field_text(place, "vcenter_user"));
-        return login->host && login->user ? 0 : -ENOMEM;
+        login->host = json_field_text(place, "vcenter_host");
+        login->user = json_field_text(place, "vcenter_user");
+        login->place = TAKE(place);
+        return 0;
 }
 
 int login_read(const char *text, size_t size, const char *default_host, const char *default_user,
@@ -325,20 +333,14 @@ int login_read(const char *text, size_t size, const char *default_host, const ch
                 r = read_jobs(json_object_get(object, "job_ids"), &login, ret_error);
         if (r < 0)
                 return r;
-        *ret_login = (Login){
-                .host = TAKE(login.host),
-                .user = TAKE(login.user),
-                .password = TAKE(login.password),
-                .jobs = TAKE(login.jobs),
-                .n_jobs = login.n_jobs,
-        };
+        *ret_login = login;
+        login = (Login){};
         return 0;
 }
 
 void login_done(Login *login)
 {
-        free(login->host);
-        free(login->user);
+        json_decref(login->place);
         free(login->jobs);
         secret_free(login->password);
         *login = (Login){};

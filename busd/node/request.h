@@ -30,10 +30,11 @@ int request_read(const char *text, size_t size, Request *ret_request,
                  char ret_error[static REQUEST_ERROR_SIZE]);
 void request_done(Request *request);
 
-/* A login alone, and which jobs it is for (none: all of that vCenter):
- * {"vcenter_host", "vcenter_user", "vcenter_password", "job_ids"?}. More members are not looked at. */
+/* A login alone, and which jobs it is for (none: all of that vCenter): {"vcenter_host", "vcenter_user", "vcenter_password",
+ * "vcenter_port"?, "pin_sha256"?, "job_ids"?}. More members are not looked at. */
 typedef struct Login {
-        char *host, *user;
+        json_t *place; /* where and who: those of the members that a request has, too, and that were given */
+        const char *host, *user; /* borrowed from it */
         Secret *password;
         uint64_t *jobs;
         size_t n_jobs;

@@ -32,8 +32,10 @@ void task_release_failed(Task *task, const char *name, const char *text)
                 delay_sec = RELEASE_RETRY_MAX_SEC;
         if (strcmp(name, BUS_ERROR_VCENTER_LOGIN) == 0) {
                 /* Trying a wrong password again and again would lock the account. */
-                task->password = secret_free(task->password);
-                keep_nothing(task->job);
+                if (!task->has_newer_login) {
+                        task->password = secret_free(task->password);
+                        keep_nothing(task->job);
+                }
                 task_set(task, "ReleaseError", json_string(text));
                 task_store(task);
                 task_step_close(task);

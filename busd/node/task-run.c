@@ -385,6 +385,7 @@ void task_login(Task *task, Secret *password)
         secret_free(task->password);
         task->password = password;
         keep_password(task->job, password);
+        task->has_newer_login = task->unit[0] != '\0';
         if (task->state == TASK_COPIED || task->unit[0])
                 return;
         task_timer_off(task);

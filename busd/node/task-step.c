@@ -214,6 +214,7 @@ void task_step_begin(Task *task)
                 task->unit[0] = '\0';
                 return;
         }
+        task->has_newer_login = false;
         if (task->is_recovered) {
                 ask_state(task);
                 return;

@@ -53,6 +53,23 @@ const char *task_request(const Task *task, const char *key)
         return json_string_value(json_object_get(json_object_get(task->row, "Request"), key)) ?: "";
 }
 
+bool task_place_differs(const Task *task, const json_t *place)
+{
+        const json_t *request = json_object_get(task->row, "Request");
+        const char *key;
+        json_t *value;
+
+        json_object_foreach ((json_t *) place, key, value)
+                if (!json_equal(value, json_object_get(request, key)))
+                        return true;
+        return false;
+}
+
+void task_set_place(Task *task, const json_t *place)
+{
+        (void) json_object_update(json_object_get(task->row, "Request"), (json_t *) place);
+}
+
 bool task_owes(const Task *task)
 {
         return json_is_true(json_object_get(task->row, "OwesSnapshot"));

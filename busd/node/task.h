@@ -40,6 +40,7 @@ typedef struct Task {
         bool is_closing; /* the unit is being stopped: nothing it does counts any more */
         bool is_closed; /* it is gone; the task goes on when no call is open */
         bool is_recovered; /* its step may be under way already */
+        bool has_newer_login; /* than the unit of its step may have */
         char waiting[TASK_WAITING_SIZE]; /* for what, before its snapshot; "" when it does not */
         unsigned n_tries; /* of the release */
         sd_event_source *timer; /* end of the hold, or the next try */
@@ -57,6 +58,10 @@ const char *task_text(const Task *task, const char *key);
 uint64_t task_number(const Task *task, const char *key);
 const char *task_request(const Task *task, const char *key);
 bool task_owes(const Task *task);
+
+/* Where its vCenter is and who logs in there, as members of the request: what place has, in the place of what was. */
+bool task_place_differs(const Task *task, const json_t *place);
+void task_set_place(Task *task, const json_t *place);
 
 /* Sets a member; value is taken. */
 void task_set(Task *task, const char *key, json_t *value);

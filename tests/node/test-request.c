@@ -167,6 +167,13 @@ static void logins(void **state)
                 "{\"vcenter_host\":\"vc\",\"vcenter_user\":\"u\",\"vcenter_password\":\"p\",\"job_"
                 "ids\":[\"a\"]}",
         };
+        static const char placed[] = "{\"vcenter_host\":\"vc\",\"vcenter_user\":\"u\",\"vcenter_"
+                                     "password\":\"p\",\"vcenter_port\":8443,\"outcome\":\"x\"}";
+        static const char *const misplaced[] = {
+                "{\"vcenter_password\":\"p\",\"vcenter_port\":0}",
+                "{\"vcenter_password\":\"p\",\"vcenter_port\":\"443\"}",
+                "{\"vcenter_password\":\"p\",\"pin_sha256\":\"ab\"}",
+        };
         static const char alone[] = "{\"outcome\":\"committed\",\"vcenter_password\":\"p\"}";
         char error[REQUEST_ERROR_SIZE];
         Login login = {};
@@ -185,7 +192,16 @@ static void logins(void **state)
         assert_string_equal(login.host, "vc");
         assert_string_equal(login.user, "u");
         assert_string_equal(secret_data(login.password), "p");
+        assert_int_equal(json_object_size(login.place), 2);
         login_done(&login);
+        assert_int_equal(login_read(placed, strlen(placed), NULL, NULL, &login, error), 0);
+        assert_int_equal(json_integer_value(json_object_get(login.place, "vcenter_port")), 8443);
+        assert_int_equal(json_object_size(login.place), 3);
+        login_done(&login);
+        for (size_t i = 0; i < sizeof(misplaced) / sizeof(misplaced[0]); i++)
+                assert_int_equal(login_read(misplaced[i], strlen(misplaced[i]), "vc", "u", &login,
+                                            error),
+                                 -EBADMSG);
 }
 
 /* {"vcenter_host": host, "vcenter_user": user, "vcenter_password"}; a member that is NULL is not there. */

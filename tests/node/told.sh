@@ -47,4 +47,30 @@ second() { [ "$(task '"\(.attempt) \(.state)"')" = "2 failed" ]; }
 ok "so does the next" eventually "$patience_sec" second || diag "$(task .)"
 gone() { node grep -A2 "member=InterfacesRemoved" /srv/signals | grep -q "task/$job\""; }
 ok "the bus was told that the first one's object went" eventually "$patience_sec" gone || diag "$(node tail -n 40 /srv/signals)"
+
+# The user that took the snapshot may not log in any more: the release brings another one along, and is obeyed as him.
+simctl faults clear >/dev/null
+vm_new 8M:fill=4M
+targets_up renewed
+backup full
+ok "another is copied" eventually "$patience_sec" state_is copied || diag "$answer" "$(task .)"
+old=$user
+place=${url#https://} place=${place%/sdk}
+simctl stop >/dev/null
+in_peer 'mv /srv/sim /srv/sim.before; mkdir /srv/sim'
+vcenter_up -empty -l "$place" -user keeper@vsphere.local
+on "$peer" cat "$ca" | node install -m 644 /dev/stdin /etc/sendense/ca.pem
+simctl vm add name=web01 disks=8M >/dev/null
+release committed >/dev/null
+no_login() { node journalctl -q -t sendense-node | grep -q "no login for 127.0.0.1 is known"; }
+ok "as $old its snapshot cannot be removed" eventually "$patience_sec" no_login || diag "$(task .)"
+is "$(task '.state + " " + (.owes_snapshot | tostring)')" "releasing true" "it is owed"
+answer=$(api POST snapshots/cleanup "$(request full)")
+is "$(task '.owes_snapshot')" true "a login of another user is not this one's" || diag "$answer"
+api POST "backup/$job/release" "$(jq -nc --arg user "$user" --arg password "$(password)" '{outcome: "committed", vcenter_user: $user, vcenter_password: $password}')" >/dev/null
+ok "as $user it can, whom the release names" eventually "$patience_sec" state_is released || diag "$(task .)"
+is "$(node jq -r .Request.vcenter_user "/var/lib/sendense-node/ledger/$job.json")" "$user" "which the ledger keeps"
+targets_down
+clean "another user"
+no_secret "another user"
 done_testing
