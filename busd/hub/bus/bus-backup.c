@@ -28,31 +28,17 @@ enum {
         KEY_MAX_BYTES = 255,
 };
 
-/* Sources name files and servers of the hub itself: for tests and imports, and for managers only. Without them a node reads. */
-static int check_sources(const Manager *manager, const json_t *sources, sd_bus_error *error)
-{
-        if (sources && !manager->config->backup_allow_sources)
-                return bus_error_setf(
-                                error, BUS_ERROR_NOT_ALLOWED,
-                                "Option sources is switched off; [Backup] AllowSources=yes in "
-                                "the hub's settings allows it");
-        if (!sources && manager->config->export_tls_psk)
-                return bus_error_setf(error, BUS_ERROR_NOT_ALLOWED,
-                                      "Nodes have no keys for TLS on the exports yet; [Exports] "
-                                      "TlsPsk=no lets them write (their way is an SSH tunnel)");
-        return 0;
-}
-
 static int act_start(Manager *manager, sd_bus_message *call, const char *principal, json_t *request,
                      sd_bus_error *error)
 {
-        int r = check_sources(manager, json_object_get(request, "Sources"), error);
+        const char *hindrance = job_begin_hindrance(manager->config, request);
 
-        if (r < 0)
-                return r;
+        if (hindrance)
+                return bus_error_setf(error, BUS_ERROR_NOT_ALLOWED, "%s", hindrance);
         return bus_begin_job(manager, call, principal, request, job_begin, error);
 }
 
+/* Sources name files and servers of the hub itself: for tests and imports, and for managers only. Without them a node reads. */
 int method_start_backup(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
         CLEANUP(json_decrefp) json_t *sources = NULL, *exclude = NULL, *request = NULL;

@@ -7,7 +7,6 @@
 #include "bus/bus-error.h"
 #include "bus/bus-job.h"
 #include "cleanup.h"
-#include "hub-config.h"
 #include "job/jobs.h"
 #include "log.h"
 #include "manager.h"
@@ -46,10 +45,6 @@ int bus_begin_job(Manager *manager, sd_bus_message *call, const char *principal,
                                       "The hub has not taken up its jobs yet (%s); try again",
                                       *manager->database.error ? manager->database.error
                                                                : "it has just started");
-        if (jobs_n_open(manager->jobs) >= manager->config->jobs_queued)
-                return bus_error_setf(error, BUS_ERROR_BUSY,
-                                      "%" PRIu64 " jobs are open already, as [Jobs] Queued= allows",
-                                      manager->config->jobs_queued);
         r = request_add_text(request, "Principal", principal);
         if (r < 0)
                 return r;

@@ -7,6 +7,7 @@
 #include "bus/bus-error.h"
 #include "cleanup.h"
 #include "clock.h"
+#include "hub-config.h"
 #include "job/jobs.h"
 #include "job/run.h"
 #include "log.h"
@@ -196,9 +197,67 @@ static bool vm_has_job(const Jobs *jobs, const char *vm)
         return false;
 }
 
+static bool refuse_full(Beginning *beginning)
+{
+        const Jobs *jobs = beginning->jobs;
+        char text[128];
+
+        if (jobs_n_open(jobs) < jobs->config->jobs_queued)
+                return false;
+        (void) snprintf(text, sizeof(text),
+                        "%" PRIu64 " jobs are open already, as [Jobs] Queued= allows",
+                        jobs->config->jobs_queued);
+        end(beginning, -EBUSY, BUS_ERROR_BUSY, text, 0, NULL);
+        return true;
+}
+
+/* Nothing was begun by this key yet, if there is one. A VM of a vCenter is looked at first: its disks may be others than at the
+ * last backup. Of one that is being backed up the store knows more than a look at it would tell. */
+static int begin_new(Beginning *beginning)
+{
+        const json_t *request = beginning->request;
+        Jobs *jobs = beginning->jobs;
+        const char *vm = text_of(request, "Vm");
+
+        if (refuse_full(beginning))
+                return 0;
+        if (json_object_get(request, "Sources") || vm_has_job(jobs, vm))
+                return create(beginning);
+        return vcenter_refresh_vm(jobs->store, jobs->nodes, vm, 0, on_refreshed, beginning);
+}
+
+static void on_looked_up(int error, const json_t *out, const char *name, const char *text,
+                         void *userdata)
+{
+        Beginning *beginning = userdata;
+        int r;
+
+        if (error < 0 || json_object_get(out, "Id")) {
+                on_created(error, out, name, text, beginning);
+                return;
+        }
+        r = begin_new(beginning);
+        if (r < 0)
+                end(beginning, r,
+                    r == -ENOTCONN ? BUS_ERROR_DATABASE_UNAVAILABLE : BUS_ERROR_FAILED,
+                    "The job cannot be written down; try again", 0, NULL);
+}
+
+const char *job_begin_hindrance(const HubConfig *config, const json_t *request)
+{
+        bool has_sources = json_object_get(request, "Sources") != NULL;
+
+        if (has_sources && !config->backup_allow_sources)
+                return "Option sources is switched off; [Backup] AllowSources=yes in the hub's "
+                       "settings allows it";
+        if (!has_sources && config->export_tls_psk)
+                return "Nodes have no keys for TLS on the exports yet; [Exports] TlsPsk=no lets "
+                       "them write (their way is an SSH tunnel)";
+        return NULL;
+}
+
 int job_begin(Jobs *jobs, json_t *request, JobBegun done, void *userdata)
 {
-        const char *vm = text_of(request, "Vm");
         Beginning *beginning = malloc(sizeof(*beginning));
         int r;
 
@@ -206,12 +265,11 @@ int job_begin(Jobs *jobs, json_t *request, JobBegun done, void *userdata)
                 return -ENOMEM;
         *beginning = (Beginning){ jobs, json_incref(request), done, userdata };
         r = complete(jobs, request);
-        /* A VM of a vCenter is looked at first: its disks may be others than at the last backup. Of one that is being backed up
-         * the store knows more than a look at it would tell. */
-        if (r >= 0 && (json_object_get(request, "Sources") || vm_has_job(jobs, vm)))
-                r = create(beginning);
+        if (r >= 0 && json_is_true(json_object_get(request, "IsIdempotent")))
+                r = store_call(jobs->store, store_job_find, json_deep_copy(request), on_looked_up,
+                               beginning);
         else if (r >= 0)
-                r = vcenter_refresh_vm(jobs->store, jobs->nodes, vm, 0, on_refreshed, beginning);
+                r = begin_new(beginning);
         if (r < 0)
                 beginning_free(beginning);
         return r;
@@ -225,6 +283,8 @@ int job_begin_work(Jobs *jobs, json_t *request, JobBegun done, void *userdata)
         if (!beginning)
                 return -ENOMEM;
         *beginning = (Beginning){ jobs, json_incref(request), done, userdata };
+        if (refuse_full(beginning))
+                return 0;
         r = complete(jobs, request);
         if (r >= 0)
                 r = store_call(jobs->store, store_job_work_create, json_deep_copy(request),

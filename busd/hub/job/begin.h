@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include <stdint.h>
 
+typedef struct HubConfig HubConfig;
 typedef struct Job Job;
 typedef struct Jobs Jobs;
 
@@ -15,8 +16,12 @@ typedef struct Jobs Jobs;
 typedef void (*JobBegun)(int error, const char *name, const char *text, uint64_t id, const Job *job,
                          void *userdata);
 
+/* Why the settings do not let such a request begin; NULL when they do. */
+const char *job_begin_hindrance(const HubConfig *config, const json_t *request);
+
 /* request: what store_job_create() takes, without NowUSec, NodesReachable and EventId, and with IdempotencyKey when there is one; it
- * is kept until done. Errors as store_call(); then done is not called. */
+ * is kept until done, which may be before this returns. Errors as store_call(); then done is not called. A request whose key was used
+ * before gets its job, whatever became of VM, node and queue since. */
 int job_begin(Jobs *jobs, json_t *request, JobBegun done, void *userdata);
 
 /* A job about a backup that is there. request: what store_job_work_create() takes, without NowUSec and EventId. */

@@ -40,6 +40,18 @@ static const char *text_of(const json_t *object, const char *key)
 
 static void begin_next(Retrier *retrier);
 
+static void refuse(Retrier *retrier, const json_t *row, const char *name, const char *text)
+{
+        const LogContext context = { .job = (uint64_t) json_integer_value(
+                                                     json_object_get(row, "Job")),
+                                     .vm = text_of(row, "Name") };
+
+        (void) log_event(LOG_WARNING, 0, &context, MESSAGE_NONE,
+                         "Job %" PRIu64 " cannot be tried again yet: %s (%s)", context.job, text,
+                         name);
+        retrier->has_failed = true;
+}
+
 static void on_begun(int error, const char *name, const char *text, uint64_t id, const Job *job,
                      void *userdata)
 {
@@ -53,12 +65,8 @@ static void on_begun(int error, const char *name, const char *text, uint64_t id,
                                  "Job %" PRIu64 " tries again what job %" JSON_INTEGER_FORMAT
                                  " could not (%s)",
                                  id, of, text_of(row, "ErrorName"));
-        else if (error < 0 && error != -ECANCELED) {
-                (void) log_event(LOG_WARNING, 0, &context, MESSAGE_NONE,
-                                 "Job %" JSON_INTEGER_FORMAT " cannot be tried again yet: %s (%s)",
-                                 of, text, name);
-                retrier->has_failed = true;
-        }
+        else if (error < 0 && error != -ECANCELED)
+                refuse(retrier, row, name, text);
         begin_next(retrier);
 }
 
@@ -69,6 +77,7 @@ static void begin_next(Retrier *retrier)
 
         while (!jobs->is_going_down && (row = json_array_get(retrier->rows, retrier->next++))) {
                 CLEANUP(json_decrefp) json_t *request = NULL;
+                const char *hindrance;
 
                 if (!bus_error_passes(text_of(row, "ErrorName")) ||
                     jobs_n_open(jobs) >= jobs->config->jobs_queued)
@@ -81,6 +90,11 @@ static void begin_next(Retrier *retrier)
                                     json_object_get(row, "Job"), "RetryNumber",
                                     json_object_get(row, "RetryNumber"), "Exclude",
                                     json_object_get(row, "Exclude"));
+                hindrance = request ? job_begin_hindrance(jobs->config, request) : NULL;
+                if (hindrance) {
+                        refuse(retrier, row, BUS_ERROR_NOT_ALLOWED, hindrance);
+                        continue;
+                }
                 if (request && job_begin(retrier->jobs, request, on_begun, retrier) >= 0)
                         return;
         }

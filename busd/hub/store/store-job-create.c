@@ -239,6 +239,19 @@ int job_answer(MYSQL *database, StoreRequest *request, uint64_t id)
         return r < 0 ? r : store_answer(request, job);
 }
 
+int store_job_find(MYSQL *database, void *userdata)
+{
+        StoreRequest *request = userdata;
+        uint64_t job_id = 0;
+        int r;
+
+        r = job_find_made(database, request, &job_id);
+        if (r <= 0)
+                return r < 0 ? r : store_answer(request, json_object());
+        r = check_same(database, request, job_id);
+        return r < 0 ? r : job_answer(database, request, job_id);
+}
+
 int store_job_create(MYSQL *database, void *userdata)
 {
         StoreRequest *request = userdata;

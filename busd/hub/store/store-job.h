@@ -17,6 +17,10 @@ typedef struct StoreRequest StoreRequest;
  * to be the same request. Without Sources a node is chosen. VmBusy with the open job's id. */
 int store_job_create(MYSQL *database, void *request);
 
+/* {Vm, Repository, BackupType, EventId, IsIdempotent} -> the job that the request made before, as store_job_create(); {} when it
+ * made none. */
+int store_job_find(MYSQL *database, void *request);
+
 /* store-job-retry.c: {Count, BeforeUSec, AfterUSec} -> {Jobs: [{Job, Name, Vm (context id), Repository, BackupType, Principal, ErrorName,
  * RetryNumber, Exclude?}]}: backups by a node that failed between them, that have not been tried Count times, and whose VM had no
  * job since. */
