@@ -107,6 +107,7 @@ ExitStatus verb_job_watch(int argc, char *argv[]);
 ExitStatus verb_job_cancel(int argc, char *argv[]);
 ExitStatus verb_port_list(int argc, char *argv[]);
 ExitStatus verb_obligation_list(int argc, char *argv[]);
+ExitStatus verb_obligation_forgive(int argc, char *argv[]);
 ExitStatus verb_cleanup(int argc, char *argv[]);
 ExitStatus verb_node_list(int argc, char *argv[]);
 ExitStatus verb_node_show(int argc, char *argv[]);

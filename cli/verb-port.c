@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * sendensectl port list and obligation list: what jobs hold, and what they left behind.
+ * sendensectl port list, obligation list and obligation forgive: what jobs hold, and what they left behind.
  */
 #include "cleanup.h"
 #include "columns.h"
@@ -8,7 +8,9 @@
 #include "hub-client.h"
 #include "json-cleanup.h"
 #include "output.h"
+#include "parse.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 ExitStatus verb_port_list(int argc, char *argv[])
@@ -77,4 +79,20 @@ ExitStatus verb_obligation_list(int argc, char *argv[])
                 output_line("Jobs that run will undo %zu more at their end: --json has them.",
                             n_running);
         return s;
+}
+
+ExitStatus verb_obligation_forgive(int argc, char *argv[])
+{
+        uint64_t id;
+        ExitStatus s;
+
+        (void) argc;
+        if (parse_uint64(argv[0], 1, INT64_MAX, &id) < 0)
+                return complain(CTL_USAGE, "ID must be a number, as \"obligation list\" has it");
+        s = hub_ask("ForgiveObligation", true, "", NULL, "ta{sv}", id, 0);
+        return s != CTL_OK ? s
+                           : show_act("Id", json_integer((json_int_t) id),
+                                      "obligation %" PRIu64
+                                      " is forgiven; what it was about stays as it is",
+                                      id);
 }

@@ -129,6 +129,11 @@ const Verb verbs[] = {
         { "obligation list", "", 0, 0, 0, "List what the hub still has to undo",
           "What a job that failed left behind, and when the hub tries again. " RIGHT("inspect"),
           verb_obligation_list },
+        { "obligation forgive", "ID", 1, 1, 0, "End what nobody can undo any more",
+          "For a snapshot whose node was removed or has lost its folder, and files of a repository "
+          "that is\ngone. Nothing is undone; the job's history tells who forgave it. " RIGHT(
+                          "manage"),
+          verb_obligation_forgive },
         { "cleanup", "", 0, 0, 0, "Have the hub undo now what it still has to",
           "Prints what was undone. " RIGHT("manage"), verb_cleanup },
         { "node list", "", 0, 0, 0, "List the nodes", RIGHT("inspect"), verb_node_list },

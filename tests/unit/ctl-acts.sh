@@ -148,6 +148,11 @@ like "$err" "the hub's answer cannot be read: /com/sendense/Hub1/other/7 is no j
 
 # The rest.
 answer CancelJob ''
+answer ForgiveObligation ''
+run "obligation forgive" 0 obligation forgive 3
+is "$out" "obligation 3 is forgiven; what it was about stays as it is" "it says so"
+is "$(asked ForgiveObligation)" 'ta{sv} UINT64 3; ARRAY "{sv}" { }; ' "its id"
+run "obligation forgive of no id" 64 obligation forgive x
 run "job cancel" 0 job cancel 7
 is "$out" "job 7 is being cancelled. Watch it: sendensectl job watch 7" "it says so"
 is "$(asked CancelJob)" 'ta{sv} UINT64 7; ARRAY "{sv}" { }; ' "its number"

@@ -74,5 +74,6 @@ BUS_METHOD(method_get_backup);
 /* bus-upkeep.c */
 BUS_METHOD(method_list_ports);
 BUS_METHOD(method_list_obligations);
+BUS_METHOD(method_forgive_obligation);
 BUS_METHOD(method_cleanup);
 BUS_METHOD(method_diagnose);

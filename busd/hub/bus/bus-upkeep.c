@@ -8,6 +8,7 @@
 #include "bus/bus-list.h"
 #include "bus/bus-methods.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "diagnose.h"
 #include "job-types.h"
 #include "job/jobs.h"
@@ -23,6 +24,7 @@
 #include "store/store-repository.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
 /* The process that answered the handshake on this port. */
 static void add_process(const Jobs *jobs, json_t *row)
@@ -80,9 +82,9 @@ static int tell_concern(json_t *row)
 /* Only what the reference lists: the rows hold more, for the sweep. */
 static int answer_obligations(Manager *manager, sd_bus_message *call, const json_t *out)
 {
-        static const char *const inner[] = { "InstanceUuid", "BackupId", "RepositoryPath",
-                                             "DiskKeys",     "Ending",   "RepositoryUuid",
-                                             "RepositoryId" };
+        static const char *const inner[] = { "InstanceUuid", "BackupId",   "RepositoryPath",
+                                             "DiskKeys",     "Ending",     "RepositoryUuid",
+                                             "RepositoryId", "WasAccepted" };
         CLEANUP(json_decrefp) json_t *rows = json_deep_copy(json_object_get(out, "Obligations"));
         json_t *row;
         size_t i;
@@ -112,6 +114,54 @@ int method_list_obligations(sd_bus_message *call, void *userdata, sd_bus_error *
 
         return r < 0 ? r
                      : bus_call_check(userdata, call, ACTION_INSPECT, request, act_list_obligations,
+                                      error);
+}
+
+/* It is owed no more, though nobody has undone it. */
+static int answer_forgiven(Manager *manager, sd_bus_message *call, const json_t *out)
+{
+        const LogContext context = {
+                .job = (uint64_t) json_integer_value(json_object_get(out, "Job")),
+                .principal = json_string_value(json_object_get(out, "Principal")),
+        };
+
+        (void) log_event(LOG_NOTICE, 0, &context, MESSAGE_NONE,
+                         "What job %" PRIu64 " owes, %s %s, is forgiven by %s", context.job,
+                         json_string_value(json_object_get(out, "Kind")),
+                         json_string_value(json_object_get(out, "Subject")), context.principal);
+        sweeper_look(manager->sweeper);
+        return sd_bus_reply_method_return(call, "");
+}
+
+static int act_forgive(Manager *manager, sd_bus_message *call, const char *principal,
+                       json_t *request, sd_bus_error *error)
+{
+        char event_id[EVENT_ID_SIZE];
+        int r = event_id_make(event_id);
+
+        if (r >= 0 &&
+            json_object_update_new(request, json_pack("{s:s, s:I, s:s}", "EventId", event_id,
+                                                      "NowUSec", (json_int_t) clock_realtime_usec(),
+                                                      "Principal", principal)) < 0)
+                r = -ENOMEM;
+        return r < 0 ? r
+                     : bus_call_store(manager, call, store_obligation_forgive, json_incref(request),
+                                      answer_forgiven, error);
+}
+
+int method_forgive_obligation(sd_bus_message *call, void *userdata, sd_bus_error *error)
+{
+        uint64_t id;
+        int r = sd_bus_message_read(call, "t", &id);
+
+        if (r >= 0)
+                r = bus_options_none(call, error);
+        if (r >= 0 && (id == 0 || id > INT64_MAX))
+                return bus_error_setf(error, BUS_ERROR_NOT_FOUND, "There is no obligation %" PRIu64,
+                                      id);
+        return r < 0 ? r
+                     : bus_call_check(userdata, call, ACTION_MANAGE,
+                                      json_pack("{s:I}", "Id", (json_int_t) id), act_forgive,
                                       error);
 }
 

@@ -187,6 +187,11 @@ size_t job_n_disks_taking_part(const Job *job)
         return n;
 }
 
+bool job_was_accepted(const Job *job)
+{
+        return job->is_at_node || *job_text(job, "Unit") != '\0';
+}
+
 uint64_t job_bytes_done(const Job *job)
 {
         uint64_t sum = 0;

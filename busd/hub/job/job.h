@@ -162,6 +162,9 @@ size_t job_n_disks_taking_part(const Job *job);
 const char *job_text(const Job *job, const char *key);
 const char *disk_text(const JobDisk *disk, const char *key);
 
+/* Its node has said so, and it is written down. */
+bool job_was_accepted(const Job *job);
+
 uint64_t job_bytes_done(const Job *job);
 uint64_t job_bytes_total(const Job *job);
 

@@ -315,22 +315,27 @@ static void on_accepted_written(Job *job, int error, const json_t *out)
 }
 
 /* From now on a node that does not know the job has lost it. */
-static void on_started(Job *job, const HttpAnswer *answer)
+static void accepted(Job *job)
 {
         const UnitName name = { .kind = UNIT_COPY_SERVICE, .job = job->id };
         char unit[UNIT_NAME_SIZE];
 
-        fault_point("node.started.after");
-        if (answer->status != 202 || unit_name_to_string(&name, unit) < 0) {
-                refused(job, answer);
-                return;
-        }
+        (void) unit_name_to_string(&name, unit);
         (void) job_log(job, NULL, LOG_INFO, 0, MESSAGE_NONE, "Node %s has accepted job %" PRIu64,
                        job_text(job, "Node"), job->id);
         job_write(job, store_job_advance,
                   json_pack("{s:s, s:s, s:s, s:s}", "To", job_state_to_string(job->state), "Reason",
                             "the node has accepted it", "Unit", unit, "BootId", job->jobs->boot_id),
                   HUB_PRINCIPAL, on_accepted_written);
+}
+
+static void on_started(Job *job, const HttpAnswer *answer)
+{
+        fault_point("node.started.after");
+        if (answer->status == 202)
+                accepted(job);
+        else
+                refused(job, answer);
 }
 
 /* Those that the node may read by their changes; all others it reads as a whole. */
@@ -466,7 +471,10 @@ static void start(Job *job)
 
 static void on_looked(Job *job, const HttpAnswer *answer)
 {
-        if (answer->status == 200)
+        /* A hub that died between the answer and its row finds it accepted. */
+        if (answer->status == 200 && !job->is_at_node)
+                accepted(job);
+        else if (answer->status == 200)
                 on_task(job, answer->body);
         else if (answer->status != 404)
                 refused(job, answer);
@@ -524,7 +532,7 @@ static bool is_of_this_boot(const Job *job)
 
 void run_node(Job *job)
 {
-        job->is_at_node = *job_text(job, "Unit") != '\0';
+        job->is_at_node = job_was_accepted(job);
         job_set_phase(job, "asking the node");
         if (!job->is_recovered) {
                 begin(job);

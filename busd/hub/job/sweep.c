@@ -306,6 +306,7 @@ static void release_at_node(Sweeper *s, const json_t *row)
                 .job = row_number(row, "Job"),
                 .credential_id = row_number(row, "CredentialId"),
                 .is_committed = strcmp(row_text(row, "State"), "completed") == 0,
+                .was_accepted = row_number(row, "WasAccepted") > 0,
                 .limit_usec = RELEASE_LIMIT_USEC,
                 .away_usec = RELEASE_AWAY_USEC,
                 .done = on_released,

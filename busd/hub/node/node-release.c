@@ -85,6 +85,23 @@ static bool is_awaited(NodeRelease *release)
         return false;
 }
 
+/* One that never heard of the job made no snapshot. One that has forgotten it may have: only somebody who looks knows. */
+static void on_unknown(NodeRelease *release)
+{
+        if (!release->task.was_accepted) {
+                end(release, 0, "");
+                return;
+        }
+        (void) snprintf(release->why, sizeof(release->why),
+                        "the node had accepted the job and does not know it any more, so its "
+                        "folder "
+                        "/var/lib/sendense-node was lost: look at the VM for a snapshot "
+                        "'sendense-…-%" PRIu64
+                        "-…', remove it, then: sendensectl obligation forgive",
+                        release->task.job);
+        end(release, -ENODATA, release->why);
+}
+
 static void on_look(const HttpAnswer *answer, void *userdata)
 {
         NodeRelease *release = userdata;
@@ -98,11 +115,14 @@ static void on_look(const HttpAnswer *answer, void *userdata)
                       ASK_AGAIN_USEC);
                 return;
         }
-        if (answer->status == 404 ||
-            (answer->status == 200 &&
-             !json_is_true(json_object_get(answer->body, "owes_snapshot")) &&
-             (strcmp(state, "released") == 0 || strcmp(state, "failed") == 0 ||
-              strcmp(state, "cancelled") == 0))) {
+        if (answer->status == 404) {
+                on_unknown(release);
+                return;
+        }
+        if (answer->status == 200 &&
+            !json_is_true(json_object_get(answer->body, "owes_snapshot")) &&
+            (strcmp(state, "released") == 0 || strcmp(state, "failed") == 0 ||
+             strcmp(state, "cancelled") == 0)) {
                 end(release, 0, "");
                 return;
         }
@@ -133,7 +153,8 @@ static void ask(NodeRelease *release, const char *method, const char *what, cons
                 return;
         (void) snprintf(release->why, sizeof(release->why), "%s",
                         r == -ENOENT ? "the node is not enrolled any more: its snapshot, if there "
-                                       "is one, must be removed by hand"
+                                       "is one, must be removed by hand; then: sendensectl "
+                                       "obligation forgive"
                         : r == -ENOKEY ? "the node's token cannot be read"
                                        : strerror(-r));
         again(release, -EHOSTDOWN, ASK_AGAIN_USEC);

@@ -4,11 +4,15 @@
  */
 #include "store/store-obligation.h"
 
+#include "bus/bus-error.h"
 #include "cleanup.h"
+#include "job-types.h"
 #include "store/statement.h"
 #include "store/store-request.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <string.h>
 
 /* The keys of the disks that the job wrote. */
 static int add_keys(MYSQL *database, json_t *obligation)
@@ -45,7 +49,8 @@ int store_obligation_list(MYSQL *database, void *userdata)
                         " o.next_attempt_usec AS NextAttemptUSec, o.error_text AS Error,"
                         " j.state AS State, j.ending AS Ending, v.instance_uuid AS InstanceUuid,"
                         " j.backup_id AS BackupId, o.node_id AS NodeId, n.name AS Node,"
-                        " v.credential_id AS CredentialId, r.path AS RepositoryPath,"
+                        " v.credential_id AS CredentialId, j.unit IS NOT NULL AS WasAccepted, "
+                        "r.path AS RepositoryPath,"
                         " r.repository_uuid AS RepositoryUuid"
                         " FROM obligations o JOIN backup_jobs j ON j.id = o.job_id"
                         " JOIN vm_replication_contexts v ON v.id = j.vm_context_id"
@@ -72,6 +77,81 @@ int store_obligation_done(MYSQL *database, void *userdata)
                                      SQL_NUMBER(object_number(request->in, "Id"))),
                           NULL, NULL);
         return r < 0 ? r : store_answer(request, json_object());
+}
+
+/* The open one of this id, when it may be forgiven. */
+static int find_forgivable(MYSQL *database, StoreRequest *request, json_t **ret_row)
+{
+        uint64_t id = object_number(request->in, "Id");
+        CLEANUP(json_decrefp) json_t *row = NULL;
+        int r;
+
+        r = statement_row(database,
+                          "SELECT o.kind AS Kind, o.subject AS Subject, o.job_id AS Job,"
+                          " j.state AS State FROM obligations o JOIN backup_jobs j"
+                          " ON j.id = o.job_id WHERE o.id = ? AND o.state = 'open' FOR UPDATE",
+                          SQL_VALUES(SQL_NUMBER(id)), &row);
+        if (r == -ENODATA)
+                return store_refuse(request, -ENOENT, BUS_ERROR_NOT_FOUND,
+                                    "There is no open obligation %" PRIu64
+                                    "; sendensectl obligation list shows those there are",
+                                    id);
+        if (r < 0)
+                return r;
+        if (!job_state_is_final(job_state_from_string(object_text(row, "State") ?: "")))
+                return store_refuse(request, -EBUSY, BUS_ERROR_BUSY,
+                                    "Job %" PRIu64 " is open, and undoes at its end what it owes",
+                                    object_number(row, "Job"));
+        if (strcmp(object_text(row, "Kind"), "units") == 0)
+                return store_refuse(request, -EPERM, BUS_ERROR_NOT_ALLOWED,
+                                    "Units of job %" PRIu64
+                                    " may run still; sendensectl cleanup ends them",
+                                    object_number(row, "Job"));
+        *ret_row = TAKE(row);
+        return 0;
+}
+
+static int insert_forgiven(MYSQL *database, const json_t *in, const json_t *row)
+{
+        return statement_run(
+                        database,
+                        "INSERT INTO job_events (event_id, job_id, at_usec, principal, from_state,"
+                        " to_state, reason) VALUES (?, ?, ?, ?, ?, ?,"
+                        " LEFT(CONCAT('forgiven, and not undone: ', ?, ' ', ?), 2048))",
+                        SQL_VALUES(sql_text(object_text(in, "EventId")),
+                                   SQL_NUMBER(object_number(row, "Job")),
+                                   SQL_NUMBER(object_number(in, "NowUSec")),
+                                   sql_text(object_text(in, "Principal")),
+                                   sql_text(object_text(row, "State")),
+                                   sql_text(object_text(row, "State")),
+                                   sql_text(object_text(row, "Kind")),
+                                   sql_text(object_text(row, "Subject"))),
+                        NULL, NULL);
+}
+
+int store_obligation_forgive(MYSQL *database, void *userdata)
+{
+        StoreRequest *request = userdata;
+        CLEANUP(json_decrefp) json_t *row = NULL;
+        int r;
+
+        r = find_forgivable(database, request, &row);
+        if (r >= 0)
+                r = statement_run(database,
+                                  "UPDATE obligations SET state = 'done', done_usec = ?,"
+                                  " error_text = LEFT(CONCAT('Forgiven by ', ?,"
+                                  " COALESCE(CONCAT('; before: ', error_text), '')), 2048)"
+                                  " WHERE id = ?",
+                                  SQL_VALUES(SQL_NUMBER(object_number(request->in, "NowUSec")),
+                                             sql_text(object_text(request->in, "Principal")),
+                                             SQL_NUMBER(object_number(request->in, "Id"))),
+                                  NULL, NULL);
+        if (r >= 0)
+                r = insert_forgiven(database, request->in, row);
+        if (r >= 0 &&
+            json_object_set(row, "Principal", json_object_get(request->in, "Principal")) < 0)
+                r = -ENOMEM;
+        return r < 0 ? r : store_answer(request, TAKE(row));
 }
 
 int store_obligation_failed(MYSQL *database, void *userdata)

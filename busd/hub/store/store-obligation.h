@@ -8,11 +8,15 @@
 typedef struct st_mysql MYSQL;
 
 /* {} -> {Obligations: [{Id, Kind, Subject, Job, Attempts, CreatedUSec, NextAttemptUSec, Error?, and what
- * undoing needs: State, Ending?, InstanceUuid, BackupId, RepositoryPath, RepositoryUuid?, DiskKeys}]}: those open */
+ * undoing needs: State, Ending?, InstanceUuid, BackupId, RepositoryPath, RepositoryUuid?, DiskKeys, WasAccepted (by its node)}]}: those open */
 int store_obligation_list(MYSQL *database, void *request);
 
 /* {Id, NowUSec} -> {} */
 int store_obligation_done(MYSQL *database, void *request);
+
+/* {Id, NowUSec, EventId, Principal} -> {Job, Kind, Subject}: ended without being met, which the job's history tells. NotFound,
+ * Busy while the job is open, NotAllowed for units, which the hub ends in any case. */
+int store_obligation_forgive(MYSQL *database, void *request);
 
 /* {Id, ErrorText, NextAttemptUSec} -> {} */
 int store_obligation_failed(MYSQL *database, void *request);
