@@ -108,10 +108,11 @@ static void set_hang(ImageRun *run, int error)
         (void) snprintf(run->error_name, sizeof(run->error_name), "%s", BUS_ERROR_REPOSITORY_HANGS);
         if (error == -ETIMEDOUT)
                 (void) snprintf(run->error_text, sizeof(run->error_text),
-                                "%s does not answer: the step %s did not end within %" PRIu64
+                                "%s does not answer: the step %s did not %s within %" PRIu64
                                 " s; %s",
-                                run->write_path, run->step, run->task.timeout_usec / USEC_PER_SEC,
-                                remedy);
+                                run->write_path, run->step,
+                                run->task.extends ? "come further" : "end",
+                                run->task.timeout_usec / USEC_PER_SEC, remedy);
         else
                 (void) snprintf(run->error_text, sizeof(run->error_text),
                                 "%s does not answer: the step %s of before cannot be ended; %s",
@@ -178,6 +179,7 @@ static void on_old_gone(int error, const char *text, void *userdata)
                 .in_path = in,
                 .out_path = out,
                 .timeout_usec = run->task.timeout_usec,
+                .extends = run->task.extends,
         };
         int r = error;
 

@@ -27,6 +27,7 @@ typedef struct ImageTask {
         bool as_export_user; /* works on one image, instead of the folders around it */
         bool by_lines; /* its result is many lines: told by read_output, not as one object */
         uint64_t timeout_usec; /* 0: none; a copy of terabytes takes what it takes */
+        bool extends; /* asks systemd for as much again whenever it has come further */
         unsigned n_runs; /* so often in all, when it is killed before it says a word; 0 is once */
         bool (*is_wanted)(void *userdata); /* asked before each start; NULL: always */
 } ImageTask;

@@ -16,8 +16,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <string.h>
+#include <systemd/sd-daemon.h>
 
 enum {
         STRAYS_MAX = 200, /* named in the result; the rest is counted */
@@ -26,10 +28,12 @@ enum {
 static const JsonField fields[] = {
         SPEC_PATH("repository"),
         SPEC_UUID("repository_uuid", true),
+        { .key = "step_usec", .kind = JSON_FIELD_NUMBER, .optional = true, .max = INT64_MAX },
 };
 
 typedef struct Scan {
         Repository repository;
+        uint64_t step_usec; /* until the next backup is read; 0: as long as it takes */
         json_t *strays;
         json_int_t n_strays, n_backups, n_problems;
 } Scan;
@@ -79,6 +83,14 @@ static void free_list(struct dirent **entries, int n)
         free(entries);
 }
 
+/* A repository of any size is scanned to its end, but one that does not answer is not waited for: systemd ends the unit unless it
+ * says that it has come further. */
+static void ask_for_time(const Scan *scan)
+{
+        if (scan->step_usec > 0)
+                (void) sd_notifyf(false, "EXTEND_TIMEOUT_USEC=%" PRIu64, scan->step_usec);
+}
+
 static int print_line(const json_t *line)
 {
         return json_dumpf(line, stdout, JSON_COMPACT | JSON_SORT_KEYS) < 0 || putchar('\n') == EOF
@@ -113,6 +125,7 @@ static int scan_record(Scan *scan, int vm, const char *vm_name, int backups, con
         scan->n_backups += record != NULL;
         scan->n_problems += (json_int_t) json_array_size(problems);
         r = print_line(line);
+        ask_for_time(scan);
         json_decref(line);
         return r < 0 ? failure_errno(failure, r, "Cannot write the list") : 0;
 }
@@ -225,6 +238,7 @@ int verb_scan(const json_t *spec, json_t **ret_result, Failure *failure)
         int r;
 
         r = spec_check(spec, fields, ELEMENTSOF(fields), failure);
+        scan.step_usec = r >= 0 ? json_field_number(spec, "step_usec") : 0;
         if (r >= 0)
                 r = repository_open(&scan.repository, json_field_text(spec, "repository"),
                                     json_field_text(spec, "repository_uuid"), REPOSITORY_READ,

@@ -104,4 +104,16 @@ is "$(wait_job)" cancelled "it hangs in the check: and ends so"
 answers "it hangs in the check"
 hub systemctl daemon-reload
 mended "it hangs in the check"
+
+# A scan takes its time, but not for ever. What the kernel remembers of the repository it would answer without the server.
+is "$(hub sendensectl repository scan far --json | jq -r '.Problems | length')" 0 "the repository is scanned"
+sync -f /
+echo 3 >/proc/sys/vm/drop_caches
+freeze
+hub sendensectl repository scan far >"$TEST_TMP/scan" 2>&1 &
+scan=$!
+answers "it hangs in a scan"
+wait "$scan"
+like "$(cat "$TEST_TMP/scan")" "$repo does not answer: the step scan did not come further within 5 s" "a scan of one that hangs ends, and says so"
+mended "it hangs in a scan"
 done_testing

@@ -12,6 +12,7 @@
 #include "bus/bus-methods.h"
 #include "cleanup.h"
 #include "clock.h"
+#include "hub-config.h"
 #include "job/jobs.h"
 #include "log.h"
 #include "manager.h"
@@ -200,7 +201,8 @@ static void scan_row(BusWait *wait, json_t *row)
                 return;
         }
         (void) json_object_set(wait->request, "Id", json_object_get(row, "Id"));
-        r = repository_scan(wait->manager->units, wait->manager->store, row, on_scanned, wait);
+        r = repository_scan(wait->manager->units, wait->manager->store, row,
+                            wait->manager->config->repository_step_usec, on_scanned, wait);
         if (r >= 0)
                 return;
         repositories_end_scan(wait->manager->repositories, id);

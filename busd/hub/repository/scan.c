@@ -170,7 +170,8 @@ static void on_listed(const json_t *result, const char *unit, const char *name, 
                 next_batch(scan);
 }
 
-int repository_scan(Units *units, Store *store, const json_t *row, ScanDone done, void *userdata)
+int repository_scan(Units *units, Store *store, const json_t *row, uint64_t step_usec,
+                    ScanDone done, void *userdata)
 {
         const ImageTask task = {
                 .repository_id = (uint64_t) json_integer_value(json_object_get(row, "Id")),
@@ -178,8 +179,11 @@ int repository_scan(Units *units, Store *store, const json_t *row, ScanDone done
                 .verb = "scan",
                 .write_path = json_string_value(json_object_get(row, "Path")),
                 .by_lines = true,
+                .timeout_usec = step_usec,
+                .extends = true,
         };
         CLEANUP(scan_free_p) Scan *scan = malloc(sizeof(Scan));
+        json_t *spec;
         int r;
 
         if (!scan)
@@ -194,7 +198,11 @@ int repository_scan(Units *units, Store *store, const json_t *row, ScanDone done
         };
         if (!scan->problems || !scan->strays)
                 return -ENOMEM;
-        r = image_run(units, &task, repository_place(row), on_listed, scan);
+        spec = repository_place(row);
+        if (spec &&
+            json_object_set_new(spec, "step_usec", json_integer((json_int_t) step_usec)) < 0)
+                json_decref(TAKE(spec));
+        r = image_run(units, &task, spec, on_listed, scan);
         if (r < 0)
                 return r;
         (void) TAKE(scan);

@@ -23,7 +23,7 @@ int image_unit_start(Units *units, const ImageUnit *image, UnitDone done, void *
         r = unit_spec_image(image, IMAGE_PROGRAM, &spec);
         if (r < 0)
                 return r;
-        if (image->timeout_usec > 0)
+        if (image->timeout_usec > 0 && !image->extends)
                 limit_usec = image->timeout_usec + UNIT_START_SEC * USEC_PER_SEC;
         r = unit_job_create(units, spec, limit_usec, done, userdata);
         json_decref(spec);

@@ -18,6 +18,7 @@ typedef struct ImageUnit {
         size_t n_write_paths;
         const char *in_path, *out_path; /* exist already */
         uint64_t timeout_usec; /* 0: as long as it takes */
+        bool extends; /* by messages of the program (EXTEND_TIMEOUT_USEC=) */
 } ImageUnit;
 
 /* Done at the program's end: 0: status 0; -EREMOTEIO: it ended with an error, which its result tells; other
