@@ -32,6 +32,8 @@ static const struct {
         { "commit", "seal all disks of a backup and write its record", verb_commit },
         { "undo", "remove what a backup without a record left", verb_undo },
         { "health", "look at the repository", verb_health },
+        { "restore", "write one disk of a backup to a file, device or NBD export", verb_restore },
+        { "restore-undo", "remove what a restore that was killed left", verb_restore_undo },
         { "scan", "list all backups of a repository and what is wrong with them", verb_scan },
 };
 
@@ -40,7 +42,7 @@ static void print_help(void)
         (void) printf("sendense-image VERB <SPEC >RESULT\n\n"
                       "Works on the files of a repository. SPEC and RESULT are JSON objects.\n\n");
         for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
-                (void) printf("  %-8s  %s\n", verbs[i].name, verbs[i].what);
+                (void) printf("  %-12s  %s\n", verbs[i].name, verbs[i].what);
         (void) printf("\n  -h --help     Show this help\n"
                       "     --version  Show version, git commit and build id\n\n"
                       "See sendense-image(8).\n");

@@ -106,7 +106,7 @@ static int check_space(Repository *repository, RepositoryUse use, Failure *failu
         if (fstatvfs(repository->folder, &st) < 0)
                 return failure_errno(failure, -errno, "Cannot look at the file system of %s",
                                      repository->path);
-        if (use != REPOSITORY_READ && (st.f_flag & ST_RDONLY))
+        if (use > REPOSITORY_READ && (st.f_flag & ST_RDONLY))
                 return failure_errno(failure, -EROFS, "%s", repository->path);
         repository->free_bytes = (uint64_t) st.f_bavail * st.f_frsize;
         repository->size_bytes = (uint64_t) st.f_blocks * st.f_frsize;
@@ -211,7 +211,7 @@ static int check(Repository *repository, const char *uuid, RepositoryUse use, Fa
                                 "mount the right disk",
                                 repository->path, repository->uuid, uuid);
         r = check_space(repository, use, failure);
-        if (r >= 0)
+        if (r >= 0 && use != REPOSITORY_LOOK)
                 r = check_owner(repository, failure);
         return r < 0 || marker == 0 ? r : write_marker(repository, failure);
 }

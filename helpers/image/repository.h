@@ -24,6 +24,7 @@ enum {
 #define REPOSITORY_BACKUPS "backups"
 
 typedef enum RepositoryUse {
+        REPOSITORY_LOOK, /* as REPOSITORY_READ, by anybody who may read it */
         REPOSITORY_READ, /* may be read-only */
         REPOSITORY_WRITE,
         REPOSITORY_MARK, /* written to, and an empty one becomes a repository */

@@ -10,7 +10,9 @@
 #include "image-shape.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
@@ -63,7 +65,38 @@ static int wait_ready(Server *server, int watch, Failure *failure)
         return 0;
 }
 
-int server_start(Server *server, const Image *image, Failure *failure)
+static int start(Server *server, const Image *image, const ServerUse *use, Failure *failure)
+{
+        const char *argv[TOOL_WORDS_MAX];
+        char clients[16], name[NAME_MAX + 3];
+        size_t n = 0;
+
+        (void) snprintf(clients, sizeof(clients), "%u", use->n_clients > 0 ? use->n_clients : 1);
+        /* Nothing before a ':' in a name may be taken for a protocol. */
+        (void) snprintf(name, sizeof(name), "./%s", image->name);
+        argv[n++] = "qemu-nbd";
+        if (!use->is_writable)
+                argv[n++] = "-r";
+        if (use->is_direct) {
+                argv[n++] = "--cache=none";
+                argv[n++] = "--aio=threads";
+        }
+        argv[n++] = "-A"; /* clients may ask which layer holds what */
+        argv[n++] = "-e";
+        argv[n++] = clients;
+        argv[n++] = "-k";
+        argv[n++] = server->socket;
+        argv[n++] = "--pid-file";
+        argv[n++] = server->pid_file;
+        argv[n++] = "-f";
+        argv[n++] = use->format;
+        argv[n++] = "--";
+        argv[n++] = name;
+        argv[n] = NULL;
+        return child_start(&server->child, image->folder, argv, failure);
+}
+
+int server_start_for(Server *server, const Image *image, const ServerUse *use, Failure *failure)
 {
         _cleanup_close_ int watch = -1;
         int r;
@@ -76,20 +109,18 @@ int server_start(Server *server, const Image *image, Failure *failure)
                     inotify_add_watch(watch, server->folder, IN_CREATE | IN_MOVED_TO) < 0)
                         r = failure_errno(failure, -errno, "Cannot watch %s", server->folder);
         }
-        if (r >= 0) {
-                /* -A: clients may ask which layer holds what. Without -t it ends with its client. */
-                const char *const argv[] = {
-                        "qemu-nbd",       "-r", "-A",    "-k", server->socket, "--pid-file",
-                        server->pid_file, "-f", "qcow2", "--", image->name,    NULL
-                };
-
-                r = child_start(&server->child, image->folder, argv, failure);
-        }
+        if (r >= 0)
+                r = start(server, image, use, failure);
         if (r >= 0)
                 r = wait_ready(server, watch, failure);
         if (r < 0)
                 server_done(server);
         return r;
+}
+
+int server_start(Server *server, const Image *image, Failure *failure)
+{
+        return server_start_for(server, image, &(ServerUse){ .format = "qcow2" }, failure);
 }
 
 int server_failure(Server *server, const char *what, Failure *failure)
@@ -120,6 +151,23 @@ void server_wait_end(Server *server)
 
         if (server->child.pid > 0)
                 (void) waitid(P_PID, (id_t) server->child.pid, &info, WEXITED | WNOWAIT);
+}
+
+int server_end(Server *server, Failure *failure)
+{
+        int r, status;
+
+        /* It closes the image well, and need not find out by itself that its clients are gone. */
+        (void) kill(server->child.pid, SIGTERM);
+        while (child_hear(&server->child, &server->said) > 0)
+                ;
+        r = child_wait(&server->child, &status, failure);
+        if (r < 0)
+                return r;
+        if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+                return 0;
+        return tool_failure(failure, BUS_ERROR_FAILED, server->image->path,
+                            "qemu-nbd did not end well", &server->said);
 }
 
 void server_done(Server *server)

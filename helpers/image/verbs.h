@@ -20,3 +20,5 @@ int verb_finish(const json_t *spec, json_t **ret_result, Failure *failure);
 int verb_commit(const json_t *spec, json_t **ret_result, Failure *failure);
 int verb_undo(const json_t *spec, json_t **ret_result, Failure *failure);
 int verb_scan(const json_t *spec, json_t **ret_result, Failure *failure);
+int verb_restore(const json_t *spec, json_t **ret_result, Failure *failure);
+int verb_restore_undo(const json_t *spec, json_t **ret_result, Failure *failure);

@@ -70,6 +70,8 @@ static const struct {
         { BUS_ERROR_SNAPSHOT_LEFT, ENOTEMPTY, "A snapshot of ours could not be removed yet." },
         { BUS_ERROR_SOURCE_FAILED, ENOLINK, "A disk could not be read at the source." },
         { BUS_ERROR_TARGET_FAILED, ECOMM, "A disk could not be written at the target." },
+        { BUS_ERROR_TARGET_TOO_SMALL, EDQUOT, "The target has not enough room for the disk." },
+        { BUS_ERROR_BACKUP_DAMAGED, EBADMSG, "A part of the backup is not what was backed up." },
         { BUS_ERROR_NODE_UNREACHABLE, EHOSTDOWN, "A node does not answer." },
         { BUS_ERROR_TOKEN_INVALID, ENOANO,
           "The one-time token is unknown, used up or has expired." },

@@ -45,6 +45,8 @@
 #define BUS_ERROR_SNAPSHOT_LEFT          "com.sendense.Error.SnapshotLeft"
 #define BUS_ERROR_SOURCE_FAILED          "com.sendense.Error.SourceFailed"
 #define BUS_ERROR_TARGET_FAILED          "com.sendense.Error.TargetFailed"
+#define BUS_ERROR_TARGET_TOO_SMALL       "com.sendense.Error.TargetTooSmall"
+#define BUS_ERROR_BACKUP_DAMAGED         "com.sendense.Error.BackupDamaged"
 #define BUS_ERROR_NODE_UNREACHABLE       "com.sendense.Error.NodeUnreachable"
 #define BUS_ERROR_TOKEN_INVALID          "com.sendense.Error.TokenInvalid"
 #define BUS_ERROR_MASTER_KEY_UNUSABLE    "com.sendense.Error.MasterKeyUnusable"

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Where a restored file comes to stand. It is made under its own name in a folder beside its place,
+ * ".NAME.sendense-JOB.partial", which nobody else can enter, and moved out of it when it is complete: so it is there as a
+ * whole or not at all, and what a killed restore leaves is found by the job's number.
+ */
+#pragma once
+
+#include "failure.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+        RESTORE_NAME_MAX = 200, /* so that the partial folder's name is none too long */
+};
+
+typedef struct RestorePlace {
+        const char *path; /* borrowed */
+        const char *name; /* in it */
+        bool force;
+        int folder;
+        int partial; /* -1: not made, or removed */
+        char partial_name[NAME_MAX + 1];
+} RestorePlace;
+
+/* Exists: something is there, and force is not given, or it is no plain file. TargetTooSmall: less than that many bytes are
+ * free. */
+int restore_place_open(RestorePlace *place, const char *path, uint64_t job, bool force,
+                       uint64_t needed_bytes, Failure *failure);
+
+/* Makes the partial folder; what an earlier run of the job left is removed. */
+int restore_place_make(RestorePlace *place, Failure *failure);
+
+/* Moves the file, which is durable, to its place, durably. */
+int restore_place_publish(RestorePlace *place, Failure *failure);
+
+/* Removes the partial folder, if there is one. *ret_removed may be NULL. */
+int restore_place_remove(RestorePlace *place, bool *ret_removed, Failure *failure);
+
+/* Only closes. */
+void restore_place_done(RestorePlace *place);
+
+/* For a system call on a target that failed. */
+int restore_target_errno(Failure *failure, int error, const char *what, const char *path);

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The disk that is restored, read through all its layers from a private qemu-nbd by several connections: one for
+ * each reader, and one that asks where there are zeroes.
+ */
+#pragma once
+
+#include "chain.h"
+#include "extents.h"
+#include "server.h"
+
+#include <stdbool.h>
+
+enum {
+        RESTORE_READERS_MAX = 8,
+};
+
+typedef struct RestoreSource {
+        Image image;
+        Server server;
+        struct nbd_handle *readers[RESTORE_READERS_MAX];
+        unsigned n_readers;
+        uint64_t capacity_bytes;
+
+        struct nbd_handle *asker;
+        Extents extents; /* what is known, from start to end */
+        uint64_t start, end;
+        size_t next; /* the first extent that does not end before the last question */
+} RestoreSource;
+
+/* The chain is borrowed. */
+int restore_source_open(RestoreSource *source, const Chain *chain, unsigned n_readers,
+                        Failure *failure);
+void restore_source_done(RestoreSource *source);
+
+/* How many bytes are not zeroes, as far as the images tell. */
+int restore_source_count(RestoreSource *source, uint64_t *ret_bytes, Failure *failure);
+
+/* The end of the zeroes from offset on, at most limit; of whole leaves, unless it is limit. offset: its leaf holds
+ * something. Offsets only go forward between two calls of the function above. */
+int restore_source_zero_end(RestoreSource *source, uint64_t offset, uint64_t limit,
+                            uint64_t *ret_end, Failure *failure);
+
+/* For one thread each. 1: this part cannot be read, others may; nothing is in data. */
+int restore_source_read(RestoreSource *source, unsigned reader, void *data, size_t length,
+                        uint64_t offset, Failure *failure);
