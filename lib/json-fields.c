@@ -44,6 +44,7 @@ static const char *kind_to_string(JsonFieldKind kind)
                 [JSON_FIELD_NUMBER] = "an integer",
                 [JSON_FIELD_OBJECT] = "an object",
                 [JSON_FIELD_ARRAY] = "an array",
+                [JSON_FIELD_BOOL] = "true or false",
         };
 
         return names[kind];
@@ -60,6 +61,8 @@ static bool kind_is(JsonFieldKind kind, const json_t *value)
                 return json_is_object(value);
         case JSON_FIELD_ARRAY:
                 return json_is_array(value);
+        case JSON_FIELD_BOOL:
+                return json_is_boolean(value);
         }
         return false;
 }
@@ -78,7 +81,7 @@ static int check_bounds(const JsonField *field, const json_t *value, const char 
                                           " to %" PRIu64,
                                           where, field->key, number, field->min, field->max);
         }
-        if (field->kind == JSON_FIELD_OBJECT)
+        if (field->kind == JSON_FIELD_OBJECT || field->kind == JSON_FIELD_BOOL)
                 return 0;
 
         n = field->kind == JSON_FIELD_ARRAY ? json_array_size(value)
@@ -144,4 +147,9 @@ uint64_t json_field_number(const json_t *object, const char *key)
         json_int_t number = json_integer_value(json_object_get(object, key));
 
         return number > 0 ? (uint64_t) number : 0;
+}
+
+bool json_field_bool(const json_t *object, const char *key)
+{
+        return json_is_true(json_object_get(object, key));
 }

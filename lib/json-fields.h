@@ -20,6 +20,7 @@ typedef enum JsonFieldKind {
         JSON_FIELD_NUMBER, /* an integer */
         JSON_FIELD_OBJECT,
         JSON_FIELD_ARRAY,
+        JSON_FIELD_BOOL,
 } JsonFieldKind;
 
 typedef struct JsonField {
@@ -39,6 +40,7 @@ int json_fields_check(const json_t *object, const JsonField *fields, size_t n_fi
 int json_fields_refuse(char ret_error[static JSON_FIELDS_ERROR_SIZE], const char *format, ...)
                 __attribute__((format(printf, 2, 3)));
 
-/* Members of an object that was checked: NULL and 0 when they are not there. */
+/* Members of an object that was checked: NULL, 0 and false when they are not there. */
 const char *json_field_text(const json_t *object, const char *key);
 uint64_t json_field_number(const json_t *object, const char *key);
+bool json_field_bool(const json_t *object, const char *key);
