@@ -98,6 +98,8 @@ static const JsonField record_fields[] = {
         FIELD_TEXT("version", 64),
         { .key = "disks", .kind = JSON_FIELD_ARRAY, .min = 1, .max = MANIFEST_DISKS_MAX },
         { .key = "excluded", .kind = JSON_FIELD_ARRAY, .max = MANIFEST_DISKS_MAX },
+        { .key = "hardware", .kind = JSON_FIELD_OBJECT, .optional = true },
+        { .key = "quiesced", .kind = JSON_FIELD_BOOL, .optional = true },
 };
 
 static const JsonField record_disk_fields[] = {

@@ -88,6 +88,7 @@ CREATE TABLE `backup_jobs` (
   `work` longtext DEFAULT NULL COMMENT 'what was asked, as JSON, without secrets; NULL: a backup',
   `work_result` longtext DEFAULT NULL COMMENT 'what came of it, as JSON',
   `deleted_usec` bigint(20) unsigned DEFAULT NULL COMMENT 'when the backup was deleted; the row stays as history. NULL: it is there',
+  `vm_state` longtext DEFAULT NULL COMMENT 'hardware of the VM and whether its guest was quiesced, as JSON; NULL: not known',
   PRIMARY KEY (`id`),
   UNIQUE KEY `backup_jobs_place` (`id`,`vm_context_id`,`repository_id`),
   UNIQUE KEY `backup_jobs_backup_id` (`backup_id`),
@@ -113,7 +114,8 @@ CREATE TABLE `backup_jobs` (
   CONSTRAINT `backup_jobs_ending` CHECK (`ending` is null or `state` not in ('releasing','completed') and (`state` not in ('failed','cancelled') or cast(`state` as char charset utf8mb4) = cast(`ending` as char charset utf8mb4))),
   CONSTRAINT `backup_jobs_retry` CHECK (`retry_of` is null = (`retry_number` = 0)),
   CONSTRAINT `backup_jobs_work` CHECK (`job_type` = 'backup' = (`work` is null) and (`work` is null or json_valid(`work`)) and (`work_result` is null or `work` is not null and json_valid(`work_result`))),
-  CONSTRAINT `backup_jobs_deleted` CHECK (`deleted_usec` is null or `job_type` = 'backup' and `state` = 'completed')
+  CONSTRAINT `backup_jobs_deleted` CHECK (`deleted_usec` is null or `job_type` = 'backup' and `state` = 'completed'),
+  CONSTRAINT `backup_jobs_vm_state` CHECK (`vm_state` is null or `job_type` = 'backup' and json_valid(`vm_state`))
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin COMMENT='Jobs, each about one VM; a completed one of type backup is a restore point';
 CREATE TABLE `backup_repositories` (
   `id` bigint(20) unsigned NOT NULL AUTO_INCREMENT,

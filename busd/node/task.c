@@ -202,6 +202,17 @@ static json_t *show_warnings(const Task *task)
         return list;
 }
 
+/* As text: it goes on to a file of the hub, and nobody on the way looks into it. */
+static void show_hardware(json_t *show, const json_t *snapshot)
+{
+        const json_t *hardware = json_object_get(snapshot, "hardware");
+        _cleanup_free_ char *text =
+                        hardware ? json_dumps(hardware, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+
+        if (text)
+                (void) json_object_set_new(show, "Hardware", json_string(text));
+}
+
 json_t *task_show(const Task *task)
 {
         const json_t *snapshot = json_object_get(task->row, "Snapshot");
@@ -227,5 +238,6 @@ json_t *task_show(const Task *task)
         (void) json_object_set_new(show, "Warnings", show_warnings(task));
         if (json_is_boolean(json_object_get(snapshot, "quiesced")))
                 (void) json_object_set(show, "Quiesced", json_object_get(snapshot, "quiesced"));
+        show_hardware(show, snapshot);
         return show;
 }

@@ -21,6 +21,7 @@ void take_done(Take *take)
         vm_done(&take->vm);
         disks_done(&take->disks);
         json_decref(take->warnings);
+        json_decref(take->hardware);
         *take = (Take){};
 }
 

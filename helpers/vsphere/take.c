@@ -97,7 +97,7 @@ int take_read_disks(VSphere *v, Take *take, VSphereError *error)
         int r;
 
         policy.is_snapshot = true;
-        r = inventory_snapshot_disks(v, &take->snapshot, &take->disks, error);
+        r = inventory_snapshot_config(v, &take->snapshot, &take->disks, &take->hardware, error);
         if (r < 0)
                 return r;
         disks_judge(&take->disks, &policy);
@@ -157,11 +157,12 @@ json_t *take_result(const Take *take)
                                                  disk->reason ? disk->reason
                                                               : "it is not in the snapshot"));
         }
-        return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:s, s:s, s:I, s:o, s:o, s:O}",
+        return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:s, s:s, s:I, s:o, s:o, s:O, s:O}",
                          "vm_moref", take->vm.ref.value, "snapshot_moref", take->snapshot.value,
                          "name", take->name, "instance_uuid", take->vm.instance_uuid, "path",
                          take->vm.path, "quiesced", take->is_quiesced, "cbt_enabled",
                          take->vm.cbt_enabled, "datacenter", take->vm.datacenter, "power_state",
                          take->vm.power_state, "removed_leftovers", (json_int_t) take->n_leftovers,
-                         "disks", disks, "excluded", left_out, "warnings", take->warnings);
+                         "disks", disks, "excluded", left_out, "warnings", take->warnings,
+                         "hardware", take->hardware);
 }

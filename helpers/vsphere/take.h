@@ -32,6 +32,7 @@ typedef struct Take {
         bool was_asked; /* vCenter was asked for a snapshot: there may be one */
         VSphereRef snapshot;
         VSphereDisks disks; /* of the snapshot */
+        json_t *hardware; /* of the VM at the snapshot */
         bool is_quiesced;
         unsigned n_leftovers;
         json_t *warnings;

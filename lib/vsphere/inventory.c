@@ -8,6 +8,7 @@
 #include "cleanup.h"
 #include "parse.h"
 #include "utf8.h"
+#include "vsphere/hardware.h"
 #include "vsphere/path.h"
 #include "vsphere/properties.h"
 
@@ -372,15 +373,33 @@ int inventory_list(VSphere *v, VSphereVms *ret_vms, VSphereError *error)
         return 0;
 }
 
-int inventory_snapshot_disks(VSphere *v, const VSphereRef *snapshot, VSphereDisks *ret_disks,
-                             VSphereError *error)
+int inventory_snapshot_config(VSphere *v, const VSphereRef *snapshot, VSphereDisks *ret_disks,
+                              json_t **ret_hardware, VSphereError *error)
 {
-        static const char *const paths[] = { "config.hardware.device" };
+        static const char *const paths[] = { "config.hardware", "config.version", "config.guestId",
+                                             "config.firmware", "config.bootOptions" };
         CLEANUP(properties_free_p) Properties *found = NULL;
+        HardwareConfig config;
+        json_t *hardware;
         int r;
 
         r = properties_of(v, snapshot, paths, ELEMENTSOF(paths), &found, error);
-        return r < 0 ? r
-                     : disks_read(properties_value(found, 0, "config.hardware.device"), ret_disks,
-                                  error);
+        if (r < 0)
+                return r;
+        config = (HardwareConfig){
+                .version = properties_text(found, 0, "config.version"),
+                .guest_id = properties_text(found, 0, "config.guestId"),
+                .firmware = properties_text(found, 0, "config.firmware"),
+                .boot_options = properties_value(found, 0, "config.bootOptions"),
+                .hardware = properties_value(found, 0, "config.hardware"),
+        };
+        hardware = hardware_show(&config);
+        if (!hardware)
+                return vsphere_error_errno(error, -ENOMEM, "Cannot read the hardware of the VM");
+        r = disks_read(config.hardware, ret_disks, error);
+        if (r < 0)
+                json_decref(hardware);
+        else
+                *ret_hardware = hardware;
+        return r;
 }

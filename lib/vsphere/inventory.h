@@ -8,6 +8,7 @@
 #include "vsphere/device.h"
 #include "vsphere/session.h"
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -57,6 +58,6 @@ const VSphereSnapshot *vm_find_snapshot(const VSphereVm *vm, const char *name); 
 /* What disks_judge() wants to know of the VM. */
 DiskPolicy vm_disk_policy(const VSphereVm *vm, bool reads_deltas);
 
-/* The disks of a snapshot, as they were at its moment. */
-int inventory_snapshot_disks(VSphere *v, const VSphereRef *snapshot, VSphereDisks *ret_disks,
-                             VSphereError *error);
+/* The disks of a snapshot, as they were at its moment, and what the VM was made of then (hardware.h; the caller's reference). */
+int inventory_snapshot_config(VSphere *v, const VSphereRef *snapshot, VSphereDisks *ret_disks,
+                              json_t **ret_hardware, VSphereError *error);

@@ -14,6 +14,9 @@ full=$(last_job)
 is "$(job_field "$full" State)" completed "it is completed"
 is "$(job_field "$full" Node)" edge1 "by the node"
 is_the_vm "full" "$full"
+record=$(on hub bash -c "cat \"$(on hub sendensectl repository show 1 --json | jq -r .Path)\"/*/backups/$(job_field "$full" BackupId).json")
+is "$(jq -r '[.quiesced, .hardware.firmware, .hardware.memory_mb, (.hardware.disks | map(.key) | join("+"))] | join(" ")' <<<"$record")" \
+    "true efi 2048 ${keys[0]}+${keys[1]}" "its record says what the VM was made of, and that its guest was quiesced"
 clean "after the full"
 is "$(ctl --json vm show pgtest1 | jq '[.Disks[] | select((.ChangeId // "") != "")] | length')" 2 "both disks have a change id"
 

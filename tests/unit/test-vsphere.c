@@ -11,6 +11,7 @@
 #include "text.h"
 #include "vsphere/cbt.h"
 #include "vsphere/device.h"
+#include "vsphere/hardware.h"
 #include "vsphere/login-spec.h"
 #include "vsphere/snapshot.h"
 #include "vsphere/soap.h"
@@ -248,6 +249,61 @@ static VSphereDisk judge(const char *type, const char *backing, const char *cont
         return judged; /* its texts are gone */
 }
 
+/* A card is known by its address, a controller by its bus, whatever their types are called; what comes by itself is left out. */
+static void hardware(void **state)
+{
+        static const char text[] =
+                        "<config " XSI "><hardware><numCPU>4</numCPU><memoryMB>8192</memoryMB>"
+                        "<device "
+                        "xsi:type=\"VirtualPCIController\"><key>100</key><busNumber>0</busNumber></"
+                        "device>"
+                        "<device "
+                        "xsi:type=\"VirtualFutureController\"><key>1000</key><busNumber>2</"
+                        "busNumber>"
+                        "<sharedBus>physicalSharing</sharedBus></device>"
+                        "<device "
+                        "xsi:type=\"VirtualDisk\"><key>2000</key><deviceInfo><label>a\nb</label></"
+                        "deviceInfo>"
+                        "<backing><diskMode>persistent</diskMode></backing><controllerKey>1000</"
+                        "controllerKey>"
+                        "<unitNumber>3</unitNumber></device>"
+                        "<device "
+                        "xsi:type=\"VirtualFutureCard\"><key>4000</key><backing><deviceName>VM "
+                        "Network"
+                        "</deviceName></backing><macAddress>00:50:56:00:00:01</macAddress>"
+                        "<addressType>assigned</addressType></device>"
+                        "<device "
+                        "xsi:type=\"VirtualTPM\"><key>11000</key><deviceInfo><label>TPM</label></"
+                        "deviceInfo>"
+                        "</device></hardware><bootOptions><efiSecureBootEnabled>true</"
+                        "efiSecureBootEnabled>"
+                        "</bootOptions></config>";
+        CLEANUP(xml_free_p) XmlDocument *document = NULL;
+        CLEANUP(json_decref_p) json_t *shown = NULL;
+        _cleanup_free_ char *said = NULL;
+        HardwareConfig config = { .version = "vmx-19", .guest_id = "", .firmware = NULL };
+
+        (void) state;
+        assert_int_equal(xml_parse(text, strlen(text), &document), 0);
+        config.hardware = xml_find(xml_root(document), "hardware");
+        config.boot_options = xml_find(xml_root(document), "bootOptions");
+        shown = hardware_show(&config);
+        said = json_dumps(shown, JSON_COMPACT | JSON_SORT_KEYS);
+        assert_string_equal(said, "{\"controllers\":[{\"bus_number\":2,\"key\":1000,\"sharing\":"
+                                  "\"physicalSharing\","
+                                  "\"type\":\"VirtualFutureController\"}],\"cpus\":4,\"disks\":[{"
+                                  "\"controller_key\":1000,"
+                                  "\"key\":2000,\"label\":\"a "
+                                  "b\",\"mode\":\"persistent\",\"unit_number\":3}],"
+                                  "\"memory_mb\":8192,\"networks\":[{\"key\":4000,\"mac\":\"00:50:"
+                                  "56:00:00:01\","
+                                  "\"mac_type\":\"assigned\",\"network\":\"VM "
+                                  "Network\",\"type\":\"VirtualFutureCard\"}],"
+                                  "\"others\":[{\"label\":\"TPM\",\"type\":\"VirtualTPM\"}],"
+                                  "\"secure_boot\":true,"
+                                  "\"version\":\"vmx-19\"}");
+}
+
 static void verdicts(void **state)
 {
         const DiskPolicy tracked = { .cbt_enabled = true }, untracked = { .cbt_possible = true },
@@ -437,12 +493,13 @@ static void logins(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(xml_bounds),  cmocka_unit_test(xml_reads),
-                cmocka_unit_test(xml_escapes), cmocka_unit_test(lines_are_clean),
-                cmocka_unit_test(change_ids),  cmocka_unit_test(pages_of_areas),
-                cmocka_unit_test(verdicts),    cmocka_unit_test(wrong_devices),
-                cmocka_unit_test(faults),      cmocka_unit_test(names),
-                cmocka_unit_test(pins),        cmocka_unit_test(logins),
+                cmocka_unit_test(xml_bounds),    cmocka_unit_test(xml_reads),
+                cmocka_unit_test(xml_escapes),   cmocka_unit_test(lines_are_clean),
+                cmocka_unit_test(change_ids),    cmocka_unit_test(pages_of_areas),
+                cmocka_unit_test(hardware),      cmocka_unit_test(verdicts),
+                cmocka_unit_test(wrong_devices), cmocka_unit_test(faults),
+                cmocka_unit_test(names),         cmocka_unit_test(pins),
+                cmocka_unit_test(logins),
         };
 
         return RUN_TESTS(tests);

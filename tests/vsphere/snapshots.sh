@@ -18,6 +18,10 @@ is "$(res '[.disks[].disk_key] | join(" ")')" '2000 2001' 'with both disks'
 is "$(res '[.disks[] | select(.change_id | test("^[0-9a-f -]{40,}/[0-9]+$"))] | length')" 2 'and their change ids'
 is "$(res '[.disks[].verdict] | unique | join(" ")')" incremental 'so the next backup can be an increment'
 is "$(res '[.vm_moref, .datacenter, .path] | join(" ")')" "$(simctl vm list vm=pgtest1 | jq -r .vm) DC0 DC0/vm/Prod/pgtest1" 'with what a copy must know'
+is "$(res '.hardware | [.version, .guest_id, .firmware, .cpus, .memory_mb, (.controllers[] | select(.key == 1000).type)] | join(" ")')" \
+    'vmx-13 otherGuest64 efi 2 2048 ParaVirtualSCSIController' 'and with what a restore must build'
+is "$(res '.hardware.disks | map([.key, .controller_key, .unit_number, .mode]) | tojson')" \
+    '[[2000,1000,0,"persistent"],[2001,1000,1,"persistent"]]' 'its disks in their places'
 is "$(ours)" "$snapshot_name" 'one snapshot is held'
 is "$(simctl left | jq -c .sessions)" '[]' 'by no session'
 is "$(calls_of CreateSnapshot_Task) $(calls_of ReconfigVM_Task)" '2 1' 'tracking was switched on, and began with a snapshot of its own'

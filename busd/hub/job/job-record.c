@@ -149,11 +149,16 @@ static json_t *record(const Job *job, json_t *disks, json_t *excluded)
                 { "VmPath", "vm_path" },       { "BackupType", "backup_type" },
                 { "Principal", "principal" },  { "CreatedUSec", "created_usec" },
         };
+        static const char *const state_fields[][2] = {
+                { "hardware", "hardware" },
+                { "quiesced", "quiesced" },
+        };
         json_t *record = json_pack("{s:i, s:I, s:s, s:O, s:O}", "format", 1, "committed_usec",
                                    (json_int_t) clock_realtime_usec(), "version", build_version(),
                                    "disks", disks, "excluded", excluded);
 
-        if (add_texts(record, job->row, fields, ELEMENTSOF(fields)) < 0) {
+        if (add_texts(record, job->row, fields, ELEMENTSOF(fields)) < 0 ||
+            add_texts(record, job->vm_state, state_fields, ELEMENTSOF(state_fields)) < 0) {
                 json_decref(record);
                 return NULL;
         }

@@ -93,6 +93,7 @@ static void job_free(Job *job)
                 return;
         json_decref(job->write.in);
         json_decref(job->row);
+        json_decref(job->vm_state);
         json_decref(job->work);
         json_decref(job->work_result);
         free(job->progress);
@@ -132,6 +133,7 @@ int job_new(Jobs *jobs, json_t *row, Job **ret_job)
         if (job->id == 0 || job->state == JOB_STATE_INVALID || job_state_is_final(job->state) ||
             (job->type != JOB_BACKUP && !work_kind(job)))
                 return -EBADMSG;
+        job->vm_state = json_loads(text_of(row, "VmState"), 0, NULL);
         if (job->type != JOB_BACKUP) {
                 job->work = json_loads(text_of(row, "Work"), 0, NULL);
                 job->work_result = json_loads(text_of(row, "WorkResult"), 0, NULL);

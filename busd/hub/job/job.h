@@ -109,6 +109,8 @@ struct Job {
         JobCancelled cancelled; /* and waits for that to be written; NULL: nobody */
         void *cancelled_userdata;
 
+        json_t *vm_state; /* what the VM was at its snapshot; NULL: not known */
+
         /* Its copy at a node, and what is owed there; run-node.c, run-release.c. */
         uint64_t node_id; /* 0: copied here */
         bool is_at_node; /* the node has accepted it */

@@ -213,6 +213,26 @@ static json_t *copied_disks(Job *job, const json_t *task)
         return TAKE(rows);
 }
 
+/* What the VM was at its snapshot, for the commit record; {} when the node does not say. */
+static json_t *vm_state(Job *job, const json_t *task)
+{
+        json_t *state = json_object(), *hardware;
+        const char *text = text_of(task, "hardware");
+
+        hardware = *text ? json_loads(text, 0, NULL) : NULL;
+        if (json_is_object(hardware))
+                (void) json_object_set(state, "hardware", hardware);
+        else if (*text)
+                (void) job_log(job, NULL, LOG_WARNING, 0, MESSAGE_NONE,
+                               "Node %s tells the hardware of the VM in a way that cannot be read; "
+                               "the backup is without it",
+                               job_text(job, "Node"));
+        json_decref(hardware);
+        if (json_is_boolean(json_object_get(task, "quiesced")))
+                (void) json_object_set(state, "quiesced", json_object_get(task, "quiesced"));
+        return state;
+}
+
 static void tell_warnings(const Job *job, const json_t *task)
 {
         const json_t *warning;
@@ -225,7 +245,7 @@ static void tell_warnings(const Job *job, const json_t *task)
 
 static void copied(Job *job, const json_t *task)
 {
-        json_t *disks;
+        json_t *disks, *state;
 
         fault_point("node.copied.before");
         if (!excluded_are_known(job, task))
@@ -234,9 +254,12 @@ static void copied(Job *job, const json_t *task)
         if (!disks)
                 return;
         tell_warnings(job, task);
+        state = vm_state(job, task);
+        json_decref(job->vm_state);
+        job->vm_state = json_incref(state);
         job_advance_to(job, JOB_EVENT_COPIED, "every disk is copied and durable",
-                       json_pack("{s:o, s:s}", "Disks", disks, "DiskState",
-                                 disk_state_to_string(DISK_COPIED)),
+                       json_pack("{s:o, s:s, s:o}", "Disks", disks, "DiskState",
+                                 disk_state_to_string(DISK_COPIED), "VmState", state),
                        run_enter);
 }
 

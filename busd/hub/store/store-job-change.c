@@ -205,6 +205,22 @@ static int set_repository_uuid(MYSQL *database, const json_t *in)
                              NULL);
 }
 
+/* Kept until the commit record has it, which may be after a start of the hub. */
+static int set_vm_state(MYSQL *database, const json_t *in)
+{
+        const json_t *state = json_object_get(in, "VmState");
+        _cleanup_free_ char *text = NULL;
+
+        if (!state)
+                return 0;
+        text = json_dumps(state, JSON_COMPACT | JSON_SORT_KEYS);
+        if (!text)
+                return -ENOMEM;
+        return statement_run(database, "UPDATE backup_jobs SET vm_state = ? WHERE id = ?",
+                             SQL_VALUES(sql_text(text), SQL_NUMBER(object_number(in, "Id"))), NULL,
+                             NULL);
+}
+
 int store_job_advance(MYSQL *database, void *userdata)
 {
         StoreRequest *request = userdata;
@@ -234,6 +250,8 @@ int store_job_advance(MYSQL *database, void *userdata)
                 r = copy_change_ids(database, in);
         if (r >= 0)
                 r = set_repository_uuid(database, in);
+        if (r >= 0)
+                r = set_vm_state(database, in);
         if (r >= 0)
                 r = job_work_done(database, in);
         return r < 0 ? r : store_answer(request, json_object());

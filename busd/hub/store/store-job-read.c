@@ -35,7 +35,8 @@
         " j.node_id AS NodeId, j.repository_id AS RepositoryId,"                                   \
         " r.path AS RepositoryPath, r.repository_uuid AS RepositoryUuid, j.unit AS Unit,"          \
         " j.invocation_id AS InvocationId, j.boot_id AS BootId,"                                   \
-        " j.target_job_id AS TargetJob, j.work AS Work, j.work_result AS WorkResult"
+        " j.target_job_id AS TargetJob, j.work AS Work, j.work_result AS WorkResult,"              \
+        " j.vm_state AS VmState"
 
 #define DISK_COLUMNS                                                                  \
         "b.id AS Id, b.disk_key AS `Key`, d.unit_number AS UnitNumber,"               \
