@@ -41,6 +41,8 @@ typedef struct Digest {
         EVP_MD_CTX *hash; /* of a leaf */
         BlockDigest *tree;
         uint64_t capacity_bytes, block_bytes;
+        const json_t *blocks; /* that are wanted; NULL: none but what this layer holds */
+        bool held_too;
 
         /* What is asked for next. */
         uint64_t block;
@@ -70,7 +72,15 @@ static int on_answer(void *userdata, int *error)
         return 1; /* libnbd forgets the request */
 }
 
-/* Goes to the next block that this layer holds anything of. 0 after the last one. */
+static bool block_is_wanted(const Digest *digest)
+{
+        char key[24];
+
+        (void) snprintf(key, sizeof(key), "%" PRIu64, digest->block);
+        return json_object_get(digest->blocks, key) != NULL;
+}
+
+/* Goes to the next block that is asked for. 0 after the last one. */
 static int next_block(Digest *digest)
 {
         uint64_t n_blocks =
@@ -78,13 +88,19 @@ static int next_block(Digest *digest)
         int r;
 
         while (digest->block < n_blocks) {
+                bool wanted = block_is_wanted(digest);
+
+                if (!wanted && !digest->held_too) {
+                        digest->block++;
+                        continue;
+                }
                 r = extents_read(&digest->extents, digest->nbd, digest->block * digest->block_bytes,
                                  block_length(digest, digest->block));
                 if (r < 0)
                         return r;
                 digest->extent = 0;
                 digest->done = 0;
-                if (digest->extents.held)
+                if (wanted || digest->extents.held)
                         return 1;
                 digest->block++;
         }
@@ -273,8 +289,14 @@ static int connect_to(Digest *digest, Server *server, Failure *failure)
 
 int digest_image(const Image *image, uint64_t capacity_bytes, json_t **ret_digest, Failure *failure)
 {
+        return digest_blocks(image, capacity_bytes, NULL, true, ret_digest, failure);
+}
+
+int digest_blocks(const Image *image, uint64_t capacity_bytes, const json_t *blocks, bool held_too,
+                  json_t **ret_digest, Failure *failure)
+{
         CLEANUP(server_done) Server server = { .child = { .out = -1, .err = -1 } };
-        CLEANUP(digest_done) Digest digest = {};
+        CLEANUP(digest_done) Digest digest = { .blocks = blocks, .held_too = held_too };
         int r;
 
         r = prepare(&digest, capacity_bytes);

@@ -48,7 +48,8 @@ int layers_committed(const Repository *repository, const BackupPlace *place, Fai
                 r = repository_open_folder(repository, vm, REPOSITORY_BACKUPS, &backups, failure);
         if (r != 0)
                 return r < 0 ? r : 0;
-        if (faccessat(backups, names.manifest, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        if (faccessat(backups, names.manifest, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
+            faccessat(backups, names.deleting, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
                 return 1;
         return errno == ENOENT ? 0
                                : failure_errno(failure, -errno, "Cannot look for %s in %s",
@@ -154,7 +155,7 @@ int layers_remove(const Repository *repository, const BackupPlace *place, Failur
                 r = remove_in(repository, vm, key, files, failure);
         }
         if (r >= 0) {
-                const char *const files[] = { names.manifest_partial, NULL };
+                const char *const files[] = { names.manifest_partial, names.deleting, NULL };
 
                 r = remove_in(repository, vm, REPOSITORY_BACKUPS, files, failure);
         }

@@ -31,6 +31,8 @@ static const struct {
         { "finish", "make one image durable, check it, make its digests", verb_finish },
         { "commit", "seal all disks of a backup and write its record", verb_commit },
         { "undo", "remove what a backup without a record left", verb_undo },
+        { "delete", "take a backup out of its chains and remove it", verb_delete },
+        { "delete-undo", "end what a killed or cancelled delete began", verb_delete_undo },
         { "health", "look at the repository", verb_health },
         { "restore", "write one disk of a backup to a file, device or NBD export", verb_restore },
         { "restore-undo", "remove what a restore that was killed left", verb_restore_undo },

@@ -269,6 +269,10 @@ void layer_names(const char *backup_id, LayerNames *ret_names)
         (void) snprintf(ret_names->manifest, sizeof(ret_names->manifest), "%s.json", backup_id);
         (void) snprintf(ret_names->manifest_partial, sizeof(ret_names->manifest_partial),
                         "%s.json" SMALL_FILE_PARTIAL_SUFFIX, backup_id);
+        (void) snprintf(ret_names->merge, sizeof(ret_names->merge), "%s" REPOSITORY_MERGE_SUFFIX,
+                        backup_id);
+        (void) snprintf(ret_names->deleting, sizeof(ret_names->deleting),
+                        "%s" REPOSITORY_DELETING_SUFFIX, backup_id);
 }
 
 bool image_is_locked(int fd)

@@ -22,6 +22,9 @@ enum {
 };
 
 #define REPOSITORY_BACKUPS "backups"
+#define REPOSITORY_DELETING_SUFFIX \
+        ".deleting" /* of a record, once the deletion of its backup has begun */
+#define REPOSITORY_MERGE_SUFFIX ".qcow2.merge.partial"
 
 typedef enum RepositoryUse {
         REPOSITORY_LOOK, /* as REPOSITORY_READ, by anybody who may read it */
@@ -43,6 +46,8 @@ typedef struct LayerNames {
         char partial[REPOSITORY_NAME_SIZE];
         char manifest[REPOSITORY_NAME_SIZE]; /* the record's name too */
         char manifest_partial[REPOSITORY_NAME_SIZE];
+        char merge[REPOSITORY_NAME_SIZE]; /* a copy that will take the place of the image */
+        char deleting[REPOSITORY_NAME_SIZE]; /* the record, when its deletion has begun */
 } LayerNames;
 
 /* Opens it and checks what can be: that it is there, is the one with this uuid (NULL: any), and belongs to

@@ -106,24 +106,63 @@ static void scan_image(int folder, const char *name, const json_t *disk, const c
         scan_header(fd, folder, disk, where, problems);
 }
 
-static void scan_disk(int vm, const char *backup_id, const json_t *disk, json_t *problems,
-                      json_t *known)
+static void know(json_t *known, const json_t *disk, const char *name)
 {
-        char key[24], where[64], path[MANIFEST_FILE_SIZE];
+        char path[MANIFEST_FILE_SIZE];
+
+        (void) snprintf(path, sizeof(path), "%" PRIu64 "/%s", json_field_number(disk, "disk_key"),
+                        name);
+        (void) json_object_set_new(known, path, json_true());
+}
+
+void scan_deleting(const json_t *record, json_t *known)
+{
+        LayerNames names;
+        json_t *disk;
+        size_t i;
+
+        layer_names(json_field_text(record, "backup_id"), &names);
+        json_array_foreach (json_object_get(record, "disks"), i, disk) {
+                know(known, disk, names.image);
+                know(known, disk, names.manifest);
+        }
+}
+
+/* Image and manifest are exchanged one after the other. */
+static void scan_changing(int folder, const LayerNames *names, const json_t *disk,
+                          const char *where, json_t *problems, json_t *known)
+{
+        struct stat st;
+
+        know(known, disk, names->merge);
+        know(known, disk, names->manifest_partial);
+        if (fstatat(folder, names->image, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                scan_problem(problems, "%s: the image cannot be found: %m", where);
+        if (fstatat(folder, names->manifest, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                scan_problem(problems, "%s: the manifest cannot be found: %m", where);
+}
+
+static void scan_disk(int vm, const char *backup_id, const json_t *disk, const json_t *deleting,
+                      json_t *problems, json_t *known)
+{
+        const char *parent = json_field_text(disk, "parent_backup_id");
         _cleanup_close_ int folder = -1;
+        char key[24], where[64];
         LayerNames names;
 
         layer_names(backup_id, &names);
         (void) snprintf(key, sizeof(key), "%" PRIu64, json_field_number(disk, "disk_key"));
         (void) snprintf(where, sizeof(where), "disk %s", key);
-        (void) snprintf(path, sizeof(path), "%s/%s", key, names.image);
-        (void) json_object_set_new(known, path, json_true());
-        (void) snprintf(path, sizeof(path), "%s/%s", key, names.manifest);
-        (void) json_object_set_new(known, path, json_true());
+        know(known, disk, names.image);
+        know(known, disk, names.manifest);
 
         folder = openat(vm, key, O_DIRECTORY | O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
         if (folder < 0) {
                 scan_problem(problems, "%s: its folder cannot be opened: %m", where);
+                return;
+        }
+        if (parent && json_object_get(deleting, parent)) {
+                scan_changing(folder, &names, disk, where, problems, known);
                 return;
         }
         scan_manifest(folder, names.manifest, disk, where, problems);
@@ -131,7 +170,7 @@ static void scan_disk(int vm, const char *backup_id, const json_t *disk, json_t 
 }
 
 void scan_backup(int vm, const char *vm_name, const char *name, const json_t *record,
-                 json_t *problems, json_t *known)
+                 const json_t *deleting, json_t *problems, json_t *known)
 {
         const char *backup_id = json_field_text(record, "backup_id");
         const json_t *disks = json_object_get(record, "disks");
@@ -144,5 +183,5 @@ void scan_backup(int vm, const char *vm_name, const char *name, const json_t *re
                 scan_problem(problems, "the record is that of the VM %s",
                              json_field_text(record, "instance_uuid"));
         for (size_t i = 0; i < json_array_size(disks); i++)
-                scan_disk(vm, backup_id, json_array_get(disks, i), problems, known);
+                scan_disk(vm, backup_id, json_array_get(disks, i), deleting, problems, known);
 }

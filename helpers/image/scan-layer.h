@@ -11,6 +11,10 @@
 void scan_problem(json_t *problems, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* vm is the folder that the record was found below, name that of its file. Files that belong to the backup
- * become members of known, by their path below vm. */
+ * become members of known, by their path below vm. deleting has the ids of backups whose deletion has begun: a disk that
+ * builds on one is between two states, both of which read the same, and is not judged. */
 void scan_backup(int vm, const char *vm_name, const char *name, const json_t *record,
-                 json_t *problems, json_t *known);
+                 const json_t *deleting, json_t *problems, json_t *known);
+
+/* Files of a backup whose deletion has begun, as far as they are there. */
+void scan_deleting(const json_t *record, json_t *known);

@@ -5,6 +5,7 @@
  * image but its header. The catalog is rebuilt from these lines.
  */
 #include "cleanup.h"
+#include "json-cleanup.h"
 #include "manifest.h"
 #include "repository.h"
 #include "scan-layer.h"
@@ -98,9 +99,54 @@ static int print_line(const json_t *line)
                                : 0;
 }
 
+static bool name_is_deleting(const char *name)
+{
+        const char *suffix = strrchr(name, '.');
+
+        return suffix && strcmp(suffix, REPOSITORY_DELETING_SUFFIX) == 0 && utf8_is_valid(name);
+}
+
+/* A record that says that its backup is being deleted: a line with that, and no backup. */
+static int scan_mark(Scan *scan, const char *vm_name, int backups, const char *name,
+                     json_t *deleting, json_t *known, Failure *failure)
+{
+        CLEANUP(json_decref_p)
+        json_t *line = json_pack("{s:o, s:[]}", "file",
+                                 json_sprintf("%s/" REPOSITORY_BACKUPS "/%s", vm_name, name),
+                                 "problems");
+        json_t *problems = json_object_get(line, "problems"), *record;
+        char error[JSON_FIELDS_ERROR_SIZE];
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+        int r;
+
+        if (!line)
+                return failure_errno(failure, -ENOMEM, "Cannot list %s", name);
+        r = small_file_read_at(backups, name, MANIFEST_SIZE_MAX, &text, &size);
+        if (r < 0)
+                scan_problem(problems, "it cannot be read: %s", strerror(-r));
+        else if (manifest_parse(MANIFEST_RECORD, text, size, &record, error) < 0)
+                scan_problem(problems, "%s", error);
+        else {
+                const char *id = json_field_text(record, "backup_id");
+
+                scan_problem(problems,
+                             "the deletion of %s was begun and is not at its end; the next "
+                             "deletion of "
+                             "a backup of this VM ends it",
+                             id);
+                scan_deleting(record, known);
+                r = json_object_set(deleting, id, record);
+                json_decref(record);
+        }
+        scan->n_problems += (json_int_t) json_array_size(problems);
+        r = r == -ENOMEM ? r : print_line(line);
+        return r < 0 ? failure_errno(failure, r, "Cannot write the list") : 0;
+}
+
 /* One record: the line of a backup. Adds the files of its disks to known. */
 static int scan_record(Scan *scan, int vm, const char *vm_name, int backups, const char *name,
-                       json_t *known, Failure *failure)
+                       const json_t *deleting, json_t *known, Failure *failure)
 {
         json_t *line = json_pack("{s:o, s:[]}", "file",
                                  json_sprintf("%s/" REPOSITORY_BACKUPS "/%s", vm_name, name),
@@ -119,7 +165,7 @@ static int scan_record(Scan *scan, int vm, const char *vm_name, int backups, con
         else if (manifest_parse(MANIFEST_RECORD, text, size, &record, error) < 0)
                 scan_problem(problems, "%s", error);
         else {
-                scan_backup(vm, vm_name, name, record, problems, known);
+                scan_backup(vm, vm_name, name, record, deleting, problems, known);
                 (void) json_object_set_new(line, "record", record);
         }
         scan->n_backups += record != NULL;
@@ -132,6 +178,7 @@ static int scan_record(Scan *scan, int vm, const char *vm_name, int backups, con
 
 static int scan_backups(Scan *scan, int vm, const char *vm_name, json_t *known, Failure *failure)
 {
+        CLEANUP(json_decref_p) json_t *deleting = json_object();
         _cleanup_close_ int backups = -1;
         struct dirent **entries;
         int r, n;
@@ -142,13 +189,17 @@ static int scan_backups(Scan *scan, int vm, const char *vm_name, json_t *known, 
         n = list(&scan->repository, backups, vm_name, &entries, failure);
         if (n < 0)
                 return n;
+        for (int i = 0; i < n && r >= 0; i++)
+                if (name_is_deleting(entries[i]->d_name))
+                        r = scan_mark(scan, vm_name, backups, entries[i]->d_name, deleting, known,
+                                      failure);
         for (int i = 0; i < n && r >= 0; i++) {
                 const char *name = entries[i]->d_name, *suffix = strrchr(name, '.');
 
-                if (is_dots(entries[i]))
+                if (is_dots(entries[i]) || name_is_deleting(name))
                         continue;
                 if (suffix && strcmp(suffix, ".json") == 0 && utf8_is_valid(name))
-                        r = scan_record(scan, vm, vm_name, backups, name, known, failure);
+                        r = scan_record(scan, vm, vm_name, backups, name, deleting, known, failure);
                 else
                         r = add_stray(scan, vm_name, REPOSITORY_BACKUPS, name);
         }

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * delete: takes one backup out of a repository; what others need of it goes into the layers above first. delete-undo: ends what
+ * a killed or cancelled delete began, one way or the other.
+ *
+ * First all that may fail: copies are made, digests compared (merge_prepare). Then the record gets another name: from
+ * there on the backup is none any more and there is only forward. Then chain by chain the images, manifests and records of its
+ * children change, in this order, and last its own files go, and after them the renamed record. Whenever it is killed, each
+ * remaining backup reads as before, and delete, asked for any backup of that VM, goes on.
+ */
+#include "delete.h"
+#include "bus/bus-error.h"
+#include "cleanup.h"
+#include "fault-point.h"
+#include "json-cleanup.h"
+#include "layers.h"
+#include "names.h"
+#include "spec.h"
+#include "tool.h"
+#include "verbs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+static const JsonField fields[] = {
+        SPEC_PATH("repository"),
+        SPEC_UUID("repository_uuid", true),
+        SPEC_UUID("instance_uuid", false),
+        SPEC_BACKUP_ID,
+        { .key = "force", .kind = JSON_FIELD_BOOL, .optional = true },
+        { .key = "job", .kind = JSON_FIELD_NUMBER, .optional = true, .min = 1, .max = INT64_MAX },
+        { .key = "progress", .kind = JSON_FIELD_TEXT, .optional = true, .min = 1, .max = 100 },
+};
+
+static void deletion_done(Deletion *deletion)
+{
+        announcer_done(&deletion->announcer);
+        vm_records_done(&deletion->vm);
+        repository_done(&deletion->repository);
+}
+
+/* 1: the VM has no folder. */
+static int open_all(Deletion *deletion, const json_t *spec, Failure *failure)
+{
+        int r;
+
+        r = spec_check(spec, fields, ELEMENTSOF(fields), failure);
+        if (r < 0)
+                return r;
+        deletion->instance_uuid = json_field_text(spec, "instance_uuid");
+        deletion->backup_id = json_field_text(spec, "backup_id");
+        deletion->force = json_field_bool(spec, "force");
+        announcer_init(&deletion->announcer, json_field_text(spec, "progress"),
+                       json_field_number(spec, "job"));
+        r = repository_open(&deletion->repository, json_field_text(spec, "repository"),
+                            json_field_text(spec, "repository_uuid"), REPOSITORY_WRITE, failure);
+        if (r >= 0)
+                r = tool_check_version(failure);
+        return r < 0 ? r
+                     : vm_records_open(&deletion->vm, &deletion->repository,
+                                       deletion->instance_uuid, failure);
+}
+
+static int each_child(Deletion *deletion, const json_t *disk, DeletionAct act, Failure *failure)
+{
+        const char *doomed = json_field_text(deletion->record, "backup_id");
+        const char *parent = json_field_text(disk, "parent_backup_id");
+        uint32_t disk_key = (uint32_t) json_field_number(disk, "disk_key");
+        const char *child = vm_records_child(&deletion->vm, doomed, disk_key, NULL), *next;
+        int r = 0;
+
+        for (; child && r >= 0; child = next) {
+                CLEANUP(merge_done) Merge merge = { .folder = -1 };
+
+                /* The others have their copies when the last one takes the full layer. */
+                next = vm_records_child(&deletion->vm, doomed, disk_key, child);
+                r = merge_open(&merge, &deletion->repository, deletion->vm.vm, disk_key, doomed,
+                               child, parent, !parent && !next, failure);
+                if (r >= 0)
+                        r = act(deletion, &merge, failure);
+        }
+        return r;
+}
+
+int deletion_each_merge(Deletion *deletion, DeletionAct act, Failure *failure)
+{
+        json_t *disk;
+        size_t i;
+        int r;
+
+        json_array_foreach (json_object_get(deletion->record, "disks"), i, disk) {
+                r = each_child(deletion, disk, act, failure);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* The two halves of a merge; qemu-img tells nothing while it works. */
+static void announce(Deletion *deletion, const Merge *merge, unsigned halves)
+{
+        uint64_t bytes = merge->child_bytes + merge->doomed_bytes;
+
+        announce_disk(&deletion->announcer, &deletion->announced, merge->disk_key,
+                      bytes / 2 * halves, bytes / 2 * 2, true);
+}
+
+static int act_prepare(Deletion *deletion, Merge *merge, Failure *failure)
+{
+        int r;
+
+        announce(deletion, merge, 0);
+        r = merge_prepare(merge, failure);
+        if (r >= 0)
+                announce(deletion, merge, 1);
+        return r;
+}
+
+static int act_abandon(Deletion *deletion, Merge *merge, Failure *failure)
+{
+        (void) deletion;
+        return merge_abandon(merge, failure);
+}
+
+static int act_finish(Deletion *deletion, Merge *merge, Failure *failure)
+{
+        int r = merge_finish(merge, failure);
+
+        if (r >= 0)
+                announce(deletion, merge, 2);
+        return r;
+}
+
+/* The point of no return. */
+static int mark(Deletion *deletion, Failure *failure)
+{
+        LayerNames names;
+
+        layer_names(deletion->backup_id, &names);
+        fault_point("delete.mark.before");
+        if (renameat(deletion->vm.backups, names.manifest, deletion->vm.backups, names.deleting) <
+            0)
+                return failure_errno(failure, -errno, "Cannot rename the record %s in %s",
+                                     names.manifest, deletion->repository.path);
+        fault_point("delete.mark.after");
+        if (json_object_set(deletion->vm.deleting, deletion->backup_id,
+                            (json_t *) deletion->record) < 0)
+                return failure_errno(failure, -ENOMEM, "Cannot delete %s", deletion->backup_id);
+        (void) json_object_del(deletion->vm.records, deletion->backup_id);
+        return 0;
+}
+
+/* Its own files, which nothing builds on any more. */
+static int remove_files(Deletion *deletion, const char *backup_id, Failure *failure)
+{
+        json_t *keys = json_array(), *disk;
+        const BackupPlace place = { .instance_uuid = deletion->instance_uuid,
+                                    .backup_id = backup_id,
+                                    .disk_keys = keys };
+        size_t i;
+        int r = 0;
+
+        json_array_foreach (json_object_get(deletion->record, "disks"), i, disk)
+                if (json_array_append(keys, json_object_get(disk, "disk_key")) < 0)
+                        r = failure_errno(failure, -ENOMEM, "Cannot delete %s", backup_id);
+        if (r >= 0)
+                r = repository_lock(&deletion->repository, failure);
+        if (r >= 0)
+                r = layers_remove(&deletion->repository, &place, failure);
+        json_decref(keys);
+        return r;
+}
+
+/* From the renamed record to the end. May be begun anew at any time. */
+static int go_forward(Deletion *deletion, const char *backup_id, json_t **ret_result,
+                      Failure *failure)
+{
+        CLEANUP(json_decref_p)
+        json_t *record = json_incref(json_object_get(deletion->vm.deleting, backup_id));
+        uint64_t before, after;
+        int r;
+
+        deletion->record = record;
+        before = deletion_bytes(deletion);
+        if (fsync(deletion->vm.backups) < 0)
+                return failure_errno(failure, -errno, "Cannot write the folder of records to disk");
+        fault_point("delete.mark-sync.after");
+        r = deletion_each_merge(deletion, act_finish, failure);
+        if (r >= 0)
+                r = deletion_tell_records(deletion, failure);
+        if (r >= 0)
+                r = remove_files(deletion, backup_id, failure);
+        if (r < 0)
+                return r;
+        (void) json_object_del(deletion->vm.deleting, backup_id);
+        after = deletion_bytes(deletion);
+        json_decref(*ret_result);
+        *ret_result = json_pack("{s:s, s:I, s:o}", "outcome", "deleted", "freed_bytes",
+                                (json_int_t) before - (json_int_t) after, "children",
+                                deletion_children(deletion));
+        return 0;
+}
+
+/* What was begun before, and by whomever: the chains are in between until it is at its end. */
+static int go_on(Deletion *deletion, json_t **ret_result, Failure *failure)
+{
+        const char *id, *wanted = deletion->backup_id;
+        json_t *record;
+        void *next;
+        int r = 0;
+
+        json_object_foreach_safe(deletion->vm.deleting, next, id, record)
+        {
+                CLEANUP(json_decref_p) json_t *result = NULL;
+                char name[BACKUP_ID_SIZE];
+
+                (void) snprintf(name, sizeof(name), "%s", id);
+                r = go_forward(deletion, name, &result, failure);
+                if (r < 0)
+                        break;
+                if (strcmp(name, wanted) == 0)
+                        *ret_result = TAKE(result);
+        }
+        return r;
+}
+
+static int gone(json_t **ret_result)
+{
+        *ret_result = json_pack("{s:s, s:i, s:[]}", "outcome", "gone", "freed_bytes", 0,
+                                "children");
+        return 0;
+}
+
+static int run(Deletion *deletion, json_t **ret_result, Failure *failure)
+{
+        int r;
+
+        r = go_on(deletion, ret_result, failure);
+        if (r < 0 || *ret_result)
+                return r;
+        deletion->record = json_object_get(deletion->vm.records, deletion->backup_id);
+        if (!deletion->record)
+                return gone(ret_result);
+        r = deletion_check(deletion, failure);
+        if (r >= 0)
+                r = deletion_each_merge(deletion, act_prepare, failure);
+        if (r >= 0)
+                r = mark(deletion, failure);
+        return r < 0 ? r : go_forward(deletion, deletion->backup_id, ret_result, failure);
+}
+
+int verb_delete(const json_t *spec, json_t **ret_result, Failure *failure)
+{
+        CLEANUP(deletion_done)
+        Deletion deletion = { .repository.folder = -1,
+                              .vm = { .vm = -1, .backups = -1 },
+                              .announcer.fd = -1 };
+        int r = open_all(&deletion, spec, failure);
+
+        if (r > 0)
+                return gone(ret_result);
+        return r < 0 ? r : run(&deletion, ret_result, failure);
+}
+
+int verb_delete_undo(const json_t *spec, json_t **ret_result, Failure *failure)
+{
+        CLEANUP(deletion_done)
+        Deletion deletion = { .repository.folder = -1,
+                              .vm = { .vm = -1, .backups = -1 },
+                              .announcer.fd = -1 };
+        int r = open_all(&deletion, spec, failure);
+
+        if (r > 0)
+                return gone(ret_result);
+        if (r == 0)
+                r = go_on(&deletion, ret_result, failure);
+        if (r < 0 || *ret_result)
+                return r;
+        deletion.record = json_object_get(deletion.vm.records, deletion.backup_id);
+        if (!deletion.record)
+                return gone(ret_result);
+        r = deletion_each_merge(&deletion, act_abandon, failure);
+        *ret_result = r < 0 ? NULL : json_pack("{s:s}", "outcome", "kept");
+        return r;
+}

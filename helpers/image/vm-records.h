@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * All backups of one VM as their records tell of them, and the deletions that were begun: what depends on
+ * what, by disk. For delete, which changes chains; held alone by it, so that two cannot meet.
+ */
+#pragma once
+
+#include "failure.h"
+#include "repository.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct VmRecords {
+        const Repository *repository;
+        const char *instance_uuid;
+        int vm, backups; /* folders */
+        json_t *records; /* by backup id, in the order of the ids */
+        json_t *deleting; /* the same of records whose deletion has begun */
+} VmRecords;
+
+/* Opens the VM's folder for this process alone and reads all of it. 1: there is no such folder. VmBusy: another one has
+ * it. A record that cannot be read fails it, because nobody knows what it builds on. */
+int vm_records_open(VmRecords *records, const Repository *repository, const char *instance_uuid,
+                    Failure *failure);
+void vm_records_done(VmRecords *records);
+
+/* A disk of a record, or NULL. */
+json_t *record_disk(const json_t *record, uint32_t disk_key);
+
+/* What a disk of a record builds on, or NULL. */
+const char *record_parent(const json_t *record, uint32_t disk_key);
+
+/* Whether any disk of a record builds on the backup. */
+bool record_builds_on(const json_t *record, const char *backup_id);
+
+/* The next backup after `after` (NULL: the first) whose disk builds on the one given, or NULL. */
+const char *vm_records_child(const VmRecords *records, const char *backup_id, uint32_t disk_key,
+                             const char *after);
