@@ -21,16 +21,16 @@ typedef union OptionValue {
         uint32_t uint32;
         uint64_t uint64;
         int fd;
-        json_t *texts;
+        json_t *json;
 } OptionValue;
 
 /* Taken by all methods, and left to another reader; none in most programs. */
 static BusOption passed_option = { NULL, BUS_OPTION_STRING, BUS_OPTION_NAME_MAX, NULL, NULL };
 
 static const char option_signatures[BUS_OPTION_TYPE_MAX][6] = {
-        [BUS_OPTION_STRING] = "s",        [BUS_OPTION_BOOL] = "b",   [BUS_OPTION_UINT16] = "q",
-        [BUS_OPTION_UINT32] = "u",        [BUS_OPTION_UINT64] = "t", [BUS_OPTION_FD] = "h",
-        [BUS_OPTION_KEY_TEXTS] = "a{us}",
+        [BUS_OPTION_STRING] = "s",        [BUS_OPTION_BOOL] = "b",     [BUS_OPTION_UINT16] = "q",
+        [BUS_OPTION_UINT32] = "u",        [BUS_OPTION_UINT64] = "t",   [BUS_OPTION_FD] = "h",
+        [BUS_OPTION_KEY_TEXTS] = "a{us}", [BUS_OPTION_NUMBERS] = "au",
 };
 
 static const char *const option_words[BUS_OPTION_TYPE_MAX] = {
@@ -41,6 +41,7 @@ static const char *const option_words[BUS_OPTION_TYPE_MAX] = {
         [BUS_OPTION_UINT64] = "a number (t)",
         [BUS_OPTION_FD] = "a file descriptor (h)",
         [BUS_OPTION_KEY_TEXTS] = "a dictionary of numbers and texts (a{us})",
+        [BUS_OPTION_NUMBERS] = "a list of numbers (au)",
 };
 
 /* A key is the caller's, of any length and content: it is cut, and shown without what could fool a
@@ -113,6 +114,7 @@ static int check_value(const BusOption *option, const OptionValue *value, sd_bus
         case BUS_OPTION_BOOL:
         case BUS_OPTION_FD:
         case BUS_OPTION_KEY_TEXTS: /* while it was read */
+        case BUS_OPTION_NUMBERS:
                 return 0;
         case BUS_OPTION_TYPE_MAX:
         case BUS_OPTION_TYPE_INVALID:
@@ -164,6 +166,68 @@ static int read_key_texts(sd_bus_message *message, const BusOption *option, json
         return r;
 }
 
+static bool has_number(const json_t *numbers, uint32_t number)
+{
+        const json_t *other;
+        size_t i;
+
+        json_array_foreach (numbers, i, other)
+                if (json_integer_value(other) == (json_int_t) number)
+                        return true;
+        return false;
+}
+
+static int read_number(sd_bus_message *message, const BusOption *option, json_t *numbers,
+                       sd_bus_error *error)
+{
+        uint32_t number;
+        int r = sd_bus_message_read_basic(message, 'u', &number);
+
+        if (r < 0)
+                return fail_malformed(r, error);
+        if (has_number(numbers, number))
+                return bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT,
+                                      "Option %s has the number %" PRIu32 " twice", option->name,
+                                      number);
+        if (json_array_size(numbers) >= option->max)
+                return bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT,
+                                      "Option %s must have %" PRIu64 " entries at most",
+                                      option->name, option->max);
+        return json_array_append_new(numbers, json_integer(number)) < 0 ? -ENOMEM : 0;
+}
+
+static int read_numbers(sd_bus_message *message, const BusOption *option, json_t **ret_numbers,
+                        sd_bus_error *error)
+{
+        json_t *numbers = json_array();
+        int r = numbers ? sd_bus_message_enter_container(message, 'a', "u") : -ENOMEM;
+
+        while (r >= 0 && (r = sd_bus_message_at_end(message, false)) == 0)
+                r = read_number(message, option, numbers, error);
+        if (r >= 0)
+                r = sd_bus_message_exit_container(message);
+        if (r >= 0)
+                *ret_numbers = numbers;
+        else
+                json_decref(numbers);
+        return r;
+}
+
+static bool is_json(BusOptionType type)
+{
+        return type == BUS_OPTION_KEY_TEXTS || type == BUS_OPTION_NUMBERS;
+}
+
+static int read_contents(sd_bus_message *message, const BusOption *option, OptionValue *ret_value,
+                         sd_bus_error *error)
+{
+        if (option->type == BUS_OPTION_KEY_TEXTS)
+                return read_key_texts(message, option, &ret_value->json, error);
+        if (option->type == BUS_OPTION_NUMBERS)
+                return read_numbers(message, option, &ret_value->json, error);
+        return sd_bus_message_read_basic(message, option_signatures[option->type][0], ret_value);
+}
+
 static int read_value(sd_bus_message *message, const BusOption *option, OptionValue *ret_value,
                       sd_bus_error *error)
 {
@@ -180,9 +244,7 @@ static int read_value(sd_bus_message *message, const BusOption *option, OptionVa
 
         r = sd_bus_message_enter_container(message, 'v', signature);
         if (r >= 0)
-                r = option->type == BUS_OPTION_KEY_TEXTS
-                                    ? read_key_texts(message, option, &ret_value->texts, error)
-                                    : sd_bus_message_read_basic(message, signature[0], ret_value);
+                r = read_contents(message, option, ret_value, error);
         if (r < 0 && sd_bus_error_is_set(error))
                 return r;
         if (r >= 0)
@@ -248,7 +310,8 @@ static void hand_over(const BusOption *option, const OptionValue *value)
                 *(int *) option->target = value->fd;
                 break;
         case BUS_OPTION_KEY_TEXTS:
-                *(json_t **) option->target = value->texts;
+        case BUS_OPTION_NUMBERS:
+                *(json_t **) option->target = value->json;
                 break;
         case BUS_OPTION_TYPE_MAX:
         case BUS_OPTION_TYPE_INVALID:
@@ -293,8 +356,8 @@ int bus_options_read(sd_bus_message *message, const BusOption *options, size_t n
         for (size_t i = 0; i < n_options; i++)
                 if (r >= 0 && given[i])
                         hand_over(options + i, values + i);
-                else if (options[i].type == BUS_OPTION_KEY_TEXTS)
-                        json_decref(values[i].texts);
+                else if (is_json(options[i].type))
+                        json_decref(values[i].json);
         return r;
 }
 

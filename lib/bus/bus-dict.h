@@ -25,6 +25,7 @@ typedef enum BusOptionType {
         BUS_OPTION_FD, /* h: int, borrowed from the message */
         BUS_OPTION_KEY_TEXTS, /* a{us}: json_t *, an object {"2000": "text"}, the caller's; max is
                                  entries */
+        BUS_OPTION_NUMBERS, /* au: json_t *, an array of numbers, none twice, the caller's; max is entries */
         BUS_OPTION_TYPE_MAX,
         BUS_OPTION_TYPE_INVALID = -22,
 } BusOptionType;

@@ -313,6 +313,62 @@ static void bad_key_texts(void **state)
         expect_texts_refused(&later, "Option small must be 10 at most");
 }
 
+static int read_numbers(sd_bus_message *message, json_t **numbers, sd_bus_error *error)
+{
+        uint32_t small = 0;
+        const BusOption table[] = {
+                { "small", BUS_OPTION_UINT32, 10, &small, NULL },
+                { "numbers", BUS_OPTION_NUMBERS, 2, numbers, NULL },
+        };
+
+        return bus_options_read(message, table, ELEMENTSOF(table), error);
+}
+
+static void numbers(void **state)
+{
+        CLEANUP(call_done) Call call = call_new();
+        json_t *list = NULL;
+
+        (void) state;
+        APPEND("a{sv}", 1, "numbers", "au", 2, 2000, UINT32_MAX);
+        assert_true(sealed_message_end(call.message) >= 0);
+        assert_int_equal(read_numbers(call.message, &list, NULL), 0);
+        assert_int_equal(json_array_size(list), 2);
+        assert_int_equal(json_integer_value(json_array_get(list, 0)), 2000);
+        assert_true(json_integer_value(json_array_get(list, 1)) == UINT32_MAX);
+        json_decref(list);
+}
+
+static void expect_numbers_refused(Call *call, const char *want)
+{
+        CLEANUP(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        json_t *list = NULL;
+
+        assert_true(sealed_message_end(call->message) >= 0);
+        assert_int_equal(read_numbers(call->message, &list, &error), -EINVAL);
+        assert_string_equal(error.message, want);
+        assert_null(list);
+}
+
+static void bad_numbers(void **state)
+{
+        CLEANUP(call_done)
+        Call twice = call_new(), many = call_new(), other = call_new(), later = call_new();
+
+        (void) state;
+        assert_true(sd_bus_message_append(twice.message, "a{sv}", 1, "numbers", "au", 2, 7, 7) >=
+                    0);
+        expect_numbers_refused(&twice, "Option numbers has the number 7 twice");
+        assert_true(sd_bus_message_append(many.message, "a{sv}", 1, "numbers", "au", 3, 1, 2, 3) >=
+                    0);
+        expect_numbers_refused(&many, "Option numbers must have 2 entries at most");
+        assert_true(sd_bus_message_append(other.message, "a{sv}", 1, "numbers", "as", 1, "1") >= 0);
+        expect_numbers_refused(&other, "Option numbers must be a list of numbers (au)");
+        assert_true(sd_bus_message_append(later.message, "a{sv}", 2, "numbers", "au", 1, 1, "small",
+                                          "u", 11) >= 0);
+        expect_numbers_refused(&later, "Option small must be 10 at most");
+}
+
 static void table_too_long(void **state)
 {
         CLEANUP(call_done) Call call = call_new();
@@ -339,6 +395,7 @@ int main(void)
                 cmocka_unit_test(missing_container), cmocka_unit_test(too_much),
                 cmocka_unit_test(no_options_known),  cmocka_unit_test(table_too_long),
                 cmocka_unit_test(key_texts),         cmocka_unit_test(bad_key_texts),
+                cmocka_unit_test(numbers),           cmocka_unit_test(bad_numbers),
         };
 
         return RUN_TESTS(tests);
