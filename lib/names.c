@@ -25,6 +25,8 @@ static const struct UnitPattern {
 } unit_kinds[UNIT_KIND_MAX] = {
         [UNIT_EXPORT_SOCKET] = { "sendense-export-", ".socket", true, false },
         [UNIT_EXPORT_SERVICE] = { "sendense-export-", ".service", true, false },
+        [UNIT_MOUNT_SOCKET] = { "sendense-mount-", ".socket", true, false },
+        [UNIT_MOUNT_SERVICE] = { "sendense-mount-", ".service", true, false },
         [UNIT_IMPORT_SERVICE] = { "sendense-import-", ".service", false, false },
         [UNIT_COPY_SERVICE] = { "sendense-copy-", ".service", false, false },
         [UNIT_IMAGE_SERVICE] = { "sendense-image-", ".service", false, true },
@@ -53,6 +55,13 @@ UnitSide unit_kind_side(UnitKind kind)
                        kind == UNIT_TASK_TARGET || kind == UNIT_TASK_SLICE;
 
         return is_node ? UNITS_OF_NODE : UNITS_OF_HUB;
+}
+
+UnitKind unit_kind_service(UnitKind kind)
+{
+        if (kind == UNIT_EXPORT_SOCKET)
+                return UNIT_EXPORT_SERVICE;
+        return kind == UNIT_MOUNT_SOCKET ? UNIT_MOUNT_SERVICE : UNIT_KIND_INVALID;
 }
 
 UnitKind unit_kind_target(UnitKind kind)

@@ -35,6 +35,8 @@ enum {
 typedef enum UnitKind {
         UNIT_EXPORT_SOCKET, /* sendense-export-<job>-<key>.socket */
         UNIT_EXPORT_SERVICE, /* sendense-export-<job>-<key>.service */
+        UNIT_MOUNT_SOCKET, /* sendense-mount-<job>-<key>.socket */
+        UNIT_MOUNT_SERVICE, /* sendense-mount-<job>-<key>.service */
         UNIT_IMPORT_SERVICE, /* sendense-import-<job>.service: the hub's own copy */
         UNIT_COPY_SERVICE, /* sendense-copy-<job>.service: the node's */
         UNIT_IMAGE_SERVICE, /* sendense-image-<job>-<step>.service */
@@ -62,7 +64,7 @@ typedef enum UnitSide {
 typedef struct UnitName {
         UnitKind kind;
         uint64_t job; /* 1..JOB_NUMBER_MAX; the repository's number where no job is behind it */
-        uint32_t disk_key; /* exports only: 1..DISK_KEY_MAX */
+        uint32_t disk_key; /* exports and mounts only: 1..DISK_KEY_MAX */
         char step[UNIT_STEP_MAX +
                   1]; /* images, repositories and vsphere: words of a-z, 0-9 joined by '-' */
 } UnitName;
@@ -78,6 +80,9 @@ bool unit_kind_tells_progress(UnitKind kind);
 
 /* Whose units of that kind are. */
 UnitSide unit_kind_side(UnitKind kind);
+
+/* The service that the sockets of that kind start; UNIT_KIND_INVALID for what is no socket. */
+UnitKind unit_kind_service(UnitKind kind);
 
 /* The target and the slice that units of that kind belong to. */
 UnitKind unit_kind_target(UnitKind kind);

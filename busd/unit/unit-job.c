@@ -100,20 +100,20 @@ static void job_fail_by_state(UnitJob *job, const char *result, const UnitState 
         }
         (void) snprintf(words, sizeof(words), "start job %s: %s", result, why);
         if (state && strcmp(state->result, "resources") == 0 &&
-            unit_name_from_string(job->unit, &name) == 0 && name.kind == UNIT_EXPORT_SOCKET)
+            unit_name_from_string(job->unit, &name) == 0 && unit_kind_service(name.kind) >= 0)
                 r = -EADDRINUSE;
         job_fail(job, r, words);
 }
 
-/* The socket of an export has taken its service along, but one that failed before is still loaded. */
+/* The socket of an export or a mount has taken its service along, but one that failed before is still loaded. */
 static bool job_goes_on(UnitJob *job)
 {
         UnitName name;
         int r;
 
-        if (unit_name_from_string(job->unit, &name) < 0 || name.kind != UNIT_EXPORT_SOCKET)
+        if (unit_name_from_string(job->unit, &name) < 0 || unit_kind_service(name.kind) < 0)
                 return false;
-        name.kind = UNIT_EXPORT_SERVICE;
+        name.kind = unit_kind_service(name.kind);
         (void) unit_name_to_string(&name, job->unit);
         job->is_over = false;
         job->n_tries = 0;

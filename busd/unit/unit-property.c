@@ -80,7 +80,7 @@ int unit_property_job(json_t *spec, UnitKind kind, uint64_t job, uint32_t disk_k
                 r = unit_property(spec, "PartOf", "as", json_pack("[s]", target));
         if (r >= 0)
                 r = unit_property(spec, "Slice", "s", json_string(slice));
-        if (r < 0 || kind == UNIT_EXPORT_SOCKET)
+        if (r < 0 || unit_kind_service(kind) >= 0)
                 return r;
         (void) snprintf(job_field, sizeof(job_field), "SENDENSE_JOB=%" PRIu64, job);
         (void) snprintf(disk_field, sizeof(disk_field), "SENDENSE_DISK=%" PRIu32, disk_key);

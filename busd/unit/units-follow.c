@@ -130,7 +130,8 @@ static bool is_perhaps_restarted(const Followed *f)
         UnitName name;
 
         return (strcmp(f->is.active, "failed") == 0 || strcmp(f->is.active, "inactive") == 0) &&
-               unit_name_from_string(f->unit, &name) == 0 && name.kind == UNIT_EXPORT_SERVICE;
+               unit_name_from_string(f->unit, &name) == 0 &&
+               (name.kind == UNIT_EXPORT_SERVICE || name.kind == UNIT_MOUNT_SERVICE);
 }
 
 int units_on_changed(sd_bus_message *m, void *userdata, sd_bus_error *error)

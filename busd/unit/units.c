@@ -291,11 +291,12 @@ int units_list(Units *units, UnitsListed done, void *userdata)
                                                             "sendense-task@*.target",
                                                             "sendense-tasks-*.slice")
                                     : sd_bus_message_append(
-                                                      m, "asas", 0, 10, "sendense-export-*",
+                                                      m, "asas", 0, 11, "sendense-export-*",
                                                       "sendense-import-*", "sendense-image-*",
                                                       "sendense-repository-*", "sendense-verify-*",
                                                       "sendense-restore-*", "sendense-delete-*",
-                                                      "sendense-files-*", "sendense-job@*.target",
+                                                      "sendense-files-*", "sendense-mount-*",
+                                                      "sendense-job@*.target",
                                                       "sendense-jobs-*.slice");
         if (r >= 0)
                 r = ask_new(units, userdata, &ask);

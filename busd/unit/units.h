@@ -55,7 +55,7 @@ Units *units_free(Units *units);
 
 /* Stops a unit of ours (also a job's target or slice) and makes systemd forget that it failed. Done when
  * it is inactive: TERM, TimeoutStopSec=, KILL are systemd's. A unit that is not there is done. The socket of
- * an export takes its service along (BindsTo=), not the other way round; a slice all that is in it. */
+ * an export or a mount takes its service along (BindsTo=), not the other way round; a slice all that is in it. */
 int units_stop(Units *units, const char *unit, UnitDone done, void *userdata);
 
 /* The state of one unit of ours; exists=false when it is not loaded. Its later changes are told. */

@@ -9,6 +9,7 @@
 #include "export-unit.h"
 #include "handshake.h"
 #include "image-unit.h"
+#include "mount-unit.h"
 #include "names.h"
 #include "parse.h"
 #include "unit/units.h"
@@ -34,7 +35,7 @@ typedef struct Driver {
 /* One command under way. */
 typedef struct Job {
         Driver *driver;
-        char what[256], name[256];
+        char what[256], name[256], socket[UNIT_FILE_PATH_SIZE];
         uint16_t port;
         uint64_t begin_usec, timeout_usec;
         Handshake *handshake;
@@ -86,7 +87,12 @@ static void on_shaken(int error, const char *text, uint64_t size, const char *de
 
 static void shake(Job *job)
 {
-        const HandshakeRequest request = { job->port, job->name, job->timeout_usec };
+        const HandshakeRequest request = {
+                .port = job->port,
+                .socket_path = *job->socket ? job->socket : NULL,
+                .export_name = job->name,
+                .timeout_usec = job->timeout_usec,
+        };
         int r;
 
         r = handshake_start(job->driver->event, &request, on_shaken, job, &job->handshake);
@@ -169,6 +175,35 @@ static int do_export(Driver *d, char **w, Job *job)
                                  strcmp(w[0], "serve") == 0 ? on_served : on_done, job);
 }
 
+/* mount JOB KEY UID ro|rw IMAGE ERR [PORT]: up to the handshake */
+static int do_mount(Driver *d, char **w, size_t n, Job *job)
+{
+        MountUnit mount = {
+                .is_writable = strcmp(w[4], "rw") == 0,
+                .image_path = w[5],
+                .error_path = w[6],
+        };
+        uint64_t key = 0, uid = 0;
+        int r;
+
+        r = parse_uint64(w[1], 0, UINT64_MAX, &mount.job);
+        if (r >= 0)
+                r = parse_uint64(w[2], 0, UINT32_MAX, &key);
+        if (r >= 0)
+                r = parse_uint64(w[3], 0, UINT32_MAX, &uid);
+        if (r >= 0 && n > 7)
+                r = parse_port(w[7], &mount.port);
+        if (r < 0)
+                return r;
+        mount.disk_key = (uint32_t) key;
+        mount.uid = (uint32_t) uid;
+        mount_name(mount.job, mount.disk_key, job->name);
+        job->port = mount.port;
+        if (mount.port == 0)
+                mount_socket_path(mount.job, mount.disk_key, job->socket);
+        return mount_unit_start(d->units, &mount, on_served, job);
+}
+
 /* image JOB REPOSITORY STEP VERB hub|export IN OUT MS [PATH...] */
 static int do_image(Driver *d, char **w, size_t n, Job *job)
 {
@@ -242,6 +277,8 @@ static void obey(Driver *d, char *line)
                 return;
         if (n == 7 && (strcmp(w[0], "export") == 0 || strcmp(w[0], "serve") == 0))
                 r = do_export(d, w, job);
+        else if ((n == 7 || n == 8) && strcmp(w[0], "mount") == 0)
+                r = do_mount(d, w, n, job);
         else if (n >= 9 && strcmp(w[0], "image") == 0)
                 r = do_image(d, w, n, job);
         else if (n == 5 && strcmp(w[0], "copy") == 0)

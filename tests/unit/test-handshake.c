@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 enum { LONG_USEC = 30 * 1000 * 1000, SHORT_USEC = 100 * 1000 };
@@ -262,6 +263,63 @@ static void real_server(void **state)
         assert_int_equal(waitpid(pid, &status, 0), pid);
 }
 
+static int unix_listener(const char *path)
+{
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        (void) snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+        assert_true(fd >= 0);
+        assert_int_equal(bind(fd, (struct sockaddr *) &address, sizeof(address)), 0);
+        assert_int_equal(listen(fd, 10), 0);
+        return fd;
+}
+
+static void unix_server(void **state)
+{
+        _cleanup_free_ char *folder = unit_folder(), *image = unit_path(folder, "image");
+        _cleanup_free_ char *path = unit_path(folder, "s"), *longest = unit_repeat('x', 108);
+        HandshakeRequest request = { .socket_path = path,
+                                     .export_name = "disk \xc3\xbc",
+                                     .timeout_usec = LONG_USEC };
+        Handshake *handshake = NULL;
+        _cleanup_close_ int fd = -1;
+        pid_t pid;
+        Outcome o;
+
+        (void) state;
+        shake_as(&request, &o, -1, NULL);
+        assert_int_equal(o.error, -ECONNREFUSED);
+        assert_non_null(strstr(o.text, path));
+        fd = unix_listener(path);
+        request.timeout_usec = SHORT_USEC;
+        shake_as(&request, &o, fd, NULL);
+        assert_int_equal(o.error, -ETIMEDOUT);
+        request.timeout_usec = LONG_USEC;
+        (void) close(take_fd(&fd));
+        shake_as(&request, &o, -1, NULL);
+        assert_int_equal(o.error, -ECONNREFUSED);
+
+        if (access("/usr/bin/qemu-nbd", X_OK) < 0)
+                skip();
+        unit_write(image, "", 0, 0600);
+        assert_int_equal(truncate(image, 3 << 20), 0);
+        assert_int_equal(unlink(path), 0);
+        fd = unix_listener(path);
+        pid = serve(fd, image, NULL);
+        shake_as(&request, &o, -1, NULL);
+        assert_string_equal(o.text, "");
+        assert_int_equal(o.error, 0);
+        assert_true(o.size_bytes == 3 << 20);
+        assert_string_equal(o.description, "00112233445566778899aabbccddeeff");
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+
+        request.socket_path = longest;
+        assert_int_equal(handshake_start(NULL, &request, on_done, NULL, &handshake), -ENAMETOOLONG);
+        assert_null(handshake);
+}
+
 /* The name of the export is the name of its key. */
 static void server_with_key(void **state)
 {
@@ -319,6 +377,7 @@ int main(void)
                 cmocka_unit_test(no_servers),  cmocka_unit_test(nobody_accepts),
                 cmocka_unit_test(given_up),    cmocka_unit_test(bad_requests),
                 cmocka_unit_test(real_server), cmocka_unit_test(server_with_key),
+                cmocka_unit_test(unix_server),
         };
 
         return RUN_TESTS(tests);

@@ -31,6 +31,8 @@ static void units_both_ways(void **state)
         expect_unit((UnitName){ UNIT_EXPORT_SOCKET, 5, 2000, "" }, "sendense-export-5-2000.socket");
         expect_unit((UnitName){ UNIT_EXPORT_SERVICE, 5, 2000, "" },
                     "sendense-export-5-2000.service");
+        expect_unit((UnitName){ UNIT_MOUNT_SOCKET, 5, 2000, "" }, "sendense-mount-5-2000.socket");
+        expect_unit((UnitName){ UNIT_MOUNT_SERVICE, 5, 2000, "" }, "sendense-mount-5-2000.service");
         expect_unit((UnitName){ UNIT_COPY_SERVICE, 5, 0, "" }, "sendense-copy-5.service");
         expect_unit((UnitName){ UNIT_IMPORT_SERVICE, 5, 0, "" }, "sendense-import-5.service");
         expect_unit((UnitName){ UNIT_VERIFY_SERVICE, 5, 0, "" }, "sendense-verify-5.service");
@@ -69,6 +71,24 @@ static void sides(void **state)
         assert_int_equal(unit_kind_side(UNIT_VSPHERE_SERVICE), UNITS_OF_NODE);
         assert_int_equal(unit_kind_slice(UNIT_EXPORT_SERVICE), UNIT_JOB_SLICE);
         assert_int_equal(unit_kind_slice(UNIT_COPY_SERVICE), UNIT_TASK_SLICE);
+}
+
+static void sockets(void **state)
+{
+        (void) state;
+        for (UnitKind kind = 0; kind < UNIT_KIND_MAX; kind++) {
+                UnitName name = { kind, 5, 0, "" }, service = { unit_kind_service(kind), 5, 0, "" };
+                char text[UNIT_NAME_SIZE], service_text[UNIT_NAME_SIZE];
+
+                name.disk_key = service.disk_key = 2000;
+                if (unit_name_to_string(&name, text) < 0 || !strstr(text, ".socket")) {
+                        assert_int_equal(unit_kind_service(kind), UNIT_KIND_INVALID);
+                        continue;
+                }
+                assert_int_equal(unit_name_to_string(&service, service_text), 0);
+                (void) snprintf(strstr(text, ".socket"), sizeof(".service"), ".service");
+                assert_string_equal(service_text, text);
+        }
 }
 
 static void units_out_of_bounds(void **state)
@@ -273,13 +293,10 @@ static void context_ids(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(units_both_ways),
-                cmocka_unit_test(sides),
-                cmocka_unit_test(units_out_of_bounds),
-                cmocka_unit_test(units_not_ours),
-                cmocka_unit_test(slugs),
-                cmocka_unit_test(backup_ids),
-                cmocka_unit_test(context_ids),
+                cmocka_unit_test(units_both_ways), cmocka_unit_test(sides),
+                cmocka_unit_test(sockets),         cmocka_unit_test(units_out_of_bounds),
+                cmocka_unit_test(units_not_ours),  cmocka_unit_test(slugs),
+                cmocka_unit_test(backup_ids),      cmocka_unit_test(context_ids),
         };
 
         return RUN_TESTS(tests);

@@ -16,12 +16,15 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 
 struct Handshake {
         HandshakeDone done;
         void *userdata;
-        uint16_t port;
+        struct sockaddr_storage to;
+        socklen_t to_size;
+        char target[sizeof(((struct sockaddr_un *) NULL)->sun_path) + 1]; /* for people */
         int fd; /* watched here; libnbd has a copy, which it closes when it likes */
         struct nbd_handle *nbd;
         sd_event *event;
@@ -39,8 +42,7 @@ static void finish(Handshake *h, int error, const char *words, uint64_t size_byt
         h->io = sd_event_source_disable_unref(h->io);
         h->deadline = sd_event_source_disable_unref(h->deadline);
         if (error < 0)
-                (void) snprintf(text, sizeof(text), "NBD handshake with 127.0.0.1:%u: %s", h->port,
-                                words);
+                (void) snprintf(text, sizeof(text), "NBD handshake with %s: %s", h->target, words);
         done(error, error < 0 ? text : NULL, size_bytes, description, userdata);
 }
 
@@ -170,21 +172,49 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata)
         return 0;
 }
 
-/* A refusal on loopback may come at once; it is told by the loop like any other. */
-static int connect_loopback(Handshake *h)
+static int set_target(Handshake *h, const HandshakeRequest *request)
 {
-        const struct sockaddr_in to = {
-                .sin_family = AF_INET,
-                .sin_port = htons(h->port),
-                .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-        };
+        struct sockaddr_un *un = (struct sockaddr_un *) &h->to;
+        struct sockaddr_in *in = (struct sockaddr_in *) &h->to;
 
-        h->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        if (request->socket_path && strlen(request->socket_path) >= sizeof(un->sun_path))
+                return -ENAMETOOLONG;
+        if (request->socket_path) {
+                un->sun_family = AF_UNIX;
+                (void) snprintf(un->sun_path, sizeof(un->sun_path), "%s", request->socket_path);
+                (void) snprintf(h->target, sizeof(h->target), "%s", request->socket_path);
+                h->to_size = sizeof(*un);
+                return 0;
+        }
+        in->sin_family = AF_INET;
+        in->sin_port = htons(request->port);
+        in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        (void) snprintf(h->target, sizeof(h->target), "127.0.0.1:%u", request->port);
+        h->to_size = sizeof(*in);
+        return 0;
+}
+
+/* A refusal may come at once; it is told by the loop like any other. So is a socket that is not there. */
+static int on_refused(sd_event_source *source, void *userdata)
+{
+        Handshake *h = userdata;
+
+        (void) source;
+        finish(h, -ECONNREFUSED, strerrordesc_np(ECONNREFUSED), 0, NULL);
+        return 0;
+}
+
+static int connect_target(Handshake *h)
+{
+        h->fd = socket(h->to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         if (h->fd < 0)
                 return -errno;
-        if (connect(h->fd, (const struct sockaddr *) &to, sizeof(to)) < 0 && errno != EINPROGRESS)
+        if (connect(h->fd, (const struct sockaddr *) &h->to, h->to_size) == 0 ||
+            errno == EINPROGRESS)
+                return sd_event_add_io(h->event, &h->io, h->fd, EPOLLOUT, on_connected, h);
+        if (h->to.ss_family != AF_UNIX || (errno != ENOENT && errno != ECONNREFUSED))
                 return -errno;
-        return sd_event_add_io(h->event, &h->io, h->fd, EPOLLOUT, on_connected, h);
+        return sd_event_add_defer(h->event, &h->io, on_refused, h);
 }
 
 DEFINE_CLEANUP(Handshake *, handshake_free)
@@ -201,7 +231,6 @@ int handshake_start(sd_event *event, const HandshakeRequest *request, HandshakeD
         *h = (Handshake){
                 .done = done,
                 .userdata = userdata,
-                .port = request->port,
                 .fd = -1,
                 .nbd = nbd_create(),
                 .event = sd_event_ref(event),
@@ -215,10 +244,12 @@ int handshake_start(sd_event *event, const HandshakeRequest *request, HandshakeD
                                   nbd_set_tls_psk_file(h->nbd, request->psk_path) < 0 ||
                                   nbd_set_tls_username(h->nbd, request->export_name) < 0))
                 return -EINVAL;
-        r = sd_event_add_time_relative(event, &h->deadline, CLOCK_MONOTONIC, request->timeout_usec,
-                                       0, on_deadline, h);
+        r = set_target(h, request);
         if (r >= 0)
-                r = connect_loopback(h);
+                r = sd_event_add_time_relative(event, &h->deadline, CLOCK_MONOTONIC,
+                                               request->timeout_usec, 0, on_deadline, h);
+        if (r >= 0)
+                r = connect_target(h);
         if (r < 0)
                 return r;
         *ret_handshake = TAKE(h);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Whether an export serves: one NBD handshake with a port of loopback, which shows the export's size and
- * description. systemd's "started" says nothing of the image, and a listener may accept and never answer, so
+ * Whether an export serves: one NBD handshake with a port of loopback or a unix socket, which shows the
+ * export's size and description. systemd's "started" says nothing of the image, and a listener may accept and never answer, so
  * there is a deadline of its own. The job runner calls it. Must not block, and writes nothing.
  */
 #pragma once
@@ -13,6 +13,7 @@ typedef struct Handshake Handshake;
 
 typedef struct HandshakeRequest {
         uint16_t port; /* of 127.0.0.1 */
+        const char *socket_path; /* borrowed for the call; NULL: the port */
         const char *export_name; /* borrowed for the call */
         uint64_t timeout_usec;
         const char *psk_path; /* borrowed; NULL: without TLS, else the file of the export's key */

@@ -4,6 +4,7 @@
  */
 #include "unit-spec.h"
 
+#include "unit/unit-files.h"
 #include "unit/unit-property.h"
 
 #include "build-config.h"
@@ -137,6 +138,118 @@ int unit_spec_export(const ExportUnit *export, json_t **ret_spec)
                 r = unit_property(spec, "Listen", "a(ss)", json_pack("[[s,s]]", "Stream", address));
         if (r >= 0)
                 r = spec_export_service(export, unit, &service);
+        if (r >= 0 && json_object_set_new(spec, "aux", json_pack("[O]", service)) < 0)
+                r = -ENOMEM;
+        if (r >= 0)
+                *ret_spec = TAKE(spec);
+        return r;
+}
+
+/* What 20-serve.conf of mounts makes arguments of. */
+static int add_mount(json_t *spec, const MountUnit *mount, const char *export_name)
+{
+        int r;
+
+        r = unit_path_is_sound(mount->image_path)
+                            ? unit_property(spec, "Environment", "as",
+                                            json_pack("[s+,s+,s]",
+                                                      "SENDENSE_EXPORT_NAME=", export_name,
+                                                      "SENDENSE_IMAGE=", mount->image_path,
+                                                      mount->is_writable
+                                                                      ? "SENDENSE_ACCESS=--snapshot"
+                                                                      : "SENDENSE_ACCESS=--read-"
+                                                                        "only"))
+                            : -EINVAL;
+        /* What was written is gone with the server: another one would show the backup as it was. */
+        if (r >= 0)
+                r = unit_property(spec, "Restart", "s",
+                                  json_string(mount->is_writable ? "no" : "on-failure"));
+        return r;
+}
+
+static int spec_mount_service(const MountUnit *mount, const UnitName *name, const char *socket,
+                              json_t **ret_spec)
+{
+        uint64_t memory_max = mount->memory_max ?: EXPORT_MEMORY_DEFAULT;
+        CLEANUP(json_decref_p) json_t *spec = NULL;
+        char export_name[MOUNT_NAME_SIZE];
+        int r;
+
+        mount_name(mount->job, mount->disk_key, export_name);
+        r = unit_spec_new(name, &spec);
+        if (r >= 0)
+                r = unit_property_description(spec,
+                                              "Sendense Mount of Disk %" PRIu32 ", Job %" PRIu64,
+                                              mount->disk_key, mount->job);
+        if (r >= 0)
+                r = unit_property_job(spec, UNIT_MOUNT_SERVICE, mount->job, mount->disk_key);
+        if (r >= 0)
+                r = unit_property(spec, "BindsTo", "as", json_pack("[s]", socket));
+        if (r >= 0)
+                r = unit_property(spec, "StandardErrorFileToAppend", "s",
+                                  unit_property_path(mount->error_path));
+        if (r >= 0)
+                r = unit_property(spec, "MemoryMax", "t", json_integer((json_int_t) memory_max));
+        if (r >= 0)
+                r = add_mount(spec, mount, export_name);
+        if (r >= 0)
+                *ret_spec = TAKE(spec);
+        return r;
+}
+
+/* One of them: qemu-nbd takes no second socket. Who may connect to a path: root, the hub, and the one that it is for. */
+static int add_mount_listener(json_t *spec, const MountUnit *mount)
+{
+        char path[UNIT_FILE_PATH_SIZE], address[32], uid[16];
+        int r;
+
+        mount_socket_path(mount->job, mount->disk_key, path);
+        (void) snprintf(uid, sizeof(uid), "%" PRIu32, mount->uid);
+        (void) snprintf(address, sizeof(address), "127.0.0.1:%u", mount->port);
+        r = unit_property(spec, "Listen", "a(ss)",
+                          json_pack("[[s,s]]", "Stream", mount->port > 0 ? address : path));
+        if (r < 0 || mount->port > 0)
+                return r;
+        r = unit_property(spec, "SocketUser", "s", json_string(uid));
+        if (r >= 0)
+                r = unit_property(spec, "SocketGroup", "s", json_string("sendense"));
+        if (r >= 0)
+                r = unit_property(spec, "SocketMode", "u", json_integer(0660));
+        if (r >= 0)
+                r = unit_property(spec, "RemoveOnStop", "b", json_true());
+        return r;
+}
+
+int unit_spec_mount(const MountUnit *mount, json_t **ret_spec)
+{
+        const UnitName name = { UNIT_MOUNT_SOCKET, mount->job, mount->disk_key, "" };
+        const UnitName service_name = { UNIT_MOUNT_SERVICE, mount->job, mount->disk_key, "" };
+        CLEANUP(json_decref_p) json_t *spec = NULL, *service = NULL;
+        char unit[UNIT_NAME_SIZE], service_unit[UNIT_NAME_SIZE];
+        int r;
+
+        if (mount->memory_max > INT64_MAX)
+                return -EINVAL;
+        r = unit_spec_new(&name, &spec);
+        if (r >= 0)
+                r = unit_name_to_string(&name, unit);
+        if (r >= 0)
+                r = unit_name_to_string(&service_name, service_unit);
+        if (r >= 0)
+                r = unit_property_description(
+                                spec, "Sendense Socket of Mounted Disk %" PRIu32 ", Job %" PRIu64,
+                                mount->disk_key, mount->job);
+        if (r >= 0)
+                r = unit_property_job(spec, UNIT_MOUNT_SOCKET, mount->job, 0);
+        if (r >= 0)
+                r = add_mount_listener(spec, mount);
+        /* Both in one go: the first client is the hub, which asks at once. And where writes would be lost, nobody
+         * is served by a second server. */
+        if (r >= 0)
+                r = unit_property(spec, mount->is_writable ? "BindsTo" : "Wants", "as",
+                                  json_pack("[s]", service_unit));
+        if (r >= 0)
+                r = spec_mount_service(mount, &service_name, unit, &service);
         if (r >= 0 && json_object_set_new(spec, "aux", json_pack("[O]", service)) < 0)
                 r = -ENOMEM;
         if (r >= 0)
