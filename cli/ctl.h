@@ -50,6 +50,8 @@ typedef enum Option {
         OPTION_THROUGH,
         OPTION_UNTESTED,
         OPTION_ENTER,
+        OPTION_WRITABLE,
+        OPTION_TCP,
         OPTION_MAX,
 } Option;
 
@@ -101,6 +103,9 @@ ExitStatus verb_vcenter_remove(int argc, char *argv[]);
 ExitStatus verb_backup_start(int argc, char *argv[]);
 ExitStatus verb_backup_list(int argc, char *argv[]);
 ExitStatus verb_backup_show(int argc, char *argv[]);
+ExitStatus verb_backup_mount(int argc, char *argv[]);
+ExitStatus verb_backup_umount(int argc, char *argv[]);
+ExitStatus verb_mount_list(int argc, char *argv[]);
 ExitStatus verb_job_list(int argc, char *argv[]);
 ExitStatus verb_job_show(int argc, char *argv[]);
 ExitStatus verb_job_watch(int argc, char *argv[]);

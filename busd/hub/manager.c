@@ -11,6 +11,7 @@
 #include "bus/bus-error.h"
 #include "bus/bus-job.h"
 #include "bus/bus-manager.h"
+#include "bus/bus-mount.h"
 #include "bus/bus-session.h"
 #include "bus/sessions.h"
 #include "cleanup.h"
@@ -392,6 +393,7 @@ Manager *manager_free(Manager *manager)
         retrier_free(manager->retrier);
         sweeper_free(manager->sweeper);
         jobs_free(manager->jobs);
+        mount_waits_free(manager->mount_waits);
         authority_free(manager->authority);
         sessions_free(manager->sessions);
         /* Flushing too waits for the handshake. */

@@ -14,6 +14,7 @@
 
 typedef struct Authority Authority;
 typedef struct Jobs Jobs;
+typedef struct MountWait MountWait;
 typedef struct Nodes Nodes;
 typedef struct Repositories Repositories;
 typedef struct Retrier Retrier;
@@ -31,6 +32,7 @@ typedef struct Manager {
         Store *store;
         Units *units;
         Jobs *jobs;
+        MountWait *mount_waits; /* calls that wait for a mount */
         Sweeper *sweeper;
         Retrier *retrier;
         Repositories *repositories;

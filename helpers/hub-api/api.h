@@ -29,6 +29,8 @@ extern const size_t api_n_routes;
 /* In rooms of their own. */
 void api_create_backup(HttpRequest *request, void *userdata);
 void api_show_backup(HttpRequest *request, void *userdata);
+void api_mount_backup(HttpRequest *request, void *userdata);
+void api_end_mount(HttpRequest *request, void *userdata);
 void api_job_events(HttpRequest *request, void *userdata);
 void api_health(HttpRequest *request, void *userdata);
 void api_metrics(HttpRequest *request, void *userdata);

@@ -169,6 +169,7 @@ static const List vms = { "ListVms", "vms", "id", {} };
 static const List repositories = { "ListRepositories", "repositories", "id", {} };
 static const List nodes = { "ListNodes", "nodes", NULL, {} };
 static const List vcenters = { "ListVcenters", "vcenters", NULL, {} };
+static const List mounts = { "ListMounts", "mounts", NULL, { "backup" } };
 static const List ports = { "ListPorts", "ports", "port", {} };
 static const List obligations = { "ListObligations", "obligations", "id", {} };
 
@@ -183,6 +184,7 @@ LIST_HANDLER(vms)
 LIST_HANDLER(repositories)
 LIST_HANDLER(nodes)
 LIST_HANDLER(vcenters)
+LIST_HANDLER(mounts)
 LIST_HANDLER(ports)
 LIST_HANDLER(obligations)
 
@@ -330,6 +332,9 @@ const HttpRoute api_routes[] = {
         { "GET", "/api/v1/backups", list_backups, false },
         { "POST", "/api/v1/backups", api_create_backup, false },
         { "GET", "/api/v1/backups/{backup_id}", api_show_backup, false },
+        { "POST", "/api/v1/backups/{backup_id}/mount", api_mount_backup, false },
+        { "GET", "/api/v1/mounts", list_mounts, false },
+        { "DELETE", "/api/v1/mounts/{job}", api_end_mount, false },
         { "GET", "/api/v1/jobs", list_jobs, false },
         { "GET", "/api/v1/jobs/{id}", show_job, false },
         { "DELETE", "/api/v1/jobs/{id}", cancel_job, false },

@@ -8,6 +8,7 @@
 #include "bus/bus-dict.h"
 #include "bus/bus-json.h"
 #include "bus/bus-manager.h"
+#include "bus/bus-mount.h"
 #include "cleanup.h"
 #include "log.h"
 #include "manager.h"
@@ -265,6 +266,7 @@ void bus_job_on_news(Job *job, JobNews news, void *userdata)
         Manager *manager = userdata;
         int r;
 
+        bus_mount_on_news(manager, job, news);
         if (!manager->has_name)
                 return;
         r = tell(manager, job, news);

@@ -65,6 +65,11 @@ BUS_METHOD(method_list_jobs);
 BUS_METHOD(method_get_job);
 BUS_METHOD(method_cancel_job);
 
+/* bus-mount.c */
+BUS_METHOD(method_mount_backup);
+BUS_METHOD(method_unmount_backup);
+BUS_METHOD(method_list_mounts);
+
 /* bus-figures.c */
 BUS_METHOD(method_get_figures);
 

@@ -209,7 +209,8 @@ uint64_t job_bytes_total(const Job *job)
 {
         uint64_t sum = 0;
 
-        for (size_t i = 0; i < job->n_disks; i++)
+        /* What reads a mount is nobody's progress. */
+        for (size_t i = 0; job->type != JOB_MOUNT && i < job->n_disks; i++)
                 if (job_disk_takes_part(job->disks + i))
                         sum += job->disks[i].bytes_total ?: job->disks[i].capacity_bytes;
         for (size_t i = 0; i < job->n_progress; i++)

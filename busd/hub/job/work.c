@@ -4,7 +4,11 @@
  */
 #include "job/work.h"
 
-static const WorkKind *const kinds[JOB_TYPE_MAX] = {};
+#include "job/work-mount.h"
+
+static const WorkKind *const kinds[JOB_TYPE_MAX] = {
+        [JOB_MOUNT] = &work_mount,
+};
 
 const WorkKind *work_kind(const Job *job)
 {

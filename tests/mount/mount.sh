@@ -1,0 +1,125 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# A backup mounted on a booted machine: what it reads is what was backed up, a user gets a socket of his own, what is written is
+# thrown away, and a mount ends by hand, by its time, by a death and by a reboot, but not by that of the hub.
+
+. "$(dirname "$0")/../lib/tap.sh"
+. "$SENDENSE_SRC/tests/fault/fault.bash"
+
+fault_up
+vm twins 16 8
+backup twins --type=full
+first=$(job .BackupId)
+change twins
+backup twins
+second=$(job .BackupId)
+before=$(in_hub 'cd "$1" && find . -name "*.qcow2" -exec sha256sum {} +' "$fault_repo")
+
+# mount_it BACKUP [OPTION...]: sets MOUNT, its job, and MOUNTED, what was printed.
+mount_it() {
+    MOUNTED=$(hub sendensectl --json backup mount "$@" 2>"$TEST_TMP/mount.err")
+    MOUNT=$(jq -r .Job <<<"$MOUNTED")
+    [ -n "$MOUNT" ] || diag "$(cat "$TEST_TMP/mount.err")"
+}
+uri() { jq -r ".Disks[] | select(.Key == $1).Uri" <<<"$MOUNTED"; }
+# same BACKUP KEY: the mounted disk is what the backup was made of.
+same() { hub qemu-img compare -q -f raw -F raw "/srv/kept/$1-$2.raw" "$(uri "$2")"; }
+mounts() { hub sendensectl --json mount list | jq -r '[.[].Job] | sort | map(tostring) | join(" ")'; }
+result() { job '.WorkResult | fromjson.reason' "$1"; }
+
+# Two restore points at once.
+mount_it "$first"
+old=$MOUNT
+ok "a disk of the first backup is what it was made of" same "$first" 2000
+ok "and the other" same "$first" 2001
+mount_it "$second" 2000
+is "$(jq -c '[.Disks[].Key]' <<<"$MOUNTED")" '[2000]' "one disk alone is mounted"
+ok "and is what it was made of" same "$second" 2000
+is "$(mounts)" "$old $MOUNT" "both are listed"
+is "$(job .State "$old") $(job .Type "$old")" "copying mount" "a mount is a job"
+like "$(busctl_phase=$(hub busctl get-property "$HUB_NAME" "$HUB_PATH/job/$old" "$HUB_NAME.Job" Phase) && echo "$busctl_phase")" 'mounted until 20' "which says until when"
+not_ok "it cannot be written" hub qemu-io -f raw -c 'write 0 64k' "$(uri 2000)"
+like "$(hub sendensectl backup mount "$second" 9999 2>&1)" 'no such disk' "a disk that the backup has not is refused"
+like "$(hub sendensectl backup mount backup-none-1 2>&1)" 'no backup' "and so is a backup that is not there"
+start twins || fail "a backup beside its mounts starts" "$ANSWER"
+finish_backup twins
+
+# The hub dies and comes back: who reads does not notice.
+hub systemctl kill -s KILL sendense-hub.service
+ok "it serves while the hub is dead" same "$second" 2000
+hub_ready
+ok "the hub takes it up" eventually "$patience_sec" test "$(mounts)" = "$old $MOUNT"
+ok "and it still serves" same "$second" 2000
+ok "it is ended" hub sendensectl backup umount "$MOUNT"
+is "$(job .State "$MOUNT"): $(result "$MOUNT")" "completed: ended by uid:0" "its job is completed, and says why"
+not_ok "its socket is gone" hub test -e "/run/sendense/mounts/$MOUNT-2000.sock"
+like "$(hub sendensectl backup umount "$MOUNT" 2>&1)" 'no mount' "there is nothing to end any more"
+ok "all mounts of a backup are ended by its id" hub sendensectl backup umount "$first"
+is "$(mounts)" "" "none is left"
+unharmed "two mounts"
+
+# Writable.
+mount_it "$second" --writable
+ok "a writable mount is written" hub qemu-io -f raw -c 'write -P 9 0 4M' -c flush "$(uri 2000)"
+ok "and read by others" hub qemu-io -f raw -r -c 'read -P 9 0 4M' "$(uri 2000)"
+hub systemctl kill -s KILL sendense-hub.service
+hub_ready
+ok "a hub that was killed takes it up" eventually "$patience_sec" test "$(mounts)" = "$MOUNT"
+ok "with what was written" hub qemu-io -f raw -r -c 'read -P 9 0 4M' "$(uri 2000)"
+hub systemctl kill -s KILL "sendense-mount-$MOUNT-2000.service"
+failed_mount() { [ "$(job_state "$MOUNT")" = failed ]; }
+ok "when its server dies it has failed" eventually "$patience_sec" failed_mount
+like "$(job_error "$MOUNT")" '^ExportFailed: Disk 2000: .*what was written into it is gone' "and says what was lost"
+mount_it "$second" --writable
+ok "the next one is the backup again" same "$second" 2000
+hub qemu-io -f raw -c 'write -P 9 0 4M' "$(uri 2000)" >/dev/null
+ok "it is cancelled" hub sendensectl job cancel "$MOUNT" --wait
+is "$(in_hub 'cd "$1" && find . -name "*.qcow2" -exec sha256sum {} +' "$fault_repo" | grep -cFf <(echo "$before"))" 4 "no layer has changed"
+unharmed "writable mounts"
+
+# Its time.
+mount_it "$first" --expires=1s
+expired() { [ "$(job_state "$MOUNT")" = completed ]; }
+ok "a mount ends by itself" eventually "$patience_sec" expired
+is "$(result "$MOUNT")" "its time is over" "and says why"
+unharmed "a mount's time"
+
+# A user of the machine, who may: his socket, not another's.
+# shellcheck disable=SC2016 # expanded in the machine
+in_hub 'useradd --no-create-home alice; useradd --no-create-home mallory
+    cat >/etc/polkit-1/rules.d/50-alice.rules <<<"polkit.addRule(function(action, subject) {
+        if (subject.user == \"alice\" && /^com.sendense.hub.(restore|inspect)\$/.test(action.id)) return polkit.Result.YES;
+    });"; systemctl restart polkit'
+as() { hub setpriv --reuid "$1" --regid "$1" --init-groups "${@:2}"; }
+MOUNTED=$(as alice sendensectl --json backup mount "$first" 2000 2>"$TEST_TMP/mount.err") || diag "$(cat "$TEST_TMP/mount.err")"
+MOUNT=$(jq -r .Job <<<"$MOUNTED")
+is "$(as alice nbdinfo --size "$(uri 2000)")" 16777216 "a user who may restore reads his mount"
+not_ok "somebody else does not" as mallory nbdinfo --size "$(uri 2000)"
+not_ok "nor may he mount" as mallory sendensectl backup mount "$first"
+like "$(as alice sendensectl backup mount "$first" --tcp 2>&1)" 'com.sendense.hub.manage|not allowed|denied|authentication' "a port takes the right to manage"
+ok "he ends it" as alice sendensectl backup umount "$MOUNT"
+
+# On ports.
+mount_it "$first" --tcp
+like "$(uri 2000)" '^nbd://127.0.0.1:101[0-9][0-9]/' "ports of the exports' range are taken"
+ok "and serve" same "$first" 2001
+ok "it is ended" hub sendensectl backup umount "$MOUNT"
+
+# Its layers cannot be read.
+layer=$fault_repo/$(job '.Disks[] | select(.Key == 2000).File' 1)
+hub mv "$layer" "$layer.away"
+like "$(hub sendensectl backup mount "$second" 2>&1)" '2000: .*No such file' "a layer that is missing is named"
+hub mv "$layer.away" "$layer"
+unharmed "mounts of users, on ports, and one that failed"
+
+# A reboot.
+mount_it "$second"
+require "the machine starts anew" lab reboot hub
+hub_ready
+ok "a mount ends with the machine" eventually "$patience_sec" expired
+is "$(result "$MOUNT")" "the machine was started anew" "and says why"
+fault_baseline
+unharmed "a reboot"
+
+done_testing
