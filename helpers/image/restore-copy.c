@@ -104,10 +104,10 @@ static int on_damaged(Copy *copy, uint64_t offset, uint64_t length, const char *
         if (copy->request->damaged_ok)
                 return add_damaged(copy, offset, length, backup_id);
         (void) failure_set(&failure, BUS_ERROR_BACKUP_DAMAGED,
-                           "disk %" PRIu32 ": what layer %s holds at offset %" PRIu64 " (%" PRIu64
-                           " KiB) is not what was backed up; restore another backup, or give the "
-                           "option damaged_ok to get what can be had",
-                           copy->request->disk_key, backup_id, offset, length / 1024);
+                           "disk %" PRIu32 ": the %" PRIu64 " KiB at offset %" PRIu64
+                           " are not what was backed up, by the digest of %s; restore another "
+                           "backup, or give the option damaged_ok to get what can be had",
+                           copy->request->disk_key, length / 1024, offset, backup_id);
         return stop(copy, -EBADMSG, &failure);
 }
 

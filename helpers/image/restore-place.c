@@ -86,11 +86,16 @@ static int check_space(const RestorePlace *place, uint64_t needed_bytes, Failure
                            place->path, free_bytes >> 20, (needed_bytes + (1 << 20) - 1) >> 20);
 }
 
-static int open_place(RestorePlace *place, uint64_t job, uint64_t needed_bytes, Failure *failure)
+static int open_folder(RestorePlace *place, const char *path, uint64_t job, Failure *failure)
 {
         _cleanup_free_ char *folder = NULL;
-        int r;
 
+        *place = (RestorePlace){
+                .path = path,
+                .name = strrchr(path, '/') + 1,
+                .folder = -1,
+                .partial = -1,
+        };
         if (strlen(place->name) == 0 || strlen(place->name) > RESTORE_NAME_MAX)
                 return failure_set(failure, BUS_ERROR_INVALID_ARGUMENT,
                                    "%s: the name must have 1 to %d bytes", place->path,
@@ -101,10 +106,8 @@ static int open_place(RestorePlace *place, uint64_t job, uint64_t needed_bytes, 
         if (!folder)
                 return failure_errno(failure, -ENOMEM, "%s", place->path);
         place->folder = open(folder, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
-        if (place->folder < 0)
-                return restore_target_errno(failure, -errno, "open the folder", folder);
-        r = check_existing(place, failure);
-        return r < 0 ? r : check_space(place, needed_bytes, failure);
+        return place->folder < 0 ? restore_target_errno(failure, -errno, "open the folder", folder)
+                                 : 0;
 }
 
 int restore_place_open(RestorePlace *place, const char *path, uint64_t job, bool force,
@@ -112,16 +115,29 @@ int restore_place_open(RestorePlace *place, const char *path, uint64_t job, bool
 {
         int r;
 
-        *place = (RestorePlace){
-                .path = path,
-                .name = strrchr(path, '/') + 1,
-                .force = force,
-                .folder = -1,
-                .partial = -1,
-        };
-        r = open_place(place, job, needed_bytes, failure);
+        r = open_folder(place, path, job, failure);
+        place->force = force;
+        if (r >= 0)
+                r = check_existing(place, failure);
+        if (r >= 0)
+                r = check_space(place, needed_bytes, failure);
         if (r < 0)
                 restore_place_done(place);
+        return r;
+}
+
+int restore_place_undo(const char *path, uint64_t job, bool *ret_removed, Failure *failure)
+{
+        Failure ignored;
+        RestorePlace place;
+        int r;
+
+        *ret_removed = false;
+        /* Where this user cannot come he has made nothing. */
+        if (open_folder(&place, path, job, &ignored) < 0)
+                return 0;
+        r = restore_place_remove(&place, ret_removed, failure);
+        restore_place_done(&place);
         return r;
 }
 

@@ -39,6 +39,9 @@ int restore_place_publish(RestorePlace *place, Failure *failure);
 /* Removes the partial folder, if there is one. *ret_removed may be NULL. */
 int restore_place_remove(RestorePlace *place, bool *ret_removed, Failure *failure);
 
+/* Removes what a run of the job that was killed left beside that path. */
+int restore_place_undo(const char *path, uint64_t job, bool *ret_removed, Failure *failure);
+
 /* Only closes. */
 void restore_place_done(RestorePlace *place);
 

@@ -83,10 +83,11 @@ static int ask(RestoreSource *source, uint64_t offset, Failure *failure)
         if (left > WINDOW_BYTES)
                 left = WINDOW_BYTES;
         r = extents_read(&source->extents, source->asker, offset, left);
-        if (r == -EIO)
+        source->is_unknown = r == -EIO && nbd_aio_is_ready(source->asker) > 0;
+        if (r == -EIO && !source->is_unknown)
                 return server_failure(&source->server, nbd_get_error() ?: "it cannot be read",
                                       failure);
-        if (r < 0)
+        if (r < 0 && !source->is_unknown)
                 return failure_errno(failure, r, "Cannot look into %s", source->image.path);
         source->start = offset;
         source->end = offset + left;
@@ -103,7 +104,9 @@ int restore_source_count(RestoreSource *source, uint64_t *ret_bytes, Failure *fa
                 r = ask(source, offset, failure);
                 if (r < 0)
                         return r;
-                for (size_t i = 0; i < source->extents.n; i++)
+                if (source->is_unknown)
+                        bytes += source->end - source->start;
+                for (size_t i = 0; !source->is_unknown && i < source->extents.n; i++)
                         if (!source->extents.list[i].zero)
                                 bytes += source->extents.list[i].length;
         }
@@ -123,6 +126,10 @@ int restore_source_zero_end(RestoreSource *source, uint64_t offset, uint64_t lim
                 r = ask(source, offset - offset % LEAF_BYTES, failure);
                 if (r < 0)
                         return r;
+        }
+        if (source->is_unknown) {
+                *ret_end = offset;
+                return 0;
         }
         for (;; source->next++) {
                 extent = source->extents.list + source->next;

@@ -24,6 +24,7 @@ typedef struct RestoreSource {
 
         struct nbd_handle *asker;
         Extents extents; /* what is known, from start to end */
+        bool is_unknown; /* the images do not tell: it is read as if it were all data */
         uint64_t start, end;
         size_t next; /* the first extent that does not end before the last question */
 } RestoreSource;

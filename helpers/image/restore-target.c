@@ -183,13 +183,10 @@ void restore_target_done(RestoreTarget *target)
         target->type = NULL;
 }
 
-int restore_target_undo(RestoreTarget *target, bool *ret_removed, Failure *failure)
+int restore_target_undo(const RestoreTarget *target, bool *ret_removed, Failure *failure)
 {
-        int r;
-
         *ret_removed = false;
-        if (target->kind != RESTORE_FILE)
-                return 0;
-        r = restore_place_open(&target->place, target->path, target->job, true, 0, failure);
-        return r < 0 ? r : restore_place_remove(&target->place, ret_removed, failure);
+        return target->kind == RESTORE_FILE
+                               ? restore_place_undo(target->path, target->job, ret_removed, failure)
+                               : 0;
 }

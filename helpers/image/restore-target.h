@@ -80,4 +80,4 @@ int restore_target_finish(RestoreTarget *target, Failure *failure);
 void restore_target_done(RestoreTarget *target);
 
 /* Removes what a killed restore left beside a file. */
-int restore_target_undo(RestoreTarget *target, bool *ret_removed, Failure *failure);
+int restore_target_undo(const RestoreTarget *target, bool *ret_removed, Failure *failure);
