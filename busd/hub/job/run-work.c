@@ -128,6 +128,7 @@ static int start_unit(Job *job, const char *verb, JobThen then)
                         .user = kind->user ? kind->user(job) : NULL,
                         .write_paths = paths.texts,
                         .n_write_paths = paths.n,
+                        .device = kind->device ? kind->device(job) : NULL,
                         .in_path = in,
                         .out_path = out,
                 };
@@ -141,23 +142,28 @@ static int start_unit(Job *job, const char *verb, JobThen then)
         return r;
 }
 
+static void look_after_start(Job *job);
+
 static void on_unit_started(Job *job, JobDisk *disk, int error, const char *text)
 {
         (void) disk;
-        if (error < 0)
+        if (error < 0) {
                 job_fail_unless_going_down(
                                 job, error == -ENOEXEC ? BUS_ERROR_TOOL_MISSING : BUS_ERROR_FAILED,
                                 "The work does not start: %s", text ?: strerror(-error));
-        else
-                job_set_phase(job, work_kind(job)->phase);
+                return;
+        }
+        job->is_copy_started = true;
+        job_set_phase(job, work_kind(job)->phase);
+        look_after_start(job);
 }
 
 static void start_work(Job *job)
 {
         int r;
 
-        job->is_collected = false;
-        job->is_copy_started = true;
+        /* What is told before it has started is about the unit of before. */
+        job->is_collected = job->is_copy_started = false;
         job->n_runs++;
         r = start_unit(job, work_kind(job)->verb, on_unit_started);
         if (r < 0)
@@ -270,6 +276,20 @@ void run_work_on_unit(Job *job, const UnitName *name, const char *unit, const vo
                 collect(job, state);
 }
 
+/* It may have ended before it was known to have started. */
+static void on_settled(Job *job, const UnitState *state)
+{
+        if (job->is_undoing)
+                undo_ended(job, state);
+        else if (job->state != JOB_COPYING || job->has_error || job->is_collected)
+                return;
+        else if (!state->exists) {
+                job->is_collected = true;
+                begin_again(job, "its unit is gone");
+        } else if (has_ended(state))
+                collect(job, state);
+}
+
 typedef struct Look {
         Job *job;
         unsigned generation;
@@ -300,21 +320,44 @@ static void on_looked(int error, const UnitState *state, void *userdata)
         job_ticket_done(job);
 }
 
-static void look_for_unit(Job *job)
+static void on_looked_after(int error, const UnitState *state, void *userdata)
+{
+        _cleanup_free_ Look *look = userdata;
+        Job *job = look->job;
+
+        /* If systemd does not tell now, it does when something changes. */
+        if (error >= 0 && !job->is_removed && job->generation == look->generation)
+                on_settled(job, state);
+        job_ticket_done(job);
+}
+
+static int look(Job *job, void (*done)(int error, const UnitState *state, void *userdata))
 {
         char unit[UNIT_NAME_SIZE];
         Look *look = malloc(sizeof(Look));
-        int r = -ENOMEM;
+        int r;
 
-        if (look) {
-                *look = (Look){ .job = job, .generation = job->generation };
-                job->n_tickets++;
-                r = units_get(job->jobs->units, unit_name_of(job, unit), on_looked, look);
-                if (r < 0) {
-                        free(look);
-                        job_ticket_done(job);
-                }
+        if (!look)
+                return -ENOMEM;
+        *look = (Look){ .job = job, .generation = job->generation };
+        job->n_tickets++;
+        r = units_get(job->jobs->units, unit_name_of(job, unit), done, look);
+        if (r < 0) {
+                free(look);
+                job_ticket_done(job);
         }
+        return r;
+}
+
+static void look_after_start(Job *job)
+{
+        (void) look(job, on_looked_after);
+}
+
+static void look_for_unit(Job *job)
+{
+        int r = look(job, on_looked);
+
         if (r < 0)
                 job_fail(job, BUS_ERROR_FAILED, "Systemd cannot be asked about the work: %s",
                          strerror(-r));
@@ -462,7 +505,7 @@ static void undo_ended(Job *job, const UnitState *state)
         CLEANUP(json_decrefp) json_t *result = NULL;
         char unit[UNIT_NAME_SIZE];
 
-        if (job->is_collected || (state->exists && !has_ended(state)))
+        if (!job->is_copy_started || job->is_collected || (state->exists && !has_ended(state)))
                 return;
         job->is_collected = true;
         job->files_owed = unit_files_read_result(unit_name_of(job, unit), &result) < 0 ||
@@ -481,8 +524,11 @@ static void undo_ended(Job *job, const UnitState *state)
 static void on_undoer_started(Job *job, JobDisk *disk, int error, const char *text)
 {
         (void) disk;
-        if (error >= 0)
+        if (error >= 0) {
+                job->is_copy_started = true;
+                look_after_start(job);
                 return;
+        }
         (void) job_log(job, NULL, LOG_WARNING, error, MESSAGE_OBLIGATION_OPEN,
                        "What undoes the job does not start: %s", text ?: "");
         job->files_owed = true;
@@ -501,7 +547,8 @@ static void on_work_stopped(Job *job, JobDisk *disk, int error, const char *text
                 return;
         }
         job->is_undoing = true;
-        job->is_collected = false;
+        /* The end of the work may still be told: it is not that of what undoes. */
+        job->is_collected = job->is_copy_started = false;
         error = start_unit(job, work_kind(job)->undo_verb, on_undoer_started);
         if (error < 0)
                 on_undoer_started(job, NULL, error, strerror(-error));
