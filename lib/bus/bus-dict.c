@@ -392,6 +392,7 @@ static int find_passed(sd_bus_message *message, const char **ret_text)
 
 int bus_options_passed(sd_bus_message *message, const char **ret_text)
 {
+        size_t options = SIZE_MAX; /* the last dictionary: others are arguments */
         const char *contents;
         char type;
         int r;
@@ -400,12 +401,18 @@ int bus_options_passed(sd_bus_message *message, const char **ret_text)
         if (!passed_option.name)
                 return 0;
         r = sd_bus_message_rewind(message, true);
-        while (r >= 0 && (r = sd_bus_message_peek_type(message, &type, &contents)) > 0) {
-                if (type == SD_BUS_TYPE_ARRAY && strcmp(contents, "{sv}") == 0) {
-                        r = find_passed(message, ret_text);
-                        break;
-                }
+        for (size_t i = 0; r >= 0 && (r = sd_bus_message_peek_type(message, &type, &contents)) > 0;
+             i++) {
+                if (type == SD_BUS_TYPE_ARRAY && strcmp(contents, "{sv}") == 0)
+                        options = i;
                 r = sd_bus_message_skip(message, NULL);
         }
+        if (r < 0 || options == SIZE_MAX)
+                return r < 0 ? r : 0;
+        r = sd_bus_message_rewind(message, true);
+        for (size_t i = 0; r >= 0 && i < options; i++)
+                r = sd_bus_message_skip(message, NULL);
+        if (r >= 0)
+                r = find_passed(message, ret_text);
         return r < 0 ? r : 0;
 }
