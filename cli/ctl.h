@@ -33,6 +33,8 @@ typedef enum Option {
         OPTION_STATE,
         OPTION_VM,
         OPTION_LIMIT,
+        OPTION_FORMAT,
+        OPTION_DAMAGED_OK,
         OPTION_NODE,
         OPTION_HUB,
         OPTION_REVERSE_PORT,
@@ -106,6 +108,8 @@ ExitStatus verb_backup_show(int argc, char *argv[]);
 ExitStatus verb_backup_mount(int argc, char *argv[]);
 ExitStatus verb_backup_umount(int argc, char *argv[]);
 ExitStatus verb_mount_list(int argc, char *argv[]);
+ExitStatus verb_restore_disk(int argc, char *argv[]);
+ExitStatus verb_restore_disks(int argc, char *argv[]);
 ExitStatus verb_job_list(int argc, char *argv[]);
 ExitStatus verb_job_show(int argc, char *argv[]);
 ExitStatus verb_job_watch(int argc, char *argv[]);

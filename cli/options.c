@@ -54,6 +54,9 @@ static const OptionWords words[OPTION_MAX] = {
         [OPTION_TCP] = { "tcp", NULL, "On ports of 127.0.0.1, for all users of the hub" },
         [OPTION_ROLE] = { "role", "ROLE", "What a token may do; repeatable (default: inspect)",
                           true },
+        [OPTION_FORMAT] = { "format", "FORMAT",
+                            "raw, qcow2 or vmdk (default: by the name, or raw)" },
+        [OPTION_DAMAGED_OK] = { "damaged-ok", NULL, "Get what can be had of a damaged backup" },
         [OPTION_LIMIT] = { "limit", "N", "The newest N, at most 1000 (default: 100)" },
 };
 

@@ -123,6 +123,22 @@ const Verb verbs[] = {
           verb_backup_umount },
         { "mount list", "[BACKUP]", 0, 1, 0, "List what is mounted", RIGHT("inspect"),
           verb_mount_list },
+        { "restore disk", "BACKUP DISK TARGET", 3, 3,
+          OPTION(OPTION_FORMAT) | OPTION(OPTION_FORCE) | OPTION(OPTION_DAMAGED_OK) |
+                          OPTION(OPTION_WAIT),
+          "Restore a disk of a backup",
+          "DISK is its key; TARGET the absolute path of a file or a block device of the hub's "
+          "machine, or\nnbd://HOST[:PORT]/EXPORT, or nbd+unix:///EXPORT?socket=PATH. A file "
+          "appears when it is complete.\nOn a terminal, or with --wait, follows the job as \"job "
+          "watch\" does; else prints it.\n" RIGHT(
+                          "restore") " A device or NBD also needs\ncom.sendense.hub.manage.",
+          verb_restore_disk },
+        { "restore disks", "BACKUP FOLDER", 2, 2,
+          OPTION(OPTION_FORMAT) | OPTION(OPTION_FORCE) | OPTION(OPTION_DAMAGED_OK),
+          "Restore all disks of a backup into a folder",
+          "One after the other, as FOLDER/BACKUP-DISK.FORMAT; each job is followed. " RIGHT(
+                          "restore"),
+          verb_restore_disks },
         { "job list", "", 0, 0, OPTION(OPTION_STATE) | OPTION(OPTION_VM) | OPTION(OPTION_LIMIT),
           "List jobs, the newest first", RIGHT("inspect"), verb_job_list },
         { "job show", "ID", 1, 1, 0, "Show a job, its disks and its history", RIGHT("inspect"),

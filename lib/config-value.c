@@ -90,6 +90,36 @@ int config_parse_path(const ConfigKey *key, const char *value, void *field)
         return replace_string(field, value);
 }
 
+/* Absolute, without "..", "." and "//", and not "/". */
+static bool is_plain_path(const char *path, size_t n)
+{
+        for (size_t i = 0; i < n;) {
+                size_t part = strcspn(path + i + 1, "/ ");
+
+                if (path[i] != '/' || part == 0 || (part == 1 && path[i + 1] == '.') ||
+                    (part == 2 && strncmp(path + i + 1, "..", 2) == 0))
+                        return false;
+                i += part + 1;
+        }
+        return n > 0;
+}
+
+int config_parse_paths(const ConfigKey *key, const char *value, void *field)
+{
+        if (strlen(value) > key->max)
+                return -EINVAL;
+        for (const char *path = value; *path;) {
+                size_t n = strcspn(path, " ");
+
+                if (!is_plain_path(path, n))
+                        return -EINVAL;
+                path += n;
+                if (*path && *++path == '\0')
+                        return -EINVAL;
+        }
+        return replace_string(field, value);
+}
+
 int config_parse_host(const ConfigKey *key, const char *value, void *field)
 {
         static const char letters[] =

@@ -24,6 +24,9 @@ int config_parse_bool(const ConfigKey *key, const char *value, void *field); /* 
 int config_parse_level(const ConfigKey *key, const char *value, void *field); /* int */
 int config_parse_path(const ConfigKey *key, const char *value,
                       void *field); /* char *, absolute, at most key->max bytes */
+int config_parse_paths(
+                const ConfigKey *key, const char *value,
+                void *field); /* char *, such paths with one blank between them, or nothing; at most key->max bytes in all */
 int config_parse_word(const ConfigKey *key, const char *value,
                       void *field); /* char *, [a-z][a-z0-9_]*, at most key->max bytes */
 int config_parse_host(const ConfigKey *key, const char *value,

@@ -69,6 +69,10 @@ const ConfigKey hub_config_keys[] = {
         { "Backup", "AllowSources", config_parse_bool, FIELD(backup_allow_sources), 0, 0, "no",
           "yes or no" },
 
+        { "Restore", "Folders", config_parse_paths, FIELD(restore_folders), 0, 2048,
+          "/var/lib/sendense/restore",
+          "absolute paths without '..', one blank between them, 2048 bytes at most" },
+
         { "Tunnel", "SshPort", config_parse_port, FIELD(ssh_port), 0, 0, "443",
           "a port from 1 to 65535" },
         { "Tunnel", "PublicAddress", config_parse_host, FIELD(public_address), 0, 253, "",
@@ -89,6 +93,7 @@ void hub_config_done(HubConfig *config)
         free(config->database_name);
         free(config->database_user);
         free(config->public_address);
+        free(config->restore_folders);
         config_done(&config->config);
         *config = (HubConfig){};
 }

@@ -39,6 +39,7 @@ typedef struct HubConfig {
         uint64_t repository_reserve_bytes;
         uint64_t repository_step_usec;
         bool backup_allow_sources;
+        char *restore_folders; /* paths, one blank between them */
 
         uint16_t ssh_port;
         char *public_address; /* "": the machine's full name */

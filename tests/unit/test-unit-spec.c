@@ -412,9 +412,29 @@ static void work_call(void **state)
                           "User s: root\n"
                           "SupplementaryGroups as: sendense-export\n"
                           "ReadWritePaths as: -/srv/back\n"
+                          "PrivateDevices b: yes\n"
                           "StandardInputFile s: /run/i\n"
                           "StandardOutputFileToTruncate s: /run/o\n"
                           "ExecStart a(sasb): /x/image image restore no\n");
+        unit.device = "/dev/x";
+        unit.n_write_paths = 0;
+        assert_int_equal(unit_spec_work(&unit, &spec), 0);
+        expect_call(spec, "[sendense-restore-7.service] fail\n"
+                          "Description s: Sendense Restore of Job 7\n"
+                          "PartOf as: sendense-job@7.target\n"
+                          "Slice s: sendense-jobs-7.slice\n"
+                          "LogExtraFields aay: SENDENSE_JOB=7\n"
+                          "User s: root\n"
+                          "SupplementaryGroups as: sendense-export\n"
+                          "ReadWritePaths as:\n"
+                          "PrivateDevices b: no\n"
+                          "DeviceAllow a(ss): /dev/x rw\n"
+                          "StandardInputFile s: /run/i\n"
+                          "StandardOutputFileToTruncate s: /run/o\n"
+                          "ExecStart a(sasb): /x/image image restore no\n");
+        unit.device = "x";
+        assert_int_equal(unit_spec_work(&unit, &spec), -EINVAL);
+        unit.device = NULL;
         unit.verb = "a b";
         assert_int_equal(unit_spec_work(&unit, &spec), -EINVAL);
         unit.verb = NULL;

@@ -69,6 +69,8 @@ BUS_METHOD(method_cancel_job);
 BUS_METHOD(method_mount_backup);
 BUS_METHOD(method_unmount_backup);
 BUS_METHOD(method_list_mounts);
+/* bus-restore.c */
+BUS_METHOD(method_restore_disk);
 
 /* bus-figures.c */
 BUS_METHOD(method_get_figures);

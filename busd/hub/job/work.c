@@ -8,6 +8,7 @@
 
 static const WorkKind *const kinds[JOB_TYPE_MAX] = {
         [JOB_MOUNT] = &work_mount,
+        [JOB_RESTORE] = &work_restore,
 };
 
 const WorkKind *work_kind(const Job *job)

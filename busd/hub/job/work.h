@@ -36,6 +36,8 @@ typedef struct WorkKind {
         int (*fill)(const Job *job, json_t *spec);
         /* Appends what the unit may write; NULL: nothing. */
         int (*write_paths)(const Job *job, json_t *paths);
+        /* The one device that the unit may open; NULL, or NULL returned: none. */
+        const char *(*device)(const Job *job);
         /* What is to be undone, beyond the units: a text for people; NULL: nothing. Kind JOB_OWES_TARGET. */
         const char *(*owes)(const Job *job);
         /* Whether what the unit found lets the job complete; its result is written down in any case. NULL: it does. */
@@ -52,3 +54,5 @@ typedef struct WorkKind {
 
 /* NULL for a backup. */
 const WorkKind *work_kind(const Job *job);
+
+extern const WorkKind work_restore;

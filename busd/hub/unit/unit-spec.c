@@ -398,6 +398,22 @@ static int add_user(json_t *spec, const char *user)
                              json_pack("[s]", "sendense-export"));
 }
 
+/* A restore sees a device only when that is its target; what others see is packaged. */
+static int add_device(json_t *spec, const WorkUnit *work)
+{
+        int r;
+
+        if (work->kind != UNIT_RESTORE_SERVICE)
+                return work->device ? -EINVAL : 0;
+        r = unit_property(spec, "PrivateDevices", "b", json_boolean(!work->device));
+        if (r < 0 || !work->device)
+                return r;
+        return unit_property(spec, "DeviceAllow", "a(ss)",
+                             unit_path_is_sound(work->device)
+                                             ? json_pack("[[s, s]]", work->device, "rw")
+                                             : NULL);
+}
+
 int unit_spec_work(const WorkUnit *work, json_t **ret_spec)
 {
         const UnitName name = { .kind = work->kind, .job = work->job };
@@ -417,6 +433,8 @@ int unit_spec_work(const WorkUnit *work, json_t **ret_spec)
                 r = add_user(spec, work->user);
         if (r >= 0)
                 r = add_write_paths(spec, work->write_paths, work->n_write_paths);
+        if (r >= 0)
+                r = add_device(spec, work);
         if (r >= 0)
                 r = unit_property_files(spec, work->in_path, work->out_path);
         if (r >= 0)

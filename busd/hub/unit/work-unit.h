@@ -15,6 +15,7 @@ typedef struct WorkUnit {
         const char *user; /* NULL: the packaged sandbox names it */
         const char *const *write_paths; /* what it may write */
         size_t n_write_paths;
+        const char *device; /* a restore's target: the one device that it may open; NULL: none */
         const char *in_path, *out_path; /* exist already */
 } WorkUnit;
 

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * POST /api/v1/backups/{backup_id}/restore (see api.h): begins the restore of one disk and answers with its job.
+ */
+#include "api.h"
+
+#include "bus/bus-error.h"
+#include "cleanup.h"
+#include "http/http-error.h"
+#include "hub-task.h"
+#include "json-cleanup.h"
+#include "json-fields.h"
+#include "names.h"
+#include "nbd-uri.h"
+#include "parse.h"
+#include "result-file.h"
+#include "text.h"
+
+#include <string.h>
+
+enum {
+        BODY_MAX = 16 * 1024,
+        PATH_MAX_BYTES = 1000,
+};
+
+static const JsonField fields[] = {
+        { .key = "disk_key", .kind = JSON_FIELD_NUMBER, .min = 1, .max = DISK_KEY_MAX },
+        { .key = "target", .kind = JSON_FIELD_OBJECT },
+        { .key = "damaged_ok", .kind = JSON_FIELD_BOOL, .optional = true },
+};
+
+static const JsonField target_fields[] = {
+        { .key = "kind", .kind = JSON_FIELD_TEXT, .min = 1, .max = 16 },
+        { .key = "path",
+          .kind = JSON_FIELD_TEXT,
+          .optional = true,
+          .min = 1,
+          .max = PATH_MAX_BYTES },
+        { .key = "format", .kind = JSON_FIELD_TEXT, .optional = true, .min = 1, .max = 16 },
+        { .key = "uri",
+          .kind = JSON_FIELD_TEXT,
+          .optional = true,
+          .min = 1,
+          .max = NBD_URI_SIZE - 1 },
+        { .key = "force", .kind = JSON_FIELD_BOOL, .optional = true },
+};
+
+static void free_body(void *userdata)
+{
+        json_decref(userdata);
+}
+
+static int append_texts(sd_bus_message *call, const json_t *target)
+{
+        static const char *const keys[] = { "kind", "path", "format", "uri" };
+        int r = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(keys) && r >= 0; i++)
+                if (json_object_get(target, keys[i]))
+                        r = sd_bus_message_append(call, "{sv}", keys[i], "s",
+                                                  json_field_text(target, keys[i]));
+        return r;
+}
+
+static int append_request(sd_bus_message *call, const char *backup_id, const json_t *body)
+{
+        const json_t *target = json_object_get(body, "target");
+        int r;
+
+        r = sd_bus_message_append(call, "su", backup_id,
+                                  (uint32_t) json_field_number(body, "disk_key"));
+        if (r >= 0)
+                r = sd_bus_message_open_container(call, 'a', "{sv}");
+        if (r >= 0)
+                r = append_texts(call, target);
+        if (r >= 0 && json_field_bool(target, "force"))
+                r = sd_bus_message_append(call, "{sv}", "force", "b", 1);
+        if (r >= 0)
+                r = sd_bus_message_close_container(call);
+        if (r >= 0)
+                r = sd_bus_message_open_container(call, 'a', "{sv}");
+        if (r >= 0 && json_field_bool(body, "damaged_ok"))
+                r = sd_bus_message_append(call, "{sv}", "damaged_ok", "b", 1);
+        return r;
+}
+
+/* "/com/sendense/Hub1/job/7" */
+static void on_started(HubTask *task, sd_bus_message *reply, const sd_bus_error *error)
+{
+        _cleanup_free_ char *location = NULL;
+        const char *path, *slash;
+        uint64_t job;
+        json_t *body;
+
+        if (error) {
+                hub_refuse(task, error);
+                return;
+        }
+        if (sd_bus_message_read(reply, "o", &path) <= 0 || !(slash = strrchr(path, '/')) ||
+            parse_uint64(slash + 1, 1, INT64_MAX, &job) < 0) {
+                hub_refuse(task, &hub_answer_unknown);
+                return;
+        }
+        location = text_format("/api/v1/jobs/%s", slash + 1);
+        body = json_pack("{s:I}", "job_id", (json_int_t) job);
+        if (!location || !body) {
+                json_decref(body);
+                hub_answer(task, 503, NULL);
+                return;
+        }
+        http_request_answer_at(task->request, 202, body, location);
+        hub_task_free(task);
+}
+
+static const char *read_body(HttpRequest *request, json_t **ret_body,
+                             char error[static JSON_FIELDS_ERROR_SIZE])
+{
+        CLEANUP(json_decref_p) json_t *body = NULL;
+        size_t size;
+        const char *text = http_request_body(request, &size);
+
+        if (http_request_query_unknown(request, NULL, 0))
+                return "This path takes no query.";
+        if (result_parse_within(text, size, BODY_MAX, &body) < 0)
+                return "The body must be one JSON object.";
+        if (json_fields_check(body, fields, ELEMENTSOF(fields), "the body", error) < 0 ||
+            json_fields_check(json_object_get(body, "target"), target_fields,
+                              ELEMENTSOF(target_fields), "target", error) < 0)
+                return error;
+        *ret_body = TAKE(body);
+        return NULL;
+}
+
+static void begin_restore(HubTask *task)
+{
+        char error[JSON_FIELDS_ERROR_SIZE] = "";
+        sd_bus_message *call = NULL;
+        json_t *body = NULL;
+        const char *why;
+        int r;
+
+        why = read_body(task->request, &body, error);
+        if (why) {
+                hub_refuse_with(task, 400, BUS_ERROR_INVALID_ARGUMENT, NULL, why);
+                return;
+        }
+        task->state = body;
+        task->state_free = free_body;
+        r = hub_call_new(task, "RestoreDisk", &call);
+        if (r >= 0)
+                r = append_request(call, http_request_param(task->request, "backup_id"), body);
+        hub_call_send(task, call, r, on_started);
+}
+
+void api_restore_disk(HttpRequest *request, void *userdata)
+{
+        hub_task_start(userdata, request, begin_restore, NULL, NULL);
+}

@@ -1,0 +1,145 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Restores as jobs on a booted machine: what comes back is what the source held, to each kind of target, for root and for others;
+# and a restore that is cancelled, or whose hub, unit or machine dies, ends complete or leaves nothing.
+
+. "$(dirname "$0")/../lib/tap.sh"
+. "$SENDENSE_SRC/tests/fault/fault.bash"
+
+fault_up
+vm web 40 96:64
+backup web --type=full
+first=$(job .BackupId)
+require "what it held is kept" hub sh -c 'mkdir /srv/kept/first && cp --sparse=always /srv/src/web-200?.raw /srv/kept/first'
+change web
+backup web
+second=$(job .BackupId)
+require "what it holds now is kept" hub sh -c 'mkdir /srv/kept/second && cp --sparse=always /srv/src/web-200?.raw /srv/kept/second'
+hub install -d /srv/out
+
+sum() { hub sha256sum "$1" | cut -d' ' -f1; }
+# restore ARGUMENT...: starts it and sets JOB; ANSWER is what was said.
+restore() {
+    ANSWER=$(hub sendensectl restore disk "$@" 2>&1)
+    JOB=$(sed -nE 's/^job ([0-9]+)\..*/\1/p' <<<"$ANSWER")
+    [ -n "$JOB" ] || diag "$ANSWER"
+}
+partials() { hub find / -xdev -name '.*.sendense-*.partial' 2>/dev/null | wc -l; }
+
+# Root, anywhere.
+restore "$first" 2000 /srv/out/first.raw
+is "$(wait_job)" completed "a disk of the first backup" || diag "$(job_error)"
+is "$(sum /srv/out/first.raw)" "$(sum /srv/kept/first/web-2000.raw)" "is what it was then"
+is "$(hub stat -c '%U %a' /srv/out/first.raw)" "root 640" "it belongs to root"
+is "$(job '"\(.Type) \(.BackupId) \(.WorkResult | if type == "string" then fromjson else . end | "\(.layers) \(.n_damaged)")"')" \
+    "restore $first 1 0" "the job has its result"
+restore "$second" 2001 /srv/out/second.qcow2
+is "$(wait_job)" completed "a disk of the second, as QCOW2" || diag "$(job_error)"
+hub qemu-img convert -f qcow2 -O raw /srv/out/second.qcow2 /srv/out/second.raw
+is "$(sum /srv/out/second.raw)" "$(sum /srv/kept/second/web-2001.raw)" "is what it was then"
+for path in /root/disk.raw /tmp/disk.raw "/srv/out/a disk.raw"; do
+    restore "$second" 2000 "$path"
+    is "$(wait_job) $(sum "$path")" "completed $(sum /srv/kept/second/web-2000.raw)" "$path" || diag "$(job_error)"
+done
+hub sendensectl restore disks "$second" /srv/out >/dev/null
+is "$? $(sum "/srv/out/$second-2000.raw") $(sum "/srv/out/$second-2001.raw")" \
+    "0 $(sum /srv/kept/second/web-2000.raw) $(sum /srv/kept/second/web-2001.raw)" "all disks of a backup"
+restore "$first" 2000 /srv/out/first.raw
+is "$(wait_job)" failed "a file that is there stays"
+like "$(job_error)" '^Exists: /srv/out/first.raw is there already' "the job says so"
+restore "$second" 2000 /srv/out/first.raw --force
+is "$(wait_job) $(sum /srv/out/first.raw)" "completed $(sum /srv/kept/second/web-2000.raw)" "force replaces it" || diag "$(job_error)"
+hub install -d /srv/small && hub mount -t tmpfs -o size=8M tmpfs /srv/small
+restore "$first" 2000 /srv/small/disk.raw
+is "$(wait_job)" failed "a file system without the room"
+like "$(job_error)" '^TargetTooSmall: /srv/small/disk.raw: .*MiB are free' "the job says so"
+
+# The folder of everybody: the hub's user writes there, whoever asks.
+restore "$first" 2000 /var/lib/sendense/restore/mine.raw
+is "$(wait_job) $(hub stat -c '%U %a' /var/lib/sendense/restore/mine.raw)" "completed sendense 640" "below the folder of the settings" || diag "$(job_error)"
+hub ln -s /var/lib/sendense/repository /var/lib/sendense/restore/link
+restore "$first" 2000 /var/lib/sendense/restore/link/escape.raw
+is "$(wait_job)" failed "a link out of it leads to nothing that can be written"
+is "$(hub find /var/lib/sendense/repository -name '*escape*' | wc -l)" 0 "nothing is there"
+
+# Others: by their right, below that folder.
+api() { # METHOD PATH TOKEN BODY: status and body
+    # shellcheck disable=SC2016 # expanded in the machine
+    in_hub 'curl -s --max-time 60 -X "$1" -H "Authorization: Bearer $3" ${4:+--data-binary "$4"} -w "\n%{http_code}" "http://127.0.0.1:8082/api/v1/$2" |
+        tac | paste -sd" "' "$@"
+}
+hub systemctl start sendense-hub-api.socket sendense-hub-api.service
+fault_baseline
+mine=$(hub sendensectl token create mine --role=inspect --role=restore)
+look=$(hub sendensectl token create look --role=inspect)
+body() { jq -nc --arg path "$1" '{disk_key: 2000, target: {kind: "file", $path}}'; }
+like "$(api POST "backups/$first/restore" "$look" "$(body /var/lib/sendense/restore/x.raw)")" '^403 ' "who may look restores nothing"
+answer=$(api POST "backups/$first/restore" "$mine" "$(body /var/lib/sendense/restore/http.raw)")
+like "$answer" '^202 .*"job_id": ?[0-9]+' "who may restore gets a job over HTTP"
+JOB=$(sed -nE 's/.*"job_id": ?([0-9]+).*/\1/p' <<<"$answer")
+is "$(wait_job) $(sum /var/lib/sendense/restore/http.raw)" "completed $(sum /srv/kept/first/web-2000.raw)" "and the disk"
+like "$(api POST "backups/$first/restore" "$mine" "$(body /srv/out/http.raw)")" '^[0-9]+ .*below /var/lib/sendense/restore only' "nothing elsewhere"
+like "$(api POST "backups/$first/restore" "$mine" '{"disk_key": 2000, "target": {"kind": "nbd", "uri": "nbd://127.0.0.1:10999/x"}}')" \
+    '^403 .*hub.manage' "and no NBD server"
+like "$(api POST "backups/$first/restore" "$mine" "$(body relative/path)")" '^400 .*absolute' "a path must be absolute"
+like "$(api POST "backups/$first/restore" "$mine" '{"disk_key": "2000"}')" '^400 ' "a body must be what is described"
+
+# An NBD server, by TCP.
+hub truncate -s 40M /srv/nbd.raw
+hub systemd-run -q --unit=target-nbd nbdkit -f -i 127.0.0.1 -p 10998 -e disk file /srv/nbd.raw
+in_hub 'timeout 20 sh -c "until nbdinfo --size nbd://127.0.0.1:10998/disk 2>/dev/null; do sleep 0.05; done"' >/dev/null
+restore "$second" 2000 nbd://127.0.0.1:10998/disk
+is "$(wait_job) $(sum /srv/nbd.raw)" "completed $(sum /srv/kept/second/web-2000.raw)" "to an NBD server" || diag "$(job_error)"
+
+# Faults, in the middle of a restore that may use little of a processor.
+slow() {
+    hub install -D -m 644 /dev/stdin /run/systemd/system/sendense-restore-.service.d/99-slow.conf <<<$'[Service]\nCPUQuota=3%'
+    hub systemctl daemon-reload
+}
+fast() { hub rm -f /run/systemd/system/sendense-restore-.service.d/99-slow.conf && hub systemctl daemon-reload; }
+in_the_middle() { # PATH
+    # shellcheck disable=SC2016 # expanded in the machine
+    in_hub 'end=$((${EPOCHREALTIME%[.,]*} + $2)); until ls -d "${1%/*}/.${1##*/}".*.partial >/dev/null 2>&1; do
+        [ "${EPOCHREALTIME%[.,]*}" -lt "$end" ] || exit 1; sleep 0.05; done' "$1" "$patience_sec"
+}
+unharmed() { # WHAT
+    ok "$1: nothing is left" nothing_left
+    is "$(partials)" 0 "$1: nothing lies beside a target"
+}
+slow
+restore "$second" 2001 /srv/out/cancelled.raw
+ok "a restore works" in_the_middle /srv/out/cancelled.raw
+like "$(hub sendensectl obligation list --json | jq -r '.[] | "\(.Kind) \(.Subject)"')" "target /srv/out/.cancelled.raw.sendense-$JOB.partial" "what it would leave is an obligation"
+hub sendensectl job cancel "$JOB" >/dev/null
+is "$(wait_job) $(hub test -e /srv/out/cancelled.raw && echo there)" "cancelled " "cancelled, there is no file"
+unharmed "cancelled"
+
+restore "$second" 2001 /srv/out/killed.raw
+ok "a restore works" in_the_middle /srv/out/killed.raw
+invocation=$(unit "sendense-restore-$JOB.service" InvocationID)
+hub systemctl kill -s KILL sendense-hub
+hub_ready
+is "$(unit "sendense-restore-$JOB.service" InvocationID)" "$invocation" "it did not notice that the hub died"
+fast
+is "$(wait_job) $(sum /srv/out/killed.raw)" "completed $(sum /srv/kept/second/web-2001.raw)" "and it completes"
+unharmed "hub killed"
+
+slow
+restore "$second" 2001 /srv/out/again.raw
+ok "a restore works" in_the_middle /srv/out/again.raw
+hub systemctl kill -s KILL "sendense-restore-$JOB.service"
+fast
+is "$(wait_job) $(sum /srv/out/again.raw)" "completed $(sum /srv/kept/second/web-2001.raw)" "one that is killed is begun again" || diag "$(job_error)"
+unharmed "unit killed"
+
+slow
+restore "$second" 2001 /srv/out/boot.raw
+ok "a restore works" in_the_middle /srv/out/boot.raw
+require "the machine crashes and comes back" lab crash hub
+fault_sources_up
+hub_ready
+is "$(wait_job) $(sum /srv/out/boot.raw)" "completed $(sum /srv/kept/second/web-2001.raw)" "after a crash of the machine it is begun again" || diag "$(job_error)"
+ok "nothing is left" nothing_left_without descriptors
+is "$(partials)" 0 "nothing lies beside a target"
+done_testing
