@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * sendensectl doctor: what the hub finds out about itself. When it does not answer, systemd is asked how
- * the units stand that it needs. Where a node runs, its units and what doctor-node.h looks at are added.
+ * the units stand that it needs; when it does, what is around it is looked at too (doctor-hub.h). Where a node runs, its
+ * units and what doctor-node.h looks at are added.
  */
 #include "cleanup.h"
 #include "columns.h"
 #include "ctl.h"
+#include "doctor-hub.h"
 #include "doctor-node.h"
 #include "hub-client.h"
 #include "json-cleanup.h"
@@ -63,66 +65,14 @@ static ExitStatus show_verdicts(const json_t *verdicts)
         return s;
 }
 
-/* A property of a unit, the caller's; NULL with *ret_error when systemd does not say. */
-static char *unit_property(sd_bus *bus, const char *unit, const char *property, char **ret_error)
-{
-        CLEANUP(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-        _cleanup_free_ char *path = NULL;
-        char *value = NULL;
-        int r;
-
-        r = sd_bus_path_encode("/org/freedesktop/systemd1/unit", unit, &path);
-        if (r >= 0)
-                r = sd_bus_get_property_string(bus, "org.freedesktop.systemd1", path,
-                                               "org.freedesktop.systemd1.Unit", property, &error,
-                                               &value);
-        if (r >= 0)
-                return value;
-        free(*ret_error);
-        *ret_error = strdup(error.message ?: strerror(-r));
-        return NULL;
-}
-
-static json_t *judge_unit(sd_bus *bus, const char *unit)
-{
-        _cleanup_free_ char *error = NULL, *text = NULL, *remedy = NULL;
-        _cleanup_free_ char *load = unit_property(bus, unit, "LoadState", &error);
-        _cleanup_free_ char *active = unit_property(bus, unit, "ActiveState", &error);
-        _cleanup_free_ char *sub = unit_property(bus, unit, "SubState", &error);
-        bool ok = active && strcmp(active, "active") == 0;
-        int n;
-
-        if (!load || !active || !sub)
-                n = asprintf(&text, "systemd does not say: %s", error ?: "out of memory");
-        else if (strcmp(load, "loaded") != 0)
-                n = asprintf(&text, "%s", load);
-        else
-                n = asprintf(&text, "%s (%s)", active, sub);
-        if (n < 0)
-                text = NULL;
-        if (asprintf(&remedy, "systemctl status %s; journalctl -u %s -n 50", unit, unit) < 0)
-                remedy = NULL;
-        if (!text || !remedy)
-                return NULL;
-        return json_pack("{s:s, s:s, s:s, s:s*}", "Check", unit, "Verdict", ok ? "ok" : "bad",
-                         "Text", text, "Remedy", ok ? NULL : remedy);
-}
-
-static ExitStatus judge_units(sd_bus *bus, const char *const units[], json_t *verdicts)
-{
-        for (; *units; units++)
-                if (json_array_append_new(verdicts, judge_unit(bus, *units)) < 0)
-                        return complain(CTL_FAILED, "Out of memory");
-        return CTL_OK;
-}
-
 static ExitStatus judge_hub(sd_bus *bus, json_t **ret_verdicts)
 {
         static const char *const units[] = { "sendense-hub.service", "mariadb.service",
                                              "polkit.service", NULL };
 
         *ret_verdicts = json_array();
-        return judge_units(bus, units, *ret_verdicts);
+        return doctor_units(bus, units, *ret_verdicts) < 0 ? complain(CTL_FAILED, "Out of memory")
+                                                           : CTL_OK;
 }
 
 /* Where none runs, a machine may well be no node: nothing is said then. */
@@ -132,14 +82,12 @@ static ExitStatus judge_node(sd_bus *bus, json_t *verdicts)
                                              "sendense-node-credentials.socket",
                                              "sendense-node-api.socket", NULL };
         CLEANUP(json_decref_p) json_t *node = node_get_properties(bus);
-        ExitStatus s;
 
         if (!node)
                 return CTL_OK;
-        s = judge_units(bus, units, verdicts);
-        if (s == CTL_OK && doctor_node(verdicts) < 0)
-                s = complain(CTL_FAILED, "Out of memory");
-        return s;
+        return doctor_units(bus, units, verdicts) < 0 || doctor_node(verdicts) < 0
+                               ? complain(CTL_FAILED, "Out of memory")
+                               : CTL_OK;
 }
 
 ExitStatus verb_doctor(int argc, char *argv[])
@@ -157,6 +105,8 @@ ExitStatus verb_doctor(int argc, char *argv[])
         no_hub = s == CTL_UNAVAILABLE;
         if (no_hub)
                 s = judge_hub(bus, &verdicts);
+        else if (s == CTL_OK && doctor_hub(bus, verdicts) < 0)
+                s = complain(CTL_FAILED, "Out of memory");
         if (s == CTL_OK)
                 s = judge_node(bus, verdicts);
         if (s == CTL_OK)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * POST /api/v1/backups and GET /api/v1/backups/{backup_id} (see api.h). The answer to a POST waits until the job copies, which needs
- * all exports to serve, or until it has failed; not longer than a while, and not at all with "Prefer: respond-async".
+ * POST /api/v1/backups and GET /api/v1/backups/{backup_id} (see api.h). The answer to a POST waits until all exports serve and the
+ * node has accepted the job, or until it has failed; not longer than a while, and not at all with "Prefer: respond-async".
  */
 #include "api.h"
 
@@ -226,6 +226,15 @@ static void on_created(HubTask *task, sd_bus_message *reply, const sd_bus_error 
                 created(task, create->is_copying ? 201 : 202, job);
 }
 
+/* It copies, and who copies is known: a node that has accepted it, or the hub's own unit. */
+static bool is_under_way(const json_t *job)
+{
+        JobState state = state_of(job);
+
+        return (state == JOB_COPYING && json_object_get(job, "unit")) ||
+               (state > JOB_COPYING && state <= JOB_COMPLETED);
+}
+
 static bool on_job(HubTask *task, const json_t *job, const sd_bus_error *error)
 {
         Create *create = follow_userdata(task);
@@ -234,7 +243,7 @@ static bool on_job(HubTask *task, const json_t *job, const sd_bus_error *error)
                 lost(task, error);
                 return false;
         }
-        create->is_copying = state_of(job) >= JOB_COPYING && state_of(job) <= JOB_COMPLETED;
+        create->is_copying = is_under_way(job);
         if (!create->is_copying && !follow_is_final(job) && !create->is_late &&
             create->wait_sec > 0)
                 return true;

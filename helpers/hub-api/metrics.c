@@ -26,9 +26,14 @@ static json_int_t number_of(const json_t *object, const char *key)
         return json_integer_value(json_object_get(object, key));
 }
 
+static void head_of(FILE *f, const char *name, const char *help, const char *type)
+{
+        (void) fprintf(f, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
 static void head(FILE *f, const char *name, const char *help)
 {
-        (void) fprintf(f, "# HELP %s %s\n# TYPE %s gauge\n", name, help, name);
+        head_of(f, name, help, "gauge");
 }
 
 /* name="text" with what the format wants escaped. */
@@ -50,6 +55,26 @@ static void figure(FILE *f, const char *name, const char *help, json_int_t value
 {
         head(f, name, help);
         (void) fprintf(f, "%s %" JSON_INTEGER_FORMAT "\n", name, value);
+}
+
+/* What the hub counts from its start on. */
+static void counter(FILE *f, const char *name, const char *help, json_int_t value)
+{
+        head_of(f, name, help, "counter");
+        (void) fprintf(f, "%s %" JSON_INTEGER_FORMAT "\n", name, value);
+}
+
+static void write_seconds(FILE *f, json_int_t usec)
+{
+        (void) fprintf(f, " %" JSON_INTEGER_FORMAT ".%06" JSON_INTEGER_FORMAT "\n",
+                       usec / (json_int_t) USEC_PER_SEC, usec % (json_int_t) USEC_PER_SEC);
+}
+
+static void seconds(FILE *f, const char *name, const char *help, const char *type, json_int_t usec)
+{
+        head_of(f, name, help, type);
+        (void) fputs(name, f);
+        write_seconds(f, usec);
 }
 
 /* A metric with one label for each row; value says what of it. */
@@ -104,6 +129,42 @@ static void write_jobs(FILE *f, const json_t *figures)
         }
 }
 
+static void write_phases(FILE *f, const json_t *figures)
+{
+        const json_t *list = json_object_get(figures, "phase_figures"), *row;
+        size_t i;
+
+        head_of(f, "sendense_job_phases_total", "States that jobs have left.", "counter");
+        json_array_foreach (list, i, row) {
+                (void) fprintf(f, "sendense_job_phases_total{");
+                label(f, "phase", text_of(row, "state"));
+                (void) fprintf(f, "} %" JSON_INTEGER_FORMAT "\n", number_of(row, "count"));
+        }
+        head_of(f, "sendense_job_phase_seconds_total", "How long they were in them.", "counter");
+        json_array_foreach (list, i, row) {
+                (void) fprintf(f, "sendense_job_phase_seconds_total{");
+                label(f, "phase", text_of(row, "state"));
+                (void) fputc('}', f);
+                write_seconds(f, number_of(row, "usec"));
+        }
+}
+
+static void write_exports(FILE *f, const json_t *figures)
+{
+        counter(f, "sendense_exports_started_total", "Exports that systemd has started.",
+                number_of(figures, "exports_started"));
+        counter(f, "sendense_exports_crashed_total", "Exports that ended by themselves.",
+                number_of(figures, "exports_crashed"));
+        counter(f, "sendense_exports_killed_total", "Exports that a signal ended.",
+                number_of(figures, "exports_killed"));
+        counter(f, "sendense_exports_ready_total", "Exports that have answered.",
+                number_of(figures, "exports_ready"));
+        seconds(f, "sendense_export_ready_seconds_total", "From their requests to their answers.",
+                "counter", number_of(figures, "exports_ready_usec"));
+        seconds(f, "sendense_export_ready_seconds_max", "The longest of these.", "gauge",
+                number_of(figures, "exports_ready_max_usec"));
+}
+
 /* A VM that has no backup has no line: its age would be a number that is none. */
 static void write_vms(FILE *f, const json_t *figures, uint64_t now_usec)
 {
@@ -134,6 +195,10 @@ static void write_figures(FILE *f, const json_t *figures, uint64_t now_usec)
         write_jobs(f, figures);
         figure(f, "sendense_jobs_open", "Jobs that have not ended.",
                number_of(figures, "jobs_open"));
+        write_phases(f, figures);
+        counter(f, "sendense_copied_bytes_total", "What complete copies have read.",
+                number_of(figures, "copied_bytes"));
+        write_exports(f, figures);
         figure(f, "sendense_stored_bytes", "Size of the files of all completed backups.",
                number_of(figures, "stored_bytes"));
         figure(f, "sendense_export_ports_used", "Ports that exports have.", used);

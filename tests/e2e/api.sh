@@ -40,6 +40,16 @@ done
 started=$body
 http token POST /api/v1/backups -d "$call" -H 'Idempotency-Key: night-1'
 is "$status $(in_body .job_id)" "201 $job" "the same call again is the same job"
+# Accepted is what the node has said and the hub has written down: until then the answer waits.
+hub systemctl stop sendense-hub.service
+hub mariadb sendense -e "UPDATE backup_jobs SET unit = NULL, boot_id = NULL, invocation_id = NULL WHERE id = $job"
+node systemctl kill -s STOP sendense-node.service
+hub systemctl start sendense-hub.service
+http token POST /api/v1/backups -d "$call" -H 'Idempotency-Key: night-1' -H 'Prefer: wait=2'
+is "$status $(in_body .status)" "202 copying" "exports that stand are not enough: the node has said nothing" || diag "$body"
+node systemctl kill -s CONT sendense-node.service
+http token POST /api/v1/backups -d "$call" -H 'Idempotency-Key: night-1'
+is "$status $(in_body .job_id)" "201 $job" "it has: now it is made" || diag "$body"
 http token POST /api/v1/backups -d "${call/full/incremental}" -H 'Idempotency-Key: night-1'
 is "$status" 422 "another one with that key is refused"
 http token POST /api/v1/backups -d "$call"
@@ -82,7 +92,12 @@ node systemctl start sendense-tunnel.socket sendense-tunnel.service
 ok "the tunnel is back" eventually "$patience_sec" node_answers edge1
 http token GET /health
 is "$status $(in_body .status)" "200 ok" "and so is health"
-like "$(http token GET /metrics && echo "$body")" 'sendense_jobs\{state="completed",reason=""\} 2' "the figures know two backups"
+http token GET /metrics
+like "$body" 'sendense_jobs\{state="completed",reason=""\} 2' "the figures know two backups"
+counted() { sed -nE "s/^$1 ([0-9]+).*/\1/p" <<<"$body"; } # METRIC, as a pattern
+is "$(counted sendense_exports_started_total) $(counted sendense_exports_ready_total)" "2 2" "and the exports of the one that this hub began"
+is "$(counted 'sendense_job_phases_total\{phase="copying"\}')" 2 "and two copies that it saw the end of"
+ok "and what they read" test "$(counted sendense_copied_bytes_total)" -gt 0
 # A snapshot of the user's own, on which the disks now stand, is no reason to leave them out.
 require "a snapshot of the user's" simctl vm user-snapshot vm=pgtest1
 http token POST /api/v1/backups -d "$call"

@@ -80,6 +80,9 @@ completes "the hub's sshd dies" sshd_dies
 completes "the node's API dies" node_api_dies
 completes "one export dies" one_export_dies
 completes "all exports die" all_exports_die
+figures() { hub busctl --json=short call com.sendense.Hub1 /com/sendense/Hub1 com.sendense.Hub1.Manager GetFigures 'a{sv}' 0 | jq ".data[0].$1.data"; }
+ok "each of their deaths is counted" test "$(figures ExportsKilled)" -ge 3
+is "$(figures ExportsCrashed)" 0 "none as a crash"
 completes "MariaDB restarts" database_restarts
 completes "the tunnel is away" tunnel_is_away
 completes "the password is entered anew" password_rotates

@@ -52,6 +52,11 @@ same "the words of jobs are the state table's" "$(words JOB | grep -vxE 'backup|
 
 same "the API reference has the metrics" "$(grep -ohE '"sendense_[a-z_]+"' "$source/metrics.c" | tr -d '"' | sort -u)" \
     "$(sed -nE 's/^\| `(sendense_[a-z_]+)`.*/\1/p' "$reference")"
+# The alerts speak of metrics and labels that there are, and the reference of the alerts.
+rules=$SENDENSE_SRC/deploy/alerts/sendense.rules.yml
+is "$(grep -oE 'sendense_[a-z_]+' "$rules" | sort -u | while read -r metric; do grep -qF "\"$metric\"" "$source/metrics.c" || echo "$metric"; done)" '' "the alerts know no other metrics"
+is "$(grep -oE '\$labels\.[a-z_]+' "$rules" | sort -u | cut -d. -f2 | while read -r label; do grep -qF "\"$label\"" "$source/metrics.c" || echo "$label"; done)" '' "nor other labels"
+same "the API reference has the alerts" "$(sed -nE 's/^ *- alert: (.*)/\1/p' "$rules")" "$(sed -nE 's/^\| `(Sendense[A-Za-z]+)`.*/\1/p' "$reference")"
 is "$(man -l --warnings "$SENDENSE_SRC/docs/man/sendense-hub-api.8" 2>&1 >/dev/null)" '' "the man page is well-formed"
 same "the man page has the options of --help" "$("$SENDENSE_BUILD/helpers/hub-api/sendense-hub-api" --help | grep -Eo -e '--[a-z-]+' | sort -u)" \
     "$(sed -n '/^\.SH OPTIONS/,/^\.SH EXIT/s/\\-/-/gp' "$SENDENSE_SRC/docs/man/sendense-hub-api.8" | grep -Eo -e '--[a-z-]+' | sort -u)"

@@ -70,8 +70,10 @@ is "$(ask /health | cut -d' ' -f2- | jq -c '[.checks[] | [.check, .status]]')" '
 is "$(ask /health | cut -d' ' -f2- | jq -c '[.last_backups[] | [.vm, .backup_id]]')" '[["Büro 1",null],["vm2",null],["vm3",null]]' "and every VM, none of which has a backup"
 metrics() { curl -s --max-time 60 -H "Authorization: Bearer $look" "http://127.0.0.1:$api_port/metrics"; }
 like "$(metrics)" '^sendense_database_ready 1$' "metrics"
-is "$(metrics | grep -vcE '^(# (HELP|TYPE) sendense_[a-z_]+ .+|sendense_[a-z_]+(\{[^}]*\})? [0-9]+)$')" 0 "every line is one of Prometheus's text format"
+is "$(metrics | grep -vcE '^(# (HELP|TYPE) sendense_[a-z_]+ .+|sendense_[a-z_]+(\{[^}]*\})? [0-9]+(\.[0-9]{6})?)$')" 0 "every line is one of Prometheus's text format"
 like "$(curl -s -i -H "Authorization: Bearer $look" "http://127.0.0.1:$api_port/metrics" | tr -d '\r')" '^Content-Type: text/plain; version=0.0.4; charset=utf-8$' "and says so"
+like "$(metrics)" '^sendense_job_phase_seconds_total\{phase="copying"\} 0\.000000$' "the seconds of each phase"
+is "$(metrics | grep -cE '^# TYPE sendense_[a-z_]+_total counter$')" "$(metrics | grep -cE '^# TYPE sendense_[a-z_]+_total ')" "what is called total is a counter"
 rows "INSERT INTO backup_repositories (name, path, repository_uuid, created_usec) VALUES ('a\"b', '/srv/a', '11111111-1111-1111-1111-111111111111', 1)"
 like "$(metrics)" '^sendense_repository_free_bytes\{repository="a\\"b"\} [0-9]+$' "a name becomes a label, escaped"
 token=

@@ -72,6 +72,41 @@ for verdict in warning bad strange; do
     is "$(tail -2 <<<"$out" | tr -s ' ')" "$verdict space x?[2J
  Remedy: add some" "$verdict: with its remedy"
 done
+# Around the hub: the sockets of its HTTP API, and the vCenters.
+answer Diagnose 'aa{sv}' '[]'
+found() { tail -n +2 <<<"$out" | tr -s ' '; }
+while IFS='|' read -r socket service status want; do
+    units "sendense-hub-api.socket=$socket" "sendense-hub-api.service=$service"
+    run "doctor, the HTTP API's socket being $socket and its service $service" "$status" doctor
+    is "$(found)" "$want" "it says: $want"
+done <<'TABLE'
+loaded,active,listening,enabled|loaded,inactive,dead|0|ok HTTP API its sockets listen
+loaded,inactive,dead,disabled|loaded,inactive,dead|0|ok HTTP API is switched off
+not-found,inactive,dead|not-found,inactive,dead|0|
+TABLE
+units sendense-hub-api.socket=loaded,failed,failed,enabled sendense-hub-api.service=loaded,inactive,dead
+run "doctor with an HTTP API that is not there" 3 doctor
+like "$out" '^bad +HTTP API +nobody listens: sendense-hub-api.socket is enabled and not active$' "which is not well"
+like "$out" 'Remedy: systemctl reset-failed .*; systemctl start sendense-hub-api.socket' "and what to do"
+units sendense-hub-api.socket=loaded,active,listening,enabled sendense-hub-api.service=loaded,failed,failed
+run "doctor with one that dies" 3 doctor
+like "$out" '^bad +HTTP API +sendense-hub-api.service failed$' "is not well either"
+units_stop
+answer ListVcenters 'aa{sv}' '[{"Name": "main"}]'
+answer TestVcenter 'a{sv}' '{"Name": "VMware vCenter Server", "Version": "8.0.2"}'
+run "doctor with a vCenter" 0 doctor
+is "$(found)" 'ok vCenter main lets us in: VMware vCenter Server 8.0.2' "it was asked"
+is "$(asked TestVcenter)" 'sa{sv} STRING "main"; ARRAY "{sv}" { }; ' "by its name"
+refuse TestVcenter com.sendense.Error.VCenterLogin 'The login is refused: check user and password'
+run "doctor with one that refuses us" 3 doctor
+is "$(found)" 'bad vCenter main The login is refused: check user and password
+ Remedy: sendensectl vcenter test main' "says so"
+refuse TestVcenter org.freedesktop.DBus.Error.AccessDenied "You may not."
+run "doctor by who may not ask it" 0 doctor
+is "$(found)" '' "leaves it out"
+refuse ListVcenters com.sendense.Error.DatabaseUnavailable "Away."
+run "doctor without a database" 0 doctor
+
 refuse Diagnose org.freedesktop.DBus.Error.AccessDenied "You may not."
 run "doctor for somebody without a right" 77 doctor
 is "$out" "" "nothing is shown"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A systemd for the test of "sendensectl doctor": has the name and the units that the test wants, and
- * their three states.
+ * their three states, and whether it is enabled.
  *
- * Usage: ctl-peer-units UNIT=LOAD,ACTIVE,SUB...; prints "ready" and lives until its standard input ends.
+ * Usage: ctl-peer-units UNIT=LOAD,ACTIVE,SUB[,FILE]...; prints "ready" and lives until its standard input ends.
  */
 #include "cleanup.h"
 
@@ -20,7 +20,8 @@ static char **arg_units;
 static int get_state(sd_bus *bus, const char *path, const char *interface, const char *property,
                      sd_bus_message *reply, void *userdata, sd_bus_error *error)
 {
-        static const char *const properties[] = { "LoadState", "ActiveState", "SubState" };
+        static const char *const properties[] = { "LoadState", "ActiveState", "SubState",
+                                                  "UnitFileState" };
         _cleanup_free_ char *unit = NULL, *word = NULL;
         const char *p = NULL;
         int r;
@@ -33,9 +34,9 @@ static int get_state(sd_bus *bus, const char *path, const char *interface, const
                 if (strncmp(*q, unit, strlen(unit)) == 0 && (*q)[strlen(unit)] == '=')
                         p = *q + strlen(unit) + 1;
         if (!p)
-                p = "not-found,inactive,dead";
+                p = "not-found,inactive,dead,";
         for (size_t i = 0; i < ELEMENTSOF(properties) && strcmp(properties[i], property) != 0; i++)
-                p += strcspn(p, ",") + 1;
+                p += strcspn(p, ",") + (strchr(p, ',') != NULL);
         word = strndup(p, strcspn(p, ","));
         return word ? sd_bus_message_append(reply, "s", word) : -ENOMEM;
 }
@@ -45,6 +46,7 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_PROPERTY("LoadState", "s", get_state, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("ActiveState", "s", get_state, 0, 0),
         SD_BUS_PROPERTY("SubState", "s", get_state, 0, 0),
+        SD_BUS_PROPERTY("UnitFileState", "s", get_state, 0, 0),
         SD_BUS_VTABLE_END,
 };
 

@@ -74,6 +74,15 @@ static bool may_come_back(const Job *job, const JobDisk *disk)
                                config->export_probe_usec + 2 * config->export_answer_timeout_usec;
 }
 
+/* Each server is counted once, however often its death is told. */
+static void count_death(Job *job, JobDisk *disk, const char *result)
+{
+        if (*disk->invocation_id && strcmp(disk->dead_id, disk->invocation_id) == 0)
+                return;
+        memcpy(disk->dead_id, disk->invocation_id, sizeof(disk->dead_id));
+        job_figures_died(&job->jobs->figures, result);
+}
+
 /* The dead export's own words. */
 static void fail_export(Job *job, JobDisk *disk, const char *what)
 {
@@ -172,6 +181,9 @@ static void on_greeting(int error, const char *text, uint64_t size_bytes, const 
                                 disk->capacity_bytes);
                 fail_export(job, disk, what);
         } else {
+                if (q->then == on_new_instance && description &&
+                    strcmp(description, disk->invocation_id) != 0)
+                        count_death(job, disk, "");
                 (void) snprintf(disk->invocation_id, sizeof(disk->invocation_id), "%s",
                                 description ?: "");
                 export_unit_name(job, disk, UNIT_EXPORT_SERVICE, unit);
@@ -299,6 +311,8 @@ void run_export_on_unit(Job *job, JobDisk *disk, const UnitName *name, const cha
         if (state->exists && strcmp(state->active, "active") == 0 &&
             (!*state->invocation_id || strcmp(state->invocation_id, disk->invocation_id) == 0))
                 return;
+        if (strcmp(state->active, "active") != 0)
+                count_death(job, disk, state->result);
         if (state->exists && survives_restart(job) && strcmp(state->active, "failed") != 0) {
                 /* Its socket is there, and starts it for the next connection if systemd does not. */
                 if (strcmp(state->active, "active") == 0)

@@ -5,6 +5,7 @@
 #include "job/job.h"
 
 #include "cleanup.h"
+#include "clock.h"
 #include "job/jobs.h"
 #include "job/run.h"
 #include "job/work.h"
@@ -124,6 +125,7 @@ int job_new(Jobs *jobs, json_t *row, Job **ret_job)
                 return -ENOMEM;
         *job = (Job){
                 .jobs = jobs,
+                .state_usec = clock_monotonic_usec(),
                 .id = number_of(row, "Id"),
                 .row = json_incref(row),
                 .type = job_type_from_string(text_of(row, "Type")),

@@ -48,6 +48,8 @@ typedef struct JobDisk {
         bool is_starting; /* has a new lease, and its units are to be started */
         bool is_probing;
         uint64_t answered_usec; /* CLOCK_MONOTONIC */
+        uint64_t asked_usec; /* CLOCK_MONOTONIC: for its export */
+        char dead_id[33]; /* the last of its servers whose death was counted */
 
         uint64_t bytes_done;
         uint64_t bytes_total; /* that a node has to read of it; 0: not known, so all of it */
@@ -80,6 +82,7 @@ struct Job {
         JobType type;
         json_t *row;
         JobState state;
+        uint64_t state_usec; /* CLOCK_MONOTONIC: since when, as far as this hub has seen */
         JobState ending; /* JOB_FAILED or JOB_CANCELLED once decided, JOB_STATE_INVALID before */
         JobDisk *disks; /* none, of a job about a backup that is there */
         size_t n_disks;

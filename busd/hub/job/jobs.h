@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "job/job-figures.h"
 #include "job/job.h"
 
 #include <systemd/sd-bus.h>
@@ -51,6 +52,7 @@ struct Jobs {
         bool is_blind; /* systemd does not tell, said so */
         bool is_going_down; /* nothing is undone any more: the next boot decides */
         bool is_short_of_ports; /* said so */
+        JobFigures figures;
         uint64_t port_blocked_usec[JOBS_PORTS_MAX]; /* a stranger has it: not before */
 };
 

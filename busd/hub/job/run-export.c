@@ -8,6 +8,7 @@
 
 #include "bus/bus-error.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "fault-point.h"
 #include "hub-config.h"
 #include "job/export-watch.h"
@@ -115,6 +116,7 @@ static void all_made_again(Job *job)
 static void on_instance(Job *job, JobDisk *disk)
 {
         disk->is_exported = true;
+        job_figures_ready(&job->jobs->figures, clock_monotonic_usec() - disk->asked_usec);
         (void) job_log(job, disk, LOG_INFO, 0, MESSAGE_NONE,
                        "Export %s on 127.0.0.1:%" PRIu16 " answers, process %" PRIu32,
                        disk->export_name, disk->port, disk->process_id);
@@ -195,6 +197,7 @@ static void on_unit_started(Job *job, JobDisk *disk, int error, const char *text
                 return;
         }
         fault_point("export.started.after");
+        job->jobs->figures.exports_started++;
         export_ask_instance(job, disk, on_instance);
 }
 
@@ -222,6 +225,7 @@ static void start_export(Job *job, JobDisk *disk)
         unit_file_path(unit, UNIT_FILE_ERROR, errors);
         unit_file_path(unit, UNIT_FILE_PSK, psk);
         disk->is_exported = false;
+        disk->asked_usec = clock_monotonic_usec();
         r = unit_files_make(unit, NULL);
         if (r >= 0 && config->export_tls_psk)
                 r = export_psk_make(unit, disk->export_name);

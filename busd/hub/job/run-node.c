@@ -333,6 +333,7 @@ static void on_accepted_written(Job *job, int error, const json_t *out)
                          strerror(-error));
         else if (!job->has_error) {
                 job->is_at_node = true;
+                job_set_phase(job, "accepted by its node");
                 ask_again(job, 0);
         }
 }

@@ -124,6 +124,16 @@ void job_write(Job *job, StoreWork work, json_t *in, const char *principal, JobW
         submit(job);
 }
 
+static void count(Job *job, JobState from, JobState to)
+{
+        uint64_t now = clock_monotonic_usec();
+
+        job_figures_left(&job->jobs->figures, from, now - job->state_usec);
+        if (from == JOB_COPYING && to == JOB_FINISHING)
+                job->jobs->figures.copied_bytes += job_bytes_done(job);
+        job->state_usec = now;
+}
+
 static void on_advanced(Job *job, int error, const json_t *out)
 {
         _cleanup_free_ Advance *advance = TAKE(job->advance);
@@ -144,6 +154,7 @@ static void on_advanced(Job *job, int error, const json_t *out)
                          strerror(-error));
                 return;
         }
+        count(job, from, advance->to);
         job->state = advance->to;
         *job->phase = '\0'; /* that of the state before */
         job->is_recovered = false;

@@ -21,7 +21,8 @@
         " j.backup_type AS BackupType, r.name AS Repository, j.principal AS Principal," \
         " j.attempt AS Attempt, j.error_name AS ErrorName, j.error_text AS ErrorText,"  \
         " j.created_usec AS CreatedUSec, j.started_usec AS StartedUSec,"                \
-        " j.finished_usec AS FinishedUSec, n.name AS Node, j.retry_of AS RetryOf"
+        " j.finished_usec AS FinishedUSec, n.name AS Node, j.retry_of AS RetryOf,"      \
+        " j.unit AS Unit"
 
 #define JOB_TABLES                                                                     \
         " FROM backup_jobs j JOIN vm_replication_contexts v ON v.id = j.vm_context_id" \
@@ -33,7 +34,7 @@
         JOB_COLUMNS                                                                                \
         ", v.instance_uuid AS InstanceUuid, v.vm_path AS VmPath, v.credential_id AS CredentialId," \
         " j.node_id AS NodeId, j.repository_id AS RepositoryId,"                                   \
-        " r.path AS RepositoryPath, r.repository_uuid AS RepositoryUuid, j.unit AS Unit,"          \
+        " r.path AS RepositoryPath, r.repository_uuid AS RepositoryUuid,"                          \
         " j.invocation_id AS InvocationId, j.boot_id AS BootId,"                                   \
         " j.target_job_id AS TargetJob, j.work AS Work, j.work_result AS WorkResult,"              \
         " j.vm_state AS VmState"
