@@ -55,4 +55,12 @@ create vm1 6 '[1,2]' '{"IsIdempotent":true}'
 refused EINVAL 'InvalidArgument Option idempotency_key was used for job [0-9]+, which was another request' "for another VM it is refused"
 create vm6 6 '[1,2]' '{"IsIdempotent":true,"BackupType":"full"}'
 refused EINVAL 'which was another request' "for another type, too"
+
+# A retry goes to the node that was asked for, and to any other when none was.
+rows "UPDATE backup_jobs SET state = 'failed', error_name = 'com.sendense.Error.NodeUnreachable', finished_usec = 5000" >/dev/null
+store_do job_retries '{"Count":2,"BeforeUSec":6000,"AfterUSec":1}'
+is "$(got '.Jobs | map("\(.Name):\(.Node // "any")") | sort | join(" ")')" "vm1:any vm2:any vm3:any vm4:edge2 vm5:any vm6:any" "the node is remembered where it was asked for"
+rows "UPDATE nodes SET removed_usec = 1, public_key = NULL, token_sealed = NULL WHERE id = 2" >/dev/null
+store_do job_retries '{"Count":2,"BeforeUSec":6000,"AfterUSec":1}'
+is "$(got '.Jobs | map(select(.Name == "vm4"))[0] | .Node // "any"')" any "one that was removed since is not asked for"
 done_testing

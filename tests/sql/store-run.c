@@ -46,6 +46,7 @@ static const struct {
         { "job_work_create", store_job_work_create },
         { "job_advance", store_job_advance },
         { "job_decide", store_job_decide },
+        { "job_retries", store_job_retries },
         { "job_load_open", store_job_load_open },
         { "job_list", store_job_list },
         { "job_get", store_job_get },

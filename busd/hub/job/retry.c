@@ -82,14 +82,15 @@ static void begin_next(Retrier *retrier)
                 if (!bus_error_passes(text_of(row, "ErrorName")) ||
                     jobs_n_open(jobs) >= jobs->config->jobs_queued)
                         continue;
-                request = json_pack("{s:O, s:O, s:O, s:O, s:O, s:O, s:O*}", "Vm",
+                request = json_pack("{s:O, s:O, s:O, s:O, s:O, s:O, s:O*, s:O*}", "Vm",
                                     json_object_get(row, "Vm"), "Repository",
                                     json_object_get(row, "Repository"), "BackupType",
                                     json_object_get(row, "BackupType"), "Principal",
                                     json_object_get(row, "Principal"), "RetryOf",
                                     json_object_get(row, "Job"), "RetryNumber",
                                     json_object_get(row, "RetryNumber"), "Exclude",
-                                    json_object_get(row, "Exclude"));
+                                    json_object_get(row, "Exclude"), "Node",
+                                    json_object_get(row, "Node"));
                 hindrance = request ? job_begin_hindrance(jobs->config, request) : NULL;
                 if (hindrance) {
                         refuse(retrier, row, BUS_ERROR_NOT_ALLOWED, hindrance);

@@ -182,11 +182,13 @@ int job_insert_first_event(MYSQL *database, const StoreRequest *request, uint64_
         return statement_run(
                         database,
                         "INSERT INTO job_events (event_id, job_id, at_usec, principal, to_state,"
-                        " reason) VALUES (?, ?, ?, ?, 'queued', 'asked for')",
+                        " reason) VALUES (?, ?, ?, ?, 'queued', ?)",
                         SQL_VALUES(sql_text(object_text(request->in, "EventId")),
                                    SQL_NUMBER(job_id),
                                    SQL_NUMBER(object_number(request->in, "NowUSec")),
-                                   sql_text(object_text(request->in, "Principal"))),
+                                   sql_text(object_text(request->in, "Principal")),
+                                   sql_text(object_text(request->in, "Node") ? JOB_ASKED_AT_NODE
+                                                                             : "asked for")),
                         NULL, NULL);
 }
 

@@ -22,7 +22,7 @@ int store_job_create(MYSQL *database, void *request);
 int store_job_find(MYSQL *database, void *request);
 
 /* store-job-retry.c: {Count, BeforeUSec, AfterUSec} -> {Jobs: [{Job, Name, Vm (context id), Repository, BackupType, Principal, ErrorName,
- * RetryNumber, Exclude?}]}: backups by a node that failed between them, that have not been tried Count times, and whose VM had no
+ * RetryNumber, Node? (that was asked for), Exclude?}]}: backups by a node that failed between them, that have not been tried Count times, and whose VM had no
  * job since. */
 int store_job_retries(MYSQL *database, void *request);
 
@@ -61,6 +61,9 @@ int store_job_work_create(MYSQL *database, void *request);
 
 /* For store_job_advance(): what came of it, {Id, WorkType?, WorkResult?}, and the rows that follow from that. */
 int job_work_done(MYSQL *database, const json_t *in);
+
+/* The first line in the history of a job whose node was asked for by name: a retry goes there, too. */
+#define JOB_ASKED_AT_NODE "asked for, at this node"
 
 /* store-job-create.c, for what makes jobs. 1: this very request has made its job already. */
 int job_find_made(MYSQL *database, const StoreRequest *request, uint64_t *ret_id);
