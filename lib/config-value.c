@@ -8,6 +8,7 @@
 #include "cleanup.h"
 #include "parse.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
@@ -117,6 +118,27 @@ int config_parse_paths(const ConfigKey *key, const char *value, void *field)
                 if (*path && *++path == '\0')
                         return -EINVAL;
         }
+        return replace_string(field, value);
+}
+
+int config_parse_plain_path(const ConfigKey *key, const char *value, void *field)
+{
+        static const char plain[] =
+                        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._+@-";
+
+        if (value[strspn(value, plain)] != '\0')
+                return -EINVAL;
+        return *value ? config_parse_path(key, value, field) : replace_string(field, value);
+}
+
+int config_parse_address(const ConfigKey *key, const char *value, void *field)
+{
+        struct in6_addr address; /* has room for the other kind */
+
+        (void) key;
+        if (*value && inet_pton(AF_INET, value, &address) <= 0 &&
+            inet_pton(AF_INET6, value, &address) <= 0)
+                return -EINVAL;
         return replace_string(field, value);
 }
 

@@ -29,5 +29,10 @@ int config_parse_paths(
                 void *field); /* char *, such paths with one blank between them, or nothing; at most key->max bytes in all */
 int config_parse_word(const ConfigKey *key, const char *value,
                       void *field); /* char *, [a-z][a-z0-9_]*, at most key->max bytes */
+int config_parse_plain_path(
+                const ConfigKey *key, const char *value,
+                void *field); /* char *, the same without what a unit file would read otherwise; or nothing */
+int config_parse_address(const ConfigKey *key, const char *value,
+                         void *field); /* char *, an IPv4 or IPv6 address, or nothing */
 int config_parse_host(const ConfigKey *key, const char *value,
                       void *field); /* char *, a host name or an address, or nothing */

@@ -84,6 +84,14 @@ const ConfigKey hub_config_keys[] = {
 
         { "Api", "Port", config_parse_port, FIELD(api_port), 0, 0, "8082",
           "a port from 1 to 65535" },
+        { "Api", "Listen", config_parse_address, FIELD(api_listen), 0, 0, "",
+          "an IPv4 or IPv6 address, or nothing" },
+        { "Api", "TlsPort", config_parse_port, FIELD(api_tls_port), 0, 0, "8443",
+          "a port from 1 to 65535" },
+        { "Api", "Certificate", config_parse_plain_path, FIELD(api_certificate), 0, 512, "",
+          "an absolute path of letters, digits and /._+@- without '..', 512 bytes at most" },
+        { "Api", "Key", config_parse_plain_path, FIELD(api_key), 0, 512, "",
+          "an absolute path of letters, digits and /._+@- without '..', 512 bytes at most" },
 };
 const size_t hub_config_n_keys = ELEMENTSOF(hub_config_keys);
 
@@ -94,6 +102,9 @@ void hub_config_done(HubConfig *config)
         free(config->database_user);
         free(config->public_address);
         free(config->restore_folders);
+        free(config->api_listen);
+        free(config->api_certificate);
+        free(config->api_key);
         config_done(&config->config);
         *config = (HubConfig){};
 }
@@ -145,9 +156,12 @@ static int check_ports(const HubConfig *config, char **ret_error)
                 { "Tunnel", "ReversePorts", config->reverse_ports },
                 { "Tunnel", "SshPort", { config->ssh_port, config->ssh_port } },
                 { "Api", "Port", { config->api_port, config->api_port } },
+                { "Api", "TlsPort", { config->api_tls_port, config->api_tls_port } },
         };
+        /* Nobody listens on the last one unless he is told where. */
+        size_t n = ELEMENTSOF(uses) - (*config->api_listen == '\0');
 
-        for (size_t i = 0; i < ELEMENTSOF(uses); i++)
+        for (size_t i = 0; i < n; i++)
                 for (size_t j = 0; j < i; j++)
                         if (uses[i].range.first <= uses[j].range.last &&
                             uses[j].range.first <= uses[i].range.last)
@@ -169,10 +183,25 @@ static int check_user(const HubConfig *config, char **ret_error)
         return *ret_error ? -EINVAL : -ENOMEM;
 }
 
+/* Tokens go no further than this machine in the clear. */
+static int check_api(const HubConfig *config, char **ret_error)
+{
+        if (*config->api_listen == '\0' || (*config->api_certificate && *config->api_key))
+                return 0;
+        *ret_error = config_complain(&config->config, "Api", "Listen",
+                                     "%s needs [Api] %s=, because beyond this machine the API "
+                                     "speaks TLS alone",
+                                     config->api_listen,
+                                     *config->api_certificate ? "Key" : "Certificate");
+        return *ret_error ? -EINVAL : -ENOMEM;
+}
+
 static int check(const HubConfig *config, char **ret_error)
 {
         int r = check_user(config, ret_error);
 
+        if (r >= 0)
+                r = check_api(config, ret_error);
         return r < 0 ? r : check_ports(config, ret_error);
 }
 

@@ -46,6 +46,9 @@ typedef struct HubConfig {
         PortRange reverse_ports;
         uint64_t node_health_usec;
         uint16_t api_port;
+        char *api_listen; /* beyond loopback, with TLS; "": nowhere */
+        uint16_t api_tls_port;
+        char *api_certificate, *api_key; /* PEM files; "": none */
 
         Config config; /* where each value came from */
 } HubConfig;

@@ -12,6 +12,7 @@
 #include "core-dump.h"
 #include "http/http-server.h"
 #include "json-wipe.h"
+#include "listen.h"
 #include "log.h"
 #include "program.h"
 
@@ -42,6 +43,7 @@ static const Program program = {
 typedef struct Server {
         Api api; /* first: handlers get it as their userdata */
         HttpServer *http[SOCKETS_MAX]; /* one for each socket */
+        Secret *certificate, *key; /* for those that speak TLS; NULL: none does */
         sd_event *event;
 } Server;
 
@@ -89,29 +91,61 @@ static int connect_bus(Server *server)
         return 0;
 }
 
+static int serve_socket(Server *server, int fd, bool is_tls, HttpServer **ret_http)
+{
+        int r;
+
+        if (!is_tls && listen_is_beyond(fd))
+                return log_error(-EPERM,
+                                 "A socket without TLS listens beyond this machine, not serving. "
+                                 "[Api] Listen=, Certificate= and Key= of hub.conf make one with "
+                                 "TLS");
+        if (is_tls && !server->key) {
+                r = listen_read_tls(&server->certificate, &server->key);
+                if (r < 0)
+                        return log_error(r,
+                                         "The certificate and its key cannot be read, not serving: "
+                                         "%m; see [Api] of hub.conf");
+        }
+        r = http_server_new(
+                        &(HttpServerSetup){ .event = server->event,
+                                            .listen_fd = fd,
+                                            .routes = api_routes,
+                                            .n_routes = api_n_routes,
+                                            .is_allowed = is_allowed,
+                                            .on_idle = on_idle,
+                                            .idle_usec = IDLE_SEC * UINT64_C(1000000),
+                                            .body_max = BODY_MAX,
+                                            .has_problems = true,
+                                            .certificate = is_tls ? secret_data(server->certificate)
+                                                                  : NULL,
+                                            .key = is_tls ? secret_data(server->key) : NULL,
+                                            .userdata = server },
+                        ret_http);
+        if (r == -EBADMSG)
+                return log_error(r, "[Api] Certificate= and Key= are no certificate and its key, "
+                                    "not serving");
+        return r < 0 ? log_error(r, "Cannot serve: %m") : 0;
+}
+
 static int listen_all(Server *server)
 {
+        char **names = NULL;
         int n, r = 0;
 
-        n = sd_listen_fds(true);
+        n = sd_listen_fds_with_names(true, &names);
         if (n < 1 || n > SOCKETS_MAX)
-                return log_error(n < 0 ? n : -EINVAL,
-                                 "Expected 1 to %d sockets from systemd; start "
-                                 "sendense-hub-api.socket",
-                                 SOCKETS_MAX);
+                r = log_error(n < 0 ? n : -EINVAL,
+                              "Expected 1 to %d sockets from systemd; start "
+                              "sendense-hub-api.socket",
+                              SOCKETS_MAX);
         for (int i = 0; r >= 0 && i < n; i++)
-                r = http_server_new(&(HttpServerSetup){ .event = server->event,
-                                                        .listen_fd = SD_LISTEN_FDS_START + i,
-                                                        .routes = api_routes,
-                                                        .n_routes = api_n_routes,
-                                                        .is_allowed = is_allowed,
-                                                        .on_idle = on_idle,
-                                                        .idle_usec = IDLE_SEC * UINT64_C(1000000),
-                                                        .body_max = BODY_MAX,
-                                                        .has_problems = true,
-                                                        .userdata = server },
-                                    &server->http[i]);
-        return r < 0 ? log_error(r, "Cannot serve: %m") : 0;
+                r = serve_socket(server, SD_LISTEN_FDS_START + i,
+                                 strcmp(names[i], LISTEN_TLS_NAME) == 0, &server->http[i]);
+        for (int i = 0; names && i < n; i++)
+                free(names[i]);
+        free(names);
+        return r;
 }
 
 static int serve(Server *server)
@@ -129,6 +163,8 @@ static int serve(Server *server)
         server->api.bus = sd_bus_flush_close_unref(server->api.bus);
         for (size_t i = 0; i < SOCKETS_MAX; i++)
                 http_server_free(server->http[i]);
+        secret_free(server->certificate);
+        secret_free(server->key);
         return r;
 }
 

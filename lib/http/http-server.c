@@ -16,6 +16,9 @@ enum {
         PEER_MEMORY_BYTES = 36 * 1024,
 };
 
+/* What is older than TLS 1.2 has no place. */
+#define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
+
 static void server_run(HttpServer *server);
 
 static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdata)
@@ -213,23 +216,48 @@ static enum MHD_Result on_access(void *userdata, struct MHD_Connection *connecti
         return MHD_YES;
 }
 
+/* Ends the options; without a certificate it is at once their end. */
+static void set_tls(const HttpServerSetup *setup, struct MHD_OptionItem ret_items[static 4])
+{
+        size_t n = 0;
+
+        if (setup->certificate) {
+                ret_items[n++] = (struct MHD_OptionItem){ MHD_OPTION_HTTPS_MEM_CERT, 0,
+                                                          (void *) setup->certificate };
+                ret_items[n++] = (struct MHD_OptionItem){ MHD_OPTION_HTTPS_MEM_KEY, 0,
+                                                          (void *) setup->key };
+                ret_items[n++] = (struct MHD_OptionItem){ MHD_OPTION_HTTPS_PRIORITIES, 0,
+                                                          (void *) TLS_PRIORITIES };
+        }
+        ret_items[n] = (struct MHD_OptionItem){ MHD_OPTION_END, 0, NULL };
+}
+
 static int server_start(HttpServer *server)
 {
+        unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME;
+        struct MHD_OptionItem tls[4];
+
+        if (server->setup.certificate) {
+                if (MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES)
+                        return -EOPNOTSUPP;
+                flags |= MHD_USE_TLS;
+        }
+        set_tls(&server->setup, tls);
         server->empty = MHD_create_response_from_buffer(0, (void *) "", MHD_RESPMEM_PERSISTENT);
         if (!server->empty)
                 return -ENOMEM;
+        errno = 0;
         server->daemon = MHD_start_daemon(
-                        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_access, server,
-                        MHD_OPTION_LISTEN_SOCKET, server->setup.listen_fd,
-                        MHD_OPTION_CONNECTION_LIMIT, (unsigned) HTTP_CONNECTIONS_MAX,
-                        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned) PEER_TIMEOUT_SEC,
-                        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t) PEER_MEMORY_BYTES,
-                        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
-                        MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
+                        flags, 0, NULL, NULL, on_access, server, MHD_OPTION_LISTEN_SOCKET,
+                        server->setup.listen_fd, MHD_OPTION_CONNECTION_LIMIT,
+                        (unsigned) HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+                        (unsigned) PEER_TIMEOUT_SEC, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                        (size_t) PEER_MEMORY_BYTES, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+                        server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
                         MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, server,
-                        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+                        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
         if (!server->daemon)
-                return errno > 0 ? -errno : -EIO;
+                return errno > 0 ? -errno : server->setup.certificate ? -EBADMSG : -EIO;
         server->setup.listen_fd = -1; /* the daemon's */
         return 0;
 }

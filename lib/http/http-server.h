@@ -37,9 +37,11 @@ typedef struct HttpServerSetup {
         uint64_t idle_usec; /* 0: never idle */
         size_t body_max; /* bytes; 0: HTTP_BODY_MAX, which is the most */
         bool has_problems; /* refusals are problem documents, RFC 9457 */
+        const char *certificate, *key; /* PEM, borrowed: TLS 1.2 or newer; NULL: none */
         void *userdata; /* for all of them, and for handlers */
 } HttpServerSetup;
 
+/* -EBADMSG: certificate and key are none, or do not belong together; -EOPNOTSUPP: libmicrohttpd was built without TLS. */
 int http_server_new(const HttpServerSetup *setup, HttpServer **ret_server);
 
 /* Answers what still waits with 503, then ends all connections. */

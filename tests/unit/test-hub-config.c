@@ -101,6 +101,21 @@ static void errors_between_values(void **state)
         expect_error("[Database]\nUser=mysql\n", "hub.conf:2: [Database] User=: mysql is an "
                                                  "administrator of MariaDB, must be a "
                                                  "user of the hub's own");
+        expect_error("[Api]\nListen=::\nCertificate=/a\n",
+                     "hub.conf:2: [Api] Listen=: :: needs [Api] Key=, because beyond this machine "
+                     "the API speaks TLS alone");
+        expect_error("[Api]\nListen=0.0.0.0\n",
+                     "hub.conf:2: [Api] Listen=: 0.0.0.0 needs [Api] Certificate=, because beyond "
+                     "this machine the API speaks TLS alone");
+        expect_error("[Api]\nListen=localhost\n",
+                     "hub.conf:2: [Api] Listen=localhost must be an IPv4 or IPv6 address, or "
+                     "nothing");
+        expect_error("[Api]\nKey=/a b\n",
+                     "hub.conf:2: [Api] Key=/a b must be an absolute path of letters, digits and "
+                     "/._+@- without '..', 512 bytes at most");
+        expect_error("[Api]\nListen=::1\nCertificate=/a\nKey=/b\nTlsPort=8082\n",
+                     "hub.conf:5: [Api] TlsPort=: 8082 overlaps [Api] Port=8082, must be outside "
+                     "of it");
         expect_error("[Api]\nPort=443\n", "hub.conf:2: [Api] Port=: 443 overlaps [Tunnel] "
                                           "SshPort=443, must be outside of it");
 }
