@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The looks of a job (see job-report.h). No escape sequence is printed, only carriage returns.
+ * The looks of a job (see job-report.h).
  */
 #include "job-report.h"
 
@@ -13,15 +13,11 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
 enum {
         PERCENT_STEP = 5, /* of a line, where there is no terminal */
-        BAR_MIN = 10,
-        BAR_MAX = 40,
-        TERMINAL_WIDTH = 80, /* of one that does not say */
         RATE_MIN_USEC = 200 * 1000, /* looks closer together say little */
 };
 
@@ -56,33 +52,6 @@ static void measure(JobReport *report, uint64_t bytes)
         report->bytes = bytes;
 }
 
-static size_t terminal_width(void)
-{
-        struct winsize size;
-
-        if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col == 0)
-                return TERMINAL_WIDTH;
-        return size.ws_col;
-}
-
-static void clear_bar(JobReport *report)
-{
-        if (report->bar > 0)
-                (void) printf("\r%*s\r", (int) report->bar, "");
-        report->bar = 0;
-        (void) fflush(stdout);
-}
-
-/* -1 when there is nothing to measure. */
-static int percent_of(const json_t *job)
-{
-        json_int_t done = number_of(job, "BytesDone"), total = number_of(job, "BytesTotal");
-
-        if (total <= 0)
-                return -1;
-        return done >= total ? 100 : (int) ((double) done / (double) total * 100);
-}
-
 /* "2.1 GiB of 5.0 GiB, 210.0 MiB/s, 12 s left" */
 static void describe_progress(const JobReport *report, const json_t *job, char *ret_text,
                               size_t size)
@@ -104,31 +73,6 @@ static void describe_progress(const JobReport *report, const json_t *job, char *
                         left < 1e9 ? format_span((uint64_t) (left * (double) USEC_PER_SEC),
                                                  left_text)
                                    : "ages");
-}
-
-static void draw_bar(JobReport *report, const json_t *job, int percent)
-{
-        size_t width = terminal_width(), used, bar = 0;
-        char text[4 * FORMAT_SIZE], line[512];
-        char marks[BAR_MAX + 1] = "";
-        int n;
-
-        describe_progress(report, job, text, sizeof(text));
-        used = strlen(text) + sizeof(" [] 100 %  ");
-        if (width > used + BAR_MIN)
-                bar = width - used > BAR_MAX ? BAR_MAX : width - used;
-        for (size_t i = 0; i < bar; i++)
-                marks[i] = i * 100 < bar * (size_t) percent ? '#' : '-';
-        n = snprintf(line, sizeof(line), "%s%s%s%3d %%  %s", bar > 0 ? "[" : "", marks,
-                     bar > 0 ? "] " : "", percent, text);
-        if (n < 0)
-                return;
-        if ((size_t) n >= width && width > 0)
-                line[width - 1] = '\0'; /* a line that wraps cannot be taken back */
-        clear_bar(report);
-        report->bar = strlen(line);
-        (void) fputs(line, stdout);
-        (void) fflush(stdout);
 }
 
 static void print_begin(const JobReport *report, const json_t *job)
@@ -158,7 +102,7 @@ static void print_step(JobReport *report, const json_t *job)
         if (strcmp(step, report->step) == 0)
                 return;
         memcpy(report->step, step, sizeof(step));
-        clear_bar(report);
+        job_bar_clear(&report->bar);
         output_line("job %" PRIu64 ": %s", report->id, step);
 }
 
@@ -178,7 +122,8 @@ static void print_percent(JobReport *report, const json_t *job, int percent)
 void job_report_update(JobReport *report, const json_t *job)
 {
         JobState state = job_state_from_string(text_of(job, "State"));
-        int percent = percent_of(job);
+        int percent = job_bar_percent(job);
+        char text[4 * FORMAT_SIZE];
 
         if (arg_json) {
                 if (output_json_line(job) < 0)
@@ -192,18 +137,19 @@ void job_report_update(JobReport *report, const json_t *job)
                 print_step(report, job);
         if (state == JOB_COPYING && percent >= 0) {
                 measure(report, (uint64_t) number_of(job, "BytesDone"));
-                if (isatty(STDOUT_FILENO))
-                        draw_bar(report, job, percent);
-                else
+                if (isatty(STDOUT_FILENO)) {
+                        describe_progress(report, job, text, sizeof(text));
+                        job_bar_draw(&report->bar, job, text);
+                } else
                         print_percent(report, job, percent);
         } else
-                clear_bar(report);
+                job_bar_clear(&report->bar);
         (void) fflush(stdout);
 }
 
 void job_report_note(JobReport *report, const char *text)
 {
-        clear_bar(report);
+        job_bar_clear(&report->bar);
         (void) complain(CTL_OK, "%s", text);
 }
 
@@ -232,7 +178,7 @@ ExitStatus job_report_end(JobReport *report, const json_t *job)
         const char *why = text_of(job, "ErrorText");
         char span[FORMAT_SIZE] = "";
 
-        clear_bar(report);
+        job_bar_clear(&report->bar);
         if (state == JOB_FAILED)
                 return complain(CTL_FAILED,
                                 "job %" PRIu64 " failed: %s. All of it: sendensectl job show "

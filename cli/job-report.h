@@ -6,6 +6,7 @@
 #pragma once
 
 #include "ctl.h"
+#include "job-bar.h"
 
 #include <jansson.h>
 #include <stddef.h>
@@ -16,7 +17,7 @@ typedef struct JobReport {
         char step[96]; /* the line that was printed last */
         bool begun;
         int percent; /* the last that was printed */
-        size_t bar; /* letters of the bar that stands on the terminal */
+        JobBar bar; /* what stands on the terminal */
         uint64_t usec, bytes; /* of the last look, for the rate */
         double rate; /* bytes per second, 0: not known yet */
 } JobReport;

@@ -169,8 +169,9 @@ static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *unused
                 finish(watch, job_report_end(&watch->report, job));
                 return 0;
         }
-        /* These grow old while signals come. */
-        (void) json_object_del(job, "Disks");
+        /* These grow old while signals come; of the disks a terminal is told by them, too. */
+        if (arg_json)
+                (void) json_object_del(job, "Disks");
         (void) json_object_del(job, "Events");
         if (again)
                 ask(watch);
@@ -187,13 +188,14 @@ static void merge(json_t *job, const json_t *changed)
                 { "State", JSON_STRING },       { "Ending", JSON_STRING },
                 { "Phase", JSON_STRING },       { "Error", JSON_STRING },
                 { "Progress", JSON_REAL },      { "BytesDone", JSON_INTEGER },
-                { "BytesTotal", JSON_INTEGER },
+                { "BytesTotal", JSON_INTEGER }, { "Disks", JSON_ARRAY },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(properties); i++) {
                 json_t *value = json_object_get(changed, properties[i].name);
 
-                if (value && json_typeof(value) == properties[i].type)
+                if (value && json_typeof(value) == properties[i].type &&
+                    (!arg_json || !json_is_array(value)))
                         (void) json_object_set(job, properties[i].name, value);
         }
 }

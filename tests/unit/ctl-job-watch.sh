@@ -266,6 +266,33 @@ is "$(awk 'length > 60' <<<"$screen" | grep -c '%')" 0 "which fits"
 like "$screen" "^job 7: finishing\$" "steps have lines of their own"
 unlike "$(<"$TEST_TMP/out")" $'\e' "and there is no escape sequence"
 
+# Two disks: a bar for each and one for both, taken back before a line is printed. Not where a terminal cannot.
+two() { printf '"Disks": [{"Key": 2000, "State": "copying", "BytesDone": %s, "BytesTotal": 4294967296}, {"Key": 2001, "State": "copying", "BytesDone": %s, "BytesTotal": 1073741824}, {"Key": 2002, "State": "excluded", "BytesDone": 0, "BytesTotal": 5}]' "$1" "$2"; }
+for term in xterm dumb; do
+    job copying "\"BytesDone\": 0, \"BytesTotal\": 5368709120, $(two 0 0)"
+    asked_nothing
+    TERM=$term script -qec "stty cols 70 rows 24; exec '$ctl' job watch 7" /dev/null >"$TEST_TMP/out" 2>"$TEST_TMP/err" 7>&- 8<&- </dev/null &
+    watch_pid=$!
+    peer_says "asked GetJob"
+    peer_does "{\"job\": 7, \"changed\": {\"BytesDone\": 2415919104, $(two 2147483648 268435456)}}"
+    becomes finishing
+    job completed "$times"
+    becomes completed
+    watch_ends "two disks on a terminal that is $term" 0
+    screen=$(tr '\r' '\n' <"$TEST_TMP/out")
+    if [ "$term" = dumb ]; then
+        unlike "$(<"$TEST_TMP/out")" $'\e' "dumb: no escape sequence"
+        unlike "$screen" ' 2000  ' "dumb: one bar for both"
+        like "$screen" '^\[#+-+\]  45 %  2\.2 GiB of 5\.0 GiB' "dumb: as with one disk"
+        continue
+    fi
+    like "$screen" '2000  \[#+-+\]  50 %  2\.0 GiB of 4\.0 GiB$' "the first is half done" || diag "$(cat -v "$TEST_TMP/out")"
+    like "$screen" '2001  \[#+-+\]  25 %  256\.0 MiB of 1\.0 GiB$' "the second a quarter"
+    unlike "$screen" '2002' "one that is left out has none"
+    like "$screen" '  all  \[#+-+\]  45 %  2\.2 GiB of 5\.0 GiB' "and all of it"
+    is "$(grep -oF $'\e[A' "$TEST_TMP/out" | wc -l)" 4 "both times two lines are taken back"
+done
+
 # The bus goes away.
 job copying
 watch job watch 7

@@ -131,8 +131,11 @@ static int get_number(sd_bus *bus, const char *path, const char *interface, cons
 /* What memory knows of a disk. */
 static int add_live_disk(json_t *row, const JobDisk *disk)
 {
+        uint64_t total = disk->bytes_total > 0 ? disk->bytes_total : disk->capacity_bytes;
         int r = json_object_set_new(row, "BytesDone", json_integer((json_int_t) disk->bytes_done));
 
+        if (r >= 0)
+                r = json_object_set_new(row, "BytesTotal", json_integer((json_int_t) total));
         if (r >= 0 && disk->port > 0) {
                 r = json_object_set_new(row, "Port", json_integer(disk->port));
                 if (r >= 0)
