@@ -8,6 +8,7 @@
 #include "cleanup.h"
 #include "parse.h"
 #include "text.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -38,6 +39,33 @@ static int parse_transport(const ConfigKey *key, const char *value, void *field)
         return parse_choice(transport_words, key, value, field);
 }
 
+/* What nbdkit gets as it is; nothing: its own default. */
+static int parse_vddk(const ConfigKey *key, const char *value, void *field)
+{
+        char **text = field, *copy;
+
+        if (strlen(value) > key->max || !utf8_is_line(value) ||
+            (key->min > 0 && *value && *value != '/'))
+                return -EINVAL;
+        copy = strdup(value);
+        if (!copy)
+                return -ENOMEM;
+        free(*text);
+        *text = copy;
+        return 0;
+}
+
+#define VDDK_TEXT(name, field)                                       \
+        {                                                            \
+                "Vddk", name, parse_vddk, FIELD(field), 0, 1024, "", \
+                                "a text for nbdkit's vddk plugin"    \
+        }
+#define VDDK_PATH(name, field)                                       \
+        {                                                            \
+                "Vddk", name, parse_vddk, FIELD(field), 1, 1024, "", \
+                                "an absolute path, or nothing"       \
+        }
+
 const ConfigKey node_config_keys[] = {
         { "Node", "LogLevel", config_parse_level, FIELD(log_level), 0, 0, "info",
           "one of emerg, alert, crit, err, warning, notice, info, debug" },
@@ -61,6 +89,13 @@ const ConfigKey node_config_keys[] = {
           UINT64_C(1) << 30, "64M", "a size from 16M to 1G" },
         { "Copy", "Digests", config_parse_bool, FIELD(copy_digests), 0, 0, "yes", "yes or no" },
 
+        VDDK_TEXT("Plugin", vddk_plugin),
+        VDDK_PATH("LibDir", vddk_libdir),
+        VDDK_PATH("Nbdkit", vddk_nbdkit),
+        VDDK_PATH("Config", vddk_config),
+        VDDK_TEXT("Transports", vddk_transports),
+        VDDK_TEXT("Compression", vddk_compression),
+
         { "Vsphere", "AskSec", config_parse_span, FIELD(vsphere_ask_usec), USEC_PER_SEC,
           120 * USEC_PER_SEC, "60s", "a time from 1s to 2min" },
 
@@ -83,6 +118,12 @@ void node_config_done(NodeConfig *config)
 {
         free(config->snapshot_quiesce);
         free(config->copy_transport);
+        free(config->vddk_nbdkit);
+        free(config->vddk_plugin);
+        free(config->vddk_libdir);
+        free(config->vddk_config);
+        free(config->vddk_transports);
+        free(config->vddk_compression);
         free(config->tunnel_hub);
         config_done(&config->config);
         *config = (NodeConfig){};

@@ -22,6 +22,10 @@ typedef struct NodeConfig {
         uint64_t copy_memory_bytes;
         bool copy_digests;
 
+        /* "": as nbdkit and VMware's library have it. */
+        char *vddk_nbdkit, *vddk_plugin, *vddk_libdir, *vddk_config, *vddk_transports,
+                        *vddk_compression;
+
         uint64_t vsphere_ask_usec;
 
         char *tunnel_hub; /* "": none is wanted */

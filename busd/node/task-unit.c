@@ -188,6 +188,31 @@ static json_t *disk_task(const Task *task, const json_t *disk)
         return TAKE(entry);
 }
 
+/* What nbdkit is told beyond the disk; NULL when it is not used. */
+static json_t *vddk_settings(const NodeConfig *config)
+{
+        const struct {
+                const char *key, *value;
+        } settings[] = {
+                { "nbdkit", config->vddk_nbdkit },
+                { "plugin", config->vddk_plugin },
+                { "libdir", config->vddk_libdir },
+                { "config", config->vddk_config },
+                { "transports", config->vddk_transports },
+                { "compression", config->vddk_compression },
+        };
+        json_t *object;
+
+        if (strcmp(config->copy_transport, "vddk") != 0)
+                return NULL;
+        object = json_object();
+        for (size_t i = 0; i < ELEMENTSOF(settings); i++)
+                if (*settings[i].value)
+                        (void) json_object_set_new(object, settings[i].key,
+                                                   json_string(settings[i].value));
+        return object;
+}
+
 static json_t *copy_task(const Task *task, char ret_error[static 256])
 {
         const NodeConfig *config = task->node->config;
@@ -205,14 +230,15 @@ static json_t *copy_task(const Task *task, char ret_error[static 256])
                 return NULL;
         }
         runtime_path(PROGRESS_SOCKET, progress);
-        return json_pack("{s:I, s:I, s:s, s:b, s:I, s:I, s:o, s:{s:O*, s:s, s:O}, s:O}", "job",
-                         (json_int_t) task->job, "attempt", (json_int_t) task->attempt, "progress",
-                         progress, "digests", config->copy_digests, "connections",
+        return json_pack("{s:I, s:I, s:s, s:b, s:I, s:I, s:o, s:{s:O*, s:s, s:O}, s:O, s:o*}",
+                         "job", (json_int_t) task->job, "attempt", (json_int_t) task->attempt,
+                         "progress", progress, "digests", config->copy_digests, "connections",
                          (json_int_t) budget_job_connections(config), "memory_bytes",
                          (json_int_t) config->copy_memory_bytes, "vcenter", task_vcenter(task),
                          "vm", "moref", json_object_get(snapshot, "vm_moref"), "instance_uuid",
                          task_request(task, "instance_uuid"), "snapshot_moref",
-                         json_object_get(snapshot, "snapshot_moref"), "disks", disks);
+                         json_object_get(snapshot, "snapshot_moref"), "disks", disks, "vddk",
+                         vddk_settings(config));
 }
 
 json_t *task_unit_task(const Task *task, char ret_error[static 256])
