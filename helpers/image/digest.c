@@ -1,290 +1,308 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Reads the blocks of an image from a private qemu-nbd and hashes them (see digest.h). Pieces of a block
- * are asked for some ahead, so that the server reads while this process hashes; they are hashed in order.
+ * The threads that read an image, and what they have in common (see digest.h): a heap of blocks below a lock.
+ * Each takes the lowest one that is left, so the sums of each go up, and are put together at the end.
  */
 #include "digest.h"
 
 #include "block-digest.h"
 #include "bus/bus-error.h"
 #include "cleanup.h"
-#include "extents.h"
+#include "digest-worker.h"
 #include "manifest.h"
 #include "server.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <string.h>
 
-#include <libnbd.h>
-#include <openssl/evp.h>
-
 enum {
-        PIECE_BYTES = 256 *
-                      1024, /* larger ones fall out of the processor's cache before they are hashed */
-        PIECES = 32, /* in flight, and being hashed */
+        THREADS_MAX = 4,
+        BLOCK_KEY_SIZE = 24,
 };
 
-/* A run of bytes within one leaf, or a run of whole leaves of zeroes. */
-typedef struct Piece {
-        uint64_t offset, length;
-        bool zero;
-        bool answered;
-        int error;
-        uint8_t *data;
-} Piece;
-
 typedef struct Digest {
-        struct nbd_handle *nbd;
-        EVP_MD *sha256;
-        EVP_MD_CTX *hash; /* of a leaf */
-        BlockDigest *tree;
-        uint64_t capacity_bytes, block_bytes;
-        const json_t *blocks; /* that are wanted; NULL: none but what this layer holds */
-        bool held_too;
+        const DigestRequest *request;
+        BlockHeap heap;
+        uint64_t n_blocks;
+        Server server;
+        DigestWorker workers[THREADS_MAX];
+        size_t n_workers;
+        int ended[THREADS_MAX]; /* how each of them has */
 
-        /* What is asked for next. */
-        uint64_t block;
-        Extents extents; /* of that block */
-        size_t extent;
-        uint64_t done; /* of that extent */
-
-        Piece pieces[PIECES]; /* a ring */
-        size_t first, n_pieces;
-        uint8_t *data; /* of all of them */
-        uint8_t *zeroes;
+        pthread_mutex_t lock; /* of what stands below it */
+        uint64_t next;
+        bool stopped, no_memory;
+        DigestAnswer answer;
 } Digest;
 
-static uint64_t block_length(const Digest *digest, uint64_t block)
+static void block_key(uint64_t block, char ret_key[static BLOCK_KEY_SIZE])
 {
-        uint64_t start = block * digest->block_bytes, left = digest->capacity_bytes - start;
-
-        return left < digest->block_bytes ? left : digest->block_bytes;
+        (void) snprintf(ret_key, BLOCK_KEY_SIZE, "%" PRIu64, block);
 }
 
-static int on_answer(void *userdata, int *error)
+/* With the lock. */
+static bool block_is_wanted(const Digest *digest, uint64_t block)
 {
-        Piece *piece = userdata;
+        char key[BLOCK_KEY_SIZE];
 
-        piece->error = *error;
-        piece->answered = true;
-        return 1; /* libnbd forgets the request */
+        block_key(block, key);
+        return json_object_get(digest->request->wanted, key) != NULL;
 }
 
-static bool block_is_wanted(const Digest *digest)
+static bool take_block(void *userdata, uint64_t *ret_block, bool *ret_wanted)
 {
-        char key[24];
+        Digest *digest = userdata;
+        bool all = digest->request->held_too || digest->request->surplus_too, some = false;
 
-        (void) snprintf(key, sizeof(key), "%" PRIu64, digest->block);
-        return json_object_get(digest->blocks, key) != NULL;
-}
-
-/* Goes to the next block that is asked for. 0 after the last one. */
-static int next_block(Digest *digest)
-{
-        uint64_t n_blocks =
-                        (digest->capacity_bytes + digest->block_bytes - 1) / digest->block_bytes;
-        int r;
-
-        while (digest->block < n_blocks) {
-                bool wanted = block_is_wanted(digest);
-
-                if (!wanted && !digest->held_too) {
-                        digest->block++;
-                        continue;
-                }
-                r = extents_read(&digest->extents, digest->nbd, digest->block * digest->block_bytes,
-                                 block_length(digest, digest->block));
-                if (r < 0)
-                        return r;
-                digest->extent = 0;
-                digest->done = 0;
-                if (wanted || digest->extents.held)
-                        return 1;
-                digest->block++;
+        (void) pthread_mutex_lock(&digest->lock);
+        while (!some && !digest->stopped && digest->next < digest->n_blocks) {
+                *ret_block = digest->next++;
+                *ret_wanted = block_is_wanted(digest, *ret_block);
+                some = *ret_wanted || all;
         }
-        return 0;
+        (void) pthread_mutex_unlock(&digest->lock);
+        return some;
 }
 
-static uint64_t leaf_end(const Digest *digest, uint64_t offset)
+/* With the lock. */
+static void put(Digest *digest, json_t *object, uint64_t block, json_t *value)
 {
-        uint64_t leaf = offset - offset % LEAF_BYTES;
+        char key[BLOCK_KEY_SIZE];
 
-        return leaf + block_digest_leaf_length(digest->tree, leaf);
+        block_key(block, key);
+        if (json_object_set_new(object, key, value) < 0)
+                digest->no_memory = digest->stopped = true;
 }
 
-/* How much of an extent is one piece. */
-static uint64_t piece_length(const Digest *digest, const Extent *extent, uint64_t offset)
+static bool block_is_held(void *userdata, uint64_t block)
 {
-        uint64_t length = extent->offset + extent->length - offset;
-        uint64_t to_end = leaf_end(digest, offset) - offset;
+        Digest *digest = userdata;
 
-        if (extent->zero && offset % LEAF_BYTES == 0 && length >= to_end)
-                return offset + length == digest->capacity_bytes ? length
-                                                                 : length - length % LEAF_BYTES;
-        if (length > to_end)
-                length = to_end;
-        return extent->zero || length < PIECE_BYTES ? length : PIECE_BYTES;
+        if (digest->request->held_too)
+                return true;
+        (void) pthread_mutex_lock(&digest->lock);
+        if (!block_is_wanted(digest, block))
+                put(digest, digest->answer.surplus, block, json_true());
+        (void) pthread_mutex_unlock(&digest->lock);
+        return false;
 }
 
-/* Asks for one more piece. 0: there is none. */
-static int ask(Digest *digest)
+static bool block_is_unreadable(void *userdata, uint64_t block, const char *why)
 {
-        Piece *piece = digest->pieces + (digest->first + digest->n_pieces) % PIECES;
-        const Extent *extent;
-        int r;
+        Digest *digest = userdata;
+        bool go_on;
 
-        if (digest->extent >= digest->extents.n) {
-                r = next_block(digest);
-                if (r <= 0)
-                        return r;
-        }
-        extent = digest->extents.list + digest->extent;
-        *piece = (Piece){ .offset = extent->offset + digest->done,
-                          .zero = extent->zero,
-                          .answered = extent->zero,
-                          .data = piece->data };
-        piece->length = piece_length(digest, extent, piece->offset);
-        digest->done += piece->length;
-        if (digest->done == extent->length) {
-                digest->extent++;
-                digest->done = 0;
-        }
-        if (digest->extent == digest->extents.n)
-                digest->block++;
-        digest->n_pieces++;
-        if (piece->zero)
-                return 1;
-        return nbd_aio_pread(digest->nbd, piece->data, (size_t) piece->length, piece->offset,
-                             (nbd_completion_callback){ .callback = on_answer, .user_data = piece },
-                             0) < 0
-                               ? -EIO
-                               : 1;
+        (void) pthread_mutex_lock(&digest->lock);
+        put(digest, digest->answer.unreadable, block, json_string(why ?: "it cannot be read"));
+        if (digest->request->all_or_none)
+                digest->stopped = true;
+        go_on = !digest->stopped;
+        (void) pthread_mutex_unlock(&digest->lock);
+        return go_on;
 }
 
-static int hash_zeroes(Digest *digest, uint64_t length)
+static void block_is_hashed(void *userdata, uint64_t n_bytes)
 {
-        while (length > 0) {
-                size_t n = length < PIECE_BYTES ? (size_t) length : PIECE_BYTES;
+        Digest *digest = userdata;
 
-                if (!EVP_DigestUpdate(digest->hash, digest->zeroes, n))
-                        return -ENOTRECOVERABLE;
-                length -= n;
-        }
-        return 0;
+        if (!digest->request->hashed)
+                return;
+        (void) pthread_mutex_lock(&digest->lock);
+        digest->request->hashed(digest->request->userdata, n_bytes);
+        (void) pthread_mutex_unlock(&digest->lock);
 }
 
-static int finish_leaf(Digest *digest, uint64_t offset)
+static size_t count_workers(uint64_t n_blocks)
 {
-        unsigned char sum[EVP_MAX_MD_SIZE];
+        cpu_set_t set;
+        size_t n = sched_getaffinity(0, sizeof(set), &set) == 0 ? (size_t) CPU_COUNT(&set) : 1;
 
-        if (!EVP_DigestFinal_ex(digest->hash, sum, NULL) ||
-            !EVP_DigestInit_ex2(digest->hash, NULL, NULL))
-                return -ENOTRECOVERABLE;
-        return block_digest_add_leaf(digest->tree, offset - offset % LEAF_BYTES, sum);
-}
-
-/* Waits for the oldest piece and hashes it. */
-static int hash_first(Digest *digest)
-{
-        Piece *piece = digest->pieces + digest->first;
-        uint64_t end = piece->offset + piece->length;
-        int r;
-
-        while (!piece->answered)
-                if (nbd_poll(digest->nbd, -1) < 0)
-                        return -EIO;
-        if (piece->error)
-                return -EIO;
-        digest->first = (digest->first + 1) % PIECES;
-        digest->n_pieces--;
-
-        if (piece->zero && piece->offset % LEAF_BYTES == 0 &&
-            end >= leaf_end(digest, piece->offset))
-                return block_digest_add_zeroes(digest->tree, piece->offset, piece->length);
-        if (piece->zero)
-                r = hash_zeroes(digest, piece->length);
-        else
-                r = EVP_DigestUpdate(digest->hash, piece->data, (size_t) piece->length)
-                                    ? 0
-                                    : -ENOTRECOVERABLE;
-        return r < 0 || end < leaf_end(digest, piece->offset) ? r
-                                                              : finish_leaf(digest, piece->offset);
-}
-
-static int hash_all(Digest *digest)
-{
-        bool more = true;
-        int r;
-
-        while (more || digest->n_pieces > 0) {
-                while (more && digest->n_pieces < PIECES) {
-                        r = ask(digest);
-                        if (r < 0)
-                                return r;
-                        more = r > 0;
-                }
-                if (digest->n_pieces > 0) {
-                        r = hash_first(digest);
-                        if (r < 0)
-                                return r;
-                }
-        }
-        return 0;
-}
-
-static int prepare(Digest *digest, uint64_t capacity_bytes)
-{
-        digest->capacity_bytes = capacity_bytes;
-        digest->block_bytes = manifest_block_bytes(capacity_bytes);
-        digest->data = malloc((size_t) PIECES * PIECE_BYTES);
-        digest->zeroes = calloc(1, PIECE_BYTES);
-        digest->sha256 = EVP_MD_fetch(NULL, "SHA2-256", NULL);
-        digest->hash = EVP_MD_CTX_new();
-        if (!digest->data || !digest->zeroes || !digest->sha256 || !digest->hash)
-                return -ENOMEM;
-        for (size_t i = 0; i < PIECES; i++)
-                digest->pieces[i].data = digest->data + i * PIECE_BYTES;
-        if (!EVP_DigestInit_ex2(digest->hash, digest->sha256, NULL))
-                return -ENOTRECOVERABLE;
-        return block_digest_new(capacity_bytes, &digest->tree);
+        if (n > THREADS_MAX)
+                n = THREADS_MAX;
+        return n > n_blocks ? (size_t) n_blocks : n;
 }
 
 static void digest_done(Digest *digest)
 {
-        /* First, because the answers of what is in flight go to the pieces. */
-        nbd_close(digest->nbd);
-        EVP_MD_CTX_free(digest->hash);
-        EVP_MD_free(digest->sha256);
-        extents_done(&digest->extents);
-        free(digest->data);
-        free(digest->zeroes);
-        digest->tree = block_digest_free(digest->tree);
+        for (size_t i = 0; i < digest->n_workers; i++)
+                digest_worker_done(digest->workers + i);
+        server_done(&digest->server);
+        digest_answer_done(&digest->answer);
+        (void) pthread_mutex_destroy(&digest->lock);
 }
 
-static int connect_to(Digest *digest, Server *server, Failure *failure)
+void digest_answer_done(DigestAnswer *answer)
 {
-        int64_t size;
+        json_decref(answer->blocks);
+        json_decref(answer->unreadable);
+        json_decref(answer->surplus);
+        *answer = (DigestAnswer){};
+}
 
-        digest->nbd = nbd_create();
-        if (!digest->nbd || nbd_add_meta_context(digest->nbd, EXTENTS_CONTEXT_DATA) < 0 ||
-            nbd_add_meta_context(digest->nbd, EXTENTS_CONTEXT_DEPTH) < 0)
-                return failure_set(failure, BUS_ERROR_FAILED, "libnbd: %s", nbd_get_error());
-        if (nbd_connect_unix(digest->nbd, server->socket) < 0)
-                return server_failure(server, nbd_get_error(), failure);
-        if (nbd_can_meta_context(digest->nbd, EXTENTS_CONTEXT_DATA) != 1 ||
-            nbd_can_meta_context(digest->nbd, EXTENTS_CONTEXT_DEPTH) != 1)
+static int connection_failure(Digest *digest, const DigestWorker *worker, int error, int64_t size,
+                              Failure *failure)
+{
+        const char *path = digest->request->image->path;
+
+        if (error == -EOPNOTSUPP)
                 return failure_set(failure, BUS_ERROR_TOOL_MISSING,
                                    "qemu-nbd does not tell which layer holds what; install a newer "
                                    "qemu-utils");
-        size = nbd_get_size(digest->nbd);
-        if (size < 0 || (uint64_t) size != digest->capacity_bytes)
+        if (error == -EMSGSIZE)
                 return failure_set(failure, BUS_ERROR_IMAGE_DAMAGED,
                                    "%s is served with %" PRId64 " bytes, must be %" PRIu64
                                    "; start the backup again",
-                                   server->image->path, size, digest->capacity_bytes);
+                                   path, size, worker->capacity_bytes);
+        return server_failure(&digest->server, worker->error, failure);
+}
+
+/* All connections first: the server ends with the last one. */
+static int start(Digest *digest, Failure *failure)
+{
+        const DigestRequest *request = digest->request;
+        uint64_t block_bytes = manifest_block_bytes(request->capacity_bytes);
+        size_t n;
+        int r;
+
+        digest->n_blocks = (request->capacity_bytes + block_bytes - 1) / block_bytes;
+        digest->answer = (DigestAnswer){ .blocks = json_object(),
+                                         .unreadable = json_object(),
+                                         .surplus = json_object() };
+        if (!digest->answer.blocks || !digest->answer.unreadable || !digest->answer.surplus)
+                return failure_errno(failure, -ENOMEM, "%s", request->image->path);
+        n = count_workers(digest->n_blocks);
+        r = server_start_for(&digest->server, request->image,
+                             &(ServerUse){ .format = "qcow2",
+                                           .n_clients = (unsigned) n * WORKER_CONNECTIONS },
+                             failure);
+        for (size_t i = 0; i < n && r >= 0; i++) {
+                DigestWorker *worker = digest->workers + i;
+                int64_t size = 0;
+
+                digest->n_workers++;
+                r = digest_worker_init(worker, &digest->heap, request->capacity_bytes);
+                if (r < 0)
+                        return failure_errno(failure, r, "Cannot prepare the digests of %s",
+                                             request->image->path);
+                r = digest_worker_connect(worker, digest->server.socket, &size);
+                if (r < 0)
+                        return connection_failure(digest, worker, r, size, failure);
+        }
+        return r;
+}
+
+typedef struct Thread {
+        Digest *digest;
+        size_t index;
+        pthread_t id;
+} Thread;
+
+static void *work(void *userdata)
+{
+        const Thread *thread = userdata;
+        Digest *digest = thread->digest;
+        int r = digest_worker_run(digest->workers + thread->index);
+
+        digest->ended[thread->index] = r;
+        if (r < 0) {
+                (void) pthread_mutex_lock(&digest->lock);
+                digest->stopped = true;
+                (void) pthread_mutex_unlock(&digest->lock);
+        }
+        return NULL;
+}
+
+/* The first worker is this thread itself. */
+static int run_all(Digest *digest, Failure *failure)
+{
+        Thread threads[THREADS_MAX] = {};
+        size_t n_started = 1;
+        int r = 0;
+
+        for (size_t i = 0; i < digest->n_workers; i++)
+                threads[i] = (Thread){ .digest = digest, .index = i };
+        for (; n_started < digest->n_workers && r == 0; n_started += r == 0)
+                r = pthread_create(&threads[n_started].id, NULL, work, threads + n_started);
+        /* One that cannot be started is missed, and its connection stands idle. */
+        (void) work(threads);
+        for (size_t i = 1; i < n_started; i++)
+                (void) pthread_join(threads[i].id, NULL);
+        if (digest->no_memory)
+                return failure_errno(failure, -ENOMEM, "Cannot keep the digests of %s",
+                                     digest->request->image->path);
+        for (size_t i = 0; i < digest->n_workers; i++) {
+                r = digest->ended[i];
+                if (r == -EIO) {
+                        /* It ends with its last client, if it has not already. */
+                        for (size_t j = 0; j < digest->n_workers; j++)
+                                digest_worker_disconnect(digest->workers + j);
+                        server_wait_end(&digest->server);
+                        return server_failure(&digest->server, digest->workers[i].error, failure);
+                }
+                if (r < 0 && r != -ECANCELED)
+                        return failure_errno(failure, r, "Cannot make the digests of %s",
+                                             digest->request->image->path);
+        }
         return 0;
+}
+
+/* Puts the sums of all workers together. *ret_digest is one of their objects, with the blocks of all. */
+static int gather(Digest *digest, json_t **ret_digest, Failure *failure)
+{
+        json_t *object = NULL;
+        int r = 0;
+
+        for (size_t i = 0; i < digest->n_workers && r >= 0; i++) {
+                json_decref(object);
+                object = NULL;
+                r = block_digest_finish(digest->workers[i].tree, &object);
+                if (r >= 0 && json_object_update(digest->answer.blocks,
+                                                 json_object_get(object, "blocks")) < 0)
+                        r = -ENOMEM;
+        }
+        if (r >= 0 && json_object_set(object, "blocks", digest->answer.blocks) < 0)
+                r = -ENOMEM;
+        if (r < 0) {
+                json_decref(object);
+                return failure_errno(failure, r, "Cannot keep the digests of %s",
+                                     digest->request->image->path);
+        }
+        *ret_digest = object;
+        return 0;
+}
+
+/* Nothing of it moves while threads run. */
+static int read_image(Digest *digest, const DigestRequest *request, json_t **ret_digest,
+                      Failure *failure)
+{
+        int r;
+
+        *digest = (Digest){
+                .request = request,
+                .heap = { .take = take_block,
+                          .held = block_is_held,
+                          .unreadable = block_is_unreadable,
+                          .hashed = block_is_hashed,
+                          .userdata = digest },
+                .server = { .child = { .out = -1, .err = -1 } },
+                .lock = PTHREAD_MUTEX_INITIALIZER,
+        };
+        r = start(digest, failure);
+        if (r >= 0)
+                r = run_all(digest, failure);
+        return r < 0 ? r : gather(digest, ret_digest, failure);
+}
+
+/* Its block is one of the lowest: those above may not have been looked at. */
+static const char *first_unreadable(const DigestAnswer *answer)
+{
+        return json_string_value(
+                        json_object_iter_value(json_object_iter((json_t *) answer->unreadable)));
 }
 
 int digest_image(const Image *image, uint64_t capacity_bytes, json_t **ret_digest, Failure *failure)
@@ -295,27 +313,37 @@ int digest_image(const Image *image, uint64_t capacity_bytes, json_t **ret_diges
 int digest_blocks(const Image *image, uint64_t capacity_bytes, const json_t *blocks, bool held_too,
                   json_t **ret_digest, Failure *failure)
 {
-        CLEANUP(server_done) Server server = { .child = { .out = -1, .err = -1 } };
-        CLEANUP(digest_done) Digest digest = { .blocks = blocks, .held_too = held_too };
+        const DigestRequest request = { .image = image,
+                                        .capacity_bytes = capacity_bytes,
+                                        .wanted = blocks,
+                                        .held_too = held_too,
+                                        .all_or_none = true };
+        CLEANUP(digest_done) Digest digest = {};
+        json_t *object;
         int r;
 
-        r = prepare(&digest, capacity_bytes);
-        if (r < 0)
-                return failure_errno(failure, r, "Cannot prepare the digests of %s", image->path);
-        r = server_start(&server, image, failure);
-        if (r >= 0)
-                r = connect_to(&digest, &server, failure);
+        r = read_image(&digest, &request, &object, failure);
         if (r < 0)
                 return r;
-        r = hash_all(&digest);
-        if (r == -EIO && (nbd_aio_is_dead(digest.nbd) == 1 || nbd_aio_is_closed(digest.nbd) == 1))
-                server_wait_end(&server);
-        if (r == -EIO)
-                return server_failure(&server, nbd_get_error() ?: "it cannot be read", failure);
-        if (r < 0)
-                return failure_errno(failure, r, "Cannot make the digests of %s", image->path);
-        (void) nbd_shutdown(digest.nbd, 0);
+        if (json_object_size(digest.answer.unreadable) > 0) {
+                json_decref(object);
+                return server_failure(&digest.server, first_unreadable(&digest.answer), failure);
+        }
+        *ret_digest = object;
+        return 0;
+}
 
-        r = block_digest_finish(digest.tree, ret_digest);
-        return r < 0 ? failure_errno(failure, r, "Cannot keep the digests of %s", image->path) : 0;
+int digest_read(const DigestRequest *request, DigestAnswer *ret_answer, Failure *failure)
+{
+        CLEANUP(digest_done) Digest digest = {};
+        json_t *object;
+        int r;
+
+        r = read_image(&digest, request, &object, failure);
+        if (r < 0)
+                return r;
+        json_decref(object);
+        *ret_answer = digest.answer;
+        digest.answer = (DigestAnswer){};
+        return 0;
 }

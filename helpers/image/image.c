@@ -204,8 +204,13 @@ int image_compare(const Image *image, const json_t *chain, uint64_t capacity_byt
         return r;
 }
 
-static int run_check(const Image *image, bool repair, int *ret_status, uint64_t *ret_leaks,
-                     Said *said, Failure *failure)
+typedef struct CheckResult {
+        int status;
+        uint64_t leaks, corruptions;
+} CheckResult;
+
+static int run_check(const Image *image, bool repair, CheckResult *ret_result, Said *said,
+                     Failure *failure)
 {
         const char *const look[] = { "qemu-img",      "check", "-f",        "qcow2",
                                      "--output=json", "--",    image->name, NULL };
@@ -215,11 +220,13 @@ static int run_check(const Image *image, bool repair, int *ret_status, uint64_t 
         json_t *found;
         int r;
 
-        r = tool_run(image->folder, repair ? mend : look, ret_status, &text, said, failure);
+        r = tool_run(image->folder, repair ? mend : look, &ret_result->status, &text, said,
+                     failure);
         if (r < 0)
                 return r;
         found = text ? json_loads(text, 0, NULL) : NULL;
-        *ret_leaks = json_field_number(found, repair ? "leaks-fixed" : "leaks");
+        ret_result->leaks = json_field_number(found, repair ? "leaks-fixed" : "leaks");
+        ret_result->corruptions = json_field_number(found, "corruptions");
         json_decref(found);
         return 0;
 }
@@ -233,29 +240,59 @@ enum {
 
 int image_check(const Image *image, uint64_t *ret_leaks_repaired, Failure *failure)
 {
-        uint64_t n_leaks = 0, n_left;
-        int r, status;
+        CheckResult check, mended = {};
         Said said;
+        int r;
 
-        r = run_check(image, false, &status, &n_left, &said, failure);
+        r = run_check(image, false, &check, &said, failure);
         if (r < 0)
                 return r;
-        if (status == CHECK_FOUND_LEAKS) {
+        if (check.status == CHECK_FOUND_LEAKS) {
                 fault_point("image.repair.before");
-                r = run_check(image, true, &status, &n_leaks, &said, failure);
+                r = run_check(image, true, &mended, &said, failure);
                 if (r >= 0)
-                        r = run_check(image, false, &status, &n_left, &said, failure);
+                        r = run_check(image, false, &check, &said, failure);
                 if (r < 0)
                         return r;
                 fault_point("image.repair.after");
         }
-        if (status == CHECK_FOUND_DAMAGE || status == CHECK_FOUND_LEAKS)
+        if (check.status == CHECK_FOUND_DAMAGE || check.status == CHECK_FOUND_LEAKS)
                 return failure_set(failure, BUS_ERROR_IMAGE_DAMAGED,
                                    "%s: qemu-img check finds damage; start the backup again",
                                    image->path);
-        if (status != CHECK_FOUND_NOTHING)
+        if (check.status != CHECK_FOUND_NOTHING)
                 return tool_failure(failure, BUS_ERROR_IMAGE_DAMAGED, image->path,
                                     "qemu-img cannot check it", &said);
-        *ret_leaks_repaired = n_leaks;
+        *ret_leaks_repaired = mended.leaks;
         return 0;
+}
+
+int image_find_damage(const Image *image, char ret_what[static IMAGE_DAMAGE_SIZE], Failure *failure)
+{
+        CheckResult check;
+        Said said;
+        int r;
+
+        r = run_check(image, false, &check, &said, failure);
+        if (r < 0)
+                return r;
+        switch (check.status) {
+        case CHECK_FOUND_NOTHING:
+                return 0;
+        case CHECK_FOUND_DAMAGE:
+                (void) snprintf(ret_what, IMAGE_DAMAGE_SIZE,
+                                "qemu-img check finds %" PRIu64 " errors in its tables",
+                                check.corruptions);
+                return 1;
+        case CHECK_FOUND_LEAKS:
+                /* The last step of a backup leaves none. */
+                (void) snprintf(ret_what, IMAGE_DAMAGE_SIZE,
+                                "qemu-img check finds %" PRIu64
+                                " leaked clusters, and a sealed layer has none",
+                                check.leaks);
+                return 1;
+        default:
+                return tool_failure(failure, BUS_ERROR_IMAGE_DAMAGED, image->path,
+                                    "qemu-img cannot check it", &said);
+        }
 }

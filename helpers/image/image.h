@@ -12,6 +12,10 @@
 #include <jansson.h>
 #include <stdint.h>
 
+enum {
+        IMAGE_DAMAGE_SIZE = 160,
+};
+
 typedef struct Image {
         const char *path; /* borrowed, for messages */
         const char *name; /* within the folder */
@@ -39,3 +43,7 @@ int image_compare_backing(const Image *image, const json_t *chain, uint64_t capa
 
 /* qemu-img check; leaks are repaired, and then there must be none. */
 int image_check(const Image *image, uint64_t *ret_leaks_repaired, Failure *failure);
+
+/* The same without touching anything, for a layer that is sealed. 1: there is damage, and one line in ret_what. */
+int image_find_damage(const Image *image, char ret_what[static IMAGE_DAMAGE_SIZE],
+                      Failure *failure);

@@ -37,6 +37,7 @@ static const struct {
         { "restore", "write one disk of a backup to a file, device or NBD export", verb_restore },
         { "restore-undo", "remove what a restore that was killed left", verb_restore_undo },
         { "scan", "list all backups of a repository and what is wrong with them", verb_scan },
+        { "verify", "read a backup back and compare it with its digests", verb_verify },
 };
 
 static void print_help(void)

@@ -24,3 +24,4 @@ int verb_restore(const json_t *spec, json_t **ret_result, Failure *failure);
 int verb_restore_undo(const json_t *spec, json_t **ret_result, Failure *failure);
 int verb_delete(const json_t *spec, json_t **ret_result, Failure *failure);
 int verb_delete_undo(const json_t *spec, json_t **ret_result, Failure *failure);
+int verb_verify(const json_t *spec, json_t **ret_result, Failure *failure);

@@ -20,6 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (r == 0) {
                 MUST(header.version == 2 || header.version == 3);
                 MUST(strnlen(header.backing, sizeof(header.backing)) < sizeof(header.backing));
+                MUST(strnlen(header.backing_format, sizeof(header.backing_format)) <
+                     sizeof(header.backing_format));
         } else
                 MUST(header.version == UINT32_MAX);
         return 0;

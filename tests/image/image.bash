@@ -35,7 +35,7 @@ repository_make() { install -d -o $HUB_UID -g "$EXPORT_GID" -m 2750 "$1"; }
 # in a subshell; messages go to $TEST_TMP/err.
 image() {
     local user=as_hub
-    case $1 in create | finish) user=as_export ;; esac
+    case $1 in create | finish | verify) user=as_export ;; esac
     out=$("$user" "${image_now:-$image_program}" "$1" <<<"$2" 2>"$TEST_TMP/err")
     rc=$?
     printf '%s\n' "$out" | tee "$TEST_TMP/out"
