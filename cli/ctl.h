@@ -54,6 +54,9 @@ typedef enum Option {
         OPTION_ENTER,
         OPTION_WRITABLE,
         OPTION_TCP,
+        OPTION_ALL,
+        OPTION_OLDER_THAN,
+        OPTION_NO_CHAIN,
         OPTION_MAX,
 } Option;
 
@@ -110,6 +113,7 @@ ExitStatus verb_backup_umount(int argc, char *argv[]);
 ExitStatus verb_mount_list(int argc, char *argv[]);
 ExitStatus verb_restore_disk(int argc, char *argv[]);
 ExitStatus verb_restore_disks(int argc, char *argv[]);
+ExitStatus verb_backup_verify(int argc, char *argv[]);
 ExitStatus verb_job_list(int argc, char *argv[]);
 ExitStatus verb_job_show(int argc, char *argv[]);
 ExitStatus verb_job_watch(int argc, char *argv[]);

@@ -21,6 +21,13 @@
 
 #define JOB_PATH_PREFIX HUB_BUS_PATH "/job/"
 
+/* What the last look at its data said. */
+static char *cell_health(const json_t *backup, const char *key)
+{
+        return json_is_true(json_object_get(backup, "Damaged")) ? strdup("DAMAGED")
+                                                                : cell_time(backup, key);
+}
+
 static const Column backup_columns[] = {
         { "BACKUP", "BackupId", cell_text, false },
         { "VM", "Vm", cell_text, false },
@@ -30,6 +37,7 @@ static const Column backup_columns[] = {
         { "FINISHED", "FinishedUSec", cell_time, false },
         { "JOB", "Job", cell_number, true },
         { "REPOSITORY", "Repository", cell_text, false },
+        { "VERIFIED", "VerifiedUSec", cell_health, false },
 };
 
 /* KEY=VALUE of --source and --exclude. *ret_value points into text. */

@@ -11,6 +11,7 @@
 #include "job-words.h"
 #include "json-cleanup.h"
 #include "options.h"
+#include "output.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -51,6 +52,7 @@ static const Column disk_columns[] = {
         { "CAPACITY", "CapacityBytes", cell_bytes, true },
         { "DONE", "BytesDone", cell_bytes, true },
         { "SIZE", "SizeBytes", cell_bytes, true },
+        { "VERIFIED", "VerifiedUSec", cell_time, false },
         { "PORT", "Port", cell_number, true },
         { "PROCESS", "ProcessId", cell_number, true },
         { "REASON", "Reason", cell_text, false },
@@ -131,12 +133,27 @@ static ExitStatus print_part(const json_t *job, const char *key, const Column *c
         return show_list(part, columns, n, "");
 }
 
+/* What was found in its layers and those that it builds on. */
+static void print_problems(const json_t *backup)
+{
+        const json_t *problems = json_object_get(backup, "Problems"), *problem;
+        size_t i;
+
+        if (json_array_size(problems) > 0) {
+                (void) putchar('\n');
+                output_line("DAMAGED:");
+        }
+        json_array_foreach (problems, i, problem)
+                output_line("  %s", json_string_value(problem) ?: "?");
+}
+
 static ExitStatus show(const json_t *job)
 {
         ExitStatus s = show_object(job, job_fields, ELEMENTSOF(job_fields));
 
         if (s != CTL_OK || arg_json)
                 return s;
+        print_problems(job);
         s = print_part(job, "Disks", disk_columns, ELEMENTSOF(disk_columns));
         return s == CTL_OK ? print_part(job, "Events", event_columns, ELEMENTSOF(event_columns))
                            : s;

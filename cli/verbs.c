@@ -139,6 +139,14 @@ const Verb verbs[] = {
           "One after the other, as FOLDER/BACKUP-DISK.FORMAT; each job is followed. " RIGHT(
                           "restore"),
           verb_restore_disks },
+        { "backup verify", "[BACKUP]", 0, 1,
+          OPTION(OPTION_NO_CHAIN) | OPTION(OPTION_WAIT) | OPTION(OPTION_ALL) |
+                          OPTION(OPTION_OLDER_THAN) | OPTION(OPTION_VM) | OPTION(OPTION_REPOSITORY),
+          "Read a backup back and compare it",
+          "Every block of its layers, and of those below, is compared with its digest. Prints the "
+          "job,\nwhich fails when there is damage; with --wait, follows it as \"job watch\" does. "
+          "With --all,\nwithout a backup, all chains that are due. " RIGHT("backup"),
+          verb_backup_verify },
         { "job list", "", 0, 0, OPTION(OPTION_STATE) | OPTION(OPTION_VM) | OPTION(OPTION_LIMIT),
           "List jobs, the newest first", RIGHT("inspect"), verb_job_list },
         { "job show", "ID", 1, 1, 0, "Show a job, its disks and its history", RIGHT("inspect"),

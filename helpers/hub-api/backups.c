@@ -128,6 +128,8 @@ static json_t *backup_body(const json_t *job)
         copy(body, "backup_type", job, "backup_type");
         copy(body, "created_usec", job, "created_usec");
         copy(body, "finished_usec", job, "finished_usec");
+        copy(body, "damaged", job, "damaged");
+        copy(body, "problems", job, "problems");
         copy(body, "error", job, "error_name");
         copy(body, "error_text", job, "error_text");
         json_array_foreach (disks, i, disk)

@@ -336,6 +336,7 @@ const HttpRoute api_routes[] = {
         { "GET", "/api/v1/mounts", list_mounts, false },
         { "DELETE", "/api/v1/mounts/{job}", api_end_mount, false },
         { "POST", "/api/v1/backups/{backup_id}/restore", api_restore_disk, false },
+        { "POST", "/api/v1/backups/{backup_id}/verify", api_verify_backup, false },
         { "GET", "/api/v1/jobs", list_jobs, false },
         { "GET", "/api/v1/jobs/{id}", show_job, false },
         { "DELETE", "/api/v1/jobs/{id}", cancel_job, false },

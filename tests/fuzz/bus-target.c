@@ -22,7 +22,7 @@ static const BusTargetMethod hub_methods[] = {
         { "GetNode", "s" },         { "EnrolNode", "ss" },      { "AddVcenter", "ssh" },
         { "ListVcenters", "" },     { "GetVcenter", "s" },      { "RotateVcenter", "sh" },
         { "RemoveVcenter", "s" },   { "TestVcenter", "s" },     { "ShowCertificate", "s" },
-        { "DiscoverVms", "s" },
+        { "DiscoverVms", "s" },     { "VerifyBackup", "s" },    { "VerifyAll", "" },
 };
 
 static const BusTargetMethod node_methods[] = {

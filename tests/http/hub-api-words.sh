@@ -47,7 +47,7 @@ same "what is told of a backup" "$(told backup_body body)" \
 same "what is told of a disk" "$(told disk_result result)" \
     "$(jq -r '.components.schemas.DiskResult.properties | keys[]' "$source/openapi.json")"
 same "the words of disks are the state table's, and one" "$(words DISK)"$'\n'qemu_started "$(jq -r '.components.schemas.DiskResult.properties.status.enum[]' "$source/openapi.json")"
-same "the words of jobs are the state table's" "$(words JOB | grep -vxE 'backup|restore|delete|verify')" \
+same "the words of jobs are the state table's" "$(words JOB | grep -vxE 'backup|restore|delete|verify|mount|files')" \
     "$(jq -r '.components.schemas.JobState.enum[]' "$source/openapi.json")"
 
 same "the API reference has the metrics" "$(grep -ohE '"sendense_[a-z_]+"' "$source/metrics.c" | tr -d '"' | sort -u)" \

@@ -9,6 +9,7 @@
 #include "database.h"
 #include "hub-config.h"
 #include "parse.h"
+#include "store-backup.h"
 #include "store-catalog.h"
 #include "store-job.h"
 #include "store-lease.h"
@@ -18,6 +19,7 @@
 #include "store-repository.h"
 #include "store-request.h"
 #include "store-vcenter.h"
+#include "store-verify.h"
 #include "store-vm.h"
 #include "store.h"
 
@@ -51,6 +53,8 @@ static const struct {
         { "job_list", store_job_list },
         { "job_get", store_job_get },
         { "backup_list", store_backup_list },
+        { "backup_get", store_backup_get },
+        { "verify_due", store_verify_due },
         { "lease_take", store_lease_take },
         { "lease_set_invocation", store_lease_set_invocation },
         { "lease_free", store_lease_free },

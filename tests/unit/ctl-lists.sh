@@ -93,7 +93,7 @@ answer GetJob 'a{sv}' '{"Id": 7, "Type": "backup", "State": "failed", "Vm": "web
   "Events": [{"Id": 1, "AtUSec": 1763702276000000, "Principal": "uid:0", "From": "copying", "To": "failed", "Reason": "gone"}]}'
 run "job show" 0 job show 7
 like "$out" "^ +Error: disk 2000: source is gone\$" "why"
-like "$out" "^2000  failed  full +1\.0 MiB  512\.0 KiB +-  10100 +4711  the first one  gone   web/2000/b.qcow2\$" "a disk"
+like "$out" "^2000  failed  full +1\.0 MiB  512\.0 KiB +- +- +10100 +4711  the first one  gone   web/2000/b.qcow2\$" "a disk"
 like "$out" "^2025-11-21 06:17:56  copying  failed  uid:0  gone\$" "its history"
 like "$(asked GetJob)" 'UINT64 7; ARRAY' "asked by its number"
 json_is GetJob "job show" job show 7
@@ -109,7 +109,7 @@ json_is GetBackup "backup show" backup show backup-web-1
 answer ListBackups 'aa{sv}' '[{"BackupId": "backup-web-1", "Job": 7, "Vm": "web", "Repository": "default", "BackupType": "full",
   "FinishedUSec": 1763702276000000, "Disks": 2, "SizeBytes": 1610612736}]'
 run "backup list" 0 backup list
-like "$out" "^backup-web-1  web  full +2  1\.5 GiB  2025-11-21 06:17:56 +7  default\$" "a line for each"
+like "$out" "^backup-web-1  web  full +2  1\.5 GiB  2025-11-21 06:17:56 +7  default +-\$" "a line for each"
 json_is ListBackups "backup list" backup list
 run "backup list of a VM in a repository" 0 backup list web --repository=nas --limit=1000
 for text in '"vm"; VARIANT "s" { STRING "web"' '"repository"; VARIANT "s" { STRING "nas"' '"limit"; VARIANT "u" { UINT32 1000'; do

@@ -125,6 +125,22 @@ static void change_id(void **state)
                                "\"ParentId\":7"));
 }
 
+/* Nothing is put on a layer that does not read back. */
+static void damaged(void **state)
+{
+        const char *disk = "[" DISK(2000, UUID("a")) "]",
+                   *layer = "[" LAYER(2000, UUID("a") CHANGED ",\"IsDamaged\":1") "]",
+                   *sound = "[" LAYER(2000, UUID("a") CHANGED ",\"IsDamaged\":0") "]";
+
+        (void) state;
+        assert_non_null(strstr(plan(BACKUP_INCREMENTAL, disk, layer, NULL, NULL),
+                               "\"Reason\":\"its last backup, or one that this builds on, is "
+                               "damaged (backup verify)\""));
+        assert_null(strstr(plan(BACKUP_FULL, disk, layer, NULL, NULL), "Reason"));
+        assert_non_null(strstr(plan(BACKUP_INCREMENTAL, disk, sound, NULL, NULL),
+                               "\"ParentId\":7"));
+}
+
 /* Each disk finds its own layer by its key, in whatever order and with whatever unit number. */
 static void own_layers(void **state)
 {
@@ -254,6 +270,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(one_disk),
                 cmocka_unit_test(change_id),
+                cmocka_unit_test(damaged),
                 cmocka_unit_test(own_layers),
                 cmocka_unit_test(every_subset),
                 cmocka_unit_test(excluded_has_no_layer),

@@ -64,6 +64,8 @@ static const char *why_full(const json_t *disk, const json_t *layer, bool by_cha
 {
         if (!layer)
                 return "there is no backup of this disk in this repository yet";
+        if (json_integer_value(json_object_get(layer, "IsDamaged")) > 0)
+                return "its last backup, or one that this builds on, is damaged (backup verify)";
         if (!json_equal(json_object_get(disk, "CapacityBytes"),
                         json_object_get(layer, "CapacityBytes")))
                 return "its capacity has changed since the last backup";

@@ -15,7 +15,7 @@ typedef struct PlanRequest {
         BackupType type; /* as asked for */
         const json_t *disks; /* rows of vm_disks that are present */
         const json_t *layers; /* newest completed layer of each: {Key, Id, BackupId, CapacityBytes,
-                                 BackingUuid?, ChangeId?} */
+                                 BackingUuid?, ChangeId?, IsDamaged?}; damaged: it, or one that it builds on */
         const json_t *sources; /* {"2000": uri}; NULL: the VM itself, whose changes must then be known */
         const json_t *exclude; /* {"2001": reason}; NULL: none */
 } PlanRequest;

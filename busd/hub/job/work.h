@@ -56,3 +56,4 @@ typedef struct WorkKind {
 const WorkKind *work_kind(const Job *job);
 
 extern const WorkKind work_restore;
+extern const WorkKind work_verify;

@@ -9,6 +9,7 @@
 #include "store/statement.h"
 #include "store/store-job.h"
 #include "store/store-request.h"
+#include "store/store-verify.h"
 
 #include <errno.h>
 
@@ -33,6 +34,8 @@ int store_backup_get(MYSQL *database, void *userdata)
         if (json_object_set(request->in, "Id", json_object_get(row, "Id")) < 0)
                 return -ENOMEM;
         r = store_job_get(database, request);
+        if (r >= 0)
+                r = backup_add_damage(database, object_number(row, "Id"), request->out);
         if (r < 0)
                 return r;
         return json_object_set(request->out, "RepositoryPath", json_object_get(row, "Path")) < 0

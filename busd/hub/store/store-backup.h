@@ -6,5 +6,5 @@
 
 typedef struct st_mysql MYSQL;
 
-/* {BackupId} -> as store_job_get() of the job that makes, made or did not make it, with RepositoryPath. NotFound. */
+/* {BackupId} -> as store_job_get() of the job that makes, made or did not make it, with RepositoryPath, Damaged and Problems. NotFound. */
 int store_backup_get(MYSQL *database, void *request);

@@ -8,6 +8,7 @@
 #include "cleanup.h"
 #include "store/statement.h"
 #include "store/store-request.h"
+#include "store/store-verify.h"
 #include "store/store-vm.h"
 
 #include <errno.h>
@@ -48,7 +49,9 @@
         " pb.change_id AS ParentChangeId, b.file_path AS File,"                       \
         " b.size_bytes AS SizeBytes, b.source_uri AS SourceUri, b.unit AS Unit,"      \
         " b.invocation_id AS InvocationId, b.boot_id AS BootId,"                      \
-        " b.error_text AS Error, l.port AS Port, l.export_name AS ExportName"
+        " b.error_text AS Error, l.port AS Port, l.export_name AS ExportName,"        \
+        " b.verified_usec AS VerifiedUSec, b.damaged_usec AS DamagedUSec,"            \
+        " b.damage_text AS Damage"
 
 #define DISK_TABLES                                                                 \
         " FROM backup_disks b JOIN vm_disks d ON d.vm_context_id = b.vm_context_id" \
@@ -234,5 +237,10 @@ int store_backup_list(MYSQL *database, void *userdata)
                                    SQL_NUMBER(vm_id), sql_text(repository), sql_text(repository),
                                    sql_text(repository), SQL_NUMBER(store_limit(request))),
                         &backups);
+        if (r >= 0 && json_array_size(backups) > 0) {
+                r = backups_add_health(database, backups);
+                if (r < 0)
+                        json_decref(backups);
+        }
         return r < 0 ? r : store_answer(request, json_pack("{s:o}", "Backups", backups));
 }

@@ -10,6 +10,7 @@
 #include "job-types.h"
 #include "store/statement.h"
 #include "store/store-request.h"
+#include "store/store-verify.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -19,7 +20,9 @@
 /* Further rows that the end of such a job changes, by its type; in is what store_job_advance() got. */
 typedef int (*WorkRows)(MYSQL *database, const json_t *in);
 
-static const WorkRows work_rows[JOB_TYPE_MAX] = {};
+static const WorkRows work_rows[JOB_TYPE_MAX] = {
+        [JOB_VERIFY] = job_verify_rows,
+};
 
 static int find_backup(MYSQL *database, StoreRequest *request, json_t **ret_row)
 {

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * POST /api/v1/backups/{backup_id}/verify (see api.h): has a backup read back and answers with its job. The body may be missing.
+ */
+#include "api.h"
+
+#include "bus/bus-error.h"
+#include "cleanup.h"
+#include "http/http-error.h"
+#include "hub-task.h"
+#include "json-cleanup.h"
+#include "json-fields.h"
+#include "manifest.h"
+#include "names.h"
+#include "parse.h"
+#include "result-file.h"
+#include "text.h"
+
+#include <string.h>
+
+enum {
+        BODY_MAX = 16 * 1024,
+};
+
+static const JsonField fields[] = {
+        { .key = "chain", .kind = JSON_FIELD_BOOL, .optional = true },
+        { .key = "disks",
+          .kind = JSON_FIELD_ARRAY,
+          .optional = true,
+          .min = 1,
+          .max = MANIFEST_DISKS_MAX },
+};
+
+static void free_body(void *userdata)
+{
+        json_decref(userdata);
+}
+
+static int append_disks(sd_bus_message *call, const json_t *disks)
+{
+        const json_t *key;
+        size_t i;
+        int r;
+
+        if (!disks)
+                return 0;
+        r = sd_bus_message_open_container(call, 'e', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append(call, "s", "disks");
+        if (r >= 0)
+                r = sd_bus_message_open_container(call, 'v', "au");
+        if (r >= 0)
+                r = sd_bus_message_open_container(call, 'a', "u");
+        json_array_foreach (disks, i, key)
+                if (r >= 0)
+                        r = sd_bus_message_append(call, "u", (uint32_t) json_integer_value(key));
+        for (int n = 0; r >= 0 && n < 3; n++)
+                r = sd_bus_message_close_container(call);
+        return r;
+}
+
+static int append_request(sd_bus_message *call, const char *backup_id, const json_t *body)
+{
+        const json_t *chain = json_object_get(body, "chain");
+        int r;
+
+        r = sd_bus_message_append(call, "s", backup_id);
+        if (r >= 0)
+                r = sd_bus_message_open_container(call, 'a', "{sv}");
+        if (r >= 0 && chain)
+                r = sd_bus_message_append(call, "{sv}", "chain", "b", (int) json_is_true(chain));
+        return r < 0 ? r : append_disks(call, json_object_get(body, "disks"));
+}
+
+/* "/com/sendense/Hub1/job/7" */
+static void on_started(HubTask *task, sd_bus_message *reply, const sd_bus_error *error)
+{
+        _cleanup_free_ char *location = NULL;
+        const char *path, *slash;
+        uint64_t job;
+        json_t *body;
+
+        if (error) {
+                hub_refuse(task, error);
+                return;
+        }
+        if (sd_bus_message_read(reply, "o", &path) <= 0 || !(slash = strrchr(path, '/')) ||
+            parse_uint64(slash + 1, 1, INT64_MAX, &job) < 0) {
+                hub_refuse(task, &hub_answer_unknown);
+                return;
+        }
+        location = text_format("/api/v1/jobs/%s", slash + 1);
+        body = json_pack("{s:I}", "job_id", (json_int_t) job);
+        if (!location || !body) {
+                json_decref(body);
+                hub_answer(task, 503, NULL);
+                return;
+        }
+        http_request_answer_at(task->request, 202, body, location);
+        hub_task_free(task);
+}
+
+static const char *read_body(HttpRequest *request, json_t **ret_body,
+                             char error[static JSON_FIELDS_ERROR_SIZE])
+{
+        CLEANUP(json_decref_p) json_t *body = NULL;
+        const json_t *key;
+        size_t size, i;
+        const char *text = http_request_body(request, &size);
+
+        if (http_request_query_unknown(request, NULL, 0))
+                return "This path takes no query.";
+        if (size == 0)
+                body = json_object();
+        else if (result_parse_within(text, size, BODY_MAX, &body) < 0)
+                return "The body must be one JSON object, or nothing.";
+        if (json_fields_check(body, fields, ELEMENTSOF(fields), "the body", error) < 0)
+                return error;
+        json_array_foreach (json_object_get(body, "disks"), i, key)
+                if (!json_is_integer(key) || json_integer_value(key) < 1 ||
+                    json_integer_value(key) > (json_int_t) DISK_KEY_MAX)
+                        return "Each of disks must be the key of a disk.";
+        *ret_body = TAKE(body);
+        return NULL;
+}
+
+static void begin_verify(HubTask *task)
+{
+        char error[JSON_FIELDS_ERROR_SIZE] = "";
+        sd_bus_message *call = NULL;
+        json_t *body = NULL;
+        const char *why;
+        int r;
+
+        why = read_body(task->request, &body, error);
+        if (why) {
+                hub_refuse_with(task, 400, BUS_ERROR_INVALID_ARGUMENT, NULL, why);
+                return;
+        }
+        task->state = body;
+        task->state_free = free_body;
+        r = hub_call_new(task, "VerifyBackup", &call);
+        if (r >= 0)
+                r = append_request(call, http_request_param(task->request, "backup_id"), body);
+        hub_call_send(task, call, r, on_started);
+}
+
+void api_verify_backup(HttpRequest *request, void *userdata)
+{
+        hub_task_start(userdata, request, begin_verify, NULL, NULL);
+}
