@@ -108,7 +108,7 @@ same "root and the hub's user may own the name" $'root\nsendense' \
     "$(xmllint --nonet --xpath '//policy[allow/@own="com.sendense.Hub1"]/@user' "$hub_policy" | sed 's/.*"\(.*\)"/\1/')"
 
 # The rights: which action a method needs says the hub itself when it refuses nobody.
-declare -A sample=([s]=info [t]=1 ['a{sv}']='@a{sv} {}' ['aa{sv}']='@aa{sv} []' [as]="['inspect']")
+declare -A sample=([s]=info [t]=1 [u]=2000 ['a{sv}']='@a{sv} {}' ['aa{sv}']='@aa{sv} []' [as]="['inspect']")
 needed='' unanswered=
 install -m 755 "$SENDENSE_BUILD/tests/bus/password-call" "$TEST_TMP/password-call"
 while read -r method types; do

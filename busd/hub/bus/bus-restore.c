@@ -54,6 +54,11 @@ static bool path_is_plain(const char *path)
         return *path != '\0' && unit_path_is_sound(path);
 }
 
+static const char *text_of(const json_t *object, const char *key)
+{
+        return json_string_value(json_object_get(object, key));
+}
+
 static int check_target(const RestoreTarget *target, sd_bus_error *error)
 {
         static const char *const kinds[] = { "file", "device", "nbd" };
@@ -83,6 +88,26 @@ static int check_target(const RestoreTarget *target, sd_bus_error *error)
         return 0;
 }
 
+static int check_request(const json_t *request, sd_bus_error *error)
+{
+        const json_t *work = json_object_get(request, "Work");
+        const json_t *target = json_object_get(work, "target");
+        json_int_t key = json_integer_value(json_object_get(work, "disk_key"));
+
+        if (!backup_id_is_valid(text_of(request, "BackupId")))
+                return bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT,
+                                      "Argument backup_id must be the id of a backup, as "
+                                      "sendensectl backup list shows it");
+        if (key < 1 || key > (json_int_t) DISK_KEY_MAX)
+                return bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT,
+                                      "Argument disk_key must be from 1 to %" PRIu32, DISK_KEY_MAX);
+        return check_target(&(RestoreTarget){ .kind = text_of(target, "kind"),
+                                              .path = text_of(target, "path"),
+                                              .format = text_of(target, "format"),
+                                              .uri = text_of(target, "uri") },
+                            error);
+}
+
 /* The folder of the settings that the path is below. */
 static char *find_folder(const char *folders, const char *path)
 {
@@ -100,8 +125,7 @@ static char *find_folder(const char *folders, const char *path)
 static int decide(const Manager *manager, const char *principal, json_t *work, sd_bus_error *error)
 {
         const json_t *target = json_object_get(work, "target");
-        const char *kind = json_string_value(json_object_get(target, "kind"));
-        const char *path = json_string_value(json_object_get(target, "path"));
+        const char *kind = text_of(target, "kind"), *path = text_of(target, "path");
         bool is_root = strcmp(principal, "uid:0") == 0 || strcmp(kind, "device") == 0;
         _cleanup_free_ char *folder = NULL;
 
@@ -145,8 +169,11 @@ static int act_restore(Manager *manager, sd_bus_message *call, const char *princ
                        json_t *request, sd_bus_error *error)
 {
         const json_t *target = json_object_get(json_object_get(request, "Work"), "target");
+        int r = check_request(request, error);
 
-        if (strcmp(json_string_value(json_object_get(target, "kind")), "file") == 0)
+        if (r < 0)
+                return r;
+        if (strcmp(text_of(target, "kind"), "file") == 0)
                 return act_begin(manager, call, principal, request, error);
         return bus_call_check(manager, call, ACTION_MANAGE, json_incref(request), act_begin, error);
 }
@@ -175,18 +202,9 @@ int method_restore_disk(sd_bus_message *call, void *userdata, sd_bus_error *erro
                 r = bus_options_read(call, members, ELEMENTSOF(members), error);
         if (r >= 0)
                 r = bus_options_read(call, options, ELEMENTSOF(options), error);
-        if (r >= 0)
-                r = check_target(&target, error);
         if (r < 0)
                 return r;
-        if (!backup_id_is_valid(backup_id))
-                return bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT,
-                                      "Argument backup_id must be the id of a backup, as "
-                                      "sendensectl backup list shows it");
-        if (disk_key == 0 || disk_key > DISK_KEY_MAX)
-                return bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT,
-                                      "Argument disk_key must be from 1 to %" PRIu32, DISK_KEY_MAX);
-        request = json_pack("{s:s, s:s, s:{s:I, s:b, s:{s:s, s:s*, s:s*, s:s*, s:b}}}", "Type",
+        request = json_pack("{s:s, s:s, s:{s:I, s:b, s:{s:s*, s:s*, s:s*, s:s*, s:b}}}", "Type",
                             job_type_to_string(JOB_RESTORE), "BackupId", backup_id, "Work",
                             "disk_key", (json_int_t) disk_key, "damaged_ok", (int) damaged_ok,
                             "target", "kind", target.kind, "path", target.path, "format",
