@@ -108,18 +108,20 @@ const Verb verbs[] = {
           "List completed backups, the newest first", RIGHT("inspect"), verb_backup_list },
         { "backup show", "BACKUP", 1, 1, 0, "Show a backup, its disks and its history",
           "BACKUP is an id, as \"backup list\" has it.\n" RIGHT("inspect"), verb_backup_show },
-        { "backup mount", "BACKUP [DISK...]", 1, 257,
+        { "backup mount", "BACKUP [DISK]", 1, 257,
           OPTION(OPTION_WRITABLE) | OPTION(OPTION_EXPIRES) | OPTION(OPTION_TCP),
           "Serve the disks of a backup as block devices for a while",
           "At once, and without copying: as NBD on unix sockets that you and root may connect to, "
           "of "
-          "all\ndisks or those whose keys are given. Prints their addresses, and what to do with "
+          "all\ndisks or those whose keys are given, one or more. Prints their addresses, and what "
+          "to do with "
           "them. It ends\nby \"backup umount\", by itself after 8 hours or --expires=, and with "
           "the "
           "machine.\n" RIGHT("restore") " --tcp needs com.sendense.hub.manage.",
           verb_backup_mount },
-        { "backup umount", "JOB|BACKUP", 1, 1, 0, "End a mount, or all of a backup",
-          "What was written into it is gone. Clients are cut off. " RIGHT("restore"),
+        { "backup umount", "MOUNT", 1, 1, 0, "End a mount, or all of a backup",
+          "MOUNT is the number of its job, or the id of the backup. What was written into it is "
+          "gone. Clients are cut off. " RIGHT("restore"),
           verb_backup_umount },
         { "mount list", "[BACKUP]", 0, 1, 0, "List what is mounted", RIGHT("inspect"),
           verb_mount_list },

@@ -89,6 +89,26 @@ like "$(ask /api/v1/jobs/7 -X DELETE)" '^404 .*No job 7 is open' "who may back u
 hub_do RevokeToken work "$none"
 like "$(ask /api/v1/backups)" '^401 ' "but not any more when the token is revoked"
 
+# Mounts.
+token=$look
+for query in '' '?backup=backup-x-1'; do
+    like "$(ask "/api/v1/mounts$query")" '^503 .*has not taken up its jobs' "a hub without systemd knows no mounts, and does not say that there are none"
+done
+like "$(ask '/api/v1/mounts?vm=x')" '^400 ' "a filter that is none"
+like "$(ask /api/v1/backups/backup-x-1/mount -X POST)" '^403 .*MountBackup.*: the token has no such role' "who may look mounts nothing"
+like "$(ask /api/v1/mounts/7 -X DELETE)" '^403 .*UnmountBackup' "and ends nothing"
+back=$(token back restore)
+token=$back
+like "$(ask /api/v1/backups/backup-x-1/mount -X POST)" '^503 .*has not taken up its jobs' "and mounts nothing"
+like "$(ask /api/v1/backups/backup-x-1/mount -d '{"port":true}')" '^403 ' "a port is for who manages"
+for body in '[]' '{"x":1}' '{"disks":[]}' '{"disks":["a"]}' '{"disks":[0]}' '{"disks":[2000,2000]}' '{"writable":1}' '{"expires_sec":0}' '{"expires_sec":2592001}'; do
+    like "$(ask /api/v1/backups/backup-x-1/mount -d "$body")" '^400 .*InvalidArgument' "a body that is none: $body"
+done
+like "$(ask '/api/v1/backups/backup-x-1/mount?x=1' -X POST)" '^400 .*no query' "a query where there is none"
+for id in 7 0 x; do
+    like "$(ask "/api/v1/mounts/$id" -X DELETE)" '^404 ' "there is no mount $id"
+done
+
 # What no client should send.
 token=$look
 head -c 262144 /dev/zero | tr '\0' ' ' >"$TEST_TMP/body"

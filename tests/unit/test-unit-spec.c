@@ -194,83 +194,6 @@ static void direct_export_is_not_cached(void **state)
         json_decref(spec);
 }
 
-static void mount_calls(void **state)
-{
-        MountUnit mount = {
-                .job = 7,
-                .disk_key = 2000,
-                .uid = 1000,
-                .image_path = "/r/a b$c%d.qcow2",
-                .error_path = "/run/e.err",
-        };
-        json_t *spec = NULL;
-
-        (void) state;
-        (void) unsetenv("RUNTIME_DIRECTORY");
-        assert_int_equal(unit_spec_mount(&mount, &spec), 0);
-        expect_call(spec, "[sendense-mount-7-2000.socket] fail\n"
-                          "Description s: Sendense Socket of Mounted Disk 2000, Job 7\n"
-                          "PartOf as: sendense-job@7.target\n"
-                          "Slice s: sendense-jobs-7.slice\n"
-                          "Listen a(ss): Stream " SENDENSE_RUNTIME_DIR "/mounts/7-2000.sock\n"
-                          "SocketUser s: 1000\n"
-                          "SocketGroup s: sendense\n"
-                          "SocketMode u: 432\n"
-                          "RemoveOnStop b: yes\n"
-                          "Wants as: sendense-mount-7-2000.service\n"
-                          "[sendense-mount-7-2000.service]\n"
-                          "Description s: Sendense Mount of Disk 2000, Job 7\n"
-                          "PartOf as: sendense-job@7.target\n"
-                          "Slice s: sendense-jobs-7.slice\n"
-                          "LogExtraFields aay: SENDENSE_JOB=7 SENDENSE_DISK=2000\n"
-                          "BindsTo as: sendense-mount-7-2000.socket\n"
-                          "StandardErrorFileToAppend s: /run/e.err\n"
-                          "MemoryMax t: 536870912\n"
-                          "Environment as: SENDENSE_EXPORT_NAME=7-2000 SENDENSE_IMAGE=/r/a "
-                          "b$c%d.qcow2 SENDENSE_ACCESS=--read-only\n"
-                          "Restart s: on-failure\n");
-        mount.is_writable = true;
-        mount.port = 10100;
-        mount.memory_max = 1;
-        assert_int_equal(unit_spec_mount(&mount, &spec), 0);
-        expect_call(spec, "[sendense-mount-7-2000.socket] fail\n"
-                          "Description s: Sendense Socket of Mounted Disk 2000, Job 7\n"
-                          "PartOf as: sendense-job@7.target\n"
-                          "Slice s: sendense-jobs-7.slice\n"
-                          "Listen a(ss): Stream 127.0.0.1:10100\n"
-                          "BindsTo as: sendense-mount-7-2000.service\n"
-                          "[sendense-mount-7-2000.service]\n"
-                          "Description s: Sendense Mount of Disk 2000, Job 7\n"
-                          "PartOf as: sendense-job@7.target\n"
-                          "Slice s: sendense-jobs-7.slice\n"
-                          "LogExtraFields aay: SENDENSE_JOB=7 SENDENSE_DISK=2000\n"
-                          "BindsTo as: sendense-mount-7-2000.socket\n"
-                          "StandardErrorFileToAppend s: /run/e.err\n"
-                          "MemoryMax t: 1\n"
-                          "Environment as: SENDENSE_EXPORT_NAME=7-2000 SENDENSE_IMAGE=/r/a "
-                          "b$c%d.qcow2 SENDENSE_ACCESS=--snapshot\n"
-                          "Restart s: no\n");
-}
-
-static void mounts_refused(void **state)
-{
-        const MountUnit good = { 7, 2000, 0, 0, "/r/a.qcow2", "/e", false, 0 };
-        MountUnit bad[6] = { good, good, good, good, good, good };
-        json_t *spec = NULL;
-
-        (void) state;
-        bad[0].job = 0;
-        bad[1].disk_key = 0;
-        bad[2].image_path = "r/a.qcow2";
-        bad[3].image_path = "/r/a\n--allow-write";
-        bad[4].error_path = NULL;
-        bad[5].memory_max = UINT64_MAX;
-        for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
-                assert_int_equal(unit_spec_mount(bad + i, &spec), -EINVAL);
-                assert_null(spec);
-        }
-}
-
 /* Where the key is, and not what it is. */
 static void export_with_key(void **state)
 {
@@ -631,8 +554,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(export_call),     cmocka_unit_test(direct_export_is_not_cached),
-                cmocka_unit_test(export_with_key), cmocka_unit_test(mount_calls),
-                cmocka_unit_test(mounts_refused),  cmocka_unit_test(image_calls),
+                cmocka_unit_test(export_with_key), cmocka_unit_test(image_calls),
                 cmocka_unit_test(copy_call),       cmocka_unit_test(work_call),
                 cmocka_unit_test(refused),         cmocka_unit_test(values),
                 cmocka_unit_test(states),
