@@ -114,6 +114,8 @@ ExitStatus verb_mount_list(int argc, char *argv[]);
 ExitStatus verb_restore_disk(int argc, char *argv[]);
 ExitStatus verb_restore_disks(int argc, char *argv[]);
 ExitStatus verb_backup_verify(int argc, char *argv[]);
+ExitStatus verb_backup_delete(int argc, char *argv[]);
+ExitStatus verb_backup_tree(int argc, char *argv[]);
 ExitStatus verb_job_list(int argc, char *argv[]);
 ExitStatus verb_job_show(int argc, char *argv[]);
 ExitStatus verb_job_watch(int argc, char *argv[]);

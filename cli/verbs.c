@@ -149,6 +149,16 @@ const Verb verbs[] = {
           "job,\nwhich fails when there is damage; with --wait, follows it as \"job watch\" does. "
           "With --all,\nwithout a backup, all chains that are due. " RIGHT("backup"),
           verb_backup_verify },
+        { "backup tree", "VM", 1, 1, 0, "Show the layers that the backups of a VM are made of",
+          "Disk by disk, the oldest first: what each layer builds on, and how much it "
+          "holds.\n" RIGHT("inspect"),
+          verb_backup_tree },
+        { "backup delete", "BACKUP", 1, 1, OPTION(OPTION_FORCE) | OPTION(OPTION_WAIT),
+          "Delete a backup",
+          "What later backups need of it goes into them first. The last sound backup of a VM goes "
+          "with\n--force alone. Prints the job; with --wait, follows it as \"job watch\" "
+          "does.\n" RIGHT("delete"),
+          verb_backup_delete },
         { "job list", "", 0, 0, OPTION(OPTION_STATE) | OPTION(OPTION_VM) | OPTION(OPTION_LIMIT),
           "List jobs, the newest first", RIGHT("inspect"), verb_job_list },
         { "job show", "ID", 1, 1, 0, "Show a job, its disks and its history", RIGHT("inspect"),

@@ -33,6 +33,8 @@ void api_mount_backup(HttpRequest *request, void *userdata);
 void api_end_mount(HttpRequest *request, void *userdata);
 void api_restore_disk(HttpRequest *request, void *userdata);
 void api_verify_backup(HttpRequest *request, void *userdata);
+void api_delete_backup(HttpRequest *request, void *userdata);
+void api_show_chain(HttpRequest *request, void *userdata);
 void api_job_events(HttpRequest *request, void *userdata);
 void api_health(HttpRequest *request, void *userdata);
 void api_metrics(HttpRequest *request, void *userdata);

@@ -24,6 +24,7 @@ static const struct {
         { BUS_ERROR_NOT_FOUND, 404 },
         { BUS_ERROR_EXISTS, 409 },
         { BUS_ERROR_VM_BUSY, 409 },
+        { BUS_ERROR_LAST_BACKUP, 409 },
         { BUS_ERROR_VM_MISSING, 404 },
         { BUS_ERROR_VM_AMBIGUOUS, 409 },
         { BUS_ERROR_VCENTER_UNREACHABLE, 502 },

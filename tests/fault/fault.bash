@@ -239,7 +239,7 @@ backups_intact() {
             SELECT j.backup_id, d.disk_key, r.path, d.file_path
             FROM backup_jobs j JOIN backup_disks d ON d.job_id = j.id
                 JOIN backup_repositories r ON r.id = j.repository_id
-            WHERE j.state = '\''completed'\'' AND d.state = '\''completed'\''")
+            WHERE j.state = '\''completed'\'' AND d.state = '\''completed'\'' AND j.deleted_usec IS NULL")
         [ "$n" -gt 0 ] || { echo "there is no finished backup"; bad=1; }
         exit "$bad"'
 }

@@ -11,6 +11,7 @@
 #include "parse.h"
 #include "store-backup.h"
 #include "store-catalog.h"
+#include "store-delete.h"
 #include "store-job.h"
 #include "store-lease.h"
 #include "store-node-files.h"
@@ -55,6 +56,7 @@ static const struct {
         { "backup_list", store_backup_list },
         { "backup_get", store_backup_get },
         { "verify_due", store_verify_due },
+        { "chain_get", store_chain_get },
         { "lease_take", store_lease_take },
         { "lease_set_invocation", store_lease_set_invocation },
         { "lease_free", store_lease_free },

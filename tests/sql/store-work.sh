@@ -53,7 +53,9 @@ end "$backup" 201
 work delete backup-pgtest1-1700000000 105
 refused EBUSY "VmBusy Job $restore \\(restore\\)" "not for the last one either"
 end "$restore" 202
-work delete backup-pgtest1-1700000000 106
+work delete backup-pgtest1-1700000000 116
+refused EMLINK "LastBackup 'backup-pgtest1-1700000000' is the last sound backup" "the last sound one is not deleted"
+work delete backup-pgtest1-1700000000 106 '{"force":true}'
 delete=$(got .Id)
 is "$(got .State)" queued "alone it is made"
 for type in verify restore mount files delete; do

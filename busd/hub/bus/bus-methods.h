@@ -81,6 +81,8 @@ BUS_METHOD(method_get_figures);
 
 /* bus-backup-show.c */
 BUS_METHOD(method_get_backup);
+BUS_METHOD(method_delete_backup);
+BUS_METHOD(method_get_chain);
 
 /* bus-upkeep.c */
 BUS_METHOD(method_list_ports);

@@ -32,6 +32,8 @@ static const struct {
         { JOB_EXPORTING, JOB_EVENT_EXPORTED, JOB_COPYING },
         { JOB_COPYING, JOB_EVENT_COPIED, JOB_FINISHING },
         { JOB_FINISHING, JOB_EVENT_COMMITTED, JOB_COMPLETED },
+        /* A deletion that was given up when there was no way back. */
+        { JOB_COPYING, JOB_EVENT_COMMITTED, JOB_COMPLETED },
         { JOB_FINISHING, JOB_EVENT_COMMITTED_HOLDING, JOB_RELEASING },
         { JOB_RELEASING, JOB_EVENT_RELEASED, JOB_COMPLETED },
         /* A job that has its commit record is a backup: from releasing on it can only complete. */

@@ -470,6 +470,14 @@ void run_work_finish(Job *job)
 
 /* Undoing. */
 
+/* Half of it would stay: the job stays open, and so alone with its VM, until it comes to an end. */
+static void on_owing_stopped(Job *job, JobDisk *disk, int error, const char *text)
+{
+        (void) disk, (void) error, (void) text;
+        job->is_undoing = false;
+        run_undo_again(job);
+}
+
 static void write_undone(Job *job)
 {
         bool is_cancel = job->ending == JOB_CANCELLED;
@@ -500,6 +508,45 @@ static void on_undoer_stopped(Job *job, JobDisk *disk, int error, const char *te
                 all_undone(job);
 }
 
+static void write_done_after_all(Job *job)
+{
+        job_advance_to(job, JOB_EVENT_COMMITTED, "it was past the point of no return, and is done",
+                       json_pack("{s:[s, s], s:I, s:s, s:O}", "ObligationsDone", "units",
+                                 JOB_OWES_TARGET, "FinishedUSec",
+                                 (json_int_t) clock_realtime_usec(), "WorkType",
+                                 job_type_to_string(job->type), "WorkResult", job->work_result),
+                       jobs_job_ended);
+}
+
+static void on_doer_stopped(Job *job, JobDisk *disk, int error, const char *text)
+{
+        (void) disk, (void) text;
+        if (error < 0) {
+                run_undo_again(job);
+                return;
+        }
+        job->is_undoing = false;
+        remove_files(job);
+        /* Whatever was decided before: from here on it can only complete. */
+        job->ending = JOB_STATE_INVALID;
+        job->has_error = job->wants_cancel = false;
+        job->error_name[0] = job->error_text[0] = '\0';
+        run_stop_groups(job, write_done_after_all);
+}
+
+/* Of a type that may go forward instead. */
+static void judge_undone(Job *job, const json_t *result)
+{
+        if (job->files_owed) {
+                stop_unit(job, on_owing_stopped);
+        } else if (work_kind(job)->is_done_after_all(result)) {
+                json_decref(job->work_result);
+                job->work_result = json_incref((json_t *) result);
+                stop_unit(job, on_doer_stopped);
+        } else
+                stop_unit(job, on_undoer_stopped);
+}
+
 static void undo_ended(Job *job, const UnitState *state)
 {
         CLEANUP(json_decrefp) json_t *result = NULL;
@@ -518,7 +565,10 @@ static void undo_ended(Job *job, const UnitState *state)
                                "itself",
                                json_string_value(json_object_get(result, "error_text"))
                                                ?: "it ended without a result");
-        stop_unit(job, on_undoer_stopped);
+        if (work_kind(job)->is_done_after_all)
+                judge_undone(job, result);
+        else
+                stop_unit(job, on_undoer_stopped);
 }
 
 static void on_undoer_started(Job *job, JobDisk *disk, int error, const char *text)
@@ -532,7 +582,7 @@ static void on_undoer_started(Job *job, JobDisk *disk, int error, const char *te
         (void) job_log(job, NULL, LOG_WARNING, error, MESSAGE_OBLIGATION_OPEN,
                        "What undoes the job does not start: %s", text ?: "");
         job->files_owed = true;
-        stop_unit(job, on_undoer_stopped);
+        stop_unit(job, work_kind(job)->is_done_after_all ? on_owing_stopped : on_undoer_stopped);
 }
 
 static void on_work_stopped(Job *job, JobDisk *disk, int error, const char *text)

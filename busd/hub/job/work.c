@@ -10,6 +10,7 @@ static const WorkKind *const kinds[JOB_TYPE_MAX] = {
         [JOB_MOUNT] = &work_mount,
         [JOB_RESTORE] = &work_restore,
         [JOB_VERIFY] = &work_verify,
+        [JOB_DELETE] = &work_delete,
 };
 
 const WorkKind *work_kind(const Job *job)

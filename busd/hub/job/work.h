@@ -30,6 +30,11 @@ typedef struct WorkKind {
         /* Run to its end when a job that had begun fails or is cancelled; NULL: nothing is to be undone. */
         const char *undo_verb;
 
+        /* Of a type that cannot always be taken back: whether what undid it says that it was brought to its end instead. Then the job
+         * completes, whatever was decided before; and one that could not be brought to either end is tried again for as long as it
+         * takes. NULL: what is undone is undone. */
+        bool (*is_done_after_all)(const json_t *result);
+
         /* The user of the unit; NULL, or NULL returned: the packaged sandbox names it. */
         const char *(*user)(const Job *job);
         /* Adds to spec what the type wants beyond repository, repository_uuid, instance_uuid, backup_id, job and progress. */
@@ -57,3 +62,4 @@ const WorkKind *work_kind(const Job *job);
 
 extern const WorkKind work_restore;
 extern const WorkKind work_verify;
+extern const WorkKind work_delete;

@@ -9,6 +9,7 @@
 #include "cleanup.h"
 #include "job-types.h"
 #include "store/statement.h"
+#include "store/store-delete.h"
 #include "store/store-request.h"
 #include "store/store-verify.h"
 
@@ -22,6 +23,7 @@ typedef int (*WorkRows)(MYSQL *database, const json_t *in);
 
 static const WorkRows work_rows[JOB_TYPE_MAX] = {
         [JOB_VERIFY] = job_verify_rows,
+        [JOB_DELETE] = delete_rows,
 };
 
 static int find_backup(MYSQL *database, StoreRequest *request, json_t **ret_row)
@@ -118,6 +120,8 @@ int store_job_work_create(MYSQL *database, void *userdata)
         r = find_backup(database, request, &backup);
         if (r >= 0)
                 r = refuse_busy(database, request, object_number(backup, "Vm"));
+        if (r >= 0 && job_type_from_string(object_text(request->in, "Type")) == JOB_DELETE)
+                r = delete_refuse_last(database, request, backup);
         if (r >= 0)
                 r = insert_job(database, request, backup, &job_id);
         if (r >= 0)

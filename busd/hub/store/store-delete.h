@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Rows of backups that are deleted, and of the chains that they leave. store_… is StoreWork; request is a StoreRequest.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdint.h>
+
+typedef struct StoreRequest StoreRequest;
+typedef struct st_mysql MYSQL;
+
+/* LastBackup: no other sound backup of its VM would be left. backup is {Id, Vm}. */
+int delete_refuse_last(MYSQL *database, StoreRequest *request, const json_t *backup);
+
+/* What follows from the end of a deletion, {Id, NowUSec, WorkResult}: its backup is history, what built on it builds on what
+ * that built on, and the next backup of each disk starts from the newest one that is left. May be repeated. */
+int delete_rows(MYSQL *database, const json_t *in);
+
+/* {Vm, Limit} -> {Layers: [{Key, BackupId, ParentBackupId?, BackupType, CreatedUSec, CapacityBytes, SizeBytes?, Repository, Job,
+ * VerifiedUSec?, DamagedUSec?}]}: by disk and time, the oldest first. -> also {Vm, ContextId, IsWhole}. */
+int store_chain_get(MYSQL *database, void *request);
