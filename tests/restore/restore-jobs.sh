@@ -110,7 +110,7 @@ unharmed() { # WHAT
 slow
 restore "$second" 2001 /srv/out/cancelled.raw
 ok "a restore works" in_the_middle /srv/out/cancelled.raw
-like "$(hub sendensectl obligation list --json | jq -r '.[] | "\(.Kind) \(.Subject)"')" "target /srv/out/.cancelled.raw.sendense-$JOB.partial" "what it would leave is an obligation"
+like "$(hub sendensectl obligation list --json | jq -r '.[] | "\(.Kind) \(.Subject)"')" "target job $JOB: /srv/out/.cancelled.raw.sendense-$JOB.partial" "what it would leave is an obligation"
 hub sendensectl job cancel "$JOB" >/dev/null
 is "$(wait_job) $(hub test -e /srv/out/cancelled.raw && echo there)" "cancelled " "cancelled, there is no file"
 unharmed "cancelled"

@@ -290,8 +290,7 @@ static void tick_job(Job *job, uint64_t now)
         }
         if (job->state == JOB_COPYING && !job->has_error && job->ending == JOB_STATE_INVALID) {
                 if (job->type != JOB_BACKUP) {
-                        if (work_kind(job)->tick)
-                                work_kind(job)->tick(job, now);
+                        run_work_tick(job, now);
                         return;
                 }
                 run_export_probe(job);

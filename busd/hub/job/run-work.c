@@ -16,6 +16,7 @@
 #include "unit/unit-files.h"
 #include "unit/units.h"
 #include "unit/work-unit.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -24,7 +25,11 @@
 enum {
         WORK_RUNS = 3, /* of work that dies without a word */
         WORK_PATHS_MAX = 8,
+        OWED_SIZE = 512, /* a subject's column, in bytes */
+        UNDO_RUNS = 10, /* some five minutes, then it is somebody's hand that is needed */
 };
+
+#define LOOK_AGAIN_USEC USEC_PER_SEC
 
 static const char *unit_name_of(const Job *job, char ret_unit[static UNIT_NAME_SIZE])
 {
@@ -46,14 +51,17 @@ void run_work_start(Job *job)
         const WorkKind *kind = work_kind(job);
         const char *owes = kind->owes ? kind->owes(job) : NULL;
         CLEANUP(json_decrefp) json_t *obligations = json_array();
-        char units[64];
+        char units[64], target[OWED_SIZE];
 
         (void) snprintf(units, sizeof(units), "sendense-job@%" PRIu64 ".target", job->id);
+        /* What is owed is owed once, and two jobs may have been about the same. */
+        (void) snprintf(target, sizeof(target), "job %" PRIu64 ": %s", job->id, owes ?: "");
+        utf8_make_valid(target);
         if (json_array_append_new(obligations,
                                   json_pack("{s:s, s:s}", "Kind", "units", "Subject", units)) < 0 ||
             (owes &&
              json_array_append_new(obligations, json_pack("{s:s, s:s}", "Kind", JOB_OWES_TARGET,
-                                                          "Subject", owes)) < 0)) {
+                                                          "Subject", target)) < 0)) {
                 job_fail(job, BUS_ERROR_FAILED, "Out of memory");
                 return;
         }
@@ -301,9 +309,9 @@ static void on_looked(int error, const UnitState *state, void *userdata)
         Job *job = look->job;
 
         if (!job->is_removed && job->generation == look->generation) {
+                /* What systemd does not tell now it tells later: nothing is ended for that. */
                 if (error < 0)
-                        job_fail(job, BUS_ERROR_FAILED, "Systemd does not tell about the work: %s",
-                                 strerror(-error));
+                        job->ask_due_usec = clock_monotonic_usec() + LOOK_AGAIN_USEC;
                 else if (!state->exists && !work_kind(job)->is_repeatable)
                         job_fail(job, BUS_ERROR_REBOOTED,
                                  "The machine was started anew, or the hub killed, in the middle "
@@ -356,11 +364,20 @@ static void look_after_start(Job *job)
 
 static void look_for_unit(Job *job)
 {
-        int r = look(job, on_looked);
+        if (look(job, on_looked) < 0)
+                job->ask_due_usec = clock_monotonic_usec() + LOOK_AGAIN_USEC;
+}
 
-        if (r < 0)
-                job_fail(job, BUS_ERROR_FAILED, "Systemd cannot be asked about the work: %s",
-                         strerror(-r));
+void run_work_tick(Job *job, uint64_t now_usec)
+{
+        const WorkKind *kind = work_kind(job);
+
+        if (job->ask_due_usec > 0 && job->ask_due_usec <= now_usec) {
+                job->ask_due_usec = 0;
+                look_for_unit(job);
+        }
+        if (kind->tick)
+                kind->tick(job, now_usec);
 }
 
 void run_work(Job *job)
@@ -368,6 +385,7 @@ void run_work(Job *job)
         const WorkKind *kind = work_kind(job);
 
         job->is_collected = job->is_still = false;
+        job->ask_due_usec = 0;
         job->moved_usec = clock_monotonic_usec();
         if (kind->run)
                 kind->run(job);
@@ -502,7 +520,7 @@ static void all_undone(Job *job)
 static void on_undoer_stopped(Job *job, JobDisk *disk, int error, const char *text)
 {
         (void) disk, (void) text;
-        if (error < 0)
+        if (error < 0 || (job->files_owed && job->n_undo_attempts < UNDO_RUNS))
                 run_undo_again(job);
         else
                 all_undone(job);

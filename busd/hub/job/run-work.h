@@ -18,5 +18,8 @@ void run_work_done(Job *job, const json_t *result);
 /* A unit of the job has changed. */
 void run_work_on_unit(Job *job, const UnitName *name, const char *unit, const void *state);
 
+/* What is to be done again. Every half second, in copying. */
+void run_work_tick(Job *job, uint64_t now_usec);
+
 /* How far its unit says it is with a disk. */
 void run_work_progress(Job *job, uint32_t disk_key, uint64_t done, uint64_t total);

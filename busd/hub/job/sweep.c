@@ -12,6 +12,7 @@
 #include "image-run.h"
 #include "job/jobs.h"
 #include "job/run.h"
+#include "job/work.h"
 #include "log.h"
 #include "node/node-release.h"
 #include "node/nodes.h"
@@ -345,6 +346,11 @@ static void next_row(Sweeper *s)
                                 undo_files(s, row);
                         else if (strcmp(row_text(row, "Kind"), JOB_OWES_SNAPSHOT) == 0)
                                 release_at_node(s, row);
+                        else if (strcmp(row_text(row, "Kind"), JOB_OWES_TARGET) == 0)
+                                mark_failed(s, row,
+                                            "its job could not undo it; remove what is left there "
+                                            "by "
+                                            "hand, and then sendensectl obligation forgive it");
                         else
                                 mark_failed(s, row, "this hub does not know how");
                         return;
