@@ -3,7 +3,8 @@
 // Import leases. VMware's simulator makes the machine, the lease and its URLs
 // for ImportVApp, and throws uploads away; here an upload to such a URL is
 // decoded and stored into the new machine's disk. Aborting a lease removes the
-// machine, as vCenter does. The URL is its own ticket: it needs no cookie.
+// machine, as vCenter does, and so does the end of the session that has it. The
+// URL is its own ticket: it needs no cookie.
 
 package main
 
@@ -14,9 +15,11 @@ import (
 	"log"
 	"net/http"
 	"path"
+	"reflect"
 	"sort"
 	"strings"
 
+	"github.com/vmware/govmomi/object"
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/methods"
 	"github.com/vmware/govmomi/vim25/types"
@@ -27,6 +30,7 @@ type lease struct {
 	polls    int64          // reads of its state that still say initializing
 	uploaded map[string]int // disk file -> uploads that were complete
 	open     int            // uploads under way
+	session  string
 }
 
 // noteLease follows an ImportVApp that the simulator has answered.
@@ -42,7 +46,7 @@ func (s *sim) noteLease(c *call) {
 	}
 	for ref, vm := range s.vms {
 		if !before[ref] {
-			s.leases[body.Res.Returnval] = &lease{vm: vm, polls: s.setting("lease-polls"), uploaded: make(map[string]int)}
+			s.leases[body.Res.Returnval] = &lease{vm: vm, polls: s.setting("lease-polls"), uploaded: make(map[string]int), session: c.session}
 			return
 		}
 	}
@@ -62,11 +66,65 @@ func (s *sim) endLease(c *call) {
 	if c.status != 200 {
 		return
 	}
-	l := s.leases[c.this]
-	delete(s.leases, c.this)
-	if _, abort := c.body.(*types.HttpNfcLeaseAbort); abort && l != nil && s.vms[l.vm.ref] != nil {
+	_, abort := c.body.(*types.HttpNfcLeaseAbort)
+	s.dropLease(c.this, abort)
+}
+
+func (s *sim) dropLease(ref moref, withVM bool) {
+	l := s.leases[ref]
+	delete(s.leases, ref)
+	if withVM && l != nil && s.vms[l.vm.ref] == l.vm {
 		if err := s.destroyVM(l.vm); err != nil {
-			log.Printf("abort of %s: %v", c.this.Value, err)
+			log.Printf("abort of %s: %v", ref.Value, err)
+		}
+	}
+}
+
+// sweepLeases aborts what belongs to sessions that have ended.
+func (s *sim) sweepLeases() {
+	for ref, l := range s.leases {
+		if !sessionValid(l.session) {
+			s.dropLease(ref, true)
+		}
+	}
+}
+
+// isLeased tells whether a lease holds the machine: then nobody may remove it.
+func (s *sim) isLeased(vm moref) bool {
+	for _, l := range s.leases {
+		if l.vm.ref == vm {
+			return true
+		}
+	}
+	return false
+}
+
+// showLease names the disks as vCenter does, /NAME/CONTROLLERBUS:UNIT, where the
+// simulator counts them, and on request the host of the uploads by its name.
+func (s *sim) showLease(info *types.HttpNfcLeaseInfo) {
+	vm := s.vms[info.Entity]
+	if vm == nil {
+		return
+	}
+	devices := object.VirtualDeviceList(vm.simVM().Config.Hardware.Device)
+	for i := range info.DeviceUrl {
+		u := &info.DeviceUrl[i]
+		for _, dev := range devices.SelectByType((*types.VirtualDisk)(nil)) {
+			vd := dev.(*types.VirtualDisk)
+			d := vm.disks[vd.Key]
+			c, ok := devices.FindByKey(vd.ControllerKey).(types.BaseVirtualController)
+			if d == nil || !ok || vd.UnitNumber == nil || path.Base(d.layers[0].dsPath()) != u.TargetId {
+				continue
+			}
+			name := fmt.Sprintf("%s%d:%d", reflect.TypeOf(c).Elem().Name(), c.GetVirtualController().BusNumber, *vd.UnitNumber)
+			u.Key, u.ImportKey = path.Join("/", vm.ref.Value, name), path.Join("/", vm.name(), name)
+		}
+		if mode := s.setting("lease-host"); mode != 0 {
+			u.Url = strings.Replace(u.Url, "https://*/", "https://localhost:"+s.port+"/", 1)
+			u.SslThumbprint = s.sha1
+			if mode == 2 {
+				u.SslThumbprint = strings.Repeat("00:", 19) + "00"
+			}
 		}
 	}
 }

@@ -213,6 +213,7 @@ func (s *sim) serve(l, ctl net.Listener, cert *serverCert, stop chan os.Signal) 
 	go func() { failed <- front.ServeTLS(l, "", "") }()
 	go func() { failed <- control.Serve(ctl) }()
 	s.url = "https://" + l.Addr().String() + "/sdk"
+	s.locked(func() { _, s.port, _ = net.SplitHostPort(l.Addr().String()); s.sha1 = cert.sha1 })
 	err := s.writeReady(l.Addr().String(), cert)
 	if err == nil {
 		select {

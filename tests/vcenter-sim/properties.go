@@ -150,6 +150,9 @@ func (s *sim) rewrite(list []types.ObjectContent) {
 				showMappings(v.Device, mapped)
 			case types.VirtualMachineConfigInfo:
 				showMappings(v.Hardware.Device, mapped)
+			case types.HttpNfcLeaseInfo:
+				s.showLease(&v)
+				p.Val = v
 			case types.HttpNfcLeaseState:
 				if s.leaseStarting(list[i].Obj) {
 					p.Val = types.HttpNfcLeaseStateInitializing

@@ -41,8 +41,9 @@ func killSession(key string) error {
 	return nil
 }
 
-// sweepSessions ends what has been idle for too long.
+// sweepSessions ends what has been idle for too long, and what belonged to those that are gone.
 func (s *sim) sweepSessions() {
+	defer s.sweepLeases()
 	idle := time.Duration(s.setting("idle-expiry")) * time.Millisecond
 	if idle == 0 {
 		return

@@ -33,6 +33,8 @@ type sim struct {
 	client    *vim25.Client
 	tmp       string
 	url       string
+	port      string // of the front
+	sha1      string // of its certificate
 	vms       map[moref]*vmState
 	snapshots map[moref]*snapshot
 	history   []snapshotInfo // every snapshot as it was when it was made

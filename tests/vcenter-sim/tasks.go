@@ -195,6 +195,9 @@ func (s *sim) destroy(c *call) soap.HasFault {
 	if req.This.Type != "VirtualMachine" {
 		return nil
 	}
+	if s.isLeased(req.This) {
+		return refuse("A lease holds the machine.", &types.InvalidState{})
+	}
 	body := new(methods.Destroy_TaskBody)
 	ref, fault := s.begin(c, req.This, "destroy", func() (types.AnyType, types.BaseMethodFault) {
 		return s.innerDestroy(req.This)
