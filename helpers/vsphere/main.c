@@ -30,6 +30,7 @@ static const struct {
         { "prepare", "look at a VM and its disks before a snapshot", verb_prepare },
         { "snapshot", "take the one snapshot of a backup", verb_snapshot },
         { "release", "remove the snapshot of a backup", verb_release },
+        { "import", "make a VM anew and upload its disks", verb_import },
 };
 
 static const char *arg_password_file = NULL;

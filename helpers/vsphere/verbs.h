@@ -24,3 +24,4 @@ int verb_discover(const Task *task, json_t **ret_result, VSphereError *error);
 int verb_prepare(const Task *task, json_t **ret_result, VSphereError *error);
 int verb_snapshot(const Task *task, json_t **ret_result, VSphereError *error);
 int verb_release(const Task *task, json_t **ret_result, VSphereError *error);
+int verb_import(const Task *task, json_t **ret_result, VSphereError *error);

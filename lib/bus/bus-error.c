@@ -68,6 +68,7 @@ static const struct {
         { BUS_ERROR_QUIESCE_FAILED, ETIME,
           "The guest could not be quiesced, and the job asks for it." },
         { BUS_ERROR_SNAPSHOT_LEFT, ENOTEMPTY, "A snapshot of ours could not be removed yet." },
+        { BUS_ERROR_VM_LEFT, EISNAM, "A VM that a restore began could not be removed yet." },
         { BUS_ERROR_SOURCE_FAILED, ENOLINK, "A disk could not be read at the source." },
         { BUS_ERROR_TARGET_FAILED, ECOMM, "A disk could not be written at the target." },
         { BUS_ERROR_TARGET_TOO_SMALL, EDQUOT, "The target has not enough room for the disk." },

@@ -43,6 +43,7 @@
 #define BUS_ERROR_SNAPSHOT_FAILED        "com.sendense.Error.SnapshotFailed"
 #define BUS_ERROR_QUIESCE_FAILED         "com.sendense.Error.QuiesceFailed"
 #define BUS_ERROR_SNAPSHOT_LEFT          "com.sendense.Error.SnapshotLeft"
+#define BUS_ERROR_VM_LEFT                "com.sendense.Error.VmLeft"
 #define BUS_ERROR_SOURCE_FAILED          "com.sendense.Error.SourceFailed"
 #define BUS_ERROR_TARGET_FAILED          "com.sendense.Error.TargetFailed"
 #define BUS_ERROR_TARGET_TOO_SMALL       "com.sendense.Error.TargetTooSmall"

@@ -173,17 +173,25 @@ static int find_path(VSphere *v, const char *path, VSphereRef *ret_ref, VSphereE
         return soap_reference(xml_child(answer, "returnval"), ret_ref) < 0 ? 1 : 0;
 }
 
-int inventory_find_path(VSphere *v, const char *path, VSphereRef *ret_vm, VSphereError *error)
+int inventory_find_object(VSphere *v, const char *path, VSphereRef *ret_ref, VSphereError *error)
 {
         _cleanup_free_ char *escaped = escape_percent(path);
-        VSphereRef ref = {};
         int r;
 
         if (!escaped)
-                return vsphere_error_errno(error, -ENOMEM, "Cannot search for a VM");
-        r = find_path(v, path, &ref, error);
+                return vsphere_error_errno(error, -ENOMEM, "Cannot search for an object");
+        r = find_path(v, path, ret_ref, error);
         if (r > 0 && strcmp(escaped, path) != 0)
-                r = find_path(v, escaped, &ref, error);
+                r = find_path(v, escaped, ret_ref, error);
+        return r;
+}
+
+int inventory_find_path(VSphere *v, const char *path, VSphereRef *ret_vm, VSphereError *error)
+{
+        VSphereRef ref = {};
+        int r;
+
+        r = inventory_find_object(v, path, &ref, error);
         if (r < 0)
                 return r;
         if (r > 0)

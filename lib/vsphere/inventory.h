@@ -41,6 +41,9 @@ int inventory_find_uuid(VSphere *v, const char *instance_uuid, VSphereRef *ret_v
 /* By path; an unescaped % in it is understood. VmMissing also when there is something else. */
 int inventory_find_path(VSphere *v, const char *path, VSphereRef *ret_vm, VSphereError *error);
 
+/* Any object by its path. 1: there is none. */
+int inventory_find_object(VSphere *v, const char *path, VSphereRef *ret_ref, VSphereError *error);
+
 /* Everything of one VM. VmMissing when it is gone. */
 int inventory_read(VSphere *v, const VSphereRef *ref, VSphereVm *ret_vm, VSphereError *error);
 void vm_done(VSphereVm *vm);

@@ -339,6 +339,11 @@ void vsphere_curl_tls(VSphere *v, CURL *curl)
         tls_setup(&v->transport.tls, curl);
 }
 
+void vsphere_tls(const VSphere *v, VSphereTls *ret_tls)
+{
+        *ret_tls = v->transport.tls;
+}
+
 const char *vsphere_thumbprint(const VSphere *v)
 {
         return v->thumbprint;

@@ -8,6 +8,7 @@
 #include "secret.h"
 #include "vsphere/error.h"
 #include "vsphere/soap.h"
+#include "vsphere/tls.h"
 
 #include <curl/curl.h>
 #include <stdbool.h>
@@ -58,6 +59,9 @@ unsigned vsphere_generation(const VSphere *v);
 
 /* Makes any other handle trust exactly whom the session trusts; v must outlive it. */
 void vsphere_curl_tls(VSphere *v, CURL *curl);
+
+/* The same for a handle of another thread: whom the session trusts, in memory of the caller's, for tls_setup(). */
+void vsphere_tls(const VSphere *v, VSphereTls *ret_tls);
 
 /* SHA-1 of the certificate that the peer showed, "AA:BB:…", as VDDK wants it. */
 const char *vsphere_thumbprint(const VSphere *v);

@@ -21,9 +21,9 @@ static int digit_of(char c)
         return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-static int parse_pin(const char *text, unsigned char ret_pin[static TLS_SHA256_SIZE])
+static int parse_pin(const char *text, size_t size, unsigned char *ret_pin)
 {
-        for (size_t i = 0; i < TLS_SHA256_SIZE; i++) {
+        for (size_t i = 0; i < size; i++) {
                 int high, low;
 
                 if (i > 0 && *text == ':')
@@ -41,7 +41,19 @@ static int parse_pin(const char *text, unsigned char ret_pin[static TLS_SHA256_S
 int tls_init(VSphereTls *tls, const char *ca_file, const char *pin)
 {
         *tls = (VSphereTls){ .ca_file = ca_file, .is_pinned = pin != NULL };
-        return pin ? parse_pin(pin, tls->pin) : 0;
+        return pin ? parse_pin(pin, sizeof(tls->pin), tls->pin) : 0;
+}
+
+int tls_pin_sha1(VSphereTls *tls, const char *pin)
+{
+        *tls = (VSphereTls){ .is_pinned = true, .is_sha1 = true };
+        return parse_pin(pin, TLS_SHA1_SIZE, tls->pin);
+}
+
+static bool is_the_pinned(const VSphereTls *tls)
+{
+        return tls->is_sha1 ? memcmp(tls->sha1, tls->pin, sizeof(tls->sha1)) == 0
+                            : memcmp(tls->sha256, tls->pin, sizeof(tls->pin)) == 0;
 }
 
 static int on_verify(X509_STORE_CTX *store, void *userdata)
@@ -53,7 +65,7 @@ static int on_verify(X509_STORE_CTX *store, void *userdata)
                        X509_digest(leaf, EVP_sha1(), tls->sha1, NULL) == 1;
         if (!tls->is_pinned)
                 return X509_verify_cert(store);
-        if (tls->is_seen && memcmp(tls->sha256, tls->pin, sizeof(tls->pin)) == 0) {
+        if (tls->is_seen && is_the_pinned(tls)) {
                 X509_STORE_CTX_set_error(store, X509_V_OK);
                 return 1;
         }
@@ -107,8 +119,15 @@ bool tls_explain(const VSphereTls *tls, CURLcode code, const char *reason, const
         if (!tls->is_seen || (code != CURLE_PEER_FAILED_VERIFICATION &&
                               code != CURLE_SSL_CONNECT_ERROR && code != CURLE_SSL_CERTPROBLEM))
                 return false;
+        if (tls->is_sha1 && !is_the_pinned(tls)) {
+                (void) vsphere_error_set(error, BUS_ERROR_CERTIFICATE_CHANGED,
+                                         "the certificate of %s is not the one that vCenter knows "
+                                         "of it",
+                                         host);
+                return true;
+        }
         tls_fingerprint(tls->sha256, sizeof(tls->sha256), seen);
-        if (tls->is_pinned && memcmp(tls->sha256, tls->pin, sizeof(tls->pin)) != 0) {
+        if (tls->is_pinned && !is_the_pinned(tls)) {
                 tls_fingerprint(tls->pin, sizeof(tls->pin), pinned);
                 (void) vsphere_error_set(
                                 error, BUS_ERROR_CERTIFICATE_CHANGED,

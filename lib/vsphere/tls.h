@@ -22,7 +22,7 @@ enum {
 /* Must stay where it is as long as a handle uses it. */
 typedef struct VSphereTls {
         const char *ca_file; /* NULL: the system's; borrowed */
-        bool is_pinned;
+        bool is_pinned, is_sha1; /* the pin is a SHA-1, as vCenter tells of its hosts */
         unsigned char pin[TLS_SHA256_SIZE];
         bool is_seen; /* the peer has shown a certificate, namely: */
         unsigned char sha256[TLS_SHA256_SIZE];
@@ -31,6 +31,9 @@ typedef struct VSphereTls {
 
 /* pin: 32 bytes in hex, with or without colons, or NULL. -EINVAL when it is none. */
 int tls_init(VSphereTls *tls, const char *ca_file, const char *pin);
+
+/* Pins another peer by the SHA-1 that vCenter told of it: 20 bytes in hex. -EINVAL when it is none. */
+int tls_pin_sha1(VSphereTls *tls, const char *pin);
 
 /* Sets everything of a handle that says to whom it may speak, and how: https only, no proxy, no redirects, no
  * signals, TLS 1.2 or later. */

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Names into objects (see place.h).
+ */
+#include "vsphere/place.h"
+
+#include "bus/bus-error.h"
+#include "cleanup.h"
+#include "vsphere/inventory.h"
+#include "vsphere/properties.h"
+
+#include <errno.h>
+#include <string.h>
+
+static bool is_a(const VSphereRef *ref, const char *type)
+{
+        return strcmp(ref->type, type) == 0;
+}
+
+static int read_reference(VSphere *v, const VSphereRef *ref, const char *path, VSphereRef *ret_ref,
+                          VSphereError *error)
+{
+        CLEANUP(properties_free_p) Properties *found = NULL;
+        int r;
+
+        r = properties_of(v, ref, &path, 1, &found, error);
+        if (r < 0)
+                return r;
+        if (!properties_reference(found, 0, path, ret_ref))
+                return vsphere_error_set(error, BUS_ERROR_NOT_FOUND,
+                                         "vCenter does not say the %s of %s %s", path, ref->type,
+                                         ref->value);
+        return 0;
+}
+
+/* The datacenter above an object. */
+static int climb(VSphere *v, const VSphereRef *from, VSphereRef *ret_datacenter,
+                 VSphereError *error)
+{
+        VSphereRef at = *from;
+        int r;
+
+        for (unsigned depth = 0; !is_a(&at, "Datacenter"); depth++) {
+                if (depth == PATH_DEPTH_MAX)
+                        return vsphere_error_set(error, BUS_ERROR_FAILED,
+                                                 "an object stands in too many folders");
+                r = read_reference(v, &at, "parent", &at, error);
+                if (r < 0)
+                        return r;
+        }
+        *ret_datacenter = at;
+        return 0;
+}
+
+static int find(VSphere *v, const char *what, const char *path, VSphereRef *ret_ref,
+                VSphereError *error)
+{
+        int r;
+
+        r = inventory_find_object(v, path, ret_ref, error);
+        return r > 0 ? vsphere_error_set(error, BUS_ERROR_NOT_FOUND,
+                                         "vCenter knows no %s '%s'; give its inventory path", what,
+                                         path)
+                     : r;
+}
+
+static int take_datacenters(void *userdata, const Properties *page, VSphereError *error)
+{
+        VSphereRef *datacenter = userdata;
+
+        for (size_t i = 0; i < properties_count(page); i++) {
+                if (datacenter->value[0])
+                        return vsphere_error_set(
+                                        error, BUS_ERROR_INVALID_ARGUMENT,
+                                        "vCenter has several datacenters: name a folder, a "
+                                        "resource pool or a host");
+                *datacenter = *properties_ref(page, i);
+        }
+        return 0;
+}
+
+static void forget_datacenter(void *userdata)
+{
+        *(VSphereRef *) userdata = (VSphereRef){};
+}
+
+static int only_datacenter(VSphere *v, VSphereRef *ret_datacenter, VSphereError *error)
+{
+        static const char *const paths[] = { "name" };
+        const PropertiesWalk walk = {
+                .root = vsphere_object(v, VSPHERE_ROOT_FOLDER),
+                .type = "Datacenter",
+                .paths = paths,
+                .n_paths = ELEMENTSOF(paths),
+                .on_begin = forget_datacenter,
+                .on_page = take_datacenters,
+                .userdata = ret_datacenter,
+        };
+        int r;
+
+        r = properties_walk(v, &walk, error);
+        if (r >= 0 && !ret_datacenter->value[0])
+                r = vsphere_error_set(error, BUS_ERROR_NOT_FOUND, "vCenter has no datacenter");
+        return r;
+}
+
+/* A pool's path may be that of a cluster: then it is the cluster's own pool. */
+static int find_pool(VSphere *v, const PlaceWish *wish, Place *place, VSphereError *error)
+{
+        VSphereRef at = {};
+        int r;
+
+        r = wish->pool ? find(v, "resource pool", wish->pool, &at, error)
+                       : find(v, "host", wish->host, &at, error);
+        if (r < 0)
+                return r;
+        if (is_a(&at, "HostSystem")) {
+                place->host = at;
+                r = read_reference(v, &at, "parent", &at, error);
+        }
+        if (r >= 0 && strstr(at.type, "ComputeResource"))
+                return read_reference(v, &at, "resourcePool", &place->pool, error);
+        if (r >= 0 && !is_a(&at, "ResourcePool") && !is_a(&at, "VirtualApp"))
+                return vsphere_error_set(error, BUS_ERROR_NOT_FOUND,
+                                         "'%s' is no resource pool, cluster or host but a %s",
+                                         wish->pool ? wish->pool : wish->host, at.type);
+        place->pool = at;
+        return r;
+}
+
+static int find_folder(VSphere *v, const PlaceWish *wish, Place *place, VSphereError *error)
+{
+        int r;
+
+        if (!wish->folder) {
+                r = place->pool.value[0] ? climb(v, &place->pool, &place->datacenter, error)
+                                         : only_datacenter(v, &place->datacenter, error);
+                return r < 0 ? r
+                             : read_reference(v, &place->datacenter, "vmFolder", &place->folder,
+                                              error);
+        }
+        r = find(v, "folder", wish->folder, &place->folder, error);
+        if (r >= 0 && is_a(&place->folder, "Datacenter"))
+                r = read_reference(v, &place->folder, "vmFolder", &place->folder, error);
+        if (r >= 0 && !is_a(&place->folder, "Folder"))
+                return vsphere_error_set(error, BUS_ERROR_NOT_FOUND, "'%s' is no folder but a %s",
+                                         wish->folder, place->folder.type);
+        return r < 0 ? r : climb(v, &place->folder, &place->datacenter, error);
+}
+
+/* A host that can write to the datastore, when nobody has named one. */
+static int host_of(VSphere *v, const XmlNode *mounts, const char *datastore, Place *place,
+                   VSphereError *error)
+{
+        VSphereRef owner = {};
+        int r;
+
+        for (const XmlNode *m = xml_child(mounts, "DatastoreHostMount"); m;
+             m = xml_next(m, "DatastoreHostMount")) {
+                const char *mode = xml_text_at(m, "mountInfo/accessMode");
+
+                if ((mode && strcmp(mode, "readOnly") == 0) ||
+                    (xml_find(m, "mountInfo/accessible") &&
+                     !xml_is_true_at(m, "mountInfo/accessible")) ||
+                    soap_reference(xml_child(m, "key"), &place->host) < 0)
+                        continue;
+                r = read_reference(v, &place->host, "parent", &owner, error);
+                return r < 0 ? r : read_reference(v, &owner, "resourcePool", &place->pool, error);
+        }
+        return vsphere_error_set(error, BUS_ERROR_NOT_FOUND,
+                                 "no host can write to the datastore '%s'; name a host or a "
+                                 "resource pool",
+                                 datastore);
+}
+
+/* Goes through what a property of the datacenter lists. */
+static const XmlNode *list_next(const XmlNode *at)
+{
+        return xml_next(at, "ManagedObjectReference");
+}
+
+static int find_datastore(VSphere *v, const PlaceWish *wish, Place *place, VSphereError *error)
+{
+        static const char *const edge[] = { "datastore" }, *const paths[] = { "name", "host" };
+        CLEANUP(properties_free_p) Properties *all = NULL;
+        int r;
+
+        r = properties_of(v, &place->datacenter, edge, ELEMENTSOF(edge), &all, error);
+        if (r < 0)
+                return r;
+        for (const XmlNode *at = xml_child(properties_value(all, 0, "datastore"),
+                                           "ManagedObjectReference");
+             at; at = list_next(at)) {
+                CLEANUP(properties_free_p) Properties *found = NULL;
+                const char *name;
+                VSphereRef ref;
+
+                if (soap_reference(at, &ref) < 0)
+                        continue;
+                r = properties_of(v, &ref, paths, ELEMENTSOF(paths), &found, error);
+                if (r < 0)
+                        return r;
+                name = properties_text(found, 0, "name");
+                if (!name || strcmp(name, wish->datastore) != 0)
+                        continue;
+                return place->pool.value[0] ? 0
+                                            : host_of(v, properties_value(found, 0, "host"), name,
+                                                      place, error);
+        }
+        return vsphere_error_set(error, BUS_ERROR_NOT_FOUND, "the datacenter has no datastore '%s'",
+                                 wish->datastore);
+}
+
+char *place_escape(const char *name)
+{
+        size_t size = 3 * strlen(name) + 1, at = 0;
+        char *text = calloc(1, size);
+
+        for (; text && *name; name++) {
+                bool is_escape = strncasecmp(name, "%2f", 3) == 0 ||
+                                 strncasecmp(name, "%5c", 3) == 0 || strncmp(name, "%25", 3) == 0;
+
+                at = xml_append(text, size, at,
+                                *name == '/'                 ? "%2f"
+                                : *name == '\\'              ? "%5c"
+                                : *name == '%' && !is_escape ? "%25"
+                                                             : (const char[]){ *name, '\0' });
+        }
+        return text;
+}
+
+static int check_name(VSphere *v, const PlaceWish *wish, const Place *place, VSphereError *error)
+{
+        CLEANUP(xml_free_p) XmlDocument *document = NULL;
+        _cleanup_free_ char *arguments = NULL, *name = place_escape(wish->name);
+        const XmlNode *answer = NULL;
+        VSphereRef found;
+        size_t size = 0;
+        FILE *f = open_memstream(&arguments, &size);
+        int r;
+
+        if (!f || !name) {
+                if (f)
+                        (void) fclose(f);
+                return vsphere_error_errno(error, -ENOMEM, "Cannot look for a name");
+        }
+        (void) fputs("<entity type=\"Folder\">", f);
+        xml_put(f, place->folder.value);
+        (void) fputs("</entity><name>", f);
+        xml_put(f, name);
+        (void) fputs("</name>", f);
+        if (fclose(f) != 0)
+                return vsphere_error_errno(error, -ENOMEM, "Cannot look for a name");
+        r = vsphere_call(v,
+                         &(VSphereCall){ .method = "FindChild",
+                                         .self = vsphere_object(v, VSPHERE_SEARCH_INDEX),
+                                         .arguments = arguments },
+                         &document, &answer, error);
+        if (r >= 0 && soap_reference(xml_child(answer, "returnval"), &found) >= 0)
+                return vsphere_error_set(error, BUS_ERROR_EXISTS,
+                                         "there is '%s' in that folder already; choose another "
+                                         "name or folder",
+                                         wish->name);
+        return r;
+}
+
+int place_find(VSphere *v, const PlaceWish *wish, Place *ret_place, VSphereError *error)
+{
+        Place place = {};
+        int r = 0;
+
+        if (wish->pool || wish->host)
+                r = find_pool(v, wish, &place, error);
+        if (r >= 0)
+                r = find_folder(v, wish, &place, error);
+        if (r >= 0)
+                r = find_datastore(v, wish, &place, error);
+        if (r >= 0)
+                r = check_name(v, wish, &place, error);
+        if (r >= 0)
+                *ret_place = place;
+        return r;
+}

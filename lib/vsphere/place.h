@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Where a new VM is to be: folder, resource pool, host, datastore and networks, found by the names that people give, before anything is
+ * made. NotFound names what is not there, Exists a VM that is.
+ */
+#pragma once
+
+#include "vsphere/import-plan.h"
+#include "vsphere/session.h"
+
+typedef struct PlaceWish {
+        const char *name, *datastore;
+        const char *folder; /* an inventory path, or NULL: the datacenter's own */
+        const char *pool, *host; /* inventory paths; without both, a host of the datastore */
+} PlaceWish;
+
+typedef struct Place {
+        VSphereRef datacenter, folder, pool;
+        VSphereRef host; /* its value is empty: the pool's owner chooses */
+} Place;
+
+int place_find(VSphere *v, const PlaceWish *wish, Place *ret_place, VSphereError *error);
+
+/* A name as vCenter wants it: %, / and \ as %25, %2f and %5c, unless they are so already. For free(); NULL: no memory. */
+char *place_escape(const char *name);
+
+/* What the cards are plugged into: texts that the plan borrows afterwards. */
+typedef struct PlaceNetwork {
+        char *name, *portgroup_key,
+                        *switch_uuid; /* the latter two of a distributed port group only */
+} PlaceNetwork;
+
+typedef struct PlaceNetworks {
+        PlaceNetwork *networks;
+        size_t n_networks;
+} PlaceNetworks;
+
+/* Fills the cards. map: object {old name or port group key or MAC: new name}, or NULL. leaves_out: a card whose network is not there is
+ * left out and named in the plan, instead of refused. ret_networks is to be ended in any case. */
+int place_networks(VSphere *v, const Place *place, ImportPlan *plan, const json_t *map,
+                   bool leaves_out, PlaceNetworks *ret_networks, VSphereError *error);
+void place_networks_done(PlaceNetworks *networks);
