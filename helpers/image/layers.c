@@ -35,6 +35,14 @@ static int sync_folder(const Repository *repository, int folder, const char *nam
         return 0;
 }
 
+/* -errno when it cannot be told: what may be a backup is not taken for none. */
+static int name_is_there(int folder, const char *name)
+{
+        if (faccessat(folder, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+                return 1;
+        return errno == ENOENT ? 0 : -errno;
+}
+
 int layers_committed(const Repository *repository, const BackupPlace *place, Failure *failure)
 {
         _cleanup_close_ int vm = -1, backups = -1;
@@ -48,12 +56,12 @@ int layers_committed(const Repository *repository, const BackupPlace *place, Fai
                 r = repository_open_folder(repository, vm, REPOSITORY_BACKUPS, &backups, failure);
         if (r != 0)
                 return r < 0 ? r : 0;
-        if (faccessat(backups, names.manifest, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
-            faccessat(backups, names.deleting, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-                return 1;
-        return errno == ENOENT ? 0
-                               : failure_errno(failure, -errno, "Cannot look for %s in %s",
-                                               names.manifest, repository->path);
+        r = name_is_there(backups, names.manifest);
+        if (r == 0)
+                r = name_is_there(backups, names.deleting);
+        return r < 0 ? failure_errno(failure, r, "Cannot look for the record of %s in %s",
+                                     place->backup_id, repository->path)
+                     : r;
 }
 
 /* A file that is not there is nobody's. */
