@@ -296,3 +296,20 @@ int image_find_damage(const Image *image, char ret_what[static IMAGE_DAMAGE_SIZE
                                     "qemu-img cannot check it", &said);
         }
 }
+
+int image_is_sound(const Image *image, Failure *failure)
+{
+        CheckResult check;
+        Said said;
+        int r;
+
+        r = run_check(image, false, &check, &said, failure);
+        if (r < 0)
+                return r;
+        if (check.status == CHECK_FOUND_NOTHING || check.status == CHECK_FOUND_LEAKS)
+                return 1;
+        return check.status == CHECK_FOUND_DAMAGE
+                               ? 0
+                               : tool_failure(failure, BUS_ERROR_IMAGE_DAMAGED, image->path,
+                                              "qemu-img cannot check it", &said);
+}

@@ -47,3 +47,6 @@ int image_check(const Image *image, uint64_t *ret_leaks_repaired, Failure *failu
 /* The same without touching anything, for a layer that is sealed. 1: there is damage, and one line in ret_what. */
 int image_find_damage(const Image *image, char ret_what[static IMAGE_DAMAGE_SIZE],
                       Failure *failure);
+
+/* qemu-img check that changes nothing: 1 when the image may be written to, which leaks do not forbid, else 0. */
+int image_is_sound(const Image *image, Failure *failure);

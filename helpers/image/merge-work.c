@@ -154,17 +154,24 @@ static int check_unused(const Merge *merge, const char *name, Failure *failure)
         return r < 0 ? r : image_check_unlocked(fd, name, failure);
 }
 
+int merge_work_is_sound(const Merge *merge, Failure *failure)
+{
+        const Image doomed = image_of(merge, merge->doomed.image);
+        const Image child = image_of(merge, merge->child.image);
+        int r = image_is_sound(&doomed, failure);
+
+        return r <= 0 ? r : image_is_sound(&child, failure);
+}
+
 int merge_work_judge(const Merge *merge, Failure *failure)
 {
-        const json_t *blocks =
-                        json_object_get(json_object_get(merge->child_manifest, "digest"), "blocks");
         int r;
 
         r = check_unused(merge, merge->doomed.image, failure);
         if (r >= 0)
                 r = check_unused(merge, merge->child.image, failure);
         if (r >= 0)
-                r = compare(merge, merge->child.image, blocks, false, failure);
+                r = compare(merge, merge->child.image, merge->blocks, true, failure);
         return r;
 }
 
@@ -184,8 +191,6 @@ static int commit(const Merge *merge, int full, Failure *failure)
         const char *const argv[] = { "qemu-img", "commit",           "-q", "-d",
                                      "-t",       "writeback",        "-f", "qcow2",
                                      "--",       merge->child.image, NULL };
-        const json_t *blocks =
-                        json_object_get(json_object_get(merge->child_manifest, "digest"), "blocks");
         int r;
 
         fault_point("merge.commit.before");
@@ -195,7 +200,7 @@ static int commit(const Merge *merge, int full, Failure *failure)
                 r = check(merge, merge->doomed.image, merge->parent_id ? merge->below.image : NULL,
                           failure);
         if (r >= 0)
-                r = compare(merge, merge->doomed.image, blocks, false, failure);
+                r = compare(merge, merge->doomed.image, merge->blocks, true, failure);
         return r < 0 ? r : sync_and_seal(merge, full, merge->doomed.image, failure);
 }
 

@@ -12,7 +12,11 @@ int merge_work_copy(const Merge *merge, Failure *failure);
 /* Whether there is one already. */
 bool merge_work_copy_is_whole(const Merge *merge);
 
-/* In place: whether both images can be changed, and the child reads as its digests say. */
+/* In place: whether qemu may write into the doomed layer, 1 or 0. One whose counts of clusters are wrong reads well, but
+ * what is newly written would take the place of what it holds. */
+int merge_work_is_sound(const Merge *merge, Failure *failure);
+
+/* In place: whether both images can be changed, and read as the digests of both say. */
 int merge_work_judge(const Merge *merge, Failure *failure);
 
 /* In place: what the child holds goes into the doomed layer. May be killed and done again. */

@@ -167,8 +167,22 @@ void merge_done(Merge *merge)
         json_decref(TAKE(merge->blocks));
 }
 
+/* Nothing is written into a layer that is not sound: its child gets a copy then. */
+static int choose_way(Merge *merge, Failure *failure)
+{
+        int r = merge->in_place ? merge_work_is_sound(merge, failure) : 0;
+
+        if (r >= 0)
+                merge->in_place = r > 0;
+        return r < 0 ? r : 0;
+}
+
 int merge_prepare(Merge *merge, Failure *failure)
 {
+        int r = choose_way(merge, failure);
+
+        if (r < 0)
+                return r;
         return merge->in_place ? merge_work_judge(merge, failure) : merge_work_copy(merge, failure);
 }
 
@@ -232,16 +246,27 @@ static int write_manifest(Merge *merge, Failure *failure)
         return r;
 }
 
-int merge_finish(Merge *merge, Failure *failure)
+/* The child's new image, and then in its place. */
+static int bring(Merge *merge, Failure *failure)
 {
         int r = 0;
 
-        if (merge->state == MERGE_PENDING && !merge->in_place && !merge_work_copy_is_whole(merge))
-                r = merge_work_copy(merge, failure);
-        if (r >= 0 && merge->state == MERGE_PENDING && merge->in_place)
-                r = merge_work_commit(merge, failure);
-        if (r >= 0 && merge->state == MERGE_PENDING)
-                r = swap(merge, failure);
+        if (merge_work_copy_is_whole(merge))
+                merge->in_place = false;
+        else {
+                /* Again: much time may have passed since it was prepared. */
+                r = choose_way(merge, failure);
+                if (r >= 0)
+                        r = merge->in_place ? merge_work_commit(merge, failure)
+                                            : merge_work_copy(merge, failure);
+        }
+        return r < 0 ? r : swap(merge, failure);
+}
+
+int merge_finish(Merge *merge, Failure *failure)
+{
+        int r = merge->state == MERGE_PENDING ? bring(merge, failure) : 0;
+
         if (r < 0)
                 return r;
         /* Also of one that was found swapped: it may be so in the page cache only. */
