@@ -55,11 +55,16 @@ static int open_all(Deletion *deletion, const json_t *spec, Failure *failure)
                        json_field_number(spec, "job"));
         r = repository_open(&deletion->repository, json_field_text(spec, "repository"),
                             json_field_text(spec, "repository_uuid"), REPOSITORY_WRITE, failure);
-        if (r >= 0)
-                r = tool_check_version(failure);
         return r < 0 ? r
                      : vm_records_open(&deletion->vm, &deletion->repository,
                                        deletion->instance_uuid, failure);
+}
+
+static int read_records(Deletion *deletion, Failure *failure)
+{
+        int r = tool_check_version(failure);
+
+        return r < 0 ? r : vm_records_read(&deletion->vm, failure);
 }
 
 static int each_child(Deletion *deletion, const json_t *disk, DeletionAct act, Failure *failure)
@@ -115,12 +120,6 @@ static int act_prepare(Deletion *deletion, Merge *merge, Failure *failure)
         if (r >= 0)
                 announce(deletion, merge, 1);
         return r;
-}
-
-static int act_abandon(Deletion *deletion, Merge *merge, Failure *failure)
-{
-        (void) deletion;
-        return merge_abandon(merge, failure);
 }
 
 static int act_finish(Deletion *deletion, Merge *merge, Failure *failure)
@@ -242,7 +241,10 @@ static int run(Deletion *deletion, json_t **ret_result, Failure *failure)
         deletion->record = json_object_get(deletion->vm.records, deletion->backup_id);
         if (!deletion->record)
                 return gone(ret_result);
-        r = deletion_check(deletion, failure);
+        /* What a killed one has left is in the way, and not needed: it is made again. */
+        r = merge_abandon(&deletion->repository, deletion->vm.vm, failure);
+        if (r >= 0)
+                r = deletion_check(deletion, failure);
         if (r >= 0)
                 r = deletion_each_merge(deletion, act_prepare, failure);
         if (r >= 0)
@@ -260,7 +262,30 @@ int verb_delete(const json_t *spec, json_t **ret_result, Failure *failure)
 
         if (r > 0)
                 return gone(ret_result);
+        if (r == 0)
+                r = read_records(&deletion, failure);
         return r < 0 ? r : run(&deletion, ret_result, failure);
+}
+
+/* Forward, if any has passed its point of no return. Else nothing but names is looked at, so that what made a deletion fail
+ * cannot make its end fail. */
+static int undo(Deletion *deletion, json_t **ret_result, Failure *failure)
+{
+        int r = vm_records_any_deleting(&deletion->vm, failure);
+
+        if (r > 0) {
+                r = read_records(deletion, failure);
+                if (r >= 0)
+                        r = go_on(deletion, ret_result, failure);
+        } else if (r == 0)
+                r = merge_abandon(&deletion->repository, deletion->vm.vm, failure);
+        if (r < 0 || *ret_result)
+                return r;
+        r = vm_records_has(&deletion->vm, deletion->backup_id, failure);
+        if (r == 0)
+                return gone(ret_result);
+        *ret_result = r < 0 ? NULL : json_pack("{s:s}", "outcome", "kept");
+        return r < 0 ? r : 0;
 }
 
 int verb_delete_undo(const json_t *spec, json_t **ret_result, Failure *failure)
@@ -273,14 +298,5 @@ int verb_delete_undo(const json_t *spec, json_t **ret_result, Failure *failure)
 
         if (r > 0)
                 return gone(ret_result);
-        if (r == 0)
-                r = go_on(&deletion, ret_result, failure);
-        if (r < 0 || *ret_result)
-                return r;
-        deletion.record = json_object_get(deletion.vm.records, deletion.backup_id);
-        if (!deletion.record)
-                return gone(ret_result);
-        r = deletion_each_merge(&deletion, act_abandon, failure);
-        *ret_result = r < 0 ? NULL : json_pack("{s:s}", "outcome", "kept");
-        return r;
+        return r < 0 ? r : undo(&deletion, ret_result, failure);
 }

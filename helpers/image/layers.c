@@ -96,6 +96,8 @@ static int check_all(const Repository *repository, const BackupPlace *place, int
                         r = check_file(repository, where, folder, names->partial, failure);
                 if (r == 0)
                         r = check_file(repository, where, folder, names->image, failure);
+                if (r == 0)
+                        r = check_file(repository, where, folder, names->merge, failure);
                 if (r < 0)
                         return r;
         }
@@ -155,8 +157,8 @@ int layers_remove(const Repository *repository, const BackupPlace *place, Failur
                 return r < 0 ? r : 0;
         r = check_all(repository, place, vm, &names, failure);
         for (size_t i = 0; i < json_array_size(place->disk_keys) && r >= 0; i++) {
-                const char *const files[] = { names.partial, names.image, names.manifest,
-                                              names.manifest_partial, NULL };
+                const char *const files[] = { names.partial,          names.image, names.manifest,
+                                              names.manifest_partial, names.merge, NULL };
                 char key[KEY_NAME_SIZE];
 
                 key_name(place, i, key);

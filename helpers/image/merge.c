@@ -15,6 +15,7 @@
 #include "seal.h"
 #include "small-file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -186,17 +187,69 @@ int merge_prepare(Merge *merge, Failure *failure)
         return merge->in_place ? merge_work_judge(merge, failure) : merge_work_copy(merge, failure);
 }
 
-int merge_abandon(const Merge *merge, Failure *failure)
+static bool name_is_copy(const char *name)
 {
+        size_t n = strlen(name), n_suffix = strlen(REPOSITORY_MERGE_SUFFIX);
+
+        return n > n_suffix && strcmp(name + n - n_suffix, REPOSITORY_MERGE_SUFFIX) == 0;
+}
+
+static int remove_copy(int folder, const char *name)
+{
+        int r;
+
         fault_point("merge.abandon.before");
-        if (unlinkat(merge->folder, merge->child.merge, 0) < 0 && errno != ENOENT)
-                return failure_errno(failure, -errno, "Cannot remove %s in %s", merge->child.merge,
-                                     merge->repository->path);
-        if (fsync(merge->folder) < 0)
-                return failure_errno(failure, -errno, "Cannot write the folder of %s to its disk",
-                                     merge->path);
+        r = unlinkat(folder, name, 0) < 0 && errno != ENOENT ? -errno : 0;
         fault_point("merge.abandon.after");
-        return 0;
+        return r;
+}
+
+static int abandon_in(int folder)
+{
+        struct dirent **entries;
+        int r = 0, n = scandirat(folder, ".", &entries, NULL, alphasort);
+        bool any = false;
+
+        if (n < 0)
+                return -errno;
+        for (int i = 0; i < n; i++) {
+                if (r >= 0 && name_is_copy(entries[i]->d_name)) {
+                        any = true;
+                        r = remove_copy(folder, entries[i]->d_name);
+                }
+                free(entries[i]);
+        }
+        free(entries);
+        return r >= 0 && any && fsync(folder) < 0 ? -errno : r;
+}
+
+int merge_abandon(const Repository *repository, int vm, Failure *failure)
+{
+        struct dirent **entries;
+        int r = 0, n = scandirat(vm, ".", &entries, NULL, alphasort);
+
+        if (n < 0)
+                return failure_errno(failure, -errno, "Cannot list the folders of a VM in %s",
+                                     repository->path);
+        for (int i = 0; i < n; i++) {
+                const char *name = entries[i]->d_name;
+                _cleanup_close_ int folder = -1;
+
+                if (r >= 0 && strspn(name, "0123456789") == strlen(name)) {
+                        folder = openat(vm, name, O_DIRECTORY | O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+                        if (folder >= 0)
+                                r = abandon_in(folder);
+                        else if (errno != ENOTDIR && errno != ELOOP)
+                                r = -errno;
+                        if (r < 0)
+                                r = failure_errno(failure, r,
+                                                  "Cannot remove the copies in %s in %s", name,
+                                                  repository->path);
+                }
+                free(entries[i]);
+        }
+        free(entries);
+        return r;
 }
 
 /* The one step that changes what the child's backup is made of. */

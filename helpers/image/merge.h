@@ -44,8 +44,9 @@ void merge_done(Merge *merge);
  * place, the child is. */
 int merge_prepare(Merge *merge, Failure *failure);
 
-/* Removes what merge_prepare() made. */
-int merge_abandon(const Merge *merge, Failure *failure);
+/* Removes what merge_prepare() made for any disk of a VM, by the names alone. Not when a deletion has passed its point of no
+ * return. */
+int merge_abandon(const Repository *repository, int vm, Failure *failure);
 
 /* Brings it to its end. The doomed layer's manifest stays, and its image unless it took the child's name. */
 int merge_finish(Merge *merge, Failure *failure);

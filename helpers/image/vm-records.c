@@ -11,8 +11,10 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <unistd.h>
 
 /* "<backup id><suffix>". */
 static bool name_is(const char *name, const char *suffix, char ret_id[static BACKUP_ID_SIZE])
@@ -60,14 +62,24 @@ static int add(VmRecords *records, json_t *to, const char *name, const char *bac
                                : 0;
 }
 
-static int read_all(VmRecords *records, Failure *failure)
+static int list(const VmRecords *records, struct dirent ***ret_entries, Failure *failure)
+{
+        int n = scandirat(records->backups, ".", ret_entries, NULL, alphasort);
+
+        return n < 0 ? failure_errno(failure, -errno, "Cannot list the backups of %s in %s",
+                                     records->instance_uuid, records->repository->path)
+                     : n;
+}
+
+int vm_records_read(VmRecords *records, Failure *failure)
 {
         struct dirent **entries;
-        int r = 0, n = scandirat(records->backups, ".", &entries, NULL, alphasort);
+        int r = 0, n = list(records, &entries, failure);
 
         if (n < 0)
-                return failure_errno(failure, -errno, "Cannot list the backups of %s in %s",
-                                     records->instance_uuid, records->repository->path);
+                return n;
+        (void) json_object_clear(records->records);
+        (void) json_object_clear(records->deleting);
         for (int i = 0; i < n; i++) {
                 const char *name = entries[i]->d_name;
                 char id[BACKUP_ID_SIZE];
@@ -80,6 +92,37 @@ static int read_all(VmRecords *records, Failure *failure)
         }
         free(entries);
         return r;
+}
+
+int vm_records_any_deleting(const VmRecords *records, Failure *failure)
+{
+        struct dirent **entries;
+        int n = list(records, &entries, failure);
+        char id[BACKUP_ID_SIZE];
+        bool any = false;
+
+        if (n < 0)
+                return n;
+        for (int i = 0; i < n; i++) {
+                any = any || name_is(entries[i]->d_name, REPOSITORY_DELETING_SUFFIX, id);
+                free(entries[i]);
+        }
+        free(entries);
+        return any;
+}
+
+int vm_records_has(const VmRecords *records, const char *backup_id, Failure *failure)
+{
+        LayerNames names;
+
+        layer_names(backup_id, &names);
+        if (faccessat(records->backups, names.manifest, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+                return 1;
+        return errno == ENOENT ? 0
+                               : failure_errno(failure, -errno,
+                                               "Cannot look for the record of %s "
+                                               "in %s",
+                                               backup_id, records->repository->path);
 }
 
 /* Until the descriptor is closed. */
@@ -120,8 +163,6 @@ int vm_records_open(VmRecords *records, const Repository *repository, const char
         if (r == 0)
                 r = repository_open_folder(repository, records->vm, REPOSITORY_BACKUPS,
                                            &records->backups, failure);
-        if (r == 0)
-                r = read_all(records, failure);
         if (r != 0)
                 vm_records_done(records);
         return r;

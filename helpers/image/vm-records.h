@@ -20,10 +20,17 @@ typedef struct VmRecords {
         json_t *deleting; /* the same of records whose deletion has begun */
 } VmRecords;
 
-/* Opens the VM's folder for this process alone and reads all of it. 1: there is no such folder. VmBusy: another one has
- * it. A record that cannot be read fails it, because nobody knows what it builds on. */
+/* Opens the VM's folder for this process alone; nothing is read yet. 1: there is no such folder. VmBusy: another one has
+ * it. */
 int vm_records_open(VmRecords *records, const Repository *repository, const char *instance_uuid,
                     Failure *failure);
+
+/* Reads all of it, also again. A record that cannot be read fails it, because nobody knows what it builds on. */
+int vm_records_read(VmRecords *records, Failure *failure);
+
+/* By the names alone: whether the deletion of any backup has begun; whether a backup has a record. 1, 0 or -errno. */
+int vm_records_any_deleting(const VmRecords *records, Failure *failure);
+int vm_records_has(const VmRecords *records, const char *backup_id, Failure *failure);
 void vm_records_done(VmRecords *records);
 
 /* A disk of a record, or NULL. */
