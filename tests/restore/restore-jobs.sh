@@ -115,6 +115,18 @@ hub sendensectl job cancel "$JOB" >/dev/null
 is "$(wait_job) $(hub test -e /srv/out/cancelled.raw && echo there)" "cancelled " "cancelled, there is no file"
 unharmed "cancelled"
 
+# What a job could not remove in its time, because its file system was away, say, a later look removes.
+left=/srv/out/.cancelled.raw.sendense-$JOB.partial
+require "something is left, and owed" in_hub 'install -d -m 700 "$1" && echo x >"$1/cancelled.raw" &&
+    mariadb sendense -e "UPDATE obligations SET state = '"'open'"', done_usec = NULL WHERE kind = '"'target'"' AND job_id = $2"' "$left" "$JOB"
+fast
+# shellcheck disable=SC2016 # expanded in the machine
+ok "it is removed" in_hub 'for i in $(seq "$2"); do sendensectl cleanup >/dev/null 2>&1; [ -e "$1" ] || exit 0; sleep 1; done; exit 1' "$left" "$patience_sec"
+ok "and not owed any more" in_hub 'for i in $(seq "$1"); do sendensectl cleanup >/dev/null 2>&1
+    [ "$(sendensectl obligation list --json)" = "[]" ] && exit 0; sleep 1; done; sendensectl obligation list; exit 1' "$patience_sec"
+unharmed "left"
+
+slow
 restore "$second" 2001 /srv/out/killed.raw
 ok "a restore works" in_the_middle /srv/out/killed.raw
 invocation=$(unit "sendense-restore-$JOB.service" InvocationID)

@@ -12,6 +12,7 @@
 #include "image-run.h"
 #include "job/jobs.h"
 #include "job/run.h"
+#include "job/target-undo.h"
 #include "job/work.h"
 #include "log.h"
 #include "node/node-release.h"
@@ -319,6 +320,33 @@ static void release_at_node(Sweeper *s, const json_t *row)
                 mark_failed(s, row, strerror(-r));
 }
 
+static void on_target_started(int error, const char *text, void *userdata)
+{
+        Sweeper *s = userdata;
+
+        if (error < 0)
+                (void) snprintf(s->why, sizeof(s->why), "%s", text ?: strerror(-error));
+        mark_failed(s, this_row(s), *s->why ? s->why : "it is being removed; the next look tells");
+}
+
+/* What the last sweep began, or begins it anew. */
+static void undo_target(Sweeper *s, const json_t *row)
+{
+        int r = target_undo_result(row, s->why);
+
+        target_undo_forget(row);
+        if (r > 0) {
+                say(s, "%s of job %" PRIu64 " was removed", row_text(row, "Subject"),
+                    row_number(row, "Job"));
+                s->is_undone = true;
+                stop_slice(s);
+                return;
+        }
+        r = target_undo_start(s->jobs->units, row, on_target_started, s);
+        if (r < 0)
+                mark_failed(s, row, strerror(-r));
+}
+
 /* Due, and of no job that will do it itself. */
 static bool is_wanted(const Sweeper *s, const json_t *row)
 {
@@ -347,10 +375,7 @@ static void next_row(Sweeper *s)
                         else if (strcmp(row_text(row, "Kind"), JOB_OWES_SNAPSHOT) == 0)
                                 release_at_node(s, row);
                         else if (strcmp(row_text(row, "Kind"), JOB_OWES_TARGET) == 0)
-                                mark_failed(s, row,
-                                            "its job could not undo it; remove what is left there "
-                                            "by "
-                                            "hand, and then sendensectl obligation forgive it");
+                                undo_target(s, row);
                         else
                                 mark_failed(s, row, "this hub does not know how");
                         return;

@@ -26,10 +26,15 @@ static bool target_is(const Job *job, const char *kind)
         return strcmp(text_of(target_of(job), "kind") ?: "", kind) == 0;
 }
 
-static const char *user(const Job *job)
+const char *restore_work_user(const json_t *work)
 {
         /* Never more than was decided, whatever stands there. */
-        return strcmp(text_of(job->work, "user") ?: "", "root") == 0 ? "root" : "sendense";
+        return strcmp(text_of(work, "user") ?: "", "root") == 0 ? "root" : "sendense";
+}
+
+static const char *user(const Job *job)
+{
+        return restore_work_user(job->work);
 }
 
 static int fill(const Job *job, json_t *spec)

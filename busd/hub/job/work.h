@@ -61,5 +61,8 @@ typedef struct WorkKind {
 const WorkKind *work_kind(const Job *job);
 
 extern const WorkKind work_restore;
+
+/* As whom the unit of a restore runs, by what was decided when it was asked for. */
+const char *restore_work_user(const json_t *work);
 extern const WorkKind work_verify;
 extern const WorkKind work_delete;

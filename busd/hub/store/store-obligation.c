@@ -48,7 +48,8 @@ int store_obligation_list(MYSQL *database, void *userdata)
                         " o.attempts AS Attempts, o.created_usec AS CreatedUSec,"
                         " o.next_attempt_usec AS NextAttemptUSec, o.error_text AS Error,"
                         " j.state AS State, j.ending AS Ending, v.instance_uuid AS InstanceUuid,"
-                        " j.backup_id AS BackupId, o.node_id AS NodeId, n.name AS Node,"
+                        " j.backup_id AS BackupId, j.work AS Work, t.backup_id AS TargetBackupId,"
+                        " o.node_id AS NodeId, n.name AS Node,"
                         " v.credential_id AS CredentialId, j.unit IS NOT NULL AS WasAccepted, "
                         "r.path AS RepositoryPath,"
                         " r.repository_uuid AS RepositoryUuid"
@@ -56,6 +57,7 @@ int store_obligation_list(MYSQL *database, void *userdata)
                         " JOIN vm_replication_contexts v ON v.id = j.vm_context_id"
                         " JOIN backup_repositories r ON r.id = j.repository_id"
                         " LEFT JOIN nodes n ON n.id = o.node_id"
+                        " LEFT JOIN backup_jobs t ON t.id = j.target_job_id"
                         " WHERE o.state = 'open' ORDER BY o.id LIMIT 1000",
                         NULL, 0, &rows);
         json_array_foreach (rows, i, row)
