@@ -4,7 +4,7 @@
 # A restore's way in: ImportVApp makes a machine and a lease, stream-optimised
 # VMDK files (made by qemu-img) are uploaded to the lease's URLs over HTTPS, and
 # the new machine's disks hold what was sent. Aborted, cut off and wrong uploads.
-# Switches: import-lease lease-polls
+# Switches: import-lease lease-polls lease-host lease-reversed
 
 # shellcheck source=tests/lib/tap.sh
 . "$(dirname "$0")/../lib/tap.sh"
@@ -67,6 +67,22 @@ like "$(disk_change_id VirtualMachineSnapshot "$snap" "${keys[0]}")" '/1$' 'and 
 unsnapshot "$snap" >/dev/null
 
 # What goes wrong
+# Names, order and hosts of the URLs; a lease that holds its machine, and ends with its session.
+session_lease=$(import held "$(disk_spec 0 $((1 << 20)))" "$(disk_spec 3 $((1 << 20)))")
+keys_of() { props HttpNfcLease "$session_lease" info | xall importKey | paste -sd ' '; }
+is "$(keys_of)" '/held/ParaVirtualSCSIController0:0 /held/ParaVirtualSCSIController0:3' 'disks are named by their places'
+simctl set lease-reversed=1 lease-host=1 >/dev/null
+is "$(keys_of)" '/held/ParaVirtualSCSIController0:3 /held/ParaVirtualSCSIController0:0' 'lease-reversed: in another order'
+like "$(props HttpNfcLease "$session_lease" info | xall url | head -n 1)" '^https://localhost:[0-9]+/nfc/' 'lease-host: at a host'
+is "$(props HttpNfcLease "$session_lease" info | xall sslThumbprint | head -n 1)" "$(simctl ready sha1)" 'whose certificate is named'
+simctl set lease-host=2 >/dev/null
+like "$(props HttpNfcLease "$session_lease" info | xall sslThumbprint | head -n 1)" '^00:00' 'or another one'
+simctl set lease-reversed=0 lease-host=0 >/dev/null
+is "$(method Destroy_Task VirtualMachine "$(by_path DC0/vm/Prod/held)" | fault_of)" InvalidState 'a machine that is leased cannot be removed'
+logout >/dev/null
+is "$(simctl leases)$(simctl vm list | jq '[.[] | select(.name == "held")]')" '[][]' 'the lease ends with its session, and the machine with it'
+login >/dev/null
+
 lease=$(import broken "$(disk_spec 0 $((24 << 20)))")
 mapfile -t urls < <(lease_urls "$lease")
 is "$(upload "${urls[0]}" "$TEST_TMP/b.vmdk")" 500 'a file for another size is refused'

@@ -107,6 +107,9 @@ func (s *sim) showLease(info *types.HttpNfcLeaseInfo) {
 		return
 	}
 	devices := object.VirtualDeviceList(vm.simVM().Config.Hardware.Device)
+	if s.setting("lease-reversed") != 0 {
+		sort.SliceStable(info.DeviceUrl, func(i, j int) bool { return info.DeviceUrl[i].TargetId > info.DeviceUrl[j].TargetId })
+	}
 	for i := range info.DeviceUrl {
 		u := &info.DeviceUrl[i]
 		for _, dev := range devices.SelectByType((*types.VirtualDisk)(nil)) {

@@ -53,6 +53,7 @@ var switches = map[string]switchInfo{
 	"quiesce-ignored": {kind: asSetting, help: "1: quiesce is asked for, not done, and no fault tells"},
 	"quote-cookie":    {kind: asSetting, initial: 1, help: "1: the cookie's value in quotes, as vCenter sends it"},
 	"lease-host":      {kind: asSetting, initial: 0, help: "upload URLs name a host: 1 with the thumbprint of its certificate, 2 with another"},
+	"lease-reversed":  {kind: asSetting, initial: 0, help: "upload URLs come in another order than the disks were asked for"},
 	"lease-polls":     {kind: asSetting, initial: 1, help: "reads of a lease's state that still say initializing"},
 
 	"session-list":    {kind: asCommand, help: "SessionManager.sessionList, and sessions of the control interface"},

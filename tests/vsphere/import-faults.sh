@@ -147,6 +147,22 @@ each() { # STEP NAME SWITCH [PARAMETER…]
     diag "$name: up to call $((k - step)), $failed times the verb failed"
 }
 quick=${IMPORT_EACH_STEP:-3}
+
+# SIGTERM at a call: it is seen before the next one.
+bad=
+for ((k = 2; k <= 20; k += quick)); do
+    simctl fault delay 'method=*' at=$k ms=200 >/dev/null
+    import_begin
+    eventually 10 sh -c "'$simdir/simctl' -C '$sim' faults | jq -e '.[0].fired > 0'" >/dev/null
+    kill "$pid" 2>/dev/null
+    wait "$pid"
+    simctl faults clear >/dev/null
+    case $(res '.error_name // .result') in
+        com.sendense.Error.Cancelled | ok) honest || bad+="call $k: $(simctl left); " ;;
+        *) bad+="call $k: $(cat "$TEST_TMP/result"); " ;;
+    esac
+done
+is "$bad" '' 'SIGTERM at a call'
 each "$quick" 'a session that dies' session-killed
 each "$quick" 'an answer without even a header' cut-answer bytes=-1
 each $((quick * 2)) 'a fault' soap-fault fault=GenericVmConfigFault

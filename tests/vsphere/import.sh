@@ -28,7 +28,8 @@ for key in $(jq '.disks[].key' <<<"$hardware"); do
 done
 vms_before=$(vms)
 
-# The good case.
+# The good case; the URLs of the lease come in another order than the disks.
+simctl set lease-reversed=1 >/dev/null
 ok 'a VM with three disks at three kinds of controllers' import '.networks = {gone: "VM Network"} | .keep_macs = true | .keepalive_msec = 10'
 is "$(res '.result + " " + .path + " " + .power_state')" 'ok DC0/vm/Prod/back again poweredOff' 'is there, under its name, and switched off'
 is "$(res '[.disks[].disk_key] | join(" ")')" '2000 16000 32000' 'each disk is told by its old key'
