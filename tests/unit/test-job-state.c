@@ -49,6 +49,16 @@ static void good_work_completes(void **state)
                 assert_int_equal(job_state_after(s, JOB_EVENT_START_WORK), -EPROTO);
 }
 
+/* A deletion that is given up when there is no way back completes, and nothing else does so from there. */
+static void done_after_all(void **state)
+{
+        (void) state;
+        for (JobState s = 0; s < JOB_STATE_MAX; s++)
+                assert_int_equal(job_state_after(s, JOB_EVENT_DONE_AFTER_ALL),
+                                 s == JOB_COPYING || s == JOB_FINISHING ? JOB_COMPLETED : -EPROTO);
+        assert_int_equal(job_state_after(JOB_COPYING, JOB_EVENT_COMMITTED), -EPROTO);
+}
+
 /* Whatever is open may be undone, but for a job that is a backup already. */
 static void open_jobs_can_be_undone(void **state)
 {
@@ -92,6 +102,7 @@ int main(void)
                 cmocka_unit_test(good_work_completes),
                 cmocka_unit_test(open_jobs_can_be_undone),
                 cmocka_unit_test(nothing_follows_the_end),
+                cmocka_unit_test(done_after_all),
                 cmocka_unit_test(events_belong_to_one_step),
         };
 

@@ -19,6 +19,7 @@ static const char *const job_events[JOB_EVENT_MAX] = {
         [JOB_EVENT_RELEASED] = "released",
         [JOB_EVENT_UNDONE_FAILED] = "undone-failed",
         [JOB_EVENT_UNDONE_CANCELLED] = "undone-cancelled",
+        [JOB_EVENT_DONE_AFTER_ALL] = "done-after-all",
 };
 
 static const struct {
@@ -33,7 +34,8 @@ static const struct {
         { JOB_COPYING, JOB_EVENT_COPIED, JOB_FINISHING },
         { JOB_FINISHING, JOB_EVENT_COMMITTED, JOB_COMPLETED },
         /* A deletion that was given up when there was no way back. */
-        { JOB_COPYING, JOB_EVENT_COMMITTED, JOB_COMPLETED },
+        { JOB_COPYING, JOB_EVENT_DONE_AFTER_ALL, JOB_COMPLETED },
+        { JOB_FINISHING, JOB_EVENT_DONE_AFTER_ALL, JOB_COMPLETED },
         { JOB_FINISHING, JOB_EVENT_COMMITTED_HOLDING, JOB_RELEASING },
         { JOB_RELEASING, JOB_EVENT_RELEASED, JOB_COMPLETED },
         /* A job that has its commit record is a backup: from releasing on it can only complete. */

@@ -18,6 +18,7 @@ typedef enum JobEvent {
         JOB_EVENT_RELEASED, /* the node has removed it */
         JOB_EVENT_UNDONE_FAILED, /* all is undone that was begun */
         JOB_EVENT_UNDONE_CANCELLED,
+        JOB_EVENT_DONE_AFTER_ALL, /* there was no way back, and it was brought to its end */
         JOB_EVENT_MAX,
         JOB_EVENT_INVALID = -22,
 } JobEvent;

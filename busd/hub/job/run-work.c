@@ -26,12 +26,11 @@ enum {
         WORK_RUNS = 3, /* of work that dies without a word */
         WORK_PATHS_MAX = 8,
         OWED_SIZE = 512, /* a subject's column, in bytes */
-        UNDO_RUNS = 10, /* some five minutes, then it is somebody's hand that is needed */
 };
 
 #define LOOK_AGAIN_USEC USEC_PER_SEC
 
-static const char *unit_name_of(const Job *job, char ret_unit[static UNIT_NAME_SIZE])
+const char *run_work_unit(const Job *job, char ret_unit[static UNIT_NAME_SIZE])
 {
         const UnitName name = { .kind = work_kind(job)->unit, .job = job->id };
 
@@ -110,7 +109,7 @@ static int list_paths(const Job *job, WorkPaths *paths)
         return r;
 }
 
-static int start_unit(Job *job, const char *verb, JobThen then)
+int run_work_start_unit(Job *job, const char *verb, JobThen then)
 {
         char unit[UNIT_NAME_SIZE], in[UNIT_FILE_PATH_SIZE], out[UNIT_FILE_PATH_SIZE];
         CLEANUP(json_decrefp) json_t *spec = work_spec(job);
@@ -119,7 +118,7 @@ static int start_unit(Job *job, const char *verb, JobThen then)
         Ticket *ticket;
         int r;
 
-        unit_name_of(job, unit);
+        run_work_unit(job, unit);
         unit_file_path(unit, UNIT_FILE_IN, in);
         unit_file_path(unit, UNIT_FILE_OUT, out);
         r = list_paths(job, &paths);
@@ -150,8 +149,6 @@ static int start_unit(Job *job, const char *verb, JobThen then)
         return r;
 }
 
-static void look_after_start(Job *job);
-
 static void on_unit_started(Job *job, JobDisk *disk, int error, const char *text)
 {
         (void) disk;
@@ -163,7 +160,7 @@ static void on_unit_started(Job *job, JobDisk *disk, int error, const char *text
         }
         job->is_copy_started = true;
         job_set_phase(job, work_kind(job)->phase);
-        look_after_start(job);
+        run_work_look_after_start(job);
 }
 
 static void start_work(Job *job)
@@ -173,7 +170,7 @@ static void start_work(Job *job)
         /* What is told before it has started is about the unit of before. */
         job->is_collected = job->is_copy_started = false;
         job->n_runs++;
-        r = start_unit(job, work_kind(job)->verb, on_unit_started);
+        r = run_work_start_unit(job, work_kind(job)->verb, on_unit_started);
         if (r < 0)
                 job_fail(job, BUS_ERROR_FAILED, "Cannot ask for the work: %s", strerror(-r));
 }
@@ -200,14 +197,14 @@ static void begin_again(Job *job, const char *why)
                 job_fail_unless_going_down(job, BUS_ERROR_FAILED,
                                            "The work ended without a result (%s); journalctl -u %s "
                                            "shows its last words",
-                                           why, unit_name_of(job, unit));
+                                           why, run_work_unit(job, unit));
                 return;
         }
         (void) job_log(job, NULL, LOG_NOTICE, 0, MESSAGE_NONE,
                        "The work ended without a result (%s); it is begun again", why);
         r = ticket_new(job, NULL, on_dead_gone, &ticket);
         if (r >= 0) {
-                r = units_stop(job->jobs->units, unit_name_of(job, unit), ticket_done, ticket);
+                r = units_stop(job->jobs->units, run_work_unit(job, unit), ticket_done, ticket);
                 if (r < 0)
                         ticket_discard(ticket);
         }
@@ -236,7 +233,7 @@ static void collect(Job *job, const UnitState *state)
         if (job->is_collected)
                 return;
         job->is_collected = true;
-        r = unit_files_read_result(unit_name_of(job, unit), &result);
+        r = unit_files_read_result(run_work_unit(job, unit), &result);
         name = json_string_value(json_object_get(result, "error_name"));
         if (r >= 0 && state->exec_status == 0 && strcmp(state->active, "active") == 0 &&
             strcmp(json_string_value(json_object_get(result, "result")) ?: "", "ok") == 0)
@@ -252,13 +249,10 @@ static void collect(Job *job, const UnitState *state)
         }
 }
 
-static bool has_ended(const UnitState *state)
+bool run_work_has_ended(const UnitState *state)
 {
         return strcmp(state->sub, "exited") == 0 || strcmp(state->active, "failed") == 0;
 }
-
-/* The end of the unit that undoes. */
-static void undo_ended(Job *job, const UnitState *state);
 
 void run_work_on_unit(Job *job, const UnitName *name, const char *unit, const void *state_of_unit)
 {
@@ -272,7 +266,7 @@ void run_work_on_unit(Job *job, const UnitName *name, const char *unit, const vo
         if (name->kind != kind->unit)
                 return;
         if (job->is_undoing) {
-                undo_ended(job, state);
+                run_work_undo_ended(job, state);
                 return;
         }
         if (job->state != JOB_COPYING || !job->is_copy_started || job->has_error)
@@ -280,7 +274,7 @@ void run_work_on_unit(Job *job, const UnitName *name, const char *unit, const vo
         if (!state->exists && !job->is_collected) {
                 job->is_collected = true;
                 begin_again(job, "its unit is gone");
-        } else if (has_ended(state))
+        } else if (run_work_has_ended(state))
                 collect(job, state);
 }
 
@@ -288,13 +282,13 @@ void run_work_on_unit(Job *job, const UnitName *name, const char *unit, const vo
 static void on_settled(Job *job, const UnitState *state)
 {
         if (job->is_undoing)
-                undo_ended(job, state);
+                run_work_undo_ended(job, state);
         else if (job->state != JOB_COPYING || job->has_error || job->is_collected)
                 return;
         else if (!state->exists) {
                 job->is_collected = true;
                 begin_again(job, "its unit is gone");
-        } else if (has_ended(state))
+        } else if (run_work_has_ended(state))
                 collect(job, state);
 }
 
@@ -321,7 +315,7 @@ static void on_looked(int error, const UnitState *state, void *userdata)
                 else {
                         job->is_copy_started = true;
                         job_set_phase(job, work_kind(job)->phase);
-                        if (has_ended(state))
+                        if (run_work_has_ended(state))
                                 collect(job, state);
                 }
         }
@@ -349,7 +343,7 @@ static int look(Job *job, void (*done)(int error, const UnitState *state, void *
                 return -ENOMEM;
         *look = (Look){ .job = job, .generation = job->generation };
         job->n_tickets++;
-        r = units_get(job->jobs->units, unit_name_of(job, unit), done, look);
+        r = units_get(job->jobs->units, run_work_unit(job, unit), done, look);
         if (r < 0) {
                 free(look);
                 job_ticket_done(job);
@@ -357,7 +351,7 @@ static int look(Job *job, void (*done)(int error, const UnitState *state, void *
         return r;
 }
 
-static void look_after_start(Job *job)
+void run_work_look_after_start(Job *job)
 {
         (void) look(job, on_looked_after);
 }
@@ -430,22 +424,22 @@ static void write_completed(Job *job)
                        jobs_job_ended);
 }
 
-static void remove_files(const Job *job)
+void run_work_remove_files(const Job *job)
 {
         char unit[UNIT_NAME_SIZE];
 
         if (!work_kind(job)->run)
-                unit_files_remove(unit_name_of(job, unit));
+                unit_files_remove(run_work_unit(job, unit));
 }
 
-static void stop_unit(Job *job, JobThen then)
+void run_work_stop_unit(Job *job, JobThen then)
 {
         char unit[UNIT_NAME_SIZE];
         Ticket *ticket;
         int r = ticket_new(job, NULL, then, &ticket);
 
         if (r >= 0) {
-                r = units_stop(job->jobs->units, unit_name_of(job, unit), ticket_done, ticket);
+                r = units_stop(job->jobs->units, run_work_unit(job, unit), ticket_done, ticket);
                 if (r < 0)
                         ticket_discard(ticket);
         }
@@ -455,7 +449,7 @@ static void stop_unit(Job *job, JobThen then)
 
 static void all_stopped(Job *job)
 {
-        remove_files(job);
+        run_work_remove_files(job);
         run_stop_groups(job, write_completed);
 }
 
@@ -483,153 +477,5 @@ void run_work_finish(Job *job)
         if (kind->stop)
                 kind->stop(job, all_stopped);
         else
-                stop_unit(job, on_unit_stopped);
-}
-
-/* Undoing. */
-
-/* Half of it would stay: the job stays open, and so alone with its VM, until it comes to an end. */
-static void on_owing_stopped(Job *job, JobDisk *disk, int error, const char *text)
-{
-        (void) disk, (void) error, (void) text;
-        job->is_undoing = false;
-        run_undo_again(job);
-}
-
-static void write_undone(Job *job)
-{
-        bool is_cancel = job->ending == JOB_CANCELLED;
-
-        job_advance_to(job, is_cancel ? JOB_EVENT_UNDONE_CANCELLED : JOB_EVENT_UNDONE_FAILED,
-                       job->files_owed ? "undone but for its target, which stays an obligation"
-                                       : "all is undone",
-                       json_pack("{s:o, s:I}", "ObligationsDone",
-                                 job->files_owed ? json_pack("[s]", "units")
-                                                 : json_pack("[s, s]", "units", JOB_OWES_TARGET),
-                                 "FinishedUSec", (json_int_t) clock_realtime_usec()),
-                       jobs_job_ended);
-}
-
-static void all_undone(Job *job)
-{
-        job->is_undoing = false;
-        remove_files(job);
-        run_stop_groups(job, write_undone);
-}
-
-static void on_undoer_stopped(Job *job, JobDisk *disk, int error, const char *text)
-{
-        (void) disk, (void) text;
-        if (error < 0 || (job->files_owed && job->n_undo_attempts < UNDO_RUNS))
-                run_undo_again(job);
-        else
-                all_undone(job);
-}
-
-static void write_done_after_all(Job *job)
-{
-        job_advance_to(job, JOB_EVENT_COMMITTED, "it was past the point of no return, and is done",
-                       json_pack("{s:[s, s], s:I, s:s, s:O}", "ObligationsDone", "units",
-                                 JOB_OWES_TARGET, "FinishedUSec",
-                                 (json_int_t) clock_realtime_usec(), "WorkType",
-                                 job_type_to_string(job->type), "WorkResult", job->work_result),
-                       jobs_job_ended);
-}
-
-static void on_doer_stopped(Job *job, JobDisk *disk, int error, const char *text)
-{
-        (void) disk, (void) text;
-        if (error < 0) {
-                run_undo_again(job);
-                return;
-        }
-        job->is_undoing = false;
-        remove_files(job);
-        /* Whatever was decided before: from here on it can only complete. */
-        job->ending = JOB_STATE_INVALID;
-        job->has_error = job->wants_cancel = false;
-        job->error_name[0] = job->error_text[0] = '\0';
-        run_stop_groups(job, write_done_after_all);
-}
-
-/* Of a type that may go forward instead. */
-static void judge_undone(Job *job, const json_t *result)
-{
-        if (job->files_owed) {
-                stop_unit(job, on_owing_stopped);
-        } else if (work_kind(job)->is_done_after_all(result)) {
-                json_decref(job->work_result);
-                job->work_result = json_incref((json_t *) result);
-                stop_unit(job, on_doer_stopped);
-        } else
-                stop_unit(job, on_undoer_stopped);
-}
-
-static void undo_ended(Job *job, const UnitState *state)
-{
-        CLEANUP(json_decrefp) json_t *result = NULL;
-        char unit[UNIT_NAME_SIZE];
-
-        if (!job->is_copy_started || job->is_collected || (state->exists && !has_ended(state)))
-                return;
-        job->is_collected = true;
-        job->files_owed = unit_files_read_result(unit_name_of(job, unit), &result) < 0 ||
-                          strcmp(json_string_value(json_object_get(result, "result")) ?: "",
-                                 "ok") != 0;
-        if (job->files_owed)
-                (void) job_log(job, NULL, LOG_WARNING, 0, MESSAGE_OBLIGATION_OPEN,
-                               "What the job began cannot be undone yet: %s; the hub tries again "
-                               "by "
-                               "itself",
-                               json_string_value(json_object_get(result, "error_text"))
-                                               ?: "it ended without a result");
-        if (work_kind(job)->is_done_after_all)
-                judge_undone(job, result);
-        else
-                stop_unit(job, on_undoer_stopped);
-}
-
-static void on_undoer_started(Job *job, JobDisk *disk, int error, const char *text)
-{
-        (void) disk;
-        if (error >= 0) {
-                job->is_copy_started = true;
-                look_after_start(job);
-                return;
-        }
-        (void) job_log(job, NULL, LOG_WARNING, error, MESSAGE_OBLIGATION_OPEN,
-                       "What undoes the job does not start: %s", text ?: "");
-        job->files_owed = true;
-        stop_unit(job, work_kind(job)->is_done_after_all ? on_owing_stopped : on_undoer_stopped);
-}
-
-static void on_work_stopped(Job *job, JobDisk *disk, int error, const char *text)
-{
-        (void) disk, (void) text;
-        if (error < 0) {
-                run_undo_again(job);
-                return;
-        }
-        if (!work_kind(job)->undo_verb || !job->has_obligations) {
-                all_undone(job);
-                return;
-        }
-        job->is_undoing = true;
-        /* The end of the work may still be told: it is not that of what undoes. */
-        job->is_collected = job->is_copy_started = false;
-        error = start_unit(job, work_kind(job)->undo_verb, on_undoer_started);
-        if (error < 0)
-                on_undoer_started(job, NULL, error, strerror(-error));
-}
-
-void run_work_undo(Job *job)
-{
-        job->generation++;
-        job->is_undoing = false;
-        job->files_owed = false;
-        job_set_phase(job, "undoing");
-        if (work_kind(job)->stop)
-                work_kind(job)->stop(job, all_undone);
-        else
-                stop_unit(job, on_work_stopped);
+                run_work_stop_unit(job, on_unit_stopped);
 }

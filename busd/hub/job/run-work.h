@@ -5,7 +5,10 @@
  */
 #pragma once
 
+#include "job/ticket.h"
 #include "job/work.h"
+
+typedef struct UnitState UnitState;
 
 void run_work_start(Job *job); /* out of the queue */
 void run_work(Job *job); /* in copying */
@@ -23,3 +26,13 @@ void run_work_tick(Job *job, uint64_t now_usec);
 
 /* How far its unit says it is with a disk. */
 void run_work_progress(Job *job, uint32_t disk_key, uint64_t done, uint64_t total);
+
+/* Between run-work.c and run-work-undo.c: the one unit of the job, by name; started with a verb of its program, and looked at once it has; stopped;
+ * whether it has ended; its files, removed; and the end of the one that undoes. */
+const char *run_work_unit(const Job *job, char ret_unit[static UNIT_NAME_SIZE]);
+int run_work_start_unit(Job *job, const char *verb, JobThen then);
+void run_work_look_after_start(Job *job);
+void run_work_stop_unit(Job *job, JobThen then);
+bool run_work_has_ended(const UnitState *state);
+void run_work_remove_files(const Job *job);
+void run_work_undo_ended(Job *job, const UnitState *state);
