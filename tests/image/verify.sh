@@ -188,7 +188,7 @@ verify $c '. + {disk_keys: [2000, 2009]}'
 is "$(verdicts) $(verdicts 2009)" "ok ok ok damaged" "a disk that no record names"
 
 # Damage is a result, and what is none is a failure.
-mv "$record/$b.json" "$record/$b.json.deleting"
+mv "$record/$b.json" "$record/$b.deleting"
 fails "a layer whose deletion has begun" Busy "the deletion of $b has begun and not ended" verify "$(spec_verify $c)"
 back
 fails "a member that is unknown" InvalidArgument '"more" is unknown' verify "$(spec_verify $c '. + {more: 1}')"

@@ -100,6 +100,9 @@ is "$(listed)" "1700000000 false 0, 1700000200 false 1700000100000000, 170000010
     "a verification that finds nothing takes it back"
 is "$(due 1700000050000000)" "$other" "and then it is not due"
 is "$(due 1700000200000000)" "$c $other" "until it is long ago"
+verified $c "$(jq -cn --argjson x "$({ layer $c damaged "x"; layer $b ok; layer $a ok; } | disk 2000)" '{result: "ok", damaged: 1, disks: [$x]}')"
+is "$(due 1700000050000000)" "$c $other" "what was sound a moment ago and is damaged now is due too"
+verified $c "$(jq -cn '{result: "ok", damaged: 0, disks: [{disk_key: 2000, n_layers: 3, layers: []}]}')"
 long=$(printf 'ä%.0s' {1..1000})
 verified $other "$(jq -cn --argjson x "$(layer $other damaged "x$long$long" | disk 2000)" '{result: "ok", damaged: 1, disks: [$x]}')"
 is "$(rows "SELECT LENGTH(damage_text) BETWEEN 1400 AND 1500 FROM backup_disks WHERE damage_text IS NOT NULL")" 1 "words that are too many are cut"

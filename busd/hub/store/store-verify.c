@@ -152,7 +152,8 @@ int store_verify_due(MYSQL *database, void *userdata)
         r = statement_rows(
                         database,
                         "WITH RECURSIVE live AS ("
-                        " SELECT b.id, b.parent_id, b.job_id, b.verified_usec FROM backup_disks b"
+                        " SELECT b.id, b.parent_id, b.job_id, b.verified_usec, b.damaged_usec"
+                        "  FROM backup_disks b"
                         "  JOIN backup_jobs j ON j.id = b.job_id"
                         "  WHERE b.state = 'completed' AND j.job_type = 'backup'"
                         "  AND j.state = 'completed' AND j.deleted_usec IS NULL"
@@ -161,6 +162,7 @@ int store_verify_due(MYSQL *database, void *userdata)
                         "   WHERE name = ? OR CAST(id AS CHAR) = ?))),"
                         " due (id) AS ("
                         " SELECT id FROM live WHERE COALESCE(verified_usec, 0) < ?"
+                        "  OR damaged_usec IS NOT NULL"
                         " UNION SELECT l.id FROM live l JOIN due ON l.parent_id = due.id)"
                         " SELECT DISTINCT j.id AS Id, j.backup_id AS BackupId FROM due"
                         " JOIN live l ON l.id = due.id JOIN backup_jobs j ON j.id = l.job_id"
