@@ -362,7 +362,10 @@ int manager_new(const HubConfig *config, Manager **ret_manager)
                 .config = config,
                 .started_usec = clock_realtime_usec(),
                 .state = HUB_STARTING,
+                .mount_waits = mount_waits_new(),
         };
+        if (!manager->mount_waits)
+                return log_oom();
 
         r = start_loop(manager);
         if (r >= 0)

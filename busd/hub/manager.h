@@ -14,7 +14,7 @@
 
 typedef struct Authority Authority;
 typedef struct Jobs Jobs;
-typedef struct MountWait MountWait;
+typedef struct MountWaits MountWaits;
 typedef struct Nodes Nodes;
 typedef struct Repositories Repositories;
 typedef struct Retrier Retrier;
@@ -32,7 +32,7 @@ typedef struct Manager {
         Store *store;
         Units *units;
         Jobs *jobs;
-        MountWait *mount_waits; /* calls that wait for a mount */
+        MountWaits *mount_waits; /* calls that wait for a mount */
         Sweeper *sweeper;
         Retrier *retrier;
         Repositories *repositories;

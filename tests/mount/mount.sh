@@ -78,6 +78,30 @@ ok "it is cancelled" hub sendensectl job cancel "$MOUNT" --wait
 is "$(in_hub 'cd "$1" && find . -name "*.qcow2" -exec sha256sum {} +' "$fault_repo" | grep -cFf <(echo "$before"))" 4 "no layer has changed"
 unharmed "writable mounts"
 
+# While it is being made: its server is held up before it starts.
+hub install -D -m 644 /dev/stdin /run/systemd/system/sendense-mount-.service.d/90-gate.conf <<'X'
+[Service]
+ExecStartPre=/bin/sh -c "while [ ! -e /srv/gate ]; do sleep 0.05; done"
+X
+hub systemctl daemon-reload
+hub systemd-run --quiet --unit=caller --service-type=exec sendensectl backup mount "$second"
+making() { [ "$(hub sendensectl --json mount list | jq -r '.[0] | "\(.Served)"')" = false ]; }
+ok "one is being made" eventually "$patience_sec" making
+MOUNT=$(mounts)
+like "$(hub sendensectl backup umount "$MOUNT" 2>&1)" 'just being mounted' "it cannot be ended yet"
+like "$(hub sendensectl backup umount "$MOUNT" 2>&1)" 'just being mounted' "however often it is tried"
+hub touch /srv/gate
+served() { [ "$(hub sendensectl --json mount list | jq -r '.[0].Served')" = true ]; }
+ok "it is made" eventually "$patience_sec" served
+hub rm /srv/gate
+ok "and ended" hub sendensectl backup umount "$MOUNT"
+hub systemd-run --quiet --unit=caller2 --service-type=exec sendensectl backup mount "$second"
+ok "another is being made" eventually "$patience_sec" making
+ok "and cancelled" hub sendensectl job cancel "$(mounts)" --wait
+hub rm /run/systemd/system/sendense-mount-.service.d/90-gate.conf
+hub systemctl daemon-reload
+unharmed "mounts that were being made"
+
 # Its time.
 mount_it "$first" --expires=1s
 expired() { [ "$(job_state "$MOUNT")" = completed ]; }

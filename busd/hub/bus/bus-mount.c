@@ -23,45 +23,43 @@
 #include <inttypes.h>
 #include <string.h>
 
-struct MountWait {
-        MountWait *next;
-        BusWait *wait;
-        uint64_t job; /* 0: not written down yet */
-        bool is_for_end;
-};
-
 enum {
         MOUNT_WAITS_MAX = 64,
 };
 
+typedef struct MountWait {
+        BusWait *wait;
+        uint64_t job;
+        bool is_for_end;
+} MountWait;
+
+struct MountWaits {
+        MountWait all[MOUNT_WAITS_MAX];
+        size_t n;
+};
+
 /* ── Who waits ── */
 
-MountWait *mount_waits_free(MountWait *waits)
+MountWaits *mount_waits_new(void)
 {
-        while (waits) {
-                MountWait *wait = waits;
+        return calloc(1, sizeof(MountWaits));
+}
 
-                waits = wait->next;
-                bus_wait_free(wait->wait);
-                free(wait);
-        }
+MountWaits *mount_waits_free(MountWaits *waits)
+{
+        for (size_t i = 0; waits && i < waits->n; i++)
+                bus_wait_free(waits->all[i].wait);
+        free(waits);
         return NULL;
 }
 
 static int wait_add(Manager *manager, BusWait *wait, uint64_t job, bool is_for_end)
 {
-        MountWait *waiting;
-        size_t n = 0;
+        MountWaits *waits = manager->mount_waits;
 
-        for (waiting = manager->mount_waits; waiting; waiting = waiting->next)
-                n++;
-        if (n >= MOUNT_WAITS_MAX)
+        if (waits->n >= MOUNT_WAITS_MAX)
                 return -EBUSY;
-        waiting = malloc(sizeof(*waiting));
-        if (!waiting)
-                return -ENOMEM;
-        *waiting = (MountWait){ manager->mount_waits, wait, job, is_for_end };
-        manager->mount_waits = waiting;
+        waits->all[waits->n++] = (MountWait){ wait, job, is_for_end };
         return 0;
 }
 
@@ -107,18 +105,11 @@ static bool tell(const MountWait *waiting, const Job *job, JobNews news)
 
 void bus_mount_on_news(Manager *manager, const Job *job, JobNews news)
 {
-        MountWait **at = &manager->mount_waits;
+        MountWaits *waits = manager->mount_waits;
 
-        while (*at) {
-                MountWait *waiting = *at;
-
-                if (waiting->job != job->id || !tell(waiting, job, news)) {
-                        at = &waiting->next;
-                        continue;
-                }
-                *at = waiting->next;
-                free(waiting);
-        }
+        for (size_t i = waits ? waits->n : 0; i-- > 0;)
+                if (waits->all[i].job == job->id && tell(waits->all + i, job, news))
+                        waits->all[i] = waits->all[--waits->n];
 }
 
 /* ── MountBackup ── */
@@ -238,21 +229,18 @@ static int act_unmount(Manager *manager, sd_bus_message *call, const char *princ
                                       id);
         if (store_status(manager->store)->state != DATABASE_READY)
                 return bus_refuse_store(manager, -ENOTCONN, error);
+        r = mount_end(job, principal);
+        if (r == -EAGAIN)
+                return bus_error_setf(error, BUS_ERROR_BUSY,
+                                      "Job %" PRIu64
+                                      " is just being mounted; try again, or cancel the job",
+                                      id);
+        /* It ends, whoever wanted it first. */
         wait = bus_wait_new(manager, call, NULL);
         r = wait ? wait_add(manager, wait, id, true) : -ENOMEM;
-        if (r < 0) {
-                if (wait)
-                        bus_wait_free(wait);
-                return r;
-        }
-        r = mount_end(job, principal);
-        if (r != -EAGAIN)
-                return 0; /* it ends, whoever wanted it first */
-        manager->mount_waits->job = 0;
-        bus_mount_on_news(manager, job, JOB_NEWS_CHANGED);
-        return bus_error_setf(error, BUS_ERROR_BUSY,
-                              "Job %" PRIu64 " is just being mounted; try again, or cancel the job",
-                              id);
+        if (r < 0)
+                bus_wait_free(wait);
+        return r;
 }
 
 int method_unmount_backup(sd_bus_message *call, void *userdata, sd_bus_error *error)

@@ -7,10 +7,13 @@
 #include "job/jobs.h"
 
 typedef struct Manager Manager;
-typedef struct MountWait MountWait;
+typedef struct MountWaits MountWaits;
+
+/* NULL: no memory. */
+MountWaits *mount_waits_new(void);
 
 /* The hub ends: nobody is answered any more. NULL. */
-MountWait *mount_waits_free(MountWait *waits);
+MountWaits *mount_waits_free(MountWaits *waits);
 
 /* News of any job: who waits for it is answered. */
 void bus_mount_on_news(Manager *manager, const Job *job, JobNews news);
