@@ -93,8 +93,8 @@ was_at_snapshot() { # JOB KEY
 }
 read_back() { # JOB KEY
     # shellcheck disable=SC2016 # expanded in the machine
-    in_hub 'qemu-img convert -f qcow2 -O raw "/var/lib/sendense/repository/$1" /srv/back.raw && SENDENSE_BUILD="$2" "$3" hash /srv/back.raw | grep -oE "[0-9a-f]{64}"; rm -f /srv/back.raw' \
-        "$(job_field "$1" "Disks[] | select(.Key == $2).File")" "$inner_build" "$simctl_bin"
+    in_hub 'qemu-img convert -f qcow2 -O raw "$1" /srv/back.raw && SENDENSE_BUILD="$2" "$3" hash /srv/back.raw | grep -oE "[0-9a-f]{64}"; rm -f /srv/back.raw' \
+        "${repository:-/var/lib/sendense/repository}/$(job_field "$1" "Disks[] | select(.Key == $2).File")" "$inner_build" "$simctl_bin"
 }
 is_the_vm() {
     local key
