@@ -19,6 +19,7 @@
 
 enum {
         ALIGNMENT = 4096, /* enough for any disk */
+        END_BYTES = 1024 * 1024, /* at either end, where what is on a device has its signatures */
 };
 
 static int fail(const RestoreTarget *target, int error, const char *what, Failure *failure)
@@ -47,6 +48,45 @@ static int open_file(RestoreTarget *target, Failure *failure)
         return 0;
 }
 
+static int read_all(int fd, uint8_t *data, size_t length, uint64_t offset)
+{
+        while (length > 0) {
+                ssize_t n = pread(fd, data, length, (off_t) offset);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n <= 0)
+                        return n < 0 ? -errno : -EIO;
+                data += n;
+                length -= (size_t) n;
+                offset += (uint64_t) n;
+        }
+        return 0;
+}
+
+/* To blkid what it cannot read is empty. */
+static int check_readable(const RestoreTarget *target, uint64_t size, Failure *failure)
+{
+        size_t length = size < END_BYTES ? (size_t) size : END_BYTES;
+        _cleanup_free_ uint8_t *data = malloc(END_BYTES);
+        const char *what = "start";
+        int r;
+
+        if (!data)
+                return failure_errno(failure, -ENOMEM, "%s", target->path);
+        r = read_all(target->fd, data, length, 0);
+        if (r >= 0) {
+                what = "end";
+                r = read_all(target->fd, data, length, size - length);
+        }
+        return r < 0 ? failure_set(failure, BUS_ERROR_TARGET_FAILED,
+                                   "Cannot read the %s of %s: %s; so nobody knows whether it is "
+                                   "empty: choose another device, or give the option force to "
+                                   "overwrite it",
+                                   what, target->path, strerror(-r))
+                     : 0;
+}
+
 /* Whether somebody would miss what is on it: what blkid knows of the device that is open here. Exit status 2: nothing. */
 static int check_signature(const RestoreTarget *target, Failure *failure)
 {
@@ -61,8 +101,11 @@ static int check_signature(const RestoreTarget *target, Failure *failure)
         r = tool_run(-1, argv, &status, &text, &said, failure);
         if (r < 0)
                 return r;
-        if (status == 2)
+        if (status == 2 && said.n == 0)
                 return 0;
+        if (status == 2)
+                return tool_failure(failure, BUS_ERROR_TARGET_FAILED, target->path,
+                                    "blkid cannot tell whether it is empty", &said);
         if (text)
                 text[strcspn(text, "\n")] = '\0';
         return failure_set(failure, BUS_ERROR_EXISTS,
@@ -75,6 +118,7 @@ static int open_device(RestoreTarget *target, Failure *failure)
 {
         uint64_t size;
         struct stat st;
+        int r;
 
         if (stat(target->path, &st) < 0)
                 return fail(target, -errno, "look at", failure);
@@ -95,7 +139,10 @@ static int open_device(RestoreTarget *target, Failure *failure)
                                    "; choose a larger one",
                                    target->path, size, target->capacity_bytes);
         target->direct_fd = reopen_direct(target->fd);
-        return target->force ? 0 : check_signature(target, failure);
+        if (target->force)
+                return 0;
+        r = check_readable(target, size, failure);
+        return r < 0 ? r : check_signature(target, failure);
 }
 
 static int plain_open(RestoreTarget *target, Failure *failure)

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# The device that is looked at, found empty and written is one: a path that leads to another one meanwhile changes nothing.
+# The device that is looked at, found empty and written is one: a path that leads to another one meanwhile changes nothing. And a
+# device that cannot be read counts as one that holds something.
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/restore.bash"
@@ -45,4 +46,19 @@ for force in '' yes; do
 done
 force=
 
+# The file behind it is cut: what lies there cannot be read.
+while read -r where length; do
+    device "$where"
+    truncate -s "$length" "$TEST_TMP/$where"
+    blockdev --flushbufs "$dev"
+    refuses "a device whose $where cannot be read" TargetFailed "Cannot read the $where of $dev: Input/output error.*force" "$(spec_restore $id 2000 "$(target_device "$dev")")"
+    is "$(stat -c %s "$TEST_TMP/$where")" "$length" "a device whose $where cannot be read: nothing is written"
+done <<X
+start 0
+end $((65 * MIB))
+X
+force=yes
+restore "$(spec_restore $id 2000 "$(target_device "$dev")")"
+is "$rc $(head -c "${capacity[2000]}" "$dev" | sha256sum)" "0 $(sha256sum <"$kept/$id-2000")" "by force it is written" || diag "$out"
+force=
 done_testing
