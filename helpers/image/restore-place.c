@@ -86,10 +86,9 @@ static int check_space(const RestorePlace *place, uint64_t needed_bytes, Failure
                            place->path, free_bytes >> 20, (needed_bytes + (1 << 20) - 1) >> 20);
 }
 
-static int open_folder(RestorePlace *place, const char *path, uint64_t job, Failure *failure)
+/* InvalidArgument: no name for a file. */
+static int place_init(RestorePlace *place, const char *path, uint64_t job, Failure *failure)
 {
-        _cleanup_free_ char *folder = NULL;
-
         *place = (RestorePlace){
                 .path = path,
                 .name = strrchr(path, '/') + 1,
@@ -102,12 +101,25 @@ static int open_folder(RestorePlace *place, const char *path, uint64_t job, Fail
                                    RESTORE_NAME_MAX);
         (void) snprintf(place->partial_name, sizeof(place->partial_name),
                         ".%s.sendense-%" PRIu64 ".partial", place->name, job);
-        folder = strndup(place->path, (size_t) (place->name - place->path));
+        return 0;
+}
+
+/* 1: there is none for this user, and failure says why. */
+static int open_folder(RestorePlace *place, Failure *failure)
+{
+        _cleanup_free_ char *folder = strndup(place->path, (size_t) (place->name - place->path));
+        int r;
+
         if (!folder)
                 return failure_errno(failure, -ENOMEM, "%s", place->path);
         place->folder = open(folder, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
-        return place->folder < 0 ? restore_target_errno(failure, -errno, "open the folder", folder)
-                                 : 0;
+        if (place->folder >= 0)
+                return 0;
+        r = -errno;
+        (void) restore_target_errno(failure, r, "open the folder", folder);
+        return r == -ENOENT || r == -ENOTDIR || r == -ELOOP || r == -ENAMETOOLONG || r == -EACCES
+                               ? 1
+                               : r;
 }
 
 int restore_place_open(RestorePlace *place, const char *path, uint64_t job, bool force,
@@ -115,8 +127,12 @@ int restore_place_open(RestorePlace *place, const char *path, uint64_t job, bool
 {
         int r;
 
-        r = open_folder(place, path, job, failure);
+        r = place_init(place, path, job, failure);
         place->force = force;
+        if (r >= 0)
+                r = open_folder(place, failure);
+        if (r > 0)
+                r = -ENOENT;
         if (r >= 0)
                 r = check_existing(place, failure);
         if (r >= 0)
@@ -128,17 +144,18 @@ int restore_place_open(RestorePlace *place, const char *path, uint64_t job, bool
 
 int restore_place_undo(const char *path, uint64_t job, bool *ret_removed, Failure *failure)
 {
-        Failure ignored;
         RestorePlace place;
         int r;
 
         *ret_removed = false;
-        /* Where this user cannot come he has made nothing. */
-        if (open_folder(&place, path, job, &ignored) < 0)
+        /* Under a name that is refused, and where this user cannot come, nothing was made. */
+        if (place_init(&place, path, job, failure) < 0)
                 return 0;
-        r = restore_place_remove(&place, ret_removed, failure);
+        r = open_folder(&place, failure);
+        if (r == 0)
+                r = restore_place_remove(&place, ret_removed, failure);
         restore_place_done(&place);
-        return r;
+        return r < 0 ? r : 0;
 }
 
 int restore_place_make(RestorePlace *place, Failure *failure)
@@ -203,26 +220,51 @@ int restore_place_publish(RestorePlace *place, Failure *failure)
         return 0;
 }
 
+/* What lies under the name of the partial folder and is none, or somebody else's, was not made here. */
+static bool is_foreign(int error)
+{
+        return error == ENOENT || error == ENOTDIR || error == ELOOP || error == EACCES;
+}
+
+static bool is_others(int folder)
+{
+        struct stat st;
+
+        return fstat(folder, &st) == 0 && st.st_uid != geteuid();
+}
+
 int restore_place_remove(RestorePlace *place, bool *ret_removed, Failure *failure)
 {
         _cleanup_close_ int partial = openat(place->folder, place->partial_name,
                                              O_DIRECTORY | O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        const char *what = NULL;
+        int error = 0;
 
         cleanup_close_p(&place->partial);
         place->partial = -1;
         if (ret_removed)
-                *ret_removed = partial >= 0;
+                *ret_removed = false;
         if (partial < 0)
-                return errno == ENOENT ? 0
+                return is_foreign(errno)
+                                       ? 0
                                        : restore_target_errno(failure, -errno,
                                                               "open a folder beside", place->path);
         fault_point("restore.remove.before");
-        if (unlinkat(partial, place->name, 0) < 0 && errno != ENOENT)
-                return restore_target_errno(failure, -errno, "remove what was written of",
-                                            place->path);
-        if (unlinkat(place->folder, place->partial_name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-                return restore_target_errno(failure, -errno, "remove the folder beside",
-                                            place->path);
+        if (unlinkat(partial, place->name, 0) < 0 && errno != ENOENT) {
+                error = errno;
+                what = "remove what was written of";
+        } else if (unlinkat(place->folder, place->partial_name, AT_REMOVEDIR) < 0 &&
+                   errno != ENOENT) {
+                error = errno;
+                what = "remove the folder beside";
+        }
+        /* A server may let this user work under another name. */
+        if (error != 0)
+                return is_others(partial)
+                                       ? 0
+                                       : restore_target_errno(failure, -error, what, place->path);
+        if (ret_removed)
+                *ret_removed = true;
         fault_point("restore.remove.after");
         return 0;
 }

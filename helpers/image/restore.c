@@ -119,10 +119,11 @@ int verb_restore_undo(const json_t *spec, json_t **ret_result, Failure *failure)
         int r;
 
         r = spec_check(spec, fields, ELEMENTSOF(fields), failure);
-        if (r >= 0)
-                r = restore_target_read(&target, json_object_get(spec, "target"),
-                                        json_field_number(spec, "job"), failure);
-        if (r >= 0)
+        if (r < 0)
+                return r;
+        /* At a target that is refused nothing was made. */
+        if (restore_target_read(&target, json_object_get(spec, "target"),
+                                json_field_number(spec, "job"), failure) >= 0)
                 r = restore_target_undo(&target, &removed, failure);
         if (r < 0)
                 return r;
