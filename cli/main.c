@@ -45,7 +45,7 @@ static void print_help(void)
                               25 - (int) strlen(verb->name) - (*verb->arguments ? 1 : 0),
                               verb->arguments, verb->summary);
         (void) printf("\nOptions:\n");
-        options_print(~0U);
+        options_print(UINT64_MAX);
         (void) printf("\nsendensectl VERB --help says which of them a verb knows. See "
                       "sendensectl(1).\n");
 }

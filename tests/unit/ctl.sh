@@ -174,7 +174,7 @@ is "$(jq -c '.[] | select(.key == "Port")' <<<"$out")" \
 printf '[Api]\nPrt=1\n' >"$conf"
 for verb in check show; do
     run "config $verb of a wrong file" 78 config "$verb" "$conf"
-    is "$err" "$conf:2: unknown key Prt= in [Api], must be one of Port=" "$verb: the hub's own line"
+    is "$err" "$conf:2: unknown key Prt= in [Api], must be one of Port=, Listen=, TlsPort=, Certificate=, Key=" "$verb: the hub's own line"
 done
 run "config check as JSON" 78 config check --json "$conf"
 is "$(jq -c '[.[] | .valid, .error != null]' <<<"$out")" '[false,true]' "for scripts"
