@@ -25,7 +25,7 @@ rules() {
 ^(lib|busd|helpers|cli|tests/[^u])	^$	sleep usleep nanosleep clock_nanosleep	wait for the event
 ^busd/	^$	fork vfork posix_spawn posix_spawnp execv execve execvp execl execlp clone	daemons have no children
 ^busd/	^$	sd_bus_call sd_bus_call_method sd_bus_get_property sd_bus_get_property_string sd_bus_get_property_trivial sd_bus_set_property	blocks the loop; use sd_bus_call_async
-^(lib|busd|helpers|cli)/	^(busd/hub/store/|helpers/backup-client/|helpers/image/digest\.c|helpers/image/restore-copy|helpers/tunnel/)	pthread_create thrd_create	threads only in the database worker, the copy engines, what reads digests back, and the tunnel
+^(lib|busd|helpers|cli)/	^(busd/hub/store/|helpers/backup-client/|helpers/image/digest\.c|helpers/image/restore-copy|helpers/tunnel/|helpers/vsphere/import-upload)	pthread_create thrd_create	threads only in the database worker, the copy engines, what reads digests back or uploads, and the tunnel
 .	^(lib/database\.[ch]$|busd/hub/store/|helpers/migrate/|tests/)	mysql_[a-z_]*	SQL only in lib/database, store/ and migrate
 EOF
 }

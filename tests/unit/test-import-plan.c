@@ -139,6 +139,7 @@ static void refused(const char *path, const char *value, const char *text)
         _cleanup_free_ char *names = strdup(path);
         char why[IMPORT_WHY_SIZE] = "", *rest = NULL;
         json_t *at = hardware, *parent = NULL;
+        size_t index;
         const char *name = strtok_r(names, "/", &rest), *last = name;
 
         assert_non_null(changed);
@@ -149,8 +150,8 @@ static void refused(const char *path, const char *value, const char *text)
         for (; name; name = strtok_r(NULL, "/", &rest)) {
                 parent = at;
                 last = name;
-                at = json_is_array(at) ? json_array_get(at, (size_t) atoi(name))
-                                       : json_object_get(at, name);
+                index = json_is_array(at) ? (size_t) (name[0] - '0') : 0;
+                at = json_is_array(at) ? json_array_get(at, index) : json_object_get(at, name);
         }
         assert_int_equal(json_object_set(parent, last, changed), 0);
         assert_int_equal(read_plan(&plan, hardware, disks, why), -EINVAL);

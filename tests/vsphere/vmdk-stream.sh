@@ -19,7 +19,9 @@ vmdk() {
 }
 same() { [ "$(qemu-img compare -f raw -F vmdk "$1.raw" "$1.vmdk" 2>&1)" = 'Images are identical.' ]; }
 word() { head -c 11264 "$1" | tail -c +513 | tr '\0' '\n' | sed -n "s/^$2 *= *//p" | tr -d '"'; }
-bytes() { head -c "$2" /dev/urandom | dd of="$1" bs=64K oflag=seek_bytes seek="$3" conv=notrunc status=none; }
+bytes() { # FILE COUNT OFFSET
+    head -c "$2" /dev/urandom | dd of="$1" bs=64K oflag=seek_bytes seek="$3" conv=notrunc status=none
+}
 
 # One of each kind: sizes that end inside a grain, inside a sector table, at a border; data at both ends, one byte, nothing.
 truncate -s 24M holes.raw
