@@ -11,6 +11,7 @@
 #include "qcow2-header.h"
 #include "sha256.h"
 #include "small-file.h"
+#include "vm-records.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -49,19 +50,20 @@ static int read_file(const Chain *chain, int folder, const char *name, ManifestK
         return r < 0 ? damaged(failure, chain, name, error) : 0;
 }
 
-static const json_t *find_disk(const json_t *record, uint32_t disk_key)
+/* The record of a backup whose deletion has begun, or NULL. */
+static const json_t *find_doomed(const Chain *chain, const char *backup_id)
 {
-        const json_t *disks = json_object_get(record, "disks");
-
-        for (size_t i = 0; i < json_array_size(disks); i++)
-                if (json_field_number(json_array_get(disks, i), "disk_key") == disk_key)
-                        return json_array_get(disks, i);
-        return NULL;
+        return backup_id ? json_object_get(chain->deleting, backup_id) : NULL;
 }
 
-/* The sum of the topmost manifest, which the record vouches for. */
-static int read_record(Chain *chain, int vm, const char *backup_id, uint32_t disk_key,
-                       char ret_sha256[static SHA256_HEX_SIZE], Failure *failure)
+/* What the record tells of the disk: the sum of the topmost manifest, which it vouches for, and what it builds on, or "". */
+typedef struct Top {
+        char sha256[SHA256_HEX_SIZE];
+        char parent[BACKUP_ID_SIZE];
+} Top;
+
+static int read_record(Chain *chain, int vm, const char *backup_id, uint32_t disk_key, Top *ret_top,
+                       Failure *failure)
 {
         _cleanup_close_ int backups = openat(vm, REPOSITORY_BACKUPS,
                                              O_DIRECTORY | O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -79,55 +81,134 @@ static int read_record(Chain *chain, int vm, const char *backup_id, uint32_t dis
                       failure);
         if (r < 0)
                 return r;
-        disk = find_disk(record, disk_key);
-        if (!disk)
+        chain->deleting = deleting_read(backups);
+        disk = record_disk(record, disk_key);
+        if (!chain->deleting)
+                r = failure_errno(failure, -ENOMEM, "%s", chain->path);
+        else if (!disk)
                 r = failure_set(failure, BUS_ERROR_NOT_FOUND, "%s has no disk %" PRIu32, backup_id,
                                 disk_key);
-        else
-                (void) snprintf(ret_sha256, SHA256_HEX_SIZE, "%s",
+        else {
+                (void) snprintf(ret_top->sha256, sizeof(ret_top->sha256), "%s",
                                 json_field_text(disk, "manifest_sha256"));
+                (void) snprintf(ret_top->parent, sizeof(ret_top->parent), "%s",
+                                json_field_text(disk, "parent_backup_id") ?: "");
+        }
         json_decref(record);
         return r;
 }
 
+/* The record is told last: while what it builds on is being deleted, the manifest may be the one that builds on the layer
+ * below that. */
+static int read_top(const Chain *chain, const Top *top, uint32_t disk_key, json_t **ret_manifest,
+                    Failure *failure)
+{
+        const json_t *doomed = find_doomed(chain, top->parent);
+        const char *name = chain->names.manifest, *below, *parent;
+        json_t *manifest;
+        int r;
+
+        r = read_file(chain, chain->folder, name, MANIFEST_DISK, top->sha256, ret_manifest,
+                      failure);
+        if (r >= 0 || !doomed)
+                return r;
+        r = read_file(chain, chain->folder, name, MANIFEST_DISK, NULL, &manifest, failure);
+        if (r < 0)
+                return r;
+        below = record_parent(doomed, disk_key) ?: "";
+        parent = json_field_text(manifest, "parent_backup_id") ?: "";
+        if (strcmp(parent, below) == 0) {
+                *ret_manifest = manifest;
+                return 0;
+        }
+        json_decref(manifest);
+        return damaged(failure, chain, name, "the manifest is not the one that was committed");
+}
+
+static int check_size(const Chain *chain, const char *name, const struct stat *st,
+                      const json_t *manifest, Failure *failure)
+{
+        uint64_t size = json_field_number(manifest, "size_bytes");
+        char what[160];
+
+        if ((uint64_t) st->st_size == size)
+                return 0;
+        (void) snprintf(what, sizeof(what),
+                        "it has %jd bytes and had %" PRIu64 " when it was sealed",
+                        (intmax_t) st->st_size, size);
+        return damaged(failure, chain, name, what);
+}
+
+static void link_to(const char *parent, char ret_name[static REPOSITORY_NAME_SIZE])
+{
+        *ret_name = '\0';
+        if (parent)
+                (void) snprintf(ret_name, REPOSITORY_NAME_SIZE, "%s.qcow2", parent);
+}
+
+/* 1: it builds on what it will build on when the deletion of the layer below is at its end. */
+static int check_link(const Chain *chain, const char *name, const Qcow2Header *header,
+                      const json_t *manifest, Failure *failure)
+{
+        const char *parent = json_field_text(manifest, "parent_backup_id");
+        const json_t *doomed = find_doomed(chain, parent);
+        char want[REPOSITORY_NAME_SIZE];
+
+        link_to(parent, want);
+        if (strcmp(header->backing, want) == 0)
+                return 0;
+        if (doomed) {
+                link_to(record_parent(doomed, (uint32_t) json_field_number(manifest, "disk_key")),
+                        want);
+                if (strcmp(header->backing, want) == 0)
+                        return 1;
+        }
+        return damaged(failure, chain, name, "it builds on another layer than it should");
+}
+
+/* 1: the image reads past the layer below. */
 static int check_image(const Chain *chain, const char *name, const json_t *manifest,
                        Failure *failure)
 {
         _cleanup_close_ int fd = openat(chain->folder, name,
                                         O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-        const char *parent = json_field_text(manifest, "parent_backup_id");
-        char bytes[QCOW2_HEADER_BYTES], want[REPOSITORY_NAME_SIZE] = "", what[160];
+        /* A layer that is merged into grows, and is judged by what is read through it. */
+        bool changes = find_doomed(chain, json_field_text(manifest, "backup_id"));
+        bool may_change = find_doomed(chain, json_field_text(manifest, "parent_backup_id"));
+        char bytes[QCOW2_HEADER_BYTES];
         Qcow2Header header;
         struct stat st;
+        int r, passes;
         ssize_t n;
 
         if (fd < 0 && errno == ENOENT)
                 return damaged(failure, chain, name, "the layer is missing");
         if (fd < 0 || fstat(fd, &st) < 0)
                 return failure_errno(failure, -errno, "%s: cannot open %s", chain->path, name);
-        if (!S_ISREG(st.st_mode) ||
-            (uint64_t) st.st_size != json_field_number(manifest, "size_bytes")) {
-                (void) snprintf(what, sizeof(what),
-                                "it has %jd bytes and had %" PRIu64 " when it was sealed",
-                                (intmax_t) st.st_size, json_field_number(manifest, "size_bytes"));
-                return damaged(failure, chain, name, what);
-        }
+        if (!S_ISREG(st.st_mode))
+                return damaged(failure, chain, name, "it is no plain file");
+        r = changes || may_change ? 0 : check_size(chain, name, &st, manifest, failure);
+        if (r < 0)
+                return r;
         n = pread(fd, bytes, sizeof(bytes), 0);
         if (n < 0 || qcow2_header_parse(bytes, (size_t) n, &header) < 0)
                 return damaged(failure, chain, name, "it is no QCOW2 or cannot be read");
-        if (parent)
-                (void) snprintf(want, sizeof(want), "%s.qcow2", parent);
-        if (strcmp(header.backing, want) != 0)
-                return damaged(failure, chain, name, "it builds on another layer than it should");
+        passes = check_link(chain, name, &header, manifest, failure);
+        if (passes == 0 && may_change && !changes)
+                r = check_size(chain, name, &st, manifest, failure);
+        if (passes < 0 || r < 0)
+                return passes < 0 ? passes : r;
         return header.virtual_bytes == json_field_number(manifest, "capacity_bytes")
-                               ? 0
+                               ? passes
                                : damaged(failure, chain, name, "it has another size for the guest");
 }
 
 static int check_layer(const Chain *chain, const LayerNames *names, const char *instance_uuid,
                        const char *backup_id, uint32_t disk_key, const json_t *manifest,
-                       Failure *failure)
+                       bool *passed, Failure *failure)
 {
+        int r;
+
         if (strcmp(json_field_text(manifest, "backup_id"), backup_id) != 0 ||
             strcmp(json_field_text(manifest, "instance_uuid"), instance_uuid) != 0 ||
             json_field_number(manifest, "disk_key") != disk_key)
@@ -135,7 +216,14 @@ static int check_layer(const Chain *chain, const LayerNames *names, const char *
         if (json_field_number(manifest, "capacity_bytes") > chain->capacity_bytes)
                 return damaged(failure, chain, names->manifest,
                                "its disk is larger than that of a layer above it");
-        return check_image(chain, names->image, manifest, failure);
+        /* What the layer above does not build on any more may be gone, or have taken its name. */
+        if (*passed) {
+                *passed = false;
+                return 0;
+        }
+        r = check_image(chain, names->image, manifest, failure);
+        *passed = r > 0;
+        return r < 0 ? r : 0;
 }
 
 static int add_layer(Chain *chain, const json_t *manifest, Failure *failure)
@@ -162,8 +250,9 @@ static int add_layer(Chain *chain, const json_t *manifest, Failure *failure)
 
 /* From the topmost layer down; each names the next. */
 static int read_layers(Chain *chain, const char *instance_uuid, const char *backup_id,
-                       uint32_t disk_key, const char *sha256, Failure *failure)
+                       uint32_t disk_key, const Top *top, Failure *failure)
 {
+        bool passed = false;
         char id[BACKUP_ID_SIZE];
         const char *parent;
         LayerNames names;
@@ -173,14 +262,15 @@ static int read_layers(Chain *chain, const char *instance_uuid, const char *back
         (void) snprintf(id, sizeof(id), "%s", backup_id);
         for (bool more = true; more;) {
                 layer_names(id, &names);
-                r = read_file(chain, chain->folder, names.manifest, MANIFEST_DISK, sha256,
-                              &manifest, failure);
+                r = chain->n_layers == 0 ? read_top(chain, top, disk_key, &manifest, failure)
+                                         : read_file(chain, chain->folder, names.manifest,
+                                                     MANIFEST_DISK, NULL, &manifest, failure);
                 if (r < 0)
                         return r;
-                sha256 = NULL;
                 if (chain->n_layers == 0)
                         chain->capacity_bytes = json_field_number(manifest, "capacity_bytes");
-                r = check_layer(chain, &names, instance_uuid, id, disk_key, manifest, failure);
+                r = check_layer(chain, &names, instance_uuid, id, disk_key, manifest, &passed,
+                                failure);
                 if (r >= 0)
                         r = add_layer(chain, manifest, failure);
                 parent = json_field_text(manifest, "parent_backup_id");
@@ -197,8 +287,9 @@ static int read_layers(Chain *chain, const char *instance_uuid, const char *back
 static int open_all(Chain *chain, const Repository *repository, const char *instance_uuid,
                     const char *backup_id, uint32_t disk_key, Failure *failure)
 {
-        char file[MANIFEST_FILE_SIZE], key[24], sha256[SHA256_HEX_SIZE];
+        char file[MANIFEST_FILE_SIZE], key[24];
         _cleanup_close_ int vm = -1;
+        Top top;
         int r;
 
         manifest_file(instance_uuid, disk_key, backup_id, file);
@@ -213,14 +304,14 @@ static int open_all(Chain *chain, const Repository *repository, const char *inst
         if (r < 0)
                 return r;
         layer_names(backup_id, &chain->names);
-        r = read_record(chain, vm, backup_id, disk_key, sha256, failure);
+        r = read_record(chain, vm, backup_id, disk_key, &top, failure);
         if (r < 0)
                 return r;
         (void) snprintf(key, sizeof(key), "%" PRIu32, disk_key);
         r = repository_open_folder(repository, vm, key, &chain->folder, failure);
         if (r > 0)
                 return damaged(failure, chain, key, "the folder of the disk is missing");
-        return r < 0 ? r : read_layers(chain, instance_uuid, backup_id, disk_key, sha256, failure);
+        return r < 0 ? r : read_layers(chain, instance_uuid, backup_id, disk_key, &top, failure);
 }
 
 int chain_open(Chain *chain, const Repository *repository, const char *instance_uuid,
@@ -239,6 +330,7 @@ void chain_done(Chain *chain)
 {
         for (size_t i = 0; i < chain->n_layers; i++)
                 json_decref(chain->layers[i].digest);
+        json_decref(chain->deleting);
         free(chain->layers);
         free(chain->path);
         cleanup_close_p(&chain->folder);

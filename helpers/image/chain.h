@@ -30,10 +30,12 @@ typedef struct Chain {
         uint64_t capacity_bytes;
         ChainLayer *layers; /* the topmost first */
         size_t n_layers;
+        json_t *deleting; /* records of the VM whose deletion has begun, by backup id */
 } Chain;
 
 /* NotFound: there is no such backup, or it has no such disk. ImageDamaged: a layer is missing, is not the one that its
- * manifest tells of, or a manifest is not the one that was committed. */
+ * manifest tells of, or a manifest is not the one that was committed. While a deletion is not at its end, a layer that
+ * builds on what it takes away may be as before or as after it. */
 int chain_open(Chain *chain, const Repository *repository, const char *instance_uuid,
                const char *backup_id, uint32_t disk_key, Failure *failure);
 void chain_done(Chain *chain);

@@ -26,8 +26,8 @@ static char *find_problem(const Deletion *deletion, const char *backup_id, const
         LayerNames names;
 
         layer_names(backup_id, &names);
-        scan_backup(deletion->vm.vm, deletion->instance_uuid, names.manifest, record, NULL,
-                    problems, known);
+        scan_backup(deletion->vm.vm, deletion->instance_uuid, names.manifest, record,
+                    deletion->vm.deleting, problems, known);
         problem = json_string_value(json_array_get(problems, 0));
         return problem ? strdup(problem) : NULL;
 }

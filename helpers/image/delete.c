@@ -14,6 +14,7 @@
 #include "fault-point.h"
 #include "json-cleanup.h"
 #include "layers.h"
+#include "log.h"
 #include "names.h"
 #include "spec.h"
 #include "tool.h"
@@ -201,13 +202,15 @@ static int go_forward(Deletion *deletion, const char *backup_id, json_t **ret_re
         return 0;
 }
 
-/* What was begun before, and by whomever: the chains are in between until it is at its end. */
+/* What was begun before, and by whomever: the chains are in between until it is at its end. One that fails keeps no other from
+ * its end; the first failure is that of all, unless the wanted one is among those that ended. */
 static int go_on(Deletion *deletion, json_t **ret_result, Failure *failure)
 {
         const char *id, *wanted = deletion->backup_id;
+        int r, first = 0;
+        Failure later;
         json_t *record;
         void *next;
-        int r = 0;
 
         json_object_foreach_safe(deletion->vm.deleting, next, id, record)
         {
@@ -215,13 +218,42 @@ static int go_on(Deletion *deletion, json_t **ret_result, Failure *failure)
                 char name[BACKUP_ID_SIZE];
 
                 (void) snprintf(name, sizeof(name), "%s", id);
-                r = go_forward(deletion, name, &result, failure);
+                r = go_forward(deletion, name, &result, first < 0 ? &later : failure);
                 if (r < 0)
-                        break;
-                if (strcmp(name, wanted) == 0)
+                        first = first < 0 ? first : r;
+                else if (strcmp(name, wanted) == 0)
                         *ret_result = TAKE(result);
         }
-        return r;
+        return *ret_result ? 0 : first;
+}
+
+/* Nothing builds on it, not even what is being deleted. */
+static bool is_newest(const Deletion *deletion, const char *backup_id)
+{
+        const char *id;
+        json_t *record;
+
+        json_object_foreach (deletion->vm.records, id, record)
+                if (record_builds_on(record, backup_id))
+                        return false;
+        json_object_foreach (deletion->vm.deleting, id, record)
+                if (record_builds_on(record, backup_id))
+                        return false;
+        return true;
+}
+
+/* Another deletion cannot go on. A newest backup concerns none of its layers. */
+static int go_own_way(Deletion *deletion, int error, Failure *failure)
+{
+        Failure read = {};
+
+        if (json_object_get(deletion->vm.deleting, deletion->backup_id) ||
+            !is_newest(deletion, deletion->backup_id))
+                return error;
+        (void) log_warning(error, "A deletion that was begun before cannot go on: %s",
+                           failure->text);
+        /* It may have changed some of them in memory. */
+        return vm_records_read(&deletion->vm, &read) < 0 ? error : 0;
 }
 
 static int gone(json_t **ret_result)
@@ -236,13 +268,16 @@ static int run(Deletion *deletion, json_t **ret_result, Failure *failure)
         int r;
 
         r = go_on(deletion, ret_result, failure);
+        if (r < 0)
+                r = go_own_way(deletion, r, failure);
         if (r < 0 || *ret_result)
                 return r;
         deletion->record = json_object_get(deletion->vm.records, deletion->backup_id);
         if (!deletion->record)
                 return gone(ret_result);
         /* What a killed one has left is in the way, and not needed: it is made again. */
-        r = merge_abandon(&deletion->repository, deletion->vm.vm, failure);
+        if (json_object_size(deletion->vm.deleting) == 0)
+                r = merge_abandon(&deletion->repository, deletion->vm.vm, failure);
         if (r >= 0)
                 r = deletion_check(deletion, failure);
         if (r >= 0)
@@ -267,17 +302,32 @@ int verb_delete(const json_t *spec, json_t **ret_result, Failure *failure)
         return r < 0 ? r : run(&deletion, ret_result, failure);
 }
 
+/* Another one's failure is not that of a backup whose own deletion has not passed its point. */
+static int undo_forward(Deletion *deletion, json_t **ret_result, Failure *failure)
+{
+        int own, r = read_records(deletion, failure);
+        Failure look = {};
+
+        if (r >= 0)
+                r = go_on(deletion, ret_result, failure);
+        if (r >= 0)
+                return r;
+        own = vm_records_has_deleting(&deletion->vm, deletion->backup_id, &look);
+        if (own != 0)
+                return r;
+        (void) log_warning(r, "A deletion that was begun before cannot go on: %s", failure->text);
+        return 0;
+}
+
 /* Forward, if any has passed its point of no return. Else nothing but names is looked at, so that what made a deletion fail
  * cannot make its end fail. */
 static int undo(Deletion *deletion, json_t **ret_result, Failure *failure)
 {
         int r = vm_records_any_deleting(&deletion->vm, failure);
 
-        if (r > 0) {
-                r = read_records(deletion, failure);
-                if (r >= 0)
-                        r = go_on(deletion, ret_result, failure);
-        } else if (r == 0)
+        if (r > 0)
+                r = undo_forward(deletion, ret_result, failure);
+        else if (r == 0)
                 r = merge_abandon(&deletion->repository, deletion->vm.vm, failure);
         if (r < 0 || *ret_result)
                 return r;

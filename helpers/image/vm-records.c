@@ -111,18 +111,53 @@ int vm_records_any_deleting(const VmRecords *records, Failure *failure)
         return any;
 }
 
+static int has(const VmRecords *records, const char *name, Failure *failure)
+{
+        if (faccessat(records->backups, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+                return 1;
+        return errno == ENOENT ? 0
+                               : failure_errno(failure, -errno,
+                                               "Cannot look for the record %s in %s", name,
+                                               records->repository->path);
+}
+
 int vm_records_has(const VmRecords *records, const char *backup_id, Failure *failure)
 {
         LayerNames names;
 
         layer_names(backup_id, &names);
-        if (faccessat(records->backups, names.manifest, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-                return 1;
-        return errno == ENOENT ? 0
-                               : failure_errno(failure, -errno,
-                                               "Cannot look for the record of %s "
-                                               "in %s",
-                                               backup_id, records->repository->path);
+        return has(records, names.manifest, failure);
+}
+
+int vm_records_has_deleting(const VmRecords *records, const char *backup_id, Failure *failure)
+{
+        LayerNames names;
+
+        layer_names(backup_id, &names);
+        return has(records, names.deleting, failure);
+}
+
+json_t *deleting_read(int backups)
+{
+        json_t *deleting = json_object(), *record;
+        char id[BACKUP_ID_SIZE], error[JSON_FIELDS_ERROR_SIZE];
+        struct dirent **entries;
+        int n = deleting ? scandirat(backups, ".", &entries, NULL, alphasort) : -1;
+
+        for (int i = 0; i < n; i++) {
+                const char *name = entries[i]->d_name;
+                _cleanup_free_ char *text = NULL;
+                size_t size;
+
+                if (name_is(name, REPOSITORY_DELETING_SUFFIX, id) &&
+                    small_file_read_at(backups, name, MANIFEST_SIZE_MAX, &text, &size) >= 0 &&
+                    manifest_parse(MANIFEST_RECORD, text, size, &record, error) >= 0)
+                        (void) json_object_set_new(deleting, id, record);
+                free(entries[i]);
+        }
+        if (n >= 0)
+                free(entries);
+        return deleting;
 }
 
 /* Until the descriptor is closed. */

@@ -30,8 +30,13 @@ int vm_records_read(VmRecords *records, Failure *failure);
 
 /* By the names alone: whether the deletion of any backup has begun; whether a backup has a record. 1, 0 or -errno. */
 int vm_records_any_deleting(const VmRecords *records, Failure *failure);
+int vm_records_has_deleting(const VmRecords *records, const char *backup_id, Failure *failure);
 int vm_records_has(const VmRecords *records, const char *backup_id, Failure *failure);
 void vm_records_done(VmRecords *records);
+
+/* For who only reads: the records in a folder whose deletion has begun, by backup id, as far as they can be read. NULL: out of
+ * memory. */
+json_t *deleting_read(int backups);
 
 /* A disk of a record, or NULL. */
 json_t *record_disk(const json_t *record, uint32_t disk_key);
