@@ -196,13 +196,11 @@ static void disconnect(RestoreTarget *target)
 
 static int sync_image(const RestoreTarget *target, Failure *failure)
 {
-        _cleanup_close_ int fd = openat(target->place.partial, target->place.name,
-                                        O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-
         fault_point("restore.sync-image.before");
-        return fd < 0 || fsync(fd) < 0 ? restore_target_errno(failure, -errno, "write to its disk",
-                                                              target->path)
-                                       : 0;
+        return fsync(target->place.file) < 0
+                               ? restore_target_errno(failure, -errno, "write to its disk",
+                                                      target->path)
+                               : 0;
 }
 
 static int nbd_type_finish(RestoreTarget *target, Failure *failure)

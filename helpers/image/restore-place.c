@@ -94,6 +94,7 @@ static int place_init(RestorePlace *place, const char *path, uint64_t job, Failu
                 .name = strrchr(path, '/') + 1,
                 .folder = -1,
                 .partial = -1,
+                .file = -1,
         };
         if (strlen(place->name) == 0 || strlen(place->name) > RESTORE_NAME_MAX)
                 return failure_set(failure, BUS_ERROR_INVALID_ARGUMENT,
@@ -158,6 +159,30 @@ int restore_place_undo(const char *path, uint64_t job, bool *ret_removed, Failur
         return r < 0 ? r : 0;
 }
 
+/* Who may write the folder may have put another one under the name of ours meanwhile. Ours belongs to whom what we make in it
+ * belongs, whatever user that is to the server of the file system. */
+static int make_file(RestorePlace *place, Failure *failure)
+{
+        struct stat folder, file;
+
+        if (fstat(place->partial, &folder) < 0)
+                return restore_target_errno(failure, -errno, "look at the folder beside",
+                                            place->path);
+        if (folder.st_mode & (S_IRWXG | S_IRWXO))
+                (void) fchmod(place->partial, S_IRWXU); /* some file systems know one mode only */
+        place->file = openat(place->partial, place->name,
+                             O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
+        if (place->file < 0 || fstat(place->file, &file) < 0)
+                return restore_target_errno(failure, -errno, "make", place->path);
+        return folder.st_uid == file.st_uid
+                               ? 0
+                               : failure_set(failure, BUS_ERROR_TARGET_FAILED,
+                                             "The folder made beside %s belongs to another user "
+                                             "(uid %u) now; choose a folder that nobody else may "
+                                             "write to",
+                                             place->path, (unsigned) folder.st_uid);
+}
+
 int restore_place_make(RestorePlace *place, Failure *failure)
 {
         int r;
@@ -173,7 +198,7 @@ int restore_place_make(RestorePlace *place, Failure *failure)
                                 O_DIRECTORY | O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
         return place->partial < 0 ? restore_target_errno(failure, -errno, "open a folder beside",
                                                          place->path)
-                                  : 0;
+                                  : make_file(place, failure);
 }
 
 /* Some file systems cannot refuse to replace; there a second name can be given to no existing file either. */
@@ -240,8 +265,9 @@ int restore_place_remove(RestorePlace *place, bool *ret_removed, Failure *failur
         const char *what = NULL;
         int error = 0;
 
+        cleanup_close_p(&place->file);
         cleanup_close_p(&place->partial);
-        place->partial = -1;
+        place->file = place->partial = -1;
         if (ret_removed)
                 *ret_removed = false;
         if (partial < 0)
@@ -271,7 +297,8 @@ int restore_place_remove(RestorePlace *place, bool *ret_removed, Failure *failur
 
 void restore_place_done(RestorePlace *place)
 {
+        cleanup_close_p(&place->file);
         cleanup_close_p(&place->partial);
         cleanup_close_p(&place->folder);
-        place->partial = place->folder = -1;
+        place->file = place->partial = place->folder = -1;
 }

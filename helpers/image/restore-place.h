@@ -22,6 +22,7 @@ typedef struct RestorePlace {
         bool force;
         int folder;
         int partial; /* -1: not made, or removed */
+        int file; /* the new one in it */
         char partial_name[NAME_MAX + 1];
 } RestorePlace;
 
@@ -30,7 +31,8 @@ typedef struct RestorePlace {
 int restore_place_open(RestorePlace *place, const char *path, uint64_t job, bool force,
                        uint64_t needed_bytes, Failure *failure);
 
-/* Makes the partial folder; what an earlier run of the job left is removed. */
+/* Makes the partial folder and in it the file, which is empty; what an earlier run of the job left is removed. TargetFailed: somebody
+ * has put another folder there. */
 int restore_place_make(RestorePlace *place, Failure *failure);
 
 /* Moves the file, which is durable, to its place, durably. */

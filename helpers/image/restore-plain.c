@@ -38,10 +38,7 @@ static int reopen_direct(int fd)
 
 static int open_file(RestoreTarget *target, Failure *failure)
 {
-        target->fd = openat(target->place.partial, target->place.name,
-                            O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
-        if (target->fd < 0)
-                return fail(target, -errno, "make", failure);
+        target->fd = take_fd(&target->place.file);
         if (ftruncate(target->fd, (off_t) target->capacity_bytes) < 0)
                 return fail(target, -errno, "give its size to", failure);
         target->direct_fd = reopen_direct(target->fd);

@@ -70,7 +70,7 @@ int restore_target_read(RestoreTarget *target, const json_t *object, uint64_t jo
         *target = (RestoreTarget){
                 .kind = RESTORE_KIND_INVALID,
                 .job = job,
-                .place = { .folder = -1, .partial = -1 },
+                .place = { .folder = -1, .partial = -1, .file = -1 },
                 .fd = -1,
                 .direct_fd = -1,
                 .server.child = { .out = -1, .err = -1 },

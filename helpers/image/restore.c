@@ -94,7 +94,10 @@ int verb_restore(const json_t *spec, json_t **ret_result, Failure *failure)
 {
         CLEANUP(repository_done) Repository repository = { .folder = -1 };
         CLEANUP(chain_done) Chain chain = { .folder = -1 };
-        CLEANUP(restore_target_done) RestoreTarget target = { .place.folder = -1 };
+        CLEANUP(restore_target_done)
+        RestoreTarget target = {
+                .place = { .folder = -1, .partial = -1, .file = -1 },
+        };
         int r;
 
         r = spec_check(spec, fields, ELEMENTSOF(fields), failure);
@@ -114,7 +117,10 @@ int verb_restore(const json_t *spec, json_t **ret_result, Failure *failure)
 
 int verb_restore_undo(const json_t *spec, json_t **ret_result, Failure *failure)
 {
-        CLEANUP(restore_target_done) RestoreTarget target = { .place.folder = -1 };
+        CLEANUP(restore_target_done)
+        RestoreTarget target = {
+                .place = { .folder = -1, .partial = -1, .file = -1 },
+        };
         bool removed = false;
         int r;
 
