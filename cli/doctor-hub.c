@@ -77,13 +77,14 @@ static int add(json_t *verdicts, char *check, const char *verdict, char *text, c
 {
         _cleanup_free_ char *my_check = check, *my_text = text;
 
-        return check && text &&
+        return my_check && my_text &&
                                                json_array_append_new(
                                                                verdicts,
                                                                json_pack("{s:s, s:s, s:s, s:s*}",
-                                                                         "Check", check, "Verdict",
-                                                                         verdict, "Text", text,
-                                                                         "Remedy", remedy)) == 0
+                                                                         "Check", my_check,
+                                                                         "Verdict", verdict, "Text",
+                                                                         my_text, "Remedy",
+                                                                         remedy)) == 0
                                ? 0
                                : -ENOMEM;
 }
