@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Targets that are written by NBD: somebody's export, and a new QCOW2 or VMDK, which a private qemu-nbd knows how to
- * write. A connection for each writer where the server allows that, else all share one.
+ * write. A connection for each writer where the server allows that, else they share those that it takes.
  */
 #include "block-digest.h"
 #include "bus/bus-error.h"
 #include "cleanup.h"
 #include "fault-point.h"
+#include "nbd-limit.h"
 #include "restore-target.h"
 #include "tool.h"
 
@@ -18,6 +19,16 @@
 
 #define ZERO_BYTES (UINT64_C(256) * 1024 * 1024) /* of one request */
 
+/* Of somebody's server. Its disks may be slow, and have much to write when it flushes. */
+#ifndef ANSWER_SEC
+#define ANSWER_SEC 600
+#endif
+
+enum {
+        HANDSHAKE_MSEC = (ANSWER_SEC < 30 ? ANSWER_SEC : 30) * 1000,
+        MORE_HANDSHAKE_MSEC = 5 * 1000, /* of a connection that can be done without */
+};
+
 static int fail(const RestoreTarget *target, const char *what, Failure *failure)
 {
         int error = nbd_get_errno();
@@ -25,25 +36,49 @@ static int fail(const RestoreTarget *target, const char *what, Failure *failure)
         if (error == ENOSPC || error == EDQUOT)
                 return restore_target_errno(failure, -error, what, target->path);
         return failure_set(failure, BUS_ERROR_TARGET_FAILED, "Cannot %s %s: %s", what, target->path,
-                           nbd_get_error());
+                           nbd_get_error() ?: "the connection has ended");
 }
 
-static int connect_one(RestoreTarget *target, unsigned i, Failure *failure)
+/* A private server is waited for as long as its file system is. */
+static int limit_msec(const RestoreTarget *target)
 {
+        return target->kind == RESTORE_NBD ? ANSWER_SEC * 1000 : NBD_NO_LIMIT;
+}
+
+static int fail_silent(const RestoreTarget *target, const char *what, int msec, Failure *failure)
+{
+        return failure_set(failure, BUS_ERROR_TARGET_FAILED,
+                           "Cannot %s %s: its server has not answered for %d seconds; look at what "
+                           "it does, and whether it takes one more client",
+                           what, target->path, msec / 1000);
+}
+
+/* nbd_get_error() is kept by libnbd for this thread, so nothing else is called before it is told. */
+static int connect_one(RestoreTarget *target, int msec, Failure *failure)
+{
+        struct RestoreConnection *connection = target->connections + target->n_connections;
         struct nbd_handle *nbd = nbd_create();
         const NbdUri *uri = &target->uri;
         int r;
 
-        target->writers[i] = nbd;
-        target->n_handles = i + 1;
         if (!nbd || nbd_set_export_name(nbd, uri->export_name) < 0)
-                return fail(target, "prepare a connection to", failure);
-        if (target->server.socket)
-                r = nbd_connect_unix(nbd, target->server.socket);
+                r = -EIO;
+        else if (target->server.socket)
+                r = nbd_aio_connect_unix(nbd, target->server.socket);
         else
-                r = *uri->socket ? nbd_connect_unix(nbd, uri->socket)
-                                 : nbd_connect_tcp(nbd, uri->host, uri->port);
-        return r < 0 ? fail(target, "connect to", failure) : 0;
+                r = *uri->socket ? nbd_aio_connect_unix(nbd, uri->socket)
+                                 : nbd_aio_connect_tcp(nbd, uri->host, uri->port);
+        r = r < 0 ? -EIO : nbd_limit_handshake(nbd, msec);
+        if (r < 0) {
+                r = r == -ETIMEDOUT ? fail_silent(target, "connect to", msec, failure)
+                                    : fail(target, "connect to", failure);
+                nbd_close(nbd);
+                return r;
+        }
+        *connection = (struct RestoreConnection){ .nbd = nbd };
+        (void) pthread_mutex_init(&connection->lock, NULL);
+        target->n_connections++;
+        return 0;
 }
 
 static int check_export(const RestoreTarget *target, struct nbd_handle *nbd, Failure *failure)
@@ -69,19 +104,22 @@ static int check_export(const RestoreTarget *target, struct nbd_handle *nbd, Fai
         return 0;
 }
 
+/* A server may announce more connections than it takes: what stands is enough. */
 static int connect_all(RestoreTarget *target, Failure *failure)
 {
-        unsigned n = target->n_writers + 1;
+        bool is_private = target->kind != RESTORE_NBD;
+        Failure ignored;
         int r;
 
-        r = connect_one(target, 0, failure);
+        r = connect_one(target, is_private ? NBD_NO_LIMIT : HANDSHAKE_MSEC, failure);
         if (r >= 0)
-                r = check_export(target, target->writers[0], failure);
-        if (r >= 0 && nbd_can_multi_conn(target->writers[0]) <= 0)
-                n = 1;
-        for (unsigned i = 1; i < n && r >= 0; i++)
-                r = connect_one(target, i, failure);
-        return r;
+                r = check_export(target, target->connections[0].nbd, failure);
+        if (r < 0 || nbd_can_multi_conn(target->connections[0].nbd) <= 0)
+                return r;
+        while (target->n_connections < target->n_writers + 1 && r >= 0)
+                r = connect_one(target, is_private ? NBD_NO_LIMIT : MORE_HANDSHAKE_MSEC,
+                                is_private ? failure : &ignored);
+        return is_private ? r : 0;
 }
 
 /* The name begins with no '-' and no protocol for qemu-img. */
@@ -150,48 +188,102 @@ static int nbd_type_open(RestoreTarget *target, Failure *failure)
         return r < 0 ? r : connect_all(target, failure);
 }
 
+typedef enum Request {
+        REQUEST_WRITE,
+        REQUEST_ZERO,
+        REQUEST_FLUSH,
+} Request;
+
+static int64_t send_request(struct nbd_handle *nbd, Request request, const void *data,
+                            uint64_t length, uint64_t offset)
+{
+        switch (request) {
+        case REQUEST_WRITE:
+                return nbd_aio_pwrite(nbd, data, (size_t) length, offset, NBD_NULL_COMPLETION, 0);
+        case REQUEST_ZERO:
+                return nbd_aio_zero(nbd, length, offset, NBD_NULL_COMPLETION, 0);
+        case REQUEST_FLUSH:
+                return nbd_aio_flush(nbd, NBD_NULL_COMPLETION, 0);
+        default:
+                return -1;
+        }
+}
+
+static int do_request(RestoreTarget *target, unsigned i, Request request, const void *data,
+                      uint64_t length, uint64_t offset, Failure *failure)
+{
+        static const char *const whats[] = {
+                [REQUEST_WRITE] = "write",
+                [REQUEST_ZERO] = "write zeroes to",
+                [REQUEST_FLUSH] = "make durable",
+        };
+        struct RestoreConnection *connection = target->connections + i % target->n_connections;
+        int r, msec = limit_msec(target);
+
+        (void) pthread_mutex_lock(&connection->lock);
+        r = connection->is_silent ? -ETIMEDOUT
+                                  : nbd_limit_request(connection->nbd,
+                                                      send_request(connection->nbd, request, data,
+                                                                   length, offset),
+                                                      msec);
+        connection->is_silent = r == -ETIMEDOUT;
+        if (r < 0)
+                r = r == -ETIMEDOUT ? fail_silent(target, whats[request], msec, failure)
+                                    : fail(target, whats[request], failure);
+        (void) pthread_mutex_unlock(&connection->lock);
+        return r;
+}
+
 static int nbd_type_write(RestoreTarget *target, unsigned writer, const void *data, size_t length,
                           uint64_t offset, Failure *failure)
 {
-        struct nbd_handle *nbd = target->writers[writer < target->n_handles ? writer : 0];
-
-        return nbd_pwrite(nbd, data, length, offset, 0) < 0 ? fail(target, "write", failure) : 0;
+        return do_request(target, writer, REQUEST_WRITE, data, length, offset, failure);
 }
 
 static int nbd_type_zero(RestoreTarget *target, uint64_t offset, uint64_t length, Failure *failure)
 {
-        struct nbd_handle *nbd = target->writers[target->n_handles - 1];
-        _cleanup_free_ void *zeroes = NULL;
-        bool can_zero = nbd_can_zero(nbd) > 0;
+        unsigned last = target->n_connections - 1;
+        bool can_zero = nbd_can_zero(target->connections[0].nbd) > 0;
+        static const uint8_t zeroes[LEAF_BYTES];
         int r;
 
-        if (!can_zero) {
-                zeroes = calloc(1, LEAF_BYTES);
-                if (!zeroes)
-                        return failure_errno(failure, -ENOMEM, "%s", target->path);
-        }
         while (length > 0) {
                 uint64_t n = can_zero ? ZERO_BYTES : LEAF_BYTES;
 
                 if (n > length)
                         n = length;
-                r = can_zero ? nbd_zero(nbd, n, offset, 0)
-                             : nbd_pwrite(nbd, zeroes, (size_t) n, offset, 0);
+                r = do_request(target, last, can_zero ? REQUEST_ZERO : REQUEST_WRITE, zeroes, n,
+                               offset, failure);
                 if (r < 0)
-                        return fail(target, "write zeroes to", failure);
+                        return r;
                 offset += n;
                 length -= n;
         }
         return 0;
 }
 
+static void close_all(RestoreTarget *target)
+{
+        for (unsigned i = 0; i < target->n_connections; i++) {
+                nbd_close(target->connections[i].nbd);
+                (void) pthread_mutex_destroy(&target->connections[i].lock);
+        }
+        target->n_connections = 0;
+}
+
+/* Says goodbye, as far as the server still listens. */
 static void disconnect(RestoreTarget *target)
 {
-        for (unsigned i = 0; i < target->n_handles; i++) {
-                (void) nbd_shutdown(target->writers[i], 0);
-                nbd_close(target->writers[i]);
+        for (unsigned i = 0; i < target->n_connections; i++) {
+                struct nbd_handle *nbd = target->connections[i].nbd;
+
+                if (nbd_aio_disconnect(nbd, 0) < 0)
+                        continue;
+                while (nbd_aio_is_closed(nbd) == 0 && nbd_aio_is_dead(nbd) == 0 &&
+                       nbd_poll(nbd, MORE_HANDSHAKE_MSEC) > 0)
+                        ;
         }
-        target->n_handles = 0;
+        close_all(target);
 }
 
 static int sync_image(const RestoreTarget *target, Failure *failure)
@@ -207,8 +299,9 @@ static int nbd_type_finish(RestoreTarget *target, Failure *failure)
 {
         int r;
 
-        if (nbd_flush(target->writers[0], 0) < 0)
-                return fail(target, "make durable", failure);
+        r = do_request(target, 0, REQUEST_FLUSH, NULL, 0, 0, failure);
+        if (r < 0)
+                return r;
         if (target->kind == RESTORE_NBD)
                 return 0;
         disconnect(target);
@@ -220,9 +313,7 @@ static void nbd_type_close(RestoreTarget *target)
 {
         if (target->is_finished)
                 disconnect(target);
-        for (unsigned i = 0; i < target->n_handles; i++)
-                nbd_close(target->writers[i]);
-        target->n_handles = 0;
+        close_all(target);
         server_done(&target->server);
 }
 

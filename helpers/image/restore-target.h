@@ -12,6 +12,7 @@
 #include "server.h"
 
 #include <jansson.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -55,8 +56,12 @@ struct RestoreTarget {
         NbdUri uri;
         Image image; /* a new one */
         Server server; /* of it */
-        struct nbd_handle *writers[RESTORE_READERS_MAX + 1]; /* the last: of zeroes */
-        unsigned n_handles; /* fewer than writers: they share the first */
+        struct RestoreConnection {
+                struct nbd_handle *nbd;
+                pthread_mutex_t lock; /* of all below; held for a request */
+                bool is_silent; /* it still has the buffer of a request that was given up */
+        } connections[RESTORE_READERS_MAX + 1]; /* the last: of zeroes */
+        unsigned n_connections; /* maybe fewer than writers, who share them */
 };
 
 /* Reads the object {kind, path, format, force, uri} of a spec, which is borrowed. InvalidArgument. */
