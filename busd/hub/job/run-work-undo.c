@@ -16,6 +16,10 @@
 
 #include <string.h>
 
+enum {
+        UNDO_RUNS = 10, /* some five minutes, then it is somebody's hand that is needed */
+};
+
 /* Half of it would stay: the job stays open, and so alone with its VM, until it comes to an end. */
 static void on_owing_stopped(Job *job, JobDisk *disk, int error, const char *text)
 {
@@ -48,7 +52,7 @@ static void all_undone(Job *job)
 static void on_undoer_stopped(Job *job, JobDisk *disk, int error, const char *text)
 {
         (void) disk, (void) text;
-        if (error < 0)
+        if (error < 0 || (job->files_owed && job->n_undo_attempts < UNDO_RUNS))
                 run_undo_again(job);
         else
                 all_undone(job);
