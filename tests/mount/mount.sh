@@ -42,6 +42,7 @@ like "$(busctl_phase=$(hub busctl get-property "$HUB_NAME" "$HUB_PATH/job/$old" 
 not_ok "it cannot be written" hub qemu-io -f raw -c 'write 0 64k' "$(uri 2000)"
 like "$(hub sendensectl backup mount "$second" 9999 2>&1)" 'no such disk' "a disk that the backup has not is refused"
 like "$(hub sendensectl backup mount backup-none-1 2>&1)" 'no backup' "and so is a backup that is not there"
+like "$(hub sendensectl backup delete "$first" 2>&1)" "Job ($old|$MOUNT) \\(mount\\) of this VM is copying" "nothing of its chain is deleted"
 start twins || fail "a backup beside its mounts starts" "$ANSWER"
 finish_backup twins
 
