@@ -7,6 +7,7 @@
 #include "bus/bus-error.h"
 #include "cleanup.h"
 #include "clock.h"
+#include "parse.h"
 #include "utf8.h"
 
 #include <errno.h>
@@ -21,8 +22,6 @@ enum {
         ANSWER_SIZE = 256,
         BUFFER_BYTES = 512 * 1024,
 };
-
-#define USEC_PER_SEC UINT64_C(1000000)
 
 typedef struct Transfer {
         Upload *upload;

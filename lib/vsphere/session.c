@@ -186,7 +186,9 @@ static int log_in(VSphere *v, VSphereError *error)
                 body = login_request(v, &size);
                 if (!body)
                         return vsphere_error_errno(error, -ENOMEM, "Cannot log in");
+                v->transport.is_patient = true; /* an answer that nobody reads leaves a session */
                 r = post_patiently(v, &call, body, size, &is_lost, &document, &answer, error);
+                v->transport.is_patient = false;
                 sodium_free(body);
                 was_lost = was_lost || is_lost;
                 if (r >= 0 || !is_lost || !error->is_transient)

@@ -6,7 +6,9 @@
 
 #include "bus/bus-error.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "host-name.h"
+#include "parse.h"
 #include "text.h"
 
 #include <errno.h>
@@ -26,11 +28,19 @@ static bool is_cancelled(const Transport *transport)
 static int on_progress(void *userdata, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
                        curl_off_t up)
 {
+        Transport *transport = userdata;
+        uint64_t now = clock_monotonic_usec();
+
         (void) down_total;
         (void) down;
         (void) up_total;
         (void) up;
-        return is_cancelled(userdata);
+        if (!is_cancelled(transport))
+                return 0;
+        if (transport->cancelled_usec == 0)
+                transport->cancelled_usec = now;
+        return !transport->is_patient ||
+               now - transport->cancelled_usec > TRANSPORT_PATIENCE_SEC * USEC_PER_SEC;
 }
 
 /* Bytes that are never acknowledged, because the peer has gone without a word, end the connection. */
@@ -174,6 +184,7 @@ int transport_post(Transport *transport, const char *body, size_t size, bool onc
         CURLcode code;
 
         *ret_may_have_arrived = false;
+        transport->cancelled_usec = 0;
         if (is_cancelled(transport))
                 return vsphere_error_set(error, BUS_ERROR_CANCELLED, "cancelled");
         transport->message[0] = '\0';

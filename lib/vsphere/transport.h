@@ -15,6 +15,7 @@
 
 enum {
         TRANSPORT_CONNECT_SEC = 30,
+        TRANSPORT_PATIENCE_SEC = 5, /* after which an impatient end is better than none */
         TRANSPORT_STALL_SEC = 600, /* a vCenter may think for long over a big disk */
         TRANSPORT_SIZE_MAX = 32 * 1024 * 1024,
 };
@@ -24,6 +25,8 @@ typedef struct Transport {
         struct curl_slist *headers;
         char *host; /* as for people */
         int cancel_fd; /* > 0: readable means stop */
+        bool is_patient; /* not at once: what is under way brings something that must be given back */
+        uint64_t cancelled_usec; /* since when, of the request under way; 0: it is not */
         VSphereTls tls;
         char message[CURL_ERROR_SIZE];
 } Transport;

@@ -93,6 +93,15 @@ kill "$pid"
 wait "$pid"
 is "$? $(res .error_name)" '1 com.sendense.Error.Cancelled' 'SIGTERM while nobody has said what to do'
 
+# A login is waited for, though not for long: a session whose cookie nobody has read stays.
+simctl fault delay method=Login ms=2500 >/dev/null
+begin
+ok 'a login takes its time' eventually 10 sh -c "'$simdir/simctl' -C '$sim' faults | jq -e '.[0].fired > 0'"
+kill "$pid"
+wait "$pid"
+simctl faults clear >/dev/null
+refused Cancelled 'cancelled' 'SIGTERM in the middle of a login'
+
 # SIGTERM at each call: it is seen before the next one.
 simctl calls clear >/dev/null
 take >/dev/null
