@@ -220,11 +220,11 @@ static void *work(void *userdata)
 /* The first worker is this thread itself. */
 static int run_all(Digest *digest, Failure *failure)
 {
-        Thread threads[THREADS_MAX] = {};
+        Thread threads[THREADS_MAX] = { { .digest = digest } };
         size_t n_started = 1;
         int r = 0;
 
-        for (size_t i = 0; i < digest->n_workers; i++)
+        for (size_t i = 1; i < digest->n_workers; i++)
                 threads[i] = (Thread){ .digest = digest, .index = i };
         for (; n_started < digest->n_workers && r == 0; n_started += r == 0)
                 r = pthread_create(&threads[n_started].id, NULL, work, threads + n_started);
