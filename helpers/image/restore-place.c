@@ -7,6 +7,8 @@
 #include "bus/bus-error.h"
 #include "cleanup.h"
 #include "fault-point.h"
+#include "log.h"
+#include "small-file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -102,6 +104,7 @@ static int place_init(RestorePlace *place, const char *path, uint64_t job, Failu
                                    RESTORE_NAME_MAX);
         (void) snprintf(place->partial_name, sizeof(place->partial_name),
                         ".%s.sendense-%" PRIu64 ".partial", place->name, job);
+        (void) snprintf(place->note_name, sizeof(place->note_name), "%s.note", place->name);
         return 0;
 }
 
@@ -214,11 +217,29 @@ static int rename_new(const RestorePlace *place)
         return unlinkat(place->partial, place->name, 0) < 0 ? -errno : 0;
 }
 
-int restore_place_publish(RestorePlace *place, Failure *failure)
+/* Without it a run that is killed from here on cannot be repeated, and no more. */
+static void write_note(const RestorePlace *place, const json_t *note)
+{
+        _cleanup_free_ char *text = NULL;
+        json_t *object = NULL;
+        struct stat st;
+        int r = -ENOMEM;
+
+        if (fstatat(place->partial, place->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+                object = json_pack("{s:I, s:O}", "inode", (json_int_t) st.st_ino, "note", note);
+        if (object)
+                text = json_dumps(object, JSON_COMPACT);
+        json_decref(object);
+        if (text)
+                r = small_file_write_at(place->partial, place->note_name, 0600, text, strlen(text));
+        if (r < 0)
+                (void) log_warning(r, "Cannot note that %s is complete, ignoring: %m", place->path);
+}
+
+static int move_file(const RestorePlace *place, Failure *failure)
 {
         int r;
 
-        fault_point("restore.rename.before");
         if (!place->force)
                 r = rename_new(place);
         else {
@@ -232,17 +253,86 @@ int restore_place_publish(RestorePlace *place, Failure *failure)
                 return failure_set(failure, BUS_ERROR_EXISTS,
                                    "%s was made by somebody else meanwhile; choose another name",
                                    place->path);
-        if (r < 0)
-                return restore_target_errno(failure, r, "put in its place", place->path);
-        fault_point("restore.rename.after");
-        r = restore_place_remove(place, NULL, failure);
+        return r < 0 ? restore_target_errno(failure, r, "put in its place", place->path) : 0;
+}
+
+static int sync_folder(const RestorePlace *place, Failure *failure)
+{
+        return fsync(place->folder) < 0 ? restore_target_errno(failure, -errno,
+                                                               "write to its disk the folder of",
+                                                               place->path)
+                                        : 0;
+}
+
+int restore_place_publish(RestorePlace *place, const json_t *note, Failure *failure)
+{
+        Failure ignored;
+        int r;
+
+        write_note(place, note);
+        fault_point("restore.rename.before");
+        r = move_file(place, failure);
         if (r < 0)
                 return r;
-        if (fsync(place->folder) < 0)
-                return restore_target_errno(failure, -errno, "write to its disk the folder of",
-                                            place->path);
+        fault_point("restore.rename.after");
+        r = sync_folder(place, failure);
+        if (r < 0)
+                return r;
         fault_point("restore.sync-folder.after");
+        r = restore_place_remove(place, NULL, &ignored);
+        if (r < 0)
+                (void) log_warning(r, "%s, ignoring: the restore is complete", ignored.text);
         return 0;
+}
+
+/* The note counts when the file that it is about has gone from the folder, and stands in its place. */
+static int read_note(const RestorePlace *place, json_t **ret_note)
+{
+        _cleanup_close_ int partial = openat(place->folder, place->partial_name,
+                                             O_DIRECTORY | O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        _cleanup_free_ char *text = NULL;
+        struct stat file, folder;
+        json_t *object, *note;
+        size_t size;
+
+        if (partial < 0 || fstat(partial, &folder) < 0 ||
+            fstatat(place->folder, place->name, &file, AT_SYMLINK_NOFOLLOW) < 0 ||
+            !S_ISREG(file.st_mode) || folder.st_uid != geteuid() || file.st_uid != folder.st_uid ||
+            faccessat(partial, place->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT ||
+            small_file_read_at(partial, place->note_name, RESTORE_NOTE_MAX, &text, &size) < 0)
+                return 0;
+        object = json_loadb(text, size, 0, NULL);
+        note = json_object_get(object, "note");
+        if (note &&
+            json_integer_value(json_object_get(object, "inode")) == (json_int_t) file.st_ino)
+                *ret_note = json_incref(note);
+        else
+                note = NULL;
+        json_decref(object);
+        return note ? 1 : 0;
+}
+
+int restore_place_find(const char *path, uint64_t job, json_t **ret_note, Failure *failure)
+{
+        RestorePlace place;
+        json_t *note = NULL;
+        Failure ignored;
+        int r = 0;
+
+        if (place_init(&place, path, job, &ignored) < 0)
+                return 0;
+        if (open_folder(&place, &ignored) == 0)
+                r = read_note(&place, &note);
+        if (r > 0) {
+                r = sync_folder(&place, failure);
+                r = r < 0 ? r : 1;
+        }
+        restore_place_done(&place);
+        if (r > 0)
+                *ret_note = note;
+        else
+                json_decref(note);
+        return r;
 }
 
 /* What lies under the name of the partial folder and is none, or somebody else's, was not made here. */
@@ -262,9 +352,12 @@ int restore_place_remove(RestorePlace *place, bool *ret_removed, Failure *failur
 {
         _cleanup_close_ int partial = openat(place->folder, place->partial_name,
                                              O_DIRECTORY | O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        char note_partial[sizeof(place->note_name) + sizeof(SMALL_FILE_PARTIAL_SUFFIX)];
         const char *what = NULL;
         int error = 0;
 
+        (void) snprintf(note_partial, sizeof(note_partial), "%s" SMALL_FILE_PARTIAL_SUFFIX,
+                        place->note_name);
         cleanup_close_p(&place->file);
         cleanup_close_p(&place->partial);
         place->file = place->partial = -1;
@@ -276,7 +369,10 @@ int restore_place_remove(RestorePlace *place, bool *ret_removed, Failure *failur
                                        : restore_target_errno(failure, -errno,
                                                               "open a folder beside", place->path);
         fault_point("restore.remove.before");
-        if (unlinkat(partial, place->name, 0) < 0 && errno != ENOENT) {
+        /* The note first: without the file it would say that that is in its place. */
+        if ((unlinkat(partial, place->note_name, 0) < 0 && errno != ENOENT) ||
+            (unlinkat(partial, note_partial, 0) < 0 && errno != ENOENT) ||
+            (unlinkat(partial, place->name, 0) < 0 && errno != ENOENT)) {
                 error = errno;
                 what = "remove what was written of";
         } else if (unlinkat(place->folder, place->partial_name, AT_REMOVEDIR) < 0 &&

@@ -8,12 +8,14 @@
 
 #include "failure.h"
 
+#include <jansson.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 enum {
         RESTORE_NAME_MAX = 200, /* so that the partial folder's name is none too long */
+        RESTORE_NOTE_MAX = 256 * 1024, /* bytes */
 };
 
 typedef struct RestorePlace {
@@ -24,6 +26,8 @@ typedef struct RestorePlace {
         int partial; /* -1: not made, or removed */
         int file; /* the new one in it */
         char partial_name[NAME_MAX + 1];
+        char note_name[NAME_MAX +
+                       1]; /* in the partial folder: {inode, note}, before the file goes */
 } RestorePlace;
 
 /* Exists: something is there, and force is not given, or it is no plain file. TargetTooSmall: less than that many bytes are
@@ -35,8 +39,12 @@ int restore_place_open(RestorePlace *place, const char *path, uint64_t job, bool
  * has put another folder there. */
 int restore_place_make(RestorePlace *place, Failure *failure);
 
-/* Moves the file, which is durable, to its place, durably. */
-int restore_place_publish(RestorePlace *place, Failure *failure);
+/* Moves the file, which is durable, to its place, durably. The partial folder goes last, and until then keeps the note, with which a
+ * run after that one finds that nothing is left to do. */
+int restore_place_publish(RestorePlace *place, const json_t *note, Failure *failure);
+
+/* Did an earlier run of the job publish its file? 1: the file is there, now durably, and its note the caller's reference. 0: no. */
+int restore_place_find(const char *path, uint64_t job, json_t **ret_note, Failure *failure);
 
 /* Removes the partial folder, if there is one. *ret_removed may be NULL. */
 int restore_place_remove(RestorePlace *place, bool *ret_removed, Failure *failure);

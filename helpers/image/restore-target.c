@@ -160,13 +160,20 @@ int restore_target_zero(RestoreTarget *target, uint64_t offset, uint64_t length,
         return target->is_empty ? 0 : target->type->zero(target, offset, length, failure);
 }
 
-int restore_target_finish(RestoreTarget *target, Failure *failure)
+int restore_target_find(const RestoreTarget *target, json_t **ret_note, Failure *failure)
+{
+        return target->kind == RESTORE_FILE
+                               ? restore_place_find(target->path, target->job, ret_note, failure)
+                               : 0;
+}
+
+int restore_target_finish(RestoreTarget *target, const json_t *note, Failure *failure)
 {
         int r;
 
         r = target->type->finish(target, failure);
         if (r >= 0 && target->kind == RESTORE_FILE)
-                r = restore_place_publish(&target->place, failure);
+                r = restore_place_publish(&target->place, note, failure);
         target->is_finished = r >= 0;
         return r;
 }

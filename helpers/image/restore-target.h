@@ -79,7 +79,10 @@ int restore_target_write(RestoreTarget *target, unsigned writer, const void *dat
 int restore_target_zero(RestoreTarget *target, uint64_t offset, uint64_t length, Failure *failure);
 
 /* All of it was written: makes it durable and puts it in its place. */
-int restore_target_finish(RestoreTarget *target, Failure *failure);
+int restore_target_finish(RestoreTarget *target, const json_t *note, Failure *failure);
+
+/* Was that done already by an earlier run of the job, for what has a place? 1: with that note, the caller's reference. 0: no. */
+int restore_target_find(const RestoreTarget *target, json_t **ret_note, Failure *failure);
 
 /* What was not finished is removed, where it can be. */
 void restore_target_done(RestoreTarget *target);

@@ -49,6 +49,49 @@ static int answer(const json_t *spec, const Chain *chain, uint64_t needed_bytes,
         return *ret_result ? 0 : -ENOMEM;
 }
 
+/* What was asked, but for who listens. */
+static json_t *copy_spec(const json_t *spec)
+{
+        json_t *copy = json_deep_copy(spec);
+
+        (void) json_object_del(copy, "progress");
+        return copy;
+}
+
+static int finish(const json_t *spec, RestoreTarget *target, json_t *result, Failure *failure)
+{
+        json_t *note = json_pack("{s:o, s:O}", "spec", copy_spec(spec), "result", result);
+        int r;
+
+        r = note ? restore_target_finish(target, note, failure)
+                 : failure_errno(failure, -ENOMEM, "Cannot note the result");
+        json_decref(note);
+        return r;
+}
+
+/* A run that was killed after its file was in its place: what it would have told. */
+static int find_result(const json_t *spec, const RestoreTarget *target, json_t **ret_result,
+                       Failure *failure)
+{
+        json_t *note = NULL, *copy, *result;
+        bool removed;
+        int r;
+
+        r = restore_target_find(target, &note, failure);
+        if (r <= 0)
+                return r;
+        copy = copy_spec(spec);
+        result = json_object_get(note, "result");
+        r = json_is_object(result) && json_equal(copy, json_object_get(note, "spec"));
+        if (r > 0) {
+                *ret_result = json_incref(result);
+                (void) restore_target_undo(target, &removed, failure);
+        }
+        json_decref(copy);
+        json_decref(note);
+        return r;
+}
+
 static int restore_disk(const json_t *spec, const Chain *chain, RestoreTarget *target,
                         json_t **ret_result, Failure *failure)
 {
@@ -64,6 +107,7 @@ static int restore_disk(const json_t *spec, const Chain *chain, RestoreTarget *t
                 .announcer = &announcer,
                 .disk_key = (uint32_t) json_field_number(spec, "disk_key"),
         };
+        json_t *result = NULL;
         uint64_t needed_bytes;
         int r;
 
@@ -79,15 +123,18 @@ static int restore_disk(const json_t *spec, const Chain *chain, RestoreTarget *t
                 r = restore_copy(&request, &outcome, failure);
         if (r < 0)
                 return r;
-        r = restore_target_finish(target, failure);
+        r = answer(spec, chain, needed_bytes, &outcome, &result);
+        if (r < 0)
+                return failure_errno(failure, r, "Cannot make the result");
+        r = finish(spec, target, result, failure);
         if (r < 0) {
-                json_decref(outcome.damaged);
+                json_decref(result);
                 return r;
         }
+        *ret_result = result;
         announce_disk(&announcer, &(Announced){}, request.disk_key, needed_bytes, needed_bytes,
                       true);
-        r = answer(spec, chain, needed_bytes, &outcome, ret_result);
-        return r < 0 ? failure_errno(failure, r, "Cannot make the result") : 0;
+        return 0;
 }
 
 int verb_restore(const json_t *spec, json_t **ret_result, Failure *failure)
@@ -104,6 +151,10 @@ int verb_restore(const json_t *spec, json_t **ret_result, Failure *failure)
         if (r >= 0)
                 r = restore_target_read(&target, json_object_get(spec, "target"),
                                         json_field_number(spec, "job"), failure);
+        if (r >= 0)
+                r = find_result(spec, &target, ret_result, failure);
+        if (r > 0)
+                return 0;
         if (r >= 0)
                 r = repository_open(&repository, json_field_text(spec, "repository"),
                                     json_field_text(spec, "repository_uuid"), REPOSITORY_LOOK,

@@ -111,12 +111,19 @@ hits_of() { # SPEC
 for format in raw qcow2; do
     file=$out_dir/killed.$format
     spec=$(spec_restore "${b[4]}" 2000 "$(target_file "$file" $format)")
-    bad='' n=0
+    bad='' n=0 done=0
     for hit in $(hits_of "$spec"); do
         rm -f "$file"
         { SENDENSE_FAULT_POINT=$hit:kill image_now=$image_faulty restore "$spec"; } 2>/dev/null
         [ "$rc" -eq 137 ] || bad+=$'\n'"at $hit it was not killed but ended with $rc: $out"
         [ ! -e "$file" ] || qemu-img compare -q -f $format -F raw "$file" "$kept/${b[4]}-2000" || bad+=$'\n'"at $hit half a file was left"
+        # In its place, and not yet told: a run after that tells it, without another copy.
+        if [ -e "$file" ] && [ "$hit" != restore.remove.after:1 ]; then
+            before=$(stat -c %i "$file")
+            restore "$spec" || bad+=$'\n'"again after $hit: $out"
+            [ "$(field .layers) $(stat -c %i "$file") $(partials "$out_dir")" = "5 $before 0" ] || bad+=$'\n'"again after $hit it was not found: $out"
+            done=$((done + 1))
+        fi
         verb=restore-undo restore "$spec" || bad+=$'\n'"undo after $hit: $out"
         [ "$(partials "$out_dir")" = 0 ] || bad+=$'\n'"undo after $hit left something"
         verb=restore-undo restore "$spec"
@@ -131,6 +138,7 @@ for format in raw qcow2; do
     done
     is "$bad" "" "$format: killed at each of $n places"
     ok "$format: these are some" test "$n" -ge 7
+    is "$done" 3 "$format: where it was complete it is found so"
 done
 spec=$(spec_restore "${b[4]}" 2000 "$(target_file "$out_dir/no/such/folder.raw")")
 verb=restore-undo restore "$spec"
