@@ -92,9 +92,11 @@ install -d -m 777 "$SENDENSE_FAULT_POINT_DIR"
 for format in raw qcow2 vmdk; do
     SENDENSE_FAULT_POINT=restore.mkdir.after:stop image_now=$image_faulty restore "$(spec_restore "${b[4]}" 2000 "$(target_file "$small/disk.$format" $format)")" &
     stopped=$!
-    timeout 20 bash -c "until [ -e '$small'/.disk.$format.*.partial ] && grep -q '^State:.*T' /proc/\$(pgrep -n image-faulty)/status 2>/dev/null; do sleep 0.05; done"
+    eventually 20 test -d "$small/.disk.$format.sendense-7.partial"
+    pid=$(pgrep -f "^$image_faulty restore\$")
+    eventually 20 grep -q '^State:.*T' "/proc/$pid/status" || diag "it does not stand"
     head -c 16M /dev/zero >"$small/other"
-    kill -CONT "$(pgrep -n image-faulty)"
+    kill -CONT "$pid"
     wait "$stopped"
     is "$(field '"\(.result) \(.error_name)"')" "failed com.sendense.Error.TargetTooSmall" "$format: the room goes in the middle" || diag "$(<"$TEST_TMP/out")"
     is "$(ls -A "$small")" "other" "$format: nothing is left"
