@@ -155,7 +155,7 @@ static ExitStatus restore(const char *backup_id, uint32_t disk_key, const Target
 ExitStatus verb_restore_disk(int argc, char *argv[])
 {
         uint64_t disk_key;
-        Target target;
+        Target target = { .kind = "" };
         ExitStatus s;
 
         (void) argc;

@@ -40,10 +40,8 @@ static size_t count_characters(const char *text)
 static const char *kind_to_string(JsonFieldKind kind)
 {
         static const char *const names[] = {
-                [JSON_FIELD_TEXT] = "a text",
-                [JSON_FIELD_NUMBER] = "an integer",
-                [JSON_FIELD_OBJECT] = "an object",
-                [JSON_FIELD_ARRAY] = "an array",
+                [JSON_FIELD_TEXT] = "a text",        [JSON_FIELD_NUMBER] = "an integer",
+                [JSON_FIELD_OBJECT] = "an object",   [JSON_FIELD_ARRAY] = "an array",
                 [JSON_FIELD_BOOL] = "true or false",
         };
 

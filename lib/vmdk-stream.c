@@ -90,7 +90,7 @@ static size_t out_size(size_t n_tables)
 {
         size_t grains = (size_t) VMDK_BATCH_BYTES / VMDK_GRAIN_BYTES *
                         (MARKER_HEAD + DEFLATED_MAX + SECTOR);
-        size_t directory = n_tables * sizeof(uint32_t) + 8 * SECTOR;
+        size_t directory = n_tables * sizeof(uint32_t) + (size_t) 8 * SECTOR;
         size_t table = TABLE_GRAINS * sizeof(uint32_t) + SECTOR;
 
         return (grains > directory ? grains : directory) + table +

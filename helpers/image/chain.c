@@ -68,7 +68,7 @@ static int read_record(Chain *chain, int vm, const char *backup_id, uint32_t dis
         _cleanup_close_ int backups = openat(vm, REPOSITORY_BACKUPS,
                                              O_DIRECTORY | O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
         const json_t *disk;
-        json_t *record;
+        json_t *record = NULL;
         int r;
 
         if (backups < 0 && errno == ENOENT)
@@ -105,7 +105,7 @@ static int read_top(const Chain *chain, const Top *top, uint32_t disk_key, json_
 {
         const json_t *doomed = find_doomed(chain, top->parent);
         const char *name = chain->names.manifest, *below, *parent;
-        json_t *manifest;
+        json_t *manifest = NULL;
         int r;
 
         r = read_file(chain, chain->folder, name, MANIFEST_DISK, top->sha256, ret_manifest,
@@ -256,11 +256,12 @@ static int read_layers(Chain *chain, const char *instance_uuid, const char *back
         char id[BACKUP_ID_SIZE];
         const char *parent;
         LayerNames names;
-        json_t *manifest;
         int r;
 
         (void) snprintf(id, sizeof(id), "%s", backup_id);
         for (bool more = true; more;) {
+                json_t *manifest = NULL;
+
                 layer_names(id, &names);
                 r = chain->n_layers == 0 ? read_top(chain, top, disk_key, &manifest, failure)
                                          : read_file(chain, chain->folder, names.manifest,

@@ -113,23 +113,19 @@ static char *copy(const char *text)
         return strdup(text ? text : "");
 }
 
-static int add_url(Lease *lease, const XmlNode *device)
+static int read_url(const XmlNode *device, LeaseUrl *ret_url)
 {
-        const char *key = xml_text_at(device, "importKey");
-        LeaseUrl *to = &lease->urls[lease->n_urls];
-        const char *slash;
+        const char *key = xml_text_at(device, "importKey"), *slash;
 
         if (!key)
                 key = xml_text_at(device, "key");
         slash = key ? strrchr(key, '/') : NULL;
-        lease->n_urls++;
-        *to = (LeaseUrl){
-                .address = copy(slash ? slash + 1 : key),
-                .target = copy(xml_text_at(device, "targetId")),
-                .url = copy(xml_text_at(device, "url")),
-                .thumbprint = copy(xml_text_at(device, "sslThumbprint")),
-        };
-        return to->address && to->target && to->url && to->thumbprint ? 0 : -ENOMEM;
+        ret_url->address = copy(slash ? slash + 1 : key);
+        ret_url->target = copy(xml_text_at(device, "targetId"));
+        ret_url->url = copy(xml_text_at(device, "url"));
+        ret_url->thumbprint = copy(xml_text_at(device, "sslThumbprint"));
+        return ret_url->address && ret_url->target && ret_url->url && ret_url->thumbprint ? 0
+                                                                                          : -ENOMEM;
 }
 
 static int read_info(VSphere *v, Lease *lease, VSphereError *error)
@@ -154,8 +150,12 @@ static int read_info(VSphere *v, Lease *lease, VSphereError *error)
         r = lease->urls ? 0 : -ENOMEM;
         for (const XmlNode *d = xml_child(info, "deviceUrl"); d && n > 0 && r >= 0;
              d = xml_next(d, "deviceUrl"), n--)
-                if (!xml_child(d, "disk") || xml_is_true_at(d, "disk"))
-                        r = add_url(lease, d);
+                if (!xml_child(d, "disk") || xml_is_true_at(d, "disk")) {
+                        LeaseUrl url = {};
+
+                        r = read_url(d, &url);
+                        lease->urls[lease->n_urls++] = url;
+                }
         return r < 0 ? vsphere_error_errno(error, r, "Cannot read a lease") : 0;
 }
 

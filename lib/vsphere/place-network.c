@@ -28,8 +28,10 @@ void place_networks_done(PlaceNetworks *networks)
 
 static int copy(const char *text, char **ret_copy)
 {
-        *ret_copy = text ? strdup(text) : NULL;
-        return text && !*ret_copy ? -ENOMEM : 0;
+        char *made = text ? strdup(text) : NULL;
+
+        *ret_copy = made;
+        return text && !made ? -ENOMEM : 0;
 }
 
 static int read_switch(VSphere *v, const Properties *found, PlaceNetwork *network,
@@ -54,7 +56,7 @@ static int read_one(VSphere *v, const VSphereRef *ref, PlaceNetworks *networks, 
         static const char *const paths[] = { "name", "key", "config.distributedVirtualSwitch" };
         bool is_distributed = strcmp(ref->type, "DistributedVirtualPortgroup") == 0;
         CLEANUP(properties_free_p) Properties *found = NULL;
-        PlaceNetwork *network = &networks->networks[networks->n_networks];
+        PlaceNetwork network = {};
         int r;
 
         if (!is_distributed && strcmp(ref->type, "Network") != 0)
@@ -62,11 +64,13 @@ static int read_one(VSphere *v, const VSphereRef *ref, PlaceNetworks *networks, 
         r = properties_of(v, ref, paths, is_distributed ? ELEMENTSOF(paths) : 1, &found, error);
         if (r < 0)
                 return r;
-        networks->n_networks++;
-        if (copy(properties_text(found, 0, "name"), &network->name) < 0 ||
-            copy(properties_text(found, 0, "key"), &network->portgroup_key) < 0)
-                return vsphere_error_errno(error, -ENOMEM, "Cannot read a network");
-        return is_distributed ? read_switch(v, found, network, error) : 0;
+        if (copy(properties_text(found, 0, "name"), &network.name) < 0 ||
+            copy(properties_text(found, 0, "key"), &network.portgroup_key) < 0)
+                r = vsphere_error_errno(error, -ENOMEM, "Cannot read a network");
+        else if (is_distributed)
+                r = read_switch(v, found, &network, error);
+        networks->networks[networks->n_networks++] = network;
+        return r;
 }
 
 static int read_all(VSphere *v, const Place *place, PlaceNetworks *networks, VSphereError *error)

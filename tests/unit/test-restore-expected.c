@@ -25,6 +25,8 @@ static ChainLayer layer(uint64_t capacity_bytes, const char *blocks)
         for (char *word = strtok_r(text, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
                 char *colon = strchr(word, ':'), hex[LEAF_HEX_SIZE] = "";
 
+                if (!colon)
+                        continue;
                 *colon = '\0';
                 for (size_t i = 0; i < LEAF_SUM_BYTES; i++)
                         memcpy(hex + 2 * i, colon + 1, 2);
