@@ -118,8 +118,8 @@ like "$(ask /api/v1/backups --data-binary "@$TEST_TMP/body" -H 'Expect:')" '^413
 like "$(ask /api/v1/backups --data-binary "@$TEST_TMP/body" -H 'Expect:' -H 'Transfer-Encoding: chunked')" '^413 ' "also when it does not say how long it is"
 like "$(ask '/api/v1/backups?x=1' -d '{"vm_name":"vm2"}')" '^400 .*no query' "a query where there is none"
 # Without systemd the hub here takes up no job: so far a good request comes.
-while IFS='|' read -r body want; do
-    like "$(local_ask /api/v1/backups/backup-none-1/verify -X POST ${body:+-d "$body"})" "$want" "a verification of nothing: $body"
+while IFS='|' read -r sent want; do
+    like "$(local_ask /api/v1/backups/backup-none-1/verify -X POST ${sent:+-d "$sent"})" "$want" "a verification of nothing: $sent"
 done <<'TABLE'
 |^503 .*has not taken up its jobs
 {}|^503 .*has not taken up its jobs

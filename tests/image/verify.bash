@@ -18,7 +18,7 @@ back() { rm -rf "$repo" && cp -a "$whole" "$repo"; }
 
 # verify BACKUP [JQ-FILTER]: of the spec.
 spec_verify() {
-    jq -nc --arg repository "$repo" --arg uuid "$(uuid_of "$repo")" --arg vm $VM --arg id "$1" \
+    jq -nc --arg repository "$repo" --arg uuid "$(uuid_of "$repo")" --arg vm "$VM" --arg id "$1" \
         "{repository: \$repository, repository_uuid: \$uuid, instance_uuid: \$vm, backup_id: \$id} | ${2:-.}"
 }
 verify() { image verify "$(spec_verify "$@")"; }
