@@ -16,6 +16,7 @@
 #define HUB_BUS_NAME           "com.sendense.Hub1"
 #define HUB_BUS_PATH           "/com/sendense/Hub1"
 #define HUB_MANAGER_INTERFACE  "com.sendense.Hub1.Manager"
+#define HUB_API_SOCKET         "/run/sendense/hub-api.sock"
 #define NODE_BUS_NAME          "com.sendense.Node1"
 #define NODE_BUS_PATH          "/com/sendense/Node1"
 #define NODE_MANAGER_INTERFACE "com.sendense.Node1.Manager"

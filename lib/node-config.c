@@ -55,17 +55,6 @@ static int parse_vddk(const ConfigKey *key, const char *value, void *field)
         return 0;
 }
 
-#define VDDK_TEXT(name, field)                                       \
-        {                                                            \
-                "Vddk", name, parse_vddk, FIELD(field), 0, 1024, "", \
-                                "a text for nbdkit's vddk plugin"    \
-        }
-#define VDDK_PATH(name, field)                                       \
-        {                                                            \
-                "Vddk", name, parse_vddk, FIELD(field), 1, 1024, "", \
-                                "an absolute path, or nothing"       \
-        }
-
 const ConfigKey node_config_keys[] = {
         { "Node", "LogLevel", config_parse_level, FIELD(log_level), 0, 0, "info",
           "one of emerg, alert, crit, err, warning, notice, info, debug" },
@@ -89,12 +78,18 @@ const ConfigKey node_config_keys[] = {
           UINT64_C(1) << 30, "64M", "a size from 16M to 1G" },
         { "Copy", "Digests", config_parse_bool, FIELD(copy_digests), 0, 0, "yes", "yes or no" },
 
-        VDDK_TEXT("Plugin", vddk_plugin),
-        VDDK_PATH("LibDir", vddk_libdir),
-        VDDK_PATH("Nbdkit", vddk_nbdkit),
-        VDDK_PATH("Config", vddk_config),
-        VDDK_TEXT("Transports", vddk_transports),
-        VDDK_TEXT("Compression", vddk_compression),
+        { "Vddk", "Plugin", parse_vddk, FIELD(vddk_plugin), 0, 1024, "",
+          "a text for nbdkit\'s vddk plugin" },
+        { "Vddk", "LibDir", parse_vddk, FIELD(vddk_libdir), 1, 1024, "",
+          "an absolute path, or nothing" },
+        { "Vddk", "Nbdkit", parse_vddk, FIELD(vddk_nbdkit), 1, 1024, "",
+          "an absolute path, or nothing" },
+        { "Vddk", "Config", parse_vddk, FIELD(vddk_config), 1, 1024, "",
+          "an absolute path, or nothing" },
+        { "Vddk", "Transports", parse_vddk, FIELD(vddk_transports), 0, 1024, "",
+          "a text for nbdkit\'s vddk plugin" },
+        { "Vddk", "Compression", parse_vddk, FIELD(vddk_compression), 0, 1024, "",
+          "a text for nbdkit\'s vddk plugin" },
 
         { "Vsphere", "AskSec", config_parse_span, FIELD(vsphere_ask_usec), USEC_PER_SEC,
           120 * USEC_PER_SEC, "60s", "a time from 1s to 2min" },

@@ -5,6 +5,7 @@
  *
  *     token TEXT              Authenticate with a token: the session, or the error's name
  *     peer PATH               the same for whoever connects to a socket made there; prints "listening" first
+ *     connected PATH          the same for a socket that was connected to the one there
  *     file PATH               the same with a file that is neither
  *     call METHOD SESSION     METHOD with the option session, "-" for none: "ok", or the error's name and text
  *     start VM SESSION        StartBackup
@@ -69,6 +70,18 @@ static void peer(sd_bus *bus, const char *path)
         authenticate(bus, accepted);
 }
 
+/* A socket that we connected ourselves: at its other end is whoever listens. */
+static void connected(sd_bus *bus, const char *path)
+{
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        (void) snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+        if (connect(fd, (struct sockaddr *) &address, sizeof(address)) < 0)
+                abort();
+        authenticate(bus, fd);
+}
+
 static void file(sd_bus *bus, const char *path)
 {
         _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -114,6 +127,8 @@ static void obey(sd_bus *bus, const char *verb, const char *a, const char *b)
                 token(bus, a);
         else if (strcmp(verb, "peer") == 0)
                 peer(bus, a);
+        else if (strcmp(verb, "connected") == 0)
+                connected(bus, a);
         else if (strcmp(verb, "file") == 0)
                 file(bus, a);
         else if (strcmp(verb, "call") == 0)

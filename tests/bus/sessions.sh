@@ -24,6 +24,7 @@ hub_database=$private_bus_dir/mariadb/mysqld.sock
 mariadb_start "$private_bus_dir/mariadb" || exit 1
 hub_config 'User=sendense' '[Hub]' 'LogLevel=debug'
 require "the migrations apply" "$SENDENSE_BUILD/helpers/migrate/sendense-migrate" --config="$TEST_TMP/hub.conf"
+export SENDENSE_API_SOCKET=$private_bus_dir/peers/api
 hub_start "${as_hub[@]}" || exit 1
 require "the database is ready" eventually 15 hub_property_is DatabaseState 's "ready"'
 
@@ -158,6 +159,13 @@ peer() { # COMMAND...: who connects to the API; its session in $answer
     "$@" socat -u /dev/null "UNIX-CONNECT:$private_bus_dir/peers/api"
     read -r -t 30 -u 8 answer || answer="no answer"
 }
+# Who listens is not who asks: a hub that took any socket would take the API for root.
+socat -u "UNIX-LISTEN:$private_bus_dir/peers/root,mode=0777" - >/dev/null 2>&1 &
+root_pid=$!
+at_end 'kill "$root_pid" 2>/dev/null'
+ok "root listens" eventually 10 test -S "$private_bus_dir/peers/root"
+say connected "$private_bus_dir/peers/root"
+like "$answer" 'InvalidArgument .*that the HTTP API has accepted' "a socket that the API has connected to root makes no root of it"
 peer env
 s_root=$answer
 like "$s_root" '^[0-9a-f]{32}$' "root connects: a session"
@@ -165,9 +173,10 @@ say level "$s_root"
 is "$answer" ok "root manages"
 say unchecked "$s_root"
 like "$answer" 'AccessDenied' "but by what everybody may be granted, no more"
-printf 'peer %s\n' "$private_bus_dir/peers/api2" >&7
+rm -f "$private_bus_dir/peers/api"
+printf 'peer %s\n' "$private_bus_dir/peers/api" >&7
 read -r -t 30 -u 8 answer
-"${nobody[@]}" socat -u "UNIX-CONNECT:$private_bus_dir/peers/api2" - </dev/null >/dev/null &
+"${nobody[@]}" socat -u "UNIX-CONNECT:$private_bus_dir/peers/api" - </dev/null >/dev/null &
 socat_pid=$!
 at_end 'kill "$socat_pid" 2>/dev/null'
 read -r -t 30 -u 8 answer

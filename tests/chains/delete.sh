@@ -134,4 +134,15 @@ change web
 backup web
 is "$(job '[.Disks[].BackupType] | unique | join(" ")')" full "the next backup is a full one"
 unharmed "all backups were deleted"
+
+# A repository that is away: nothing was begun, so nothing keeps the VM from its backups elsewhere.
+hub mv "$fault_repo" "$fault_repo.away"
+last=$(hub sendensectl backup list web --json | jq -r '.[0].BackupId')
+ANSWER=$(hub sendensectl backup delete "$last" --force 2>&1)
+JOB=$(sed -nE 's/^job ([0-9]+)\..*/\1/p' <<<"$ANSWER")
+is "$(wait_job)" failed "a deletion in a repository that is away fails" || diag "$ANSWER" "$(job .)"
+like "$(job_error)" '^RepositoryMissing: ' "and says so"
+hub mv "$fault_repo.away" "$fault_repo"
+change web
+backup web
 done_testing

@@ -58,6 +58,8 @@ hub_api_up() {
     mariadb_start "$private_bus_dir/mariadb" || exit 1
     hub_config 'User=sendense' '[Hub]' 'LogLevel=debug'
     require "the migrations apply" "$SENDENSE_BUILD/helpers/migrate/sendense-migrate" --config="$TEST_TMP/hub.conf"
+    api_socket=$private_bus_dir/api/socket
+    export SENDENSE_API_SOCKET=$api_socket
     hub_start "${as_hub[@]}" || exit 1
     require "the database is ready" eventually 15 hub_property_is DatabaseState 's "ready"'
     hub_api_polkit
@@ -67,7 +69,6 @@ hub_api_up() {
 hub_api_start() {
     install -m 755 "$SENDENSE_BUILD/helpers/hub-api/sendense-hub-api" "$TEST_TMP/sendense-hub-api"
     install -d -m 0777 "$private_bus_dir/api"
-    api_socket=$private_bus_dir/api/socket
     # A port that is free now; whoever takes it in between makes the test fail, not pass.
     for api_port in $(shuf -i 20000-32000 -n 20); do
         [ -n "$(ss -tanH sport = ":$api_port")" ] || break

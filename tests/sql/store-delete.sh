@@ -49,7 +49,7 @@ change_id() { rows "SELECT change_id FROM vm_disks WHERE disk_key = 2000"; }
 rows "UPDATE backup_disks SET verified_usec = 5"
 ok "a middle one" delete 2 200 "{\"outcome\":\"deleted\",\"freed_bytes\":1,\"children\":[{\"backup_id\":\"$(id 3)\",\"backup_type\":\"incremental\",\"disks\":[{\"disk_key\":2000,\"backup_type\":\"incremental\",\"size_bytes\":8192,\"parent_backup_id\":\"$(id 1)\"}]}]}"
 chain_is "100 300<100 400<300" "the one above builds on the one below"
-is "$(got '[.Layers[] | select(.BackupId[-3:] == "300")] | map([.SizeBytes, .VerifiedUSec]) | tojson')" "[[8192,null],[4096,5]]" \
+is "$(got '[.Layers[] | select(.BackupId[-3:] == "300")] | map([.SizeBytes, .VerifiedUSec]) | tojson')" "[[8192,null],[4096,null]]" \
     "a layer that was merged has its new size and is not verified any more"
 is "$(types)" "full,incremental,incremental" "what they are"
 store_do job_get "{\"Id\":${ids[2]}}"
@@ -78,4 +78,17 @@ delete 9 320
 refused EMLINK "LastBackup 'backup-pgtest1-1700000900' is the last sound backup of its VM" "one beside which only a damaged one would be left is not deleted"
 ok "the damaged one goes" delete 3 340
 chain_is "900" "the last one is left"
+# What is above a damaged layer is not sound, though nothing was found in it itself.
+store_do vm_set "$(vm_json pgtest2 2)"
+for n in 11 12 13; do
+    type=incremental
+    [ "$n" -ne 13 ] || type=full
+    store_do job_create "$(create_json pgtest2 "$n" $((1700000000 + n * 100)) "{\"BackupType\":\"$type\"}")"
+    ids[n]=$(got .Id)
+    finish "${ids[n]}" $((2000 + n * 20))
+done
+rows "UPDATE backup_disks SET damaged_usec = 1, damage_text = 'block 7' WHERE job_id = ${ids[11]} AND disk_key = 2000"
+store_do job_work_create "$(jq -cn --arg event "$(event 9000)" \
+    '{Type: "delete", BackupId: "backup-pgtest2-1700001300", Work: {force: false}, Principal: "uid:0", EventId: $event, NowUSec: 1700000010000000}')"
+refused EMLINK "LastBackup 'backup-pgtest2-1700001300' is the last sound backup of its VM" "the only backup that stands on nothing damaged is kept"
 done_testing

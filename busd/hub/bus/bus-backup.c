@@ -140,9 +140,30 @@ static int act_cancel(Manager *manager, sd_bus_message *call, const char *princi
                                               : job_state_to_string(job->state));
 }
 
+/* Who may have it done may have it ended. */
+static const char *cancel_action(const Job *job)
+{
+        switch (job ? job->type : JOB_BACKUP) {
+        case JOB_RESTORE:
+        case JOB_MOUNT:
+        case JOB_FILES:
+                return ACTION_RESTORE;
+        case JOB_DELETE:
+                return ACTION_DELETE;
+        case JOB_BACKUP:
+        case JOB_VERIFY:
+        case JOB_TYPE_MAX:
+        case JOB_TYPE_INVALID:
+        default:
+                return ACTION_BACKUP;
+        }
+}
+
 int bus_job_cancel(Manager *manager, sd_bus_message *call, uint64_t id, sd_bus_error *error)
 {
-        return bus_call_check(manager, call, ACTION_BACKUP,
+        const Job *job = manager->jobs ? jobs_find(manager->jobs, id) : NULL;
+
+        return bus_call_check(manager, call, cancel_action(job),
                               json_pack("{s:I}", "Id", (json_int_t) id), act_cancel, error);
 }
 

@@ -14,6 +14,7 @@
 #include "clock.h"
 #include "log.h"
 #include "manager.h"
+#include "names.h"
 #include "secret.h"
 #include "store/store-call.h"
 #include "store/store-request.h"
@@ -23,8 +24,10 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <sodium.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #define API_USER "sendense-hub-api"
 #define WHOM     "only root and the user " API_USER " may"
@@ -104,6 +107,18 @@ static int read_token(int fd, json_t **ret_request, sd_bus_error *error)
         return 0;
 }
 
+/* Of a socket that was accepted the kernel tells who connected; of one that was connected it tells who listens, and that is
+ * often root. So it must be one of the API's own listener, whose name nobody else can have. */
+static bool is_accepted(int fd)
+{
+        const char *listener = getenv("SENDENSE_API_SOCKET") ?: HUB_API_SOCKET;
+        struct sockaddr_un address = {};
+        socklen_t size = sizeof(address) - 1;
+
+        return getsockname(fd, (struct sockaddr *) &address, &size) == 0 &&
+               address.sun_family == AF_UNIX && strcmp(address.sun_path, listener) == 0;
+}
+
 /* Who connected, as the kernel noted it then. */
 static int read_peer(int fd, json_t **ret_request, sd_bus_error *error)
 {
@@ -113,11 +128,11 @@ static int read_peer(int fd, json_t **ret_request, sd_bus_error *error)
 
         if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &(socklen_t){ sizeof(domain) }) < 0)
                 return read_token(fd, ret_request, error);
-        if (domain != AF_UNIX || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 ||
-            peer.pid <= 0)
+        if (domain != AF_UNIX || !is_accepted(fd) ||
+            getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.pid <= 0)
                 return bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT,
-                                      "Argument credential is a socket that does not say who is "
-                                      "at its other end");
+                                      "Argument credential must be a socket that the HTTP API "
+                                      "has accepted, or a sealed memfd with a token");
         *ret_request = json_pack("{s:I, s:I}", "Pid", (json_int_t) peer.pid, "Uid",
                                  (json_int_t) peer.uid);
         return 0;

@@ -185,13 +185,20 @@ static int complete(const Jobs *jobs, json_t *request)
         return r >= 0 && *key ? set_key(request, text_of(request, "Principal"), key) : r;
 }
 
+/* Those that only read keep no backup from being made. */
+static bool is_alone(const Job *job)
+{
+        return !job_state_is_final(job->state) &&
+               (job->type == JOB_BACKUP || job->type == JOB_DELETE);
+}
+
 static bool vm_has_job(const Jobs *jobs, const char *vm)
 {
         static const char *const names[] = { "Vm", "ContextId", "InstanceUuid" };
 
         for (size_t i = 0; i < jobs->n_all; i++)
                 for (size_t j = 0; j < ELEMENTSOF(names); j++)
-                        if (!job_state_is_final(jobs->all[i]->state) &&
+                        if (is_alone(jobs->all[i]) &&
                             strcmp(job_text(jobs->all[i], names[j]), vm) == 0)
                                 return true;
         return false;

@@ -138,6 +138,14 @@ static void on_undoer_started(Job *job, JobDisk *disk, int error, const char *te
                                                                   : on_undoer_stopped);
 }
 
+/* Its only run ended before it had opened the repository: there is nothing to undo, and it could not be undone either. */
+static bool has_begun_nothing(const Job *job)
+{
+        return job->n_runs == 1 && !job->is_recovered &&
+               (strcmp(job->error_name, BUS_ERROR_REPOSITORY_MISSING) == 0 ||
+                strcmp(job->error_name, BUS_ERROR_REPOSITORY_PERMISSIONS) == 0);
+}
+
 static void on_work_stopped(Job *job, JobDisk *disk, int error, const char *text)
 {
         (void) disk, (void) text;
@@ -145,7 +153,7 @@ static void on_work_stopped(Job *job, JobDisk *disk, int error, const char *text
                 run_undo_again(job);
                 return;
         }
-        if (!work_kind(job)->undo_verb || !job->has_obligations) {
+        if (!work_kind(job)->undo_verb || !job->has_obligations || has_begun_nothing(job)) {
                 all_undone(job);
                 return;
         }

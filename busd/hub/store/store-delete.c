@@ -24,11 +24,18 @@ int delete_refuse_last(MYSQL *database, StoreRequest *request, const json_t *bac
         if (json_is_true(force))
                 return 0;
         r = statement_row(database,
-                          "SELECT j.id AS Id FROM backup_jobs j WHERE j.vm_context_id = ?"
+                          /* What is above a damaged layer is damaged. */
+                          "WITH RECURSIVE damaged (id, job_id) AS ("
+                          " SELECT id, job_id FROM backup_disks WHERE vm_context_id = ?"
+                          "  AND damaged_usec IS NOT NULL"
+                          " UNION SELECT b.id, b.job_id FROM backup_disks b"
+                          "  JOIN damaged d ON b.parent_id = d.id)"
+                          " SELECT j.id AS Id FROM backup_jobs j WHERE j.vm_context_id = ?"
                           " AND j.id <> ? AND j.job_type = 'backup' AND j.state = 'completed'"
-                          " AND j.deleted_usec IS NULL AND NOT EXISTS (SELECT 1 FROM backup_disks b"
-                          "  WHERE b.job_id = j.id AND b.damaged_usec IS NOT NULL) LIMIT 1",
+                          " AND j.deleted_usec IS NULL"
+                          " AND j.id NOT IN (SELECT job_id FROM damaged) LIMIT 1",
                           SQL_VALUES(SQL_NUMBER(object_number(backup, "Vm")),
+                                     SQL_NUMBER(object_number(backup, "Vm")),
                                      SQL_NUMBER(object_number(backup, "Id"))),
                           &row);
         if (r != -ENODATA)
@@ -77,7 +84,8 @@ static int reparent(MYSQL *database, uint64_t target)
 {
         int r = statement_run(database,
                               "UPDATE backup_disks c JOIN backup_disks x ON c.parent_id = x.id"
-                              " SET c.backup_type = x.backup_type, c.parent_id = x.parent_id"
+                              " SET c.backup_type = x.backup_type, c.parent_id = x.parent_id,"
+                              " c.verified_usec = NULL"
                               " WHERE x.job_id = ?",
                               SQL_VALUES(SQL_NUMBER(target)), NULL, NULL);
 

@@ -26,10 +26,12 @@ static int list_vms(MYSQL *database, json_t **ret_rows)
                               " COUNT(j.id) AS Backups, MAX(j.finished_usec) AS LastBackupUSec,"
                               " (SELECT l.backup_id FROM backup_jobs l WHERE l.vm_context_id = v.id"
                               "  AND l.job_type = 'backup' AND l.state = 'completed'"
+                              "  AND l.deleted_usec IS NULL"
                               "  ORDER BY l.id DESC LIMIT 1) AS LastBackup"
                               " FROM vm_replication_contexts v LEFT JOIN backup_jobs j"
                               " ON j.vm_context_id = v.id AND j.job_type = 'backup'"
-                              "  AND j.state = 'completed' GROUP BY v.id ORDER BY v.vm_name, v.id",
+                              "  AND j.state = 'completed' AND j.deleted_usec IS NULL GROUP BY "
+                              "v.id ORDER BY v.vm_name, v.id",
                               NULL, 0, ret_rows);
 }
 
@@ -45,8 +47,9 @@ static int count_rest(MYSQL *database, json_t **ret_row)
                         "  JOIN backup_jobs j ON j.id = o.job_id WHERE o.state = 'open'"
                         "  AND j.state IN ('completed', 'failed', 'cancelled'))"
                         " AS OldestObligationUSec,"
-                        " CAST((SELECT COALESCE(SUM(size_bytes), 0) FROM backup_disks"
-                        "  WHERE state = 'completed') AS UNSIGNED) AS StoredBytes",
+                        " CAST((SELECT COALESCE(SUM(b.size_bytes), 0) FROM backup_disks b"
+                        "  JOIN backup_jobs j ON j.id = b.job_id WHERE b.state = 'completed'"
+                        "  AND j.deleted_usec IS NULL) AS UNSIGNED) AS StoredBytes",
                         NULL, 0, ret_row);
 }
 

@@ -67,7 +67,8 @@ int store_job_retries(MYSQL *database, void *userdata)
                            " AND j.finished_usec > ?"
                            /* Who asked again himself has taken it into his own hands. */
                            " AND NOT EXISTS (SELECT 1 FROM backup_jobs k"
-                           "  WHERE k.vm_context_id = j.vm_context_id AND k.id > j.id)"
+                           "  WHERE k.vm_context_id = j.vm_context_id AND k.id > j.id"
+                           "  AND k.job_type = 'backup')"
                            " ORDER BY j.finished_usec LIMIT 1000",
                            SQL_VALUES(SQL_NUMBER(object_number(request->in, "Count")),
                                       SQL_NUMBER(object_number(request->in, "BeforeUSec")),

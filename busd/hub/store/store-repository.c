@@ -55,7 +55,8 @@ int store_repository_list(MYSQL *database, void *userdata)
                            "SELECT r.id AS Id, r.name AS Name, r.path AS Path,"
                            " r.repository_uuid AS RepositoryUuid, r.created_usec AS CreatedUSec,"
                            " (SELECT COUNT(*) FROM backup_jobs j WHERE j.repository_id = r.id"
-                           "  AND j.job_type = 'backup' AND j.state = 'completed') AS Backups"
+                           "  AND j.job_type = 'backup' AND j.state = 'completed'"
+                           "  AND j.deleted_usec IS NULL) AS Backups"
                            " FROM backup_repositories r ORDER BY r.id",
                            NULL, 0, &rows);
         return r < 0 ? r : store_answer(request, json_pack("{s:o}", "Repositories", rows));
@@ -87,7 +88,8 @@ int store_repository_remove(MYSQL *database, void *userdata)
                           " (SELECT COUNT(*) FROM backup_jobs j WHERE j.repository_id = r.id) AS "
                           "Jobs,"
                           " (SELECT COUNT(*) FROM backup_jobs j WHERE j.repository_id = r.id"
-                          "  AND j.job_type = 'backup' AND j.state = 'completed') AS Backups"
+                          "  AND j.job_type = 'backup' AND j.state = 'completed'"
+                          "  AND j.deleted_usec IS NULL) AS Backups"
                           " FROM backup_repositories r WHERE r.name = ? OR CAST(r.id AS CHAR) = ?"
                           " ORDER BY r.name <> ? LIMIT 1 FOR UPDATE",
                           SQL_VALUES(sql_text(wanted), sql_text(wanted), sql_text(wanted)), &row);
