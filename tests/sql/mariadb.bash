@@ -52,7 +52,9 @@ mariadb_launch() {
         mkdir -p "$1" && cp -r --reflink=auto "$template" "$1/data" || return 1
     fi
     rm -f "$mariadb_socket"
-    mariadbd --no-defaults --user=root --datadir="$1/data" --socket="$mariadb_socket" --skip-networking \
+    # A server that starts removes temporary tables, those of others in the same folder, too.
+    mkdir -p "$1/tmp"
+    mariadbd --no-defaults --user=root --datadir="$1/data" --tmpdir="$1/tmp" --socket="$mariadb_socket" --skip-networking \
         --skip-name-resolve --skip-log-bin --performance-schema=off --innodb-buffer-pool-size=16M \
         --innodb-log-file-size=4M --innodb-flush-log-at-trx-commit=2 --innodb-use-native-aio=0 \
         --debug-no-sync --innodb-flush-method=nosync --skip-sync-frm --innodb-fast-shutdown=2 --general-log-file="$1/general.log" --log-error="$1/error.log" \
