@@ -161,8 +161,7 @@ peer() { # COMMAND...: who connects to the API; its session in $answer
 }
 # Who listens is not who asks: a hub that took any socket would take the API for root.
 socat -u "UNIX-LISTEN:$private_bus_dir/peers/root,mode=0777" - >/dev/null 2>&1 &
-root_pid=$!
-at_end 'kill "$root_pid" 2>/dev/null'
+at_end "kill $! 2>/dev/null"
 ok "root listens" eventually 10 test -S "$private_bus_dir/peers/root"
 say connected "$private_bus_dir/peers/root"
 like "$answer" 'InvalidArgument .*that the HTTP API has accepted' "a socket that the API has connected to root makes no root of it"

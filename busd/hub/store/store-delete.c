@@ -31,9 +31,12 @@ int delete_refuse_last(MYSQL *database, StoreRequest *request, const json_t *bac
                           " UNION SELECT b.id, b.job_id FROM backup_disks b"
                           "  JOIN damaged d ON b.parent_id = d.id)"
                           " SELECT j.id AS Id FROM backup_jobs j WHERE j.vm_context_id = ?"
-                          " AND j.id <> ? AND j.job_type = 'backup' AND j.state = 'completed'"
+                          " AND j.job_type = 'backup' AND j.state = 'completed'"
                           " AND j.deleted_usec IS NULL"
-                          " AND j.id NOT IN (SELECT job_id FROM damaged) LIMIT 1",
+                          /* Another one is sound, or a layer of this one itself is damaged. */
+                          " AND IF(j.id = ?, EXISTS (SELECT 1 FROM backup_disks b"
+                          "  WHERE b.job_id = j.id AND b.damaged_usec IS NOT NULL),"
+                          "  j.id NOT IN (SELECT job_id FROM damaged)) LIMIT 1",
                           SQL_VALUES(SQL_NUMBER(object_number(backup, "Vm")),
                                      SQL_NUMBER(object_number(backup, "Vm")),
                                      SQL_NUMBER(object_number(backup, "Id"))),
