@@ -21,9 +21,10 @@ rc=$?
 msec=$(((${EPOCHREALTIME/[.,]/} - begin) / 1000))
 is "$rc" 0 "it succeeds" || diag "$(tail -n 40 "$out")"
 diag "it took $msec ms, with packages and build in place"
-for heading in Packages Build Machines MariaDB Hub Node vCenter 'A full backup' 'The VM writes, and an incremental' Proof; do
-    ok "there is the step $heading" grep -Eq "^==> [0-9]+/10 $heading\$" "$out"
+for heading in Packages Build Machines MariaDB Hub Node vCenter 'A full backup' 'The VM writes, and an incremental' Proof 'The way back'; do
+    ok "there is the step $heading" grep -Eq "^==> [0-9]+/11 $heading\$" "$out"
 done
+ok "a disk that was restored is what it was" grep -q "was what disk 2001 was at its snapshot" "$out"
 ok "it shows the hub's object" grep -q '/com/sendense/Hub1' "$out"
 ok "it shows that the hub is active" grep -q 'Active: active (running)' "$out"
 ok "it shows the hub's journal" grep -q 'Ready on the bus as com.sendense.Hub1' "$out"
