@@ -4,42 +4,13 @@
  */
 #include "api.h"
 
+#include "begun.h"
 #include "bus/bus-error.h"
 #include "cleanup.h"
 #include "hub-task.h"
 #include "json-cleanup.h"
-#include "parse.h"
-#include "text.h"
 
 #include <string.h>
-
-/* "/com/sendense/Hub1/job/7" */
-static void on_begun(HubTask *task, sd_bus_message *reply, const sd_bus_error *error)
-{
-        _cleanup_free_ char *location = NULL;
-        const char *path, *slash;
-        uint64_t job;
-        json_t *body;
-
-        if (error) {
-                hub_refuse(task, error);
-                return;
-        }
-        if (sd_bus_message_read(reply, "o", &path) <= 0 || !(slash = strrchr(path, '/')) ||
-            parse_uint64(slash + 1, 1, INT64_MAX, &job) < 0) {
-                hub_refuse(task, &hub_answer_unknown);
-                return;
-        }
-        location = text_format("/api/v1/jobs/%s", slash + 1);
-        body = json_pack("{s:I}", "job_id", (json_int_t) job);
-        if (!location || !body) {
-                json_decref(body);
-                hub_answer(task, 503, NULL);
-                return;
-        }
-        http_request_answer_at(task->request, 202, body, location);
-        hub_task_free(task);
-}
 
 /* 1, 0; -1: neither. */
 static int read_force(HttpRequest *request)
@@ -70,7 +41,7 @@ static void begin_delete(HubTask *task)
                 r = sd_bus_message_open_container(call, 'a', "{sv}");
         if (r >= 0 && force)
                 r = sd_bus_message_append(call, "{sv}", "force", "b", 1);
-        hub_call_send(task, call, r, on_begun);
+        hub_call_send(task, call, r, begun_answer);
 }
 
 void api_delete_backup(HttpRequest *request, void *userdata)

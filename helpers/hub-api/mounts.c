@@ -4,6 +4,7 @@
  */
 #include "api.h"
 
+#include "begun.h"
 #include "bus/bus-error.h"
 #include "cleanup.h"
 #include "hub-task.h"
@@ -69,7 +70,6 @@ static void on_shown(HubTask *task, sd_bus_message *reply, const sd_bus_error *e
 static void on_mounted(HubTask *task, sd_bus_message *reply, const sd_bus_error *error)
 {
         Mounting *mounting = task->state;
-        const char *path, *slash;
         sd_bus_message *call = NULL;
         int r;
 
@@ -77,8 +77,7 @@ static void on_mounted(HubTask *task, sd_bus_message *reply, const sd_bus_error 
                 hub_refuse(task, error);
                 return;
         }
-        if (sd_bus_message_read(reply, "o", &path) <= 0 || !(slash = strrchr(path, '/')) ||
-            parse_uint64(slash + 1, 1, INT64_MAX, &mounting->job) < 0) {
+        if (begun_read(reply, &mounting->job) < 0) {
                 hub_refuse(task, &hub_answer_unknown);
                 return;
         }
@@ -86,29 +85,6 @@ static void on_mounted(HubTask *task, sd_bus_message *reply, const sd_bus_error 
         if (r >= 0)
                 r = sd_bus_message_open_container(call, 'a', "{sv}");
         hub_call_send(task, call, r, on_shown);
-}
-
-static int append_disks(sd_bus_message *call, const json_t *disks)
-{
-        const json_t *disk;
-        size_t i;
-        int r;
-
-        if (!disks)
-                return 0;
-        r = sd_bus_message_open_container(call, 'e', "sv");
-        if (r >= 0)
-                r = sd_bus_message_append(call, "s", "disks");
-        if (r >= 0)
-                r = sd_bus_message_open_container(call, 'v', "au");
-        if (r >= 0)
-                r = sd_bus_message_open_container(call, 'a', "u");
-        json_array_foreach (disks, i, disk)
-                if (r >= 0)
-                        r = sd_bus_message_append(call, "u", (uint32_t) json_integer_value(disk));
-        for (int j = 0; r >= 0 && j < 3; j++)
-                r = sd_bus_message_close_container(call);
-        return r;
 }
 
 static int append_request(sd_bus_message *call, const char *backup_id, const Mounting *mounting)
@@ -120,7 +96,7 @@ static int append_request(sd_bus_message *call, const char *backup_id, const Mou
         if (r >= 0)
                 r = sd_bus_message_open_container(call, 'a', "{sv}");
         if (r >= 0)
-                r = append_disks(call, json_object_get(mounting->body, "disks"));
+                r = begun_append_disks(call, json_object_get(mounting->body, "disks"));
         if (r >= 0 && mounting->is_writable)
                 r = sd_bus_message_append(call, "{sv}", "writable", "b", 1);
         if (r >= 0 && mounting->wants_port)

@@ -4,6 +4,7 @@
  */
 #include "api.h"
 
+#include "begun.h"
 #include "bus/bus-error.h"
 #include "cleanup.h"
 #include "http/http-error.h"
@@ -14,7 +15,6 @@
 #include "nbd-uri.h"
 #include "parse.h"
 #include "result-file.h"
-#include "text.h"
 
 #include <string.h>
 
@@ -84,34 +84,6 @@ static int append_request(sd_bus_message *call, const char *backup_id, const jso
         return r;
 }
 
-/* "/com/sendense/Hub1/job/7" */
-static void on_started(HubTask *task, sd_bus_message *reply, const sd_bus_error *error)
-{
-        _cleanup_free_ char *location = NULL;
-        const char *path, *slash;
-        uint64_t job;
-        json_t *body;
-
-        if (error) {
-                hub_refuse(task, error);
-                return;
-        }
-        if (sd_bus_message_read(reply, "o", &path) <= 0 || !(slash = strrchr(path, '/')) ||
-            parse_uint64(slash + 1, 1, INT64_MAX, &job) < 0) {
-                hub_refuse(task, &hub_answer_unknown);
-                return;
-        }
-        location = text_format("/api/v1/jobs/%s", slash + 1);
-        body = json_pack("{s:I}", "job_id", (json_int_t) job);
-        if (!location || !body) {
-                json_decref(body);
-                hub_answer(task, 503, NULL);
-                return;
-        }
-        http_request_answer_at(task->request, 202, body, location);
-        hub_task_free(task);
-}
-
 static const char *read_body(HttpRequest *request, json_t **ret_body,
                              char error[static JSON_FIELDS_ERROR_SIZE])
 {
@@ -149,7 +121,7 @@ static void begin_restore(HubTask *task)
         r = hub_call_new(task, "RestoreDisk", &call);
         if (r >= 0)
                 r = append_request(call, http_request_param(task->request, "backup_id"), body);
-        hub_call_send(task, call, r, on_started);
+        hub_call_send(task, call, r, begun_answer);
 }
 
 void api_restore_disk(HttpRequest *request, void *userdata)

@@ -4,6 +4,7 @@
  */
 #include "api.h"
 
+#include "begun.h"
 #include "bus/bus-error.h"
 #include "cleanup.h"
 #include "http/http-error.h"
@@ -14,7 +15,6 @@
 #include "names.h"
 #include "parse.h"
 #include "result-file.h"
-#include "text.h"
 
 #include <string.h>
 
@@ -36,29 +36,6 @@ static void free_body(void *userdata)
         json_decref(userdata);
 }
 
-static int append_disks(sd_bus_message *call, const json_t *disks)
-{
-        const json_t *key;
-        size_t i;
-        int r;
-
-        if (!disks)
-                return 0;
-        r = sd_bus_message_open_container(call, 'e', "sv");
-        if (r >= 0)
-                r = sd_bus_message_append(call, "s", "disks");
-        if (r >= 0)
-                r = sd_bus_message_open_container(call, 'v', "au");
-        if (r >= 0)
-                r = sd_bus_message_open_container(call, 'a', "u");
-        json_array_foreach (disks, i, key)
-                if (r >= 0)
-                        r = sd_bus_message_append(call, "u", (uint32_t) json_integer_value(key));
-        for (int n = 0; r >= 0 && n < 3; n++)
-                r = sd_bus_message_close_container(call);
-        return r;
-}
-
 static int append_request(sd_bus_message *call, const char *backup_id, const json_t *body)
 {
         const json_t *chain = json_object_get(body, "chain");
@@ -69,35 +46,7 @@ static int append_request(sd_bus_message *call, const char *backup_id, const jso
                 r = sd_bus_message_open_container(call, 'a', "{sv}");
         if (r >= 0 && chain)
                 r = sd_bus_message_append(call, "{sv}", "chain", "b", (int) json_is_true(chain));
-        return r < 0 ? r : append_disks(call, json_object_get(body, "disks"));
-}
-
-/* "/com/sendense/Hub1/job/7" */
-static void on_started(HubTask *task, sd_bus_message *reply, const sd_bus_error *error)
-{
-        _cleanup_free_ char *location = NULL;
-        const char *path, *slash;
-        uint64_t job;
-        json_t *body;
-
-        if (error) {
-                hub_refuse(task, error);
-                return;
-        }
-        if (sd_bus_message_read(reply, "o", &path) <= 0 || !(slash = strrchr(path, '/')) ||
-            parse_uint64(slash + 1, 1, INT64_MAX, &job) < 0) {
-                hub_refuse(task, &hub_answer_unknown);
-                return;
-        }
-        location = text_format("/api/v1/jobs/%s", slash + 1);
-        body = json_pack("{s:I}", "job_id", (json_int_t) job);
-        if (!location || !body) {
-                json_decref(body);
-                hub_answer(task, 503, NULL);
-                return;
-        }
-        http_request_answer_at(task->request, 202, body, location);
-        hub_task_free(task);
+        return r < 0 ? r : begun_append_disks(call, json_object_get(body, "disks"));
 }
 
 static const char *read_body(HttpRequest *request, json_t **ret_body,
@@ -142,7 +91,7 @@ static void begin_verify(HubTask *task)
         r = hub_call_new(task, "VerifyBackup", &call);
         if (r >= 0)
                 r = append_request(call, http_request_param(task->request, "backup_id"), body);
-        hub_call_send(task, call, r, on_started);
+        hub_call_send(task, call, r, begun_answer);
 }
 
 void api_verify_backup(HttpRequest *request, void *userdata)

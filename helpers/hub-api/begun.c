@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Calls that begin jobs, and their answers (see begun.h).
+ */
+#include "begun.h"
+
+#include "cleanup.h"
+#include "parse.h"
+#include "text.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+int begun_append_disks(sd_bus_message *call, const json_t *disks)
+{
+        const json_t *key;
+        size_t i;
+        int r;
+
+        if (!disks)
+                return 0;
+        r = sd_bus_message_open_container(call, 'e', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append(call, "s", "disks");
+        if (r >= 0)
+                r = sd_bus_message_open_container(call, 'v', "au");
+        if (r >= 0)
+                r = sd_bus_message_open_container(call, 'a', "u");
+        json_array_foreach (disks, i, key)
+                if (r >= 0)
+                        r = sd_bus_message_append(call, "u", (uint32_t) json_integer_value(key));
+        for (int n = 0; r >= 0 && n < 3; n++)
+                r = sd_bus_message_close_container(call);
+        return r;
+}
+
+/* "/com/sendense/Hub1/job/7" */
+int begun_read(sd_bus_message *reply, uint64_t *ret_job)
+{
+        const char *path, *slash;
+
+        if (sd_bus_message_read(reply, "o", &path) <= 0)
+                return -EBADMSG;
+        slash = strrchr(path, '/');
+        return slash && parse_uint64(slash + 1, 1, INT64_MAX, ret_job) >= 0 ? 0 : -EBADMSG;
+}
+
+void begun_answer(HubTask *task, sd_bus_message *reply, const sd_bus_error *error)
+{
+        _cleanup_free_ char *location = NULL;
+        uint64_t job;
+        json_t *body;
+
+        if (error) {
+                hub_refuse(task, error);
+                return;
+        }
+        if (begun_read(reply, &job) < 0) {
+                hub_refuse(task, &hub_answer_unknown);
+                return;
+        }
+        location = text_format("/api/v1/jobs/%" PRIu64, job);
+        body = json_pack("{s:I}", "job_id", (json_int_t) job);
+        if (!location || !body) {
+                json_decref(body);
+                hub_answer(task, 503, NULL);
+                return;
+        }
+        http_request_answer_at(task->request, 202, body, location);
+        hub_task_free(task);
+}
