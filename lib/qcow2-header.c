@@ -12,8 +12,11 @@ enum {
         AT_VERSION = 4,
         AT_BACKING_OFFSET = 8,
         AT_BACKING_SIZE = 16,
+        AT_CLUSTER_BITS = 20,
         AT_VIRTUAL_BYTES = 24,
         AT_ENCRYPTION = 32,
+        AT_N_TABLES = 36,
+        AT_TABLES_OFFSET = 40,
         AT_SNAPSHOTS = 60,
         FIXED_BYTES = 72, /* all of version 2 */
         AT_FEATURES = 72,
@@ -89,6 +92,9 @@ int qcow2_header_parse(const void *data, size_t size, Qcow2Header *ret_header)
         header.virtual_bytes = number_at(data, AT_VIRTUAL_BYTES, 8);
         header.encryption = (uint32_t) number_at(data, AT_ENCRYPTION, 4);
         header.n_snapshots = (uint32_t) number_at(data, AT_SNAPSHOTS, 4);
+        header.cluster_bits = (uint32_t) number_at(data, AT_CLUSTER_BITS, 4);
+        header.n_tables = (uint32_t) number_at(data, AT_N_TABLES, 4);
+        header.tables_offset = number_at(data, AT_TABLES_OFFSET, 8);
         if (header.version == 3)
                 r = read_version_3(data, size, &header, &header_bytes);
         if (r >= 0)

@@ -19,12 +19,15 @@ enum {
 #define QCOW2_FEATURE_DIRTY         (UINT64_C(1) << 0)
 #define QCOW2_FEATURE_CORRUPT       (UINT64_C(1) << 1)
 #define QCOW2_FEATURE_EXTERNAL_DATA (UINT64_C(1) << 2)
+#define QCOW2_FEATURE_EXTENDED_L2   (UINT64_C(1) << 4)
 
 typedef struct Qcow2Header {
         uint32_t version;
         uint64_t virtual_bytes;
         uint64_t features; /* incompatible ones */
         uint32_t encryption, n_snapshots; /* 0: none */
+        uint32_t cluster_bits, n_tables; /* and where the list of them lies; not judged */
+        uint64_t tables_offset;
         char backing[QCOW2_BACKING_SIZE]; /* empty: none */
         char backing_format[QCOW2_FORMAT_SIZE]; /* empty: not told; cut when it is longer */
 } Qcow2Header;

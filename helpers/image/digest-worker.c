@@ -15,6 +15,7 @@
 #include <openssl/evp.h>
 
 enum {
+        BUFFER_ALIGNMENT = 4096, /* for reads past the kernel's cache */
         PIECE_BYTES = 256 *
                       1024, /* larger ones fall out of the processor's cache before they are hashed */
 };
@@ -228,6 +229,8 @@ int digest_worker_run(DigestWorker *worker)
         bool more = true;
         int r;
 
+        if (worker->map)
+                return digest_worker_run_mapped(worker);
         while (more || worker->n_pieces > 0) {
                 while (more && worker->n_pieces < WORKER_PIECES) {
                         r = ask(worker);
@@ -244,20 +247,29 @@ int digest_worker_run(DigestWorker *worker)
         return 0;
 }
 
-int digest_worker_init(DigestWorker *worker, const BlockHeap *heap, uint64_t capacity_bytes)
+int digest_worker_init(DigestWorker *worker, const BlockHeap *heap, const ChainMap *map,
+                       uint64_t capacity_bytes)
 {
+        void *data = NULL;
+        int r;
+
         *worker = (DigestWorker){
                 .heap = heap,
+                .map = map,
                 .capacity_bytes = capacity_bytes,
                 .block_bytes = manifest_block_bytes(capacity_bytes),
-                .data = malloc((size_t) WORKER_PIECES * PIECE_BYTES),
                 .zeroes = calloc(1, PIECE_BYTES),
                 .sha256 = EVP_MD_fetch(NULL, "SHA2-256", NULL),
                 .hash = EVP_MD_CTX_new(),
                 .bad_block = UINT64_MAX,
         };
+        if (posix_memalign(&data, BUFFER_ALIGNMENT, (size_t) WORKER_PIECES * PIECE_BYTES) == 0)
+                worker->data = data;
         if (!worker->data || !worker->zeroes || !worker->sha256 || !worker->hash)
                 return -ENOMEM;
+        r = leaf_hasher_new(&worker->hasher);
+        if (r < 0)
+                return r;
         for (size_t i = 0; i < WORKER_PIECES; i++)
                 worker->pieces[i].data = worker->data + i * PIECE_BYTES;
         if (!EVP_DigestInit_ex2(worker->hash, worker->sha256, NULL))
@@ -269,6 +281,7 @@ void digest_worker_done(DigestWorker *worker)
 {
         /* First, because the answers of what is in flight go to the pieces. */
         digest_worker_disconnect(worker);
+        worker->hasher = leaf_hasher_free(worker->hasher);
         EVP_MD_CTX_free(worker->hash);
         EVP_MD_free(worker->sha256);
         extents_done(&worker->extents);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * One reader of a served image, with a connection, buffers and sums of its own: takes blocks from a common
- * heap, reads and hashes them. Several work beside each other, each in a thread (see digest.h).
+ * One reader of an image, out of its files or, with a connection, of one that is served, with buffers and sums of its
+ * own: takes blocks from a common heap, reads and hashes them. Several work beside each other, each in a thread (see
+ * digest.h).
  */
 #pragma once
 
 #include "block-digest.h"
+#include "chain-map.h"
 #include "extents.h"
 
 #include <stdbool.h>
@@ -43,6 +45,8 @@ typedef struct Piece {
 
 typedef struct DigestWorker {
         const BlockHeap *heap;
+        const ChainMap *map; /* NULL: the image is served */
+        LeafHasher *hasher; /* of what is mapped */
         struct nbd_handle *nbd; /* for data */
         struct nbd_handle *
                         status; /* for extents: qemu 7.2 breaks a connection on which it cannot tell them */
@@ -65,8 +69,9 @@ typedef struct DigestWorker {
         char error[WORKER_ERROR_SIZE]; /* of the connection */
 } DigestWorker;
 
-/* Memory and sums. -ENOMEM, -ENOTRECOVERABLE. */
-int digest_worker_init(DigestWorker *worker, const BlockHeap *heap, uint64_t capacity_bytes);
+/* Memory and sums. The map is borrowed, and NULL for an image that is served. -ENOMEM, -ENOTRECOVERABLE. */
+int digest_worker_init(DigestWorker *worker, const BlockHeap *heap, const ChainMap *map,
+                       uint64_t capacity_bytes);
 void digest_worker_done(DigestWorker *worker);
 
 /* Connects to a server, twice. The socket's name is borrowed. -EIO: it does not let us in, and error says why; -EOPNOTSUPP: it does not tell which layer holds
@@ -77,3 +82,4 @@ void digest_worker_disconnect(DigestWorker *worker);
 
 /* Until the heap is empty. -EIO: the server is gone, and error says why; -ECANCELED: it was not to go on. */
 int digest_worker_run(DigestWorker *worker);
+int digest_worker_run_mapped(DigestWorker *worker);

@@ -29,9 +29,10 @@ typedef struct Digest {
         const DigestRequest *request;
         BlockHeap heap;
         uint64_t n_blocks;
+        ChainMap map; /* with layers: there is no server */
         Server server;
         DigestWorker workers[THREADS_MAX];
-        size_t n_workers;
+        size_t n_workers, n_wanted;
         int ended[THREADS_MAX]; /* how each of them has */
 
         pthread_mutex_t lock; /* of what stands below it */
@@ -117,11 +118,15 @@ static void block_is_hashed(void *userdata, uint64_t n_bytes)
         (void) pthread_mutex_unlock(&digest->lock);
 }
 
-static size_t count_workers(uint64_t n_blocks)
+/* Without a server that reads ahead, one thread reads while another hashes. */
+static size_t count_workers(const Digest *digest)
 {
         cpu_set_t set;
         size_t n = sched_getaffinity(0, sizeof(set), &set) == 0 ? (size_t) CPU_COUNT(&set) : 1;
+        uint64_t n_blocks = digest->n_blocks;
 
+        if (digest->map.n_layers > 0)
+                n *= 2;
         if (n > THREADS_MAX)
                 n = THREADS_MAX;
         return n > n_blocks ? (size_t) n_blocks : n;
@@ -132,6 +137,7 @@ static void digest_done(Digest *digest)
         for (size_t i = 0; i < digest->n_workers; i++)
                 digest_worker_done(digest->workers + i);
         server_done(&digest->server);
+        chain_map_done(&digest->map);
         digest_answer_done(&digest->answer);
         (void) pthread_mutex_destroy(&digest->lock);
 }
@@ -161,12 +167,32 @@ static int connection_failure(Digest *digest, const DigestWorker *worker, int er
         return server_failure(&digest->server, worker->error, failure);
 }
 
+/* Opens the files, or else starts a server. */
+static int open_image(Digest *digest, Failure *failure)
+{
+        const DigestRequest *request = digest->request;
+        const Image *image = request->image;
+        int r;
+
+        r = chain_map_open(&digest->map, image->folder, image->name, request->capacity_bytes);
+        if (r < 0 && r != -EOPNOTSUPP)
+                return failure_errno(failure, r, "Cannot look into %s", image->path);
+        digest->n_wanted = count_workers(digest);
+        if (r >= 0)
+                return 0;
+        return server_start_for(&digest->server, image,
+                                &(ServerUse){ .format = "qcow2",
+                                              .n_clients = (unsigned) digest->n_wanted *
+                                                           WORKER_CONNECTIONS },
+                                failure);
+}
+
 /* All connections first: the server ends with the last one. */
 static int start(Digest *digest, Failure *failure)
 {
         const DigestRequest *request = digest->request;
         uint64_t block_bytes = manifest_block_bytes(request->capacity_bytes);
-        size_t n;
+        const ChainMap *map;
         int r;
 
         digest->n_blocks = (request->capacity_bytes + block_bytes - 1) / block_bytes;
@@ -175,20 +201,19 @@ static int start(Digest *digest, Failure *failure)
                                          .surplus = json_object() };
         if (!digest->answer.blocks || !digest->answer.unreadable || !digest->answer.surplus)
                 return failure_errno(failure, -ENOMEM, "%s", request->image->path);
-        n = count_workers(digest->n_blocks);
-        r = server_start_for(&digest->server, request->image,
-                             &(ServerUse){ .format = "qcow2",
-                                           .n_clients = (unsigned) n * WORKER_CONNECTIONS },
-                             failure);
-        for (size_t i = 0; i < n && r >= 0; i++) {
+        r = open_image(digest, failure);
+        map = digest->map.n_layers > 0 ? &digest->map : NULL;
+        for (size_t i = 0; i < digest->n_wanted && r >= 0; i++) {
                 DigestWorker *worker = digest->workers + i;
                 int64_t size = 0;
 
                 digest->n_workers++;
-                r = digest_worker_init(worker, &digest->heap, request->capacity_bytes);
+                r = digest_worker_init(worker, &digest->heap, map, request->capacity_bytes);
                 if (r < 0)
                         return failure_errno(failure, r, "Cannot prepare the digests of %s",
                                              request->image->path);
+                if (map)
+                        continue;
                 r = digest_worker_connect(worker, digest->server.socket, &size);
                 if (r < 0)
                         return connection_failure(digest, worker, r, size, failure);

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <libnbd.h>
+#include <string.h>
 
 #define WINDOW_BYTES (UINT64_C(256) * 1024 * 1024) /* of one question about zeroes */
 
@@ -41,10 +42,22 @@ static int connect_one(RestoreSource *source, bool asks, struct nbd_handle **ret
         return 0;
 }
 
+static int open_served(RestoreSource *source, Failure *failure)
+{
+        const ServerUse use = { .format = "qcow2", .n_clients = source->n_readers + 1 };
+        int r;
+
+        r = server_start_for(&source->server, &source->image, &use, failure);
+        if (r >= 0)
+                r = connect_one(source, true, &source->asker, failure);
+        for (unsigned i = 0; r >= 0 && i < source->n_readers; i++)
+                r = connect_one(source, false, source->readers + i, failure);
+        return r;
+}
+
 int restore_source_open(RestoreSource *source, const Chain *chain, unsigned n_readers,
                         Failure *failure)
 {
-        const ServerUse use = { .format = "qcow2", .n_clients = n_readers + 1 };
         int r;
 
         *source = (RestoreSource){
@@ -53,13 +66,14 @@ int restore_source_open(RestoreSource *source, const Chain *chain, unsigned n_re
                            .folder = chain->folder,
                            .fd = -1 },
                 .server.child = { .out = -1, .err = -1 },
+                .n_readers = n_readers,
                 .capacity_bytes = chain->capacity_bytes,
         };
-        r = server_start_for(&source->server, &source->image, &use, failure);
-        if (r >= 0)
-                r = connect_one(source, true, &source->asker, failure);
-        while (r >= 0 && source->n_readers < n_readers)
-                r = connect_one(source, false, &source->readers[source->n_readers++], failure);
+        r = chain_map_open(&source->map, chain->folder, chain->names.image, chain->capacity_bytes);
+        if (r == -EOPNOTSUPP)
+                r = open_served(source, failure);
+        else if (r < 0)
+                (void) failure_errno(failure, r, "Cannot look into %s", chain->path);
         if (r < 0)
                 restore_source_done(source);
         return r;
@@ -70,6 +84,7 @@ void restore_source_done(RestoreSource *source)
         for (unsigned i = 0; i < source->n_readers; i++)
                 nbd_close(source->readers[i]);
         nbd_close(source->asker);
+        chain_map_done(&source->map);
         extents_done(&source->extents);
         server_done(&source->server);
         *source = (RestoreSource){ .server.child = { .out = -1, .err = -1 } };
@@ -95,11 +110,29 @@ static int ask(RestoreSource *source, uint64_t offset, Failure *failure)
         return 0;
 }
 
+static uint64_t count_mapped(const RestoreSource *source)
+{
+        uint64_t bytes = 0;
+
+        for (uint64_t offset = 0, end; offset < source->capacity_bytes; offset = end) {
+                bool zero;
+
+                end = chain_map_find_end(&source->map, offset, source->capacity_bytes, &zero);
+                if (!zero)
+                        bytes += end - offset;
+        }
+        return bytes;
+}
+
 int restore_source_count(RestoreSource *source, uint64_t *ret_bytes, Failure *failure)
 {
         uint64_t bytes = 0;
         int r;
 
+        if (source->map.n_layers > 0) {
+                *ret_bytes = count_mapped(source);
+                return 0;
+        }
         for (uint64_t offset = 0; offset < source->capacity_bytes; offset = source->end) {
                 r = ask(source, offset, failure);
                 if (r < 0)
@@ -114,13 +147,30 @@ int restore_source_count(RestoreSource *source, uint64_t *ret_bytes, Failure *fa
         return 0;
 }
 
+/* The end of the zeroes at offset, of whole leaves. */
+static uint64_t round_end(const RestoreSource *source, uint64_t offset, uint64_t end,
+                          uint64_t limit)
+{
+        if (end >= limit)
+                end = limit;
+        else if (end < source->capacity_bytes)
+                end -= end % LEAF_BYTES;
+        return end > offset ? end : offset;
+}
+
 int restore_source_zero_end(RestoreSource *source, uint64_t offset, uint64_t limit,
                             uint64_t *ret_end, Failure *failure)
 {
         const Extent *extent;
         uint64_t end;
+        bool zero;
         int r;
 
+        if (source->map.n_layers > 0) {
+                end = chain_map_find_end(&source->map, offset, limit, &zero);
+                *ret_end = round_end(source, offset, zero ? end : offset, limit);
+                return 0;
+        }
         /* A window begins and ends between leaves, or at the end of the disk. */
         if (offset < source->start || offset >= source->end) {
                 r = ask(source, offset - offset % LEAF_BYTES, failure);
@@ -137,12 +187,21 @@ int restore_source_zero_end(RestoreSource *source, uint64_t offset, uint64_t lim
                         break;
         }
         end = extent->zero ? extent->offset + extent->length : offset;
-        if (end >= limit)
-                end = limit;
-        else if (end < source->capacity_bytes)
-                end -= end % LEAF_BYTES;
-        *ret_end = end > offset ? end : offset;
+        *ret_end = round_end(source, offset, end, limit);
         return 0;
+}
+
+static int read_mapped(const RestoreSource *source, void *data, size_t length, uint64_t offset,
+                       Failure *failure)
+{
+        int r = chain_map_read(&source->map, data, length, offset);
+
+        if (r >= 0)
+                return 0;
+        (void) failure_set(failure, BUS_ERROR_IMAGE_DAMAGED,
+                           "%s cannot be read at offset %" PRIu64 ": %s", source->image.path,
+                           offset, strerror(-r));
+        return 1;
 }
 
 int restore_source_read(RestoreSource *source, unsigned reader, void *data, size_t length,
@@ -150,6 +209,8 @@ int restore_source_read(RestoreSource *source, unsigned reader, void *data, size
 {
         struct nbd_handle *nbd = source->readers[reader];
 
+        if (source->map.n_layers > 0)
+                return read_mapped(source, data, length, offset, failure);
         if (nbd_pread(nbd, data, length, offset, 0) >= 0)
                 return 0;
         (void) failure_set(failure, BUS_ERROR_IMAGE_DAMAGED,

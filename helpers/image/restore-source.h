@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The disk that is restored, read through all its layers from a private qemu-nbd by several connections: one for
- * each reader, and one that asks where there are zeroes.
+ * The disk that is restored, read through all its layers: out of their files where that can be, else from a private
+ * qemu-nbd by several connections: one for each reader, and one that asks where there are zeroes.
  */
 #pragma once
 
+#include "chain-map.h"
 #include "chain.h"
 #include "extents.h"
 #include "server.h"
@@ -17,11 +18,12 @@ enum {
 
 typedef struct RestoreSource {
         Image image;
-        Server server;
-        struct nbd_handle *readers[RESTORE_READERS_MAX];
         unsigned n_readers;
         uint64_t capacity_bytes;
+        ChainMap map; /* with layers: all below is not used */
 
+        Server server;
+        struct nbd_handle *readers[RESTORE_READERS_MAX];
         struct nbd_handle *asker;
         Extents extents; /* what is known, from start to end */
         bool is_unknown; /* the images do not tell: it is read as if it were all data */

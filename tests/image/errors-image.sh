@@ -125,6 +125,9 @@ fake qemu-img <<<'echo nonsense'
 with_path "$TEST_TMP/fake" ToolMissing 'nonsense' "one without a version"
 fake qemu-img <<<"[ \"\$1\" != check ] || kill -9 \$\$; exec $(command -v qemu-img) \"\$@\""
 with_path "$TEST_TMP/fake" Failed 'qemu-img check was ended by signal 9' "one that is killed"
+only_for_qemu "$partial"
+image finish "$create"
+is "$rc" 0 "an image that is left to qemu-nbd"
 fake qemu-nbd <<<'kill -9 $$'
 with_path "$TEST_TMP/fake" Failed 'qemu-nbd was ended by signal 9' "a qemu-nbd that is killed"
 rm "$TEST_TMP/fake/qemu-nbd"

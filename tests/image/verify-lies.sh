@@ -79,9 +79,13 @@ with_path() { # NAME ERROR TEXT
     is "$? $(field .error_name)" "1 com.sendense.Error.$2" "$1: $2"
     like "$(field .error_text)" "$3" "$1: says why"
 }
+only_for_qemu "$A"
+verify $c
+is "$(verdicts)" "ok ok ok" "a chain that is left to qemu-nbd"
 with_path "without qemu-nbd" ToolMissing 'qemu-nbd cannot be started.*qemu-utils'
 install -m 755 /dev/stdin "$TEST_TMP/bin/qemu-nbd" <<<$'#!/bin/sh\nkill -9 $$'
 with_path "a qemu-nbd that is killed" Failed 'qemu-nbd was ended by signal 9'
+back
 
 # A disk that grew, and a longer chain: each layer is read as large as it was.
 capacity[2000]=$((65 * MIB + 512))
