@@ -50,7 +50,7 @@ Y
 done
 X
     chmod +x "$TEST_TMP/hook"
-    lab_up --names "hub node ${more_nodes:-} vc" --bind "$SENDENSE_SRC:/srv/src" --bind "$SENDENSE_BUILD:/srv/build" --install "$SENDENSE_BUILD" \
+    lab_up ${lab_options[@]+"${lab_options[@]}"} --names "hub node ${more_nodes:-} vc" --bind "$SENDENSE_SRC:/srv/src" --bind "$SENDENSE_BUILD:/srv/build" --install "$SENDENSE_BUILD" \
         --hook "$SENDENSE_SRC/tests/lab/hub-machine" --hook "$TEST_TMP/hook"
     require "its sshd starts" hub systemctl --quiet enable --now sendense-sshd.service
     require "the hub is ready" eventually "$patience_sec" in_hub 'sendensectl database probe >/dev/null'
