@@ -52,15 +52,28 @@ rm "$fakes/one/slow.sh"
 
 export MEET=$TEST_TMP/meet
 mkdir "$MEET"
-meet=': >"$MEET/${0##*/}"; for i in {1..100}; do [ "$(ls "$MEET" | wc -l)" -lt 2 ] || { echo "ok 1 - met"; echo 1..1; exit; }; sleep 0.02; done; echo "not ok 1 - alone"; echo 1..1'
+meet=': >"$MEET/${0##*/}"; for ((i = 0; i < ${MEET_TRIES:-100}; i++)); do [ "$(ls "$MEET" | wc -l)" -lt 2 ] || { echo "ok 1 - met"; echo 1..1; exit; }; sleep 0.02; done; echo "not ok 1 - alone"; echo 1..1'
 fake_test one/a.sh <<<"$meet"
 fake_test one/b.sh <<<"$meet"
 fake_run --jobs 2 one
 is "$last" "2 passed, 0 failed, 0 skipped" "parallel=yes: two tests at a time"
 rm "$MEET"/*
-fake_run --jobs 1 one/a.sh
+MEET_TRIES=20 fake_run --jobs 1 one/a.sh
 is "$last" "0 passed, 1 failed, 0 skipped" "and alone with nobody to meet"
 rm "$MEET"/*
+fake_suite next parallel=yes
+fake_test next/b.sh <<<"$meet"
+fake_run --jobs 2 one/a.sh next
+is "$last" "2 passed, 0 failed, 0 skipped" "two suites: the second begins while the first still runs"
+like "$out" '^# all in [0-9]+\.[0-9] s, 2 at a time$' "and how long all of it took is told"
+rm "$MEET"/*
+fake_suite next parallel=no
+MEET_TRIES=20 fake_run --jobs 2 one/a.sh next
+is "$last" "1 passed, 1 failed, 0 skipped" "unless it is not parallel"
+rm "$MEET"/*
+MEET_TRIES=20 fake_run --jobs 2 next one/a.sh
+is "$last" "1 passed, 1 failed, 0 skipped" "or the first was not"
+rm -r "${MEET:?}"/* "$fakes/next"
 fake_suite one parallel=no
 alone='[ -z "$(ls "$MEET")" ] && : >"$MEET/x" && sleep 0.2 && rm "$MEET/x" && echo "ok 1 - alone"; echo 1..1'
 fake_test one/a.sh <<<"$alone"
