@@ -12,7 +12,7 @@
 
 enum {
         ASK_BYTES = 1024 * 1024 * 1024, /* at a time; the protocol's lengths have 32 bits */
-        DEPTH_TOP = 1, /* 0: in no layer, 2 and more: in one below */
+        DEPTH_TOP = 1,
 };
 
 /* One answer of one context. */
@@ -81,7 +81,7 @@ static int add_extent(Extents *extents, uint64_t offset, uint64_t length, bool z
 {
         Extent *last = extents->n > 0 ? extents->list + extents->n - 1 : NULL, *grown;
 
-        if (last && last->zero == zero) {
+        if (last && last->zero == zero && last->offset + last->length == offset) {
                 last->length += length;
                 return 0;
         }
@@ -98,35 +98,56 @@ static int add_extent(Extents *extents, uint64_t offset, uint64_t length, bool z
         return 0;
 }
 
-/* Takes the first `length` bytes of an answer over. */
-static int take(Extents *extents, const Answer *answer, uint64_t length)
+/* Where one goes through an answer. */
+typedef struct Cursor {
+        const Status *status;
+        size_t next;
+        uint64_t left; /* of the entry that it stands in */
+        uint32_t flags;
+} Cursor;
+
+static void cursor_settle(Cursor *cursor)
 {
-        uint64_t done = 0;
+        while (cursor->left == 0 && cursor->next < cursor->status->n) {
+                cursor->left = cursor->status->entries[2 * cursor->next];
+                cursor->flags = cursor->status->entries[2 * cursor->next + 1];
+                cursor->next++;
+        }
+}
+
+static bool depth_is_wanted(const ExtentsLayers *layers, uint32_t depth)
+{
+        return !layers || (depth >= layers->first && depth <= layers->last);
+}
+
+/* Takes the first `length` bytes of an answer over; both contexts know that much. */
+static int take(Extents *extents, const Answer *answer, uint64_t length,
+                const ExtentsLayers *layers)
+{
+        Cursor data = { .status = &answer->data }, depth = { .status = &answer->depth };
         int r;
 
-        for (size_t i = 0; i < answer->depth.n && done < length; i++) {
-                extents->held = extents->held || (answer->depth.entries[2 * i] > 0 &&
-                                                  answer->depth.entries[2 * i + 1] == DEPTH_TOP);
-                done += answer->depth.entries[2 * i];
-        }
-        done = 0;
-        for (size_t i = 0; i < answer->data.n && done < length; i++) {
-                uint64_t part = answer->data.entries[2 * i];
-
+        for (uint64_t done = 0, part; done < length; done += part) {
+                cursor_settle(&data);
+                cursor_settle(&depth);
+                part = data.left < depth.left ? data.left : depth.left;
                 if (part > length - done)
                         part = length - done;
-                if (part == 0)
-                        continue;
-                r = add_extent(extents, answer->offset + done, part,
-                               answer->data.entries[2 * i + 1] & LIBNBD_STATE_ZERO);
-                if (r < 0)
-                        return r;
-                done += part;
+                extents->held = extents->held || depth.flags == DEPTH_TOP;
+                if (depth_is_wanted(layers, depth.flags)) {
+                        r = add_extent(extents, answer->offset + done, part,
+                                       data.flags & LIBNBD_STATE_ZERO);
+                        if (r < 0)
+                                return r;
+                }
+                data.left -= part;
+                depth.left -= part;
         }
         return 0;
 }
 
-int extents_read(Extents *extents, struct nbd_handle *nbd, uint64_t offset, uint64_t length)
+int extents_read_layers(Extents *extents, struct nbd_handle *nbd, uint64_t offset, uint64_t length,
+                        const ExtentsLayers *layers)
 {
         int r;
 
@@ -149,13 +170,18 @@ int extents_read(Extents *extents, struct nbd_handle *nbd, uint64_t offset, uint
                         known = answer.depth.length;
                 if (known == 0)
                         return -EIO;
-                r = take(extents, &answer, known);
+                r = take(extents, &answer, known, layers);
                 if (r < 0)
                         return r;
                 offset += known;
                 length -= known;
         }
         return 0;
+}
+
+int extents_read(Extents *extents, struct nbd_handle *nbd, uint64_t offset, uint64_t length)
+{
+        return extents_read_layers(extents, nbd, offset, length, NULL);
 }
 
 void extents_done(Extents *extents)

@@ -19,11 +19,20 @@ typedef struct Extent {
 } Extent;
 
 typedef struct Extents {
-        Extent *list; /* in order, without gaps, neighbours differ */
+        Extent *list; /* in order, neighbours differ; without gaps unless layers are chosen */
         size_t n, size;
         bool held; /* the top layer holds some part of it, even if zeroes */
 } Extents;
 
 /* Fills it for a range. -EIO: the server said no, see nbd_get_error(); -ENOMEM. */
 int extents_read(Extents *extents, struct nbd_handle *nbd, uint64_t offset, uint64_t length);
+
+/* Layers by their depth: 1 is the uppermost, 0 stands for none. */
+typedef struct ExtentsLayers {
+        uint32_t first, last;
+} ExtentsLayers;
+
+/* The same of what these layers hold, with gaps between. */
+int extents_read_layers(Extents *extents, struct nbd_handle *nbd, uint64_t offset, uint64_t length,
+                        const ExtentsLayers *layers);
 void extents_done(Extents *extents);

@@ -1,23 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Rebase of a copy, commit into a full layer (see merge-work.h). `qemu-img rebase` killed in the middle leaves wrong data that
- * look right, so it never meets an image that anybody reads. `qemu-img commit` killed in the middle leaves the lower layer
- * between two states, the child above it the same, and can be repeated.
+ * A copy that builds on another layer, commit into a full one (see merge-work.h). An image whose link was changed and whose data
+ * were not all brought yet looks right and is wrong, so that is done to a copy, which nobody reads. `qemu-img commit` killed
+ * in the middle leaves the lower layer between two states, the child above it the same, and can be repeated.
+ *
+ * What both have made is compared byte by byte with what the child reads, where the layers hold anything that are merged: it
+ * costs what they hold. The rest of a full layer is not written to; qemu-img check tells whether any cluster has two masters.
  */
 #include "merge-work.h"
 
 #include "bus/bus-error.h"
 #include "cleanup.h"
 #include "clone.h"
-#include "digest.h"
 #include "fault-point.h"
+#include "held-bytes.h"
 #include "image.h"
 #include "json-cleanup.h"
-#include "manifest.h"
 #include "tool.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -25,34 +28,43 @@ enum {
         UNSEALED_MODE = 0640, /* while it is merged into */
 };
 
-static Image image_of(const Merge *merge, const char *name)
+Image merge_image(const Merge *merge, const char *name)
 {
         return (Image){ .path = merge->path, .name = name, .folder = merge->folder, .fd = -1 };
 }
 
-/* name holds exactly the wanted blocks' content. */
-static int compare(const Merge *merge, const char *name, const json_t *blocks, bool held_too,
-                   Failure *failure)
+ExtentsLayers merge_layers(const Merge *merge)
 {
-        CLEANUP(json_decref_p) json_t *digest = NULL;
-        const Image image = image_of(merge, name);
+        return (ExtentsLayers){ .first = 1, .last = merge->in_place ? 1 : 2 };
+}
+
+/* name reads as the child does wherever the merged layers hold anything. */
+static int compare(const Merge *merge, const char *name, Failure *failure)
+{
+        const Image child = merge_image(merge, merge->child.image),
+                    image = merge_image(merge, name);
+        CLEANUP(held_done) Held from = {}, to = {};
+        uint64_t offset;
         int r;
 
-        r = digest_blocks(&image, merge->capacity_bytes, blocks, held_too, &digest, failure);
+        r = held_open(&from, &child, merge->capacity_bytes, false, failure);
+        if (r >= 0)
+                r = held_open(&to, &image, merge->capacity_bytes, false, failure);
         if (r < 0)
                 return r;
-        if (json_equal(json_object_get(digest, "blocks"), blocks))
-                return 0;
-        return failure_set(failure, BUS_ERROR_IMAGE_DAMAGED,
-                           "%s: %s does not read as the digests of its backup say; a layer of this "
-                           "chain is damaged: verify its backups, delete from the newest one down",
-                           merge->path, name);
+        held_begin(&from, merge_layers(merge));
+        r = held_compare(&from, &to, &offset, failure);
+        return r <= 0 ? r
+                      : failure_set(failure, BUS_ERROR_IMAGE_DAMAGED,
+                                    "%s: what was merged into %s reads otherwise near offset "
+                                    "%" PRIu64 "; look at the disk of the repository, try again",
+                                    merge->path, name, offset);
 }
 
 static int check(const Merge *merge, const char *name, const char *below, Failure *failure)
 {
         CLEANUP(json_decref_p) json_t *chain = NULL;
-        const Image image = image_of(merge, name);
+        const Image image = merge_image(merge, name);
         uint64_t n_leaks;
         int r;
 
@@ -94,21 +106,38 @@ static int run(const Merge *merge, const char *const argv[], Failure *failure)
         return r;
 }
 
+static int link_copy(const Merge *merge, const char *below, Failure *failure)
+{
+        /* Unsafe alone: the link and nothing else. */
+        const char *const argv[] = { "qemu-img", "rebase",    "-q", "-u",
+                                     "-f",       "qcow2",     "-F", "qcow2",
+                                     "-b",       below ?: "", "--", merge->child.merge,
+                                     NULL };
+
+        return run(merge, argv, failure);
+}
+
+/* What the doomed layer holds and the child does not; its zeroes take no room. */
+static int fill_copy(const Merge *merge, Failure *failure)
+{
+        const Image child = merge_image(merge, merge->child.image);
+        const Image copy = merge_image(merge, merge->child.merge);
+        CLEANUP(held_done) Held from = {}, to = {};
+        int r;
+
+        r = held_open(&from, &child, merge->capacity_bytes, false, failure);
+        if (r >= 0)
+                r = held_open(&to, &copy, merge->capacity_bytes, true, failure);
+        if (r < 0)
+                return r;
+        held_begin(&from, (ExtentsLayers){ .first = 2, .last = 2 });
+        r = held_write(&from, &to, failure);
+        return r < 0 ? r : held_end(&to, failure);
+}
+
 int merge_work_copy(const Merge *merge, Failure *failure)
 {
         const char *below = merge->parent_id ? merge->below.image : NULL;
-        const char *const argv[] = { "qemu-img",
-                                     "rebase",
-                                     "-q",
-                                     "-f",
-                                     "qcow2",
-                                     "-F",
-                                     "qcow2",
-                                     "-b",
-                                     below ?: "",
-                                     "--",
-                                     merge->child.merge,
-                                     NULL };
         _cleanup_close_ int fd = -1;
         int r;
 
@@ -116,12 +145,15 @@ int merge_work_copy(const Merge *merge, Failure *failure)
         if (r < 0)
                 return failure_errno(failure, r, "Cannot copy %s", merge->path);
         fault_point("merge.rebase.before");
-        r = run(merge, argv, failure);
+        r = link_copy(merge, below, failure);
+        fault_point("merge.fill.before");
+        if (r >= 0)
+                r = fill_copy(merge, failure);
         fault_point("merge.rebase.after");
         if (r >= 0)
                 r = check(merge, merge->child.merge, below, failure);
         if (r >= 0)
-                r = compare(merge, merge->child.merge, merge->blocks, true, failure);
+                r = compare(merge, merge->child.merge, failure);
         return r < 0 ? r : sync_and_seal(merge, fd, merge->child.merge, failure);
 }
 
@@ -134,7 +166,16 @@ bool merge_work_copy_is_whole(const Merge *merge)
                S_ISREG(st.st_mode) && (st.st_mode & 07777) == REPOSITORY_SEALED_MODE;
 }
 
-static int open_image(const Merge *merge, const char *name, int *ret_fd, Failure *failure)
+int merge_work_is_sound(const Merge *merge, Failure *failure)
+{
+        const Image doomed = merge_image(merge, merge->doomed.image);
+        const Image child = merge_image(merge, merge->child.image);
+        int r = image_is_sound(&doomed, failure);
+
+        return r <= 0 ? r : image_is_sound(&child, failure);
+}
+
+int merge_work_open(const Merge *merge, const char *name, int *ret_fd, Failure *failure)
 {
         int fd = openat(merge->folder, name,
                         O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
@@ -146,39 +187,10 @@ static int open_image(const Merge *merge, const char *name, int *ret_fd, Failure
         return 0;
 }
 
-static int check_unused(const Merge *merge, const char *name, Failure *failure)
-{
-        _cleanup_close_ int fd = -1;
-        int r = open_image(merge, name, &fd, failure);
-
-        return r < 0 ? r : image_check_unlocked(fd, name, failure);
-}
-
-int merge_work_is_sound(const Merge *merge, Failure *failure)
-{
-        const Image doomed = image_of(merge, merge->doomed.image);
-        const Image child = image_of(merge, merge->child.image);
-        int r = image_is_sound(&doomed, failure);
-
-        return r <= 0 ? r : image_is_sound(&child, failure);
-}
-
-int merge_work_judge(const Merge *merge, Failure *failure)
-{
-        int r;
-
-        r = check_unused(merge, merge->doomed.image, failure);
-        if (r >= 0)
-                r = check_unused(merge, merge->child.image, failure);
-        if (r >= 0)
-                r = compare(merge, merge->child.image, merge->blocks, true, failure);
-        return r;
-}
-
 /* The tools open what they may change for writing, and this does not run as root. */
 static int unseal(const Merge *merge, const char *name, int *ret_fd, Failure *failure)
 {
-        int r = open_image(merge, name, ret_fd, failure);
+        int r = merge_work_open(merge, name, ret_fd, failure);
 
         if (r >= 0 && fchmod(*ret_fd, UNSEALED_MODE) < 0)
                 r = failure_errno(failure, -errno, "Cannot set the mode of %s beside %s", name,
@@ -200,7 +212,7 @@ static int commit(const Merge *merge, int full, Failure *failure)
                 r = check(merge, merge->doomed.image, merge->parent_id ? merge->below.image : NULL,
                           failure);
         if (r >= 0)
-                r = compare(merge, merge->doomed.image, merge->blocks, true, failure);
+                r = compare(merge, merge->doomed.image, failure);
         return r < 0 ? r : sync_and_seal(merge, full, merge->doomed.image, failure);
 }
 

@@ -182,9 +182,9 @@ int merge_prepare(Merge *merge, Failure *failure)
 {
         int r = choose_way(merge, failure);
 
-        if (r < 0)
-                return r;
-        return merge->in_place ? merge_work_judge(merge, failure) : merge_work_copy(merge, failure);
+        if (r >= 0)
+                r = merge_work_judge(merge, failure);
+        return r < 0 || merge->in_place ? r : merge_work_copy(merge, failure);
 }
 
 static bool name_is_copy(const char *name)

@@ -40,8 +40,8 @@ int merge_open(Merge *merge, const Repository *repository, int vm, uint32_t disk
                Failure *failure);
 void merge_done(Merge *merge);
 
-/* What can fail or be refused, before anything is changed: a copy is made and compared with its digests; in
- * place, the child is. */
+/* What can fail or be refused, before anything is changed: the layers are judged, and
+ * a copy is made unless it is done in place. */
 int merge_prepare(Merge *merge, Failure *failure);
 
 /* Removes what merge_prepare() made for any disk of a VM, by the names alone. Not when a deletion has passed its point of no

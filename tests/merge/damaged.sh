@@ -11,7 +11,7 @@ bad=''
 repository_make "$repo"
 image health "$(spec_health "$repo")"
 backup "$repo" $a '' 'write -P 1 0 9M'
-backup "$repo" $b $a 'write -P 3 12M 1M'
+backup "$repo" $b $a 'write -P 3 12M 3M'
 backup "$repo" $c $b 'write -P 4 13M 64k'
 keep base
 
@@ -51,17 +51,32 @@ is "$rc $(field .outcome)" "0 deleted" "damaged then: deleted, by a copy" || dia
 is "$(contents)" "$want" "what remains reads as before"
 ok "and is in order" in_order
 
-# What only the full layer holds is compared before anything is written into it.
+# flip FILE GUEST-OFFSET: a byte of it rots.
+flip() {
+    chmod u+w "$1"
+    printf 'damage' | dd of="$1" bs=1 conv=notrunc status=none \
+        seek="$(qemu-img map --output=json -f qcow2 "$1" | jq -r --argjson at "$2" 'map(select(.depth == 0 and .start <= $at and .start + .length > $at))[0] | .offset + $at - .start')"
+    chmod u-w "$1"
+}
+
+# The child is compared with its digests before anything is written.
 back base
-chmod u+w "$full"
-printf 'damage' | dd of="$full" bs=1 conv=notrunc status=none \
-    seek="$(qemu-img map --output=json -f qcow2 "$full" | jq -r '.[0] | .offset + 2097152 - .start')"
-chmod u-w "$full"
+flip "$(sealed_of "$repo" $b 2000)" $((13 * MIB))
 now=$(contents)
 image delete "$(spec_delete $a)"
-is "$rc $(field .error_name)" "1 com.sendense.Error.ImageDamaged" "a flipped byte in the full layer that no layer above covers" || diag "$out"
+is "$rc $(field .error_name)" "1 com.sendense.Error.ImageDamaged" "a flipped byte in the layer above" || diag "$out"
 is "$(contents)" "$now" "all reads as it did"
-ok "nothing was written into it" test "$(stat -c %s "$full")" = "$(stat -c %s "$fast/base/$VM/2000/$a.qcow2")"
+ok "nothing was written into the full layer" cmp "$full" "$fast/base/$VM/2000/$a.qcow2"
 image delete-undo "$(spec_delete $a)"
 is "$rc $(field .outcome)" "0 kept" "delete-undo keeps it"
+
+# What the full layer alone holds is not read, whatever its size: it stays where it is, and its digests go with it.
+back base
+flip "$full" $((2 * MIB))
+now=$(contents | without $a)
+image delete "$(spec_delete $a)"
+is "$rc $(field .outcome)" "0 deleted" "a flipped byte in the full layer that no layer above covers" || diag "$out"
+is "$(contents)" "$now" "what remains reads as it did"
+image verify "$(spec_delete $b)"
+like "$out" "disk 2000, layer $b: block 0 .* is not what was backed up" "and verify finds the damage by the digest that was taken over"
 done_testing
