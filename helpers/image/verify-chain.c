@@ -126,6 +126,38 @@ static VerifyLayer *add_layer(VerifyChain *chain, const char *backup_id, uint32_
         return layer;
 }
 
+static const json_t *find_row(const json_t *rows, const char *backup_id, uint32_t disk_key)
+{
+        for (size_t i = 0; i < json_array_size(rows); i++) {
+                const json_t *row = json_array_get(rows, i);
+                const char *id = json_field_text(row, "backup_id");
+
+                if (json_field_number(row, "disk_key") == disk_key && id &&
+                    strcmp(id, backup_id) == 0)
+                        return row;
+        }
+        return NULL;
+}
+
+/* A catalog that says otherwise leads the next backup astray: it starts from the row's change id, above the row's layer. */
+static void compare_row(const VerifyRecords *records, const VerifyLayer *layer, uint32_t disk_key,
+                        const json_t *disk)
+{
+        static const char *const keys[] = { "backup_type", "parent_backup_id", "capacity_bytes",
+                                            "file",        "size_bytes",       "backing_uuid",
+                                            "change_id" };
+        const json_t *row = find_row(records->rows, layer->backup_id, disk_key);
+
+        for (size_t i = 0; row && i < ELEMENTSOF(keys); i++) {
+                const json_t *want = json_object_get(disk, keys[i]);
+                const json_t *have = json_object_get(row, keys[i]);
+
+                if (want != have && (!want || !have || !json_equal(want, have)))
+                        scan_problem(layer->problems, "%s: catalog and record differ in %s",
+                                     layer->where, keys[i]);
+        }
+}
+
 /* Looks at one layer. *ret_parent is a copy of the id of the layer below, NULL: it is a full, or nothing is known. */
 static void look_at(const VerifyChain *chain, VerifyRecords *records, uint32_t disk_key,
                     VerifyLayer *layer, char **ret_parent)
@@ -145,6 +177,8 @@ static void look_at(const VerifyChain *chain, VerifyRecords *records, uint32_t d
         else if (!disk)
                 scan_problem(layer->problems, "%s: the record does not name this disk",
                              layer->where);
+        else
+                compare_row(records, layer, disk_key, disk);
         if (chain->folder < 0) {
                 scan_problem(layer->problems, "%s: the folder of the disk is not there",
                              layer->where);

@@ -21,6 +21,7 @@ enum {
 /* The records of a VM, each read once. */
 typedef struct VerifyRecords {
         const char *instance_uuid;
+        const json_t *rows; /* what the catalog has of layers; NULL: nobody said */
         int vm; /* its folder; -1: it is not there */
         int backups; /* -1: not there */
         json_t *known; /* by backup id: the record, or a text that says why there is none */

@@ -28,6 +28,11 @@ static const JsonField fields[] = {
           .min = 1,
           .max = MANIFEST_DISKS_MAX },
         { .key = "chain", .kind = JSON_FIELD_BOOL, .optional = true },
+        { .key = "rows",
+          .kind = JSON_FIELD_ARRAY,
+          .optional = true,
+          .min = 0,
+          .max = VERIFY_LAYERS_MAX },
         { .key = "job", .kind = JSON_FIELD_NUMBER, .optional = true, .min = 1, .max = INT64_MAX },
         { .key = "progress",
           .kind = JSON_FIELD_TEXT,
@@ -105,35 +110,62 @@ static int read_layer(DiskReading *disk, const char *path, VerifyLayer *layer,
 
         if (layer->reachable)
                 r = verify_layer_read(&reading, &result.bytes, &result.blocks_through, failure);
-        else if (!disk->verify->chain && json_array_size(layer->problems) == 0)
-                scan_problem(layer->problems,
-                             "%s: a layer below is missing or damaged; verify the whole chain",
-                             layer->where);
         *ret_result = result;
         return r;
 }
 
-/* How many of the layers are asked for, from the topmost down. */
+/* How many of the layers are to be read, from the topmost down. One that cannot be opened for the sake of another is no reason
+ * to blame it. */
 static size_t count_layers(const DiskReading *disk)
 {
-        return disk->verify->chain ? disk->chain.n_layers : 1;
+        const VerifyLayer *top = disk->chain.layers;
+        bool is_alone = !disk->verify->chain && (top->reachable || !top->look.sound);
+
+        return is_alone ? 1 : disk->chain.n_layers;
 }
 
 /* The full one first, so that damage is known before what lies above it is read. */
+static int read_n_layers(DiskReading *disk, const char *path, size_t n, VerifyLayerResult *results,
+                         Failure *failure)
+{
+        int r = 0;
+
+        for (size_t i = 0; i < n; i++)
+                disk->bytes_total += verify_layer_bytes(disk->chain.layers + i);
+        tell(disk, false);
+        for (size_t i = n; i-- > 0 && r >= 0;)
+                r = read_layer(disk, path, disk->chain.layers + i, results + i, failure);
+        return r;
+}
+
+/* Forgets what reading the topmost layer has found. */
+static void unread_top(DiskReading *disk, size_t n_problems)
+{
+        json_t *problems = disk->chain.layers[0].problems;
+
+        while (json_array_size(problems) > n_problems)
+                (void) json_array_remove(problems, json_array_size(problems) - 1);
+        disk->ranges.n = 0;
+}
+
+/* A block is read through all layers, so one that differs may be the fault of any: then all are read, whatever was asked for. */
 static int read_layers(DiskReading *disk, const char *path, Failure *failure)
 {
-        _cleanup_free_ VerifyLayerResult *results = NULL;
-        size_t n = count_layers(disk);
+        size_t n = count_layers(disk), n_all = disk->chain.n_layers;
+        size_t n_problems = json_array_size(disk->chain.layers[0].problems);
+        _cleanup_free_ VerifyLayerResult *results = calloc(n_all, sizeof(*results));
         int r;
 
-        results = calloc(n, sizeof(*results));
         if (!results)
                 return failure_errno(failure, -ENOMEM, "%s", path);
-        for (size_t i = n; i-- > 0;) {
-                r = read_layer(disk, path, disk->chain.layers + i, results + i, failure);
-                if (r < 0)
-                        return r;
+        r = read_n_layers(disk, path, n, results, failure);
+        if (r >= 0 && n < n_all && disk->ranges.n > 0) {
+                unread_top(disk, n_problems);
+                n = n_all;
+                r = read_n_layers(disk, path, n, results, failure);
         }
+        if (r < 0)
+                return r;
         r = verify_result_add(&disk->verify->result, disk->disk_key, results, n);
         return r < 0 ? failure_errno(failure, r, "Cannot keep the result of %s", path) : 0;
 }
@@ -153,9 +185,6 @@ static int verify_disk(Verify *verify, uint32_t disk_key, Failure *failure)
                 path = NULL;
                 return failure_errno(failure, -ENOMEM, "disk %" PRIu32, disk_key);
         }
-        for (size_t i = 0; i < count_layers(&disk); i++)
-                disk.bytes_total += verify_layer_bytes(disk.chain.layers + i);
-        tell(&disk, false);
         r = read_layers(&disk, path, failure);
         if (r >= 0)
                 tell(&disk, true);
@@ -207,6 +236,7 @@ static int run(Verify *verify, const json_t *spec, json_t **ret_result, Failure 
         if (r >= 0)
                 r = verify_records_open(&verify->records, &verify->repository,
                                         verify->instance_uuid, failure);
+        verify->records.rows = json_object_get(spec, "rows");
         if (r >= 0)
                 r = keys ? verify_keys(verify, keys, failure) : verify_recorded(verify, failure);
         if (r < 0)

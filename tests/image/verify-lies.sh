@@ -63,6 +63,18 @@ back
 verify $c '. + {disk_keys: [2000, 2009]}'
 is "$(verdicts) $(verdicts 2009)" "ok ok ok damaged" "a disk that no record names"
 
+# What the catalog has. rows FILTER: all that the records say of disk 2000, but for what the filter makes of it.
+rows() {
+    jq -sc "map(.backup_id as \$id | .disks[] | select(.disk_key == 2000) | {disk_key, backup_id: \$id, backup_type, parent_backup_id, capacity_bytes, file,
+        size_bytes, backing_uuid, change_id} | map_values(select(. != null))) | $1" "$record"/*.json
+}
+finds "a catalog that says the same" "ok ok ok" '^$' $c ". + {rows: $(rows .)}"
+for key in change_id parent_backup_id file; do
+    finds "one with another $key" "ok damaged ok" "^disk 2000, layer $b: catalog and record differ in $key\$" $c \
+        ". + {rows: $(rows "map(if .backup_id == \"$b\" then .$key = \"x\" else . end)")}"
+done
+finds "one without a change id" "damaged ok ok" "layer $c: catalog and record differ in change_id" $c ". + {rows: $(rows "map(if .backup_id == \"$c\" then del(.change_id) else . end)")}"
+
 # Damage is a result, and what is none is a failure.
 mv "$record/$b.json" "$record/$b.deleting"
 fails "a layer whose deletion has begun" Busy "the deletion of $b has begun and not ended" verify "$(spec_verify $c)"

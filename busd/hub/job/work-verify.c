@@ -11,16 +11,20 @@
 #include <errno.h>
 #include <string.h>
 
-/* The disks that were asked for, or all that the backup has: they are named, so that a record that is lost is found damaged. */
+/* What the catalog says is compared with the records too; a deletion is alone with its VM, so it stays true. The disks that were
+ * asked for, or all that the backup has: they are named, so that a record that is lost is found damaged. */
 static int fill(const Job *job, json_t *spec)
 {
         json_t *keys = json_object_get(job->work, "disks"),
                *chain = json_object_get(job->work, "chain");
         const json_t *disks = json_object_get(job->row, "TargetDisks"), *disk;
+        json_t *layers = json_object_get(job->row, "TargetLayers");
         size_t i;
         int r = 0;
 
         if (chain && json_object_set(spec, "chain", chain) < 0)
+                return -ENOMEM;
+        if (layers && json_object_set(spec, "rows", layers) < 0)
                 return -ENOMEM;
         if (keys)
                 return json_object_set(spec, "disk_keys", keys) < 0 ? -ENOMEM : 0;

@@ -6,6 +6,7 @@
 
 #include "bus/bus-error.h"
 #include "cleanup.h"
+#include "job-types.h"
 #include "store/statement.h"
 #include "store/store-request.h"
 #include "store/store-verify.h"
@@ -13,6 +14,10 @@
 
 #include <errno.h>
 #include <inttypes.h>
+
+enum {
+        JOB_LAYERS_MAX = 4096, /* that a verification is told of */
+};
 
 /* In the words of the bus. */
 #define JOB_COLUMNS                                                                     \
@@ -61,6 +66,29 @@
         " LEFT JOIN port_leases l ON l.backup_disk_id = b.id"                       \
         " WHERE b.job_id = ? ORDER BY b.disk_key"
 
+/* What the catalog has of the layers of a backup and of all below them, in the words of their records. */
+static int read_layers(MYSQL *database, uint64_t target, json_t **ret_rows)
+{
+        return statement_rows(
+                        database,
+                        "WITH RECURSIVE chain (id, parent_id, n) AS ("
+                        " SELECT id, parent_id, 1 FROM backup_disks"
+                        "  WHERE job_id = ? AND state = 'completed'"
+                        " UNION ALL SELECT p.id, p.parent_id, c.n + 1 FROM backup_disks p"
+                        "  JOIN chain c ON p.id = c.parent_id WHERE c.n < ?)"
+                        " SELECT b.disk_key AS disk_key, j.backup_id AS backup_id,"
+                        " b.backup_type AS backup_type, p.backup_id AS parent_backup_id,"
+                        " b.capacity_bytes AS capacity_bytes, b.file_path AS file,"
+                        " b.size_bytes AS size_bytes, b.backing_uuid AS backing_uuid,"
+                        " b.change_id AS change_id FROM chain c"
+                        " JOIN backup_disks b ON b.id = c.id JOIN backup_jobs j ON j.id = b.job_id"
+                        " LEFT JOIN backup_disks pb ON pb.id = b.parent_id"
+                        " LEFT JOIN backup_jobs p ON p.id = pb.job_id ORDER BY c.n LIMIT ?",
+                        SQL_VALUES(SQL_NUMBER(target), SQL_NUMBER(JOB_LAYERS_MAX),
+                                   SQL_NUMBER(JOB_LAYERS_MAX)),
+                        ret_rows);
+}
+
 static int add(json_t *job, const char *key, json_t *value)
 {
         return json_object_set_new(job, key, value) < 0 ? -ENOMEM : 0;
@@ -70,7 +98,7 @@ static int add(json_t *job, const char *key, json_t *value)
 static int complete(MYSQL *database, json_t *job)
 {
         uint64_t id = object_number(job, "Id"), target = object_number(job, "TargetJob");
-        json_t *disks, *obligations;
+        json_t *disks, *layers, *obligations;
         int r;
 
         r = statement_rows(database,
@@ -84,6 +112,11 @@ static int complete(MYSQL *database, json_t *job)
                                    SQL_VALUES(SQL_NUMBER(target)), &disks);
                 if (r >= 0)
                         r = add(job, "TargetDisks", disks);
+        }
+        if (r >= 0 && job_type_from_string(object_text(job, "Type") ?: "") == JOB_VERIFY) {
+                r = read_layers(database, target, &layers);
+                if (r >= 0)
+                        r = add(job, "TargetLayers", layers);
         }
         if (r >= 0)
                 r = statement_rows(
