@@ -64,9 +64,19 @@ unharmed "two mounts"
 mount_it "$second" --writable
 ok "a writable mount is written" hub qemu-io -f raw -c 'write -P 9 0 4M' -c flush "$(uri 2000)"
 ok "and read by others" hub qemu-io -f raw -r -c 'read -P 9 0 4M' "$(uri 2000)"
+# As many clients as a server takes: the hub that comes back finds no place.
+for n in {1..10}; do
+    # shellcheck disable=SC2016 # expanded in the machine
+    hub systemd-run --quiet --collect --unit="client-$n" sh -c 'tail -f /dev/null | qemu-io -f raw -r "$1"' _ "$(uri 2000)"
+done
+n_clients() { in_hub 'ss -Hx state established | grep -c "/run/sendense/mounts/$1-2000.sock"' "$MOUNT"; }
+all_places() { [ "$(n_clients)" -ge 10 ]; }
+ok "ten clients take all its places" eventually "$patience_sec" all_places || diag "$(n_clients)"
 hub systemctl kill -s KILL sendense-hub.service
 hub_ready
-ok "a hub that was killed takes it up" eventually "$patience_sec" test "$(mounts)" = "$MOUNT"
+taken_up() { [ "$(hub sendensectl --json mount list | jq -c '[.[] | [.Job, .Served]]')" = "[[$MOUNT,true]]" ]; }
+ok "a hub that was killed takes it up" eventually "$patience_sec" taken_up || diag "$(job_error "$MOUNT")"
+hub systemctl stop client-{1..10}.service
 ok "with what was written" hub qemu-io -f raw -r -c 'read -P 9 0 4M' "$(uri 2000)"
 hub systemctl kill -s KILL "sendense-mount-$MOUNT-2000.service"
 failed_mount() { [ "$(job_state "$MOUNT")" = failed ]; }
@@ -109,6 +119,19 @@ expired() { [ "$(job_state "$MOUNT")" = completed ]; }
 ok "a mount ends by itself" eventually "$patience_sec" expired
 is "$(result "$MOUNT")" "its time is over" "and says why"
 unharmed "a mount's time"
+mount_it "$first" 2000 --expires=4s
+late=$(uri 2000)
+hub systemctl stop sendense-hub.service
+nobody_serves() { ! hub systemctl --quiet is-active "sendense-mount-$MOUNT-2000.service"; }
+ok "systemd ends one that a stopped hub does not end" eventually "$patience_sec" nobody_serves
+not_ok "who connects later is not served" hub timeout 10 nbdinfo --size "$late"
+not_ok "nor is anything started for him" hub systemctl --quiet is-active "sendense-mount-$MOUNT-2000.service"
+hub systemctl start sendense-hub.service
+hub_ready
+ok "the hub that comes back writes it down" eventually "$patience_sec" expired
+is "$(result "$MOUNT")" "its time is over" "as what it is"
+fault_baseline
+unharmed "a mount that nobody ended in time"
 
 # A user of the machine, who may: his socket, not another's.
 # shellcheck disable=SC2016 # expanded in the machine

@@ -37,6 +37,8 @@ static const MountUnit a_mount = {
         .uid = 1000,
         .image_path = "/r/a b$c%d.qcow2",
         .error_path = "/run/e.err",
+        .until_usec = 1763702276999999,
+        .lasts_usec = 8000000,
 };
 
 static void for_a_user(void **state)
@@ -72,7 +74,8 @@ static void for_a_user(void **state)
         expect(service, "ReadWritePaths", "");
         expect(service, "Environment",
                "[\"SENDENSE_EXPORT_NAME=7-2000\",\"SENDENSE_IMAGE=/r/a b$c%d.qcow2\","
-               "\"SENDENSE_ACCESS=--read-only\"]");
+               "\"SENDENSE_ACCESS=--read-only\",\"SENDENSE_UNTIL=1763702276\"]");
+        expect(service, "RuntimeMaxUSec", "8000000");
         json_decref(spec);
 }
 
@@ -86,6 +89,7 @@ static void writable_on_a_port(void **state)
         mount.is_writable = true;
         mount.port = 10100;
         mount.memory_max = 1;
+        mount.until_usec = mount.lasts_usec = 0;
         assert_int_equal(unit_spec_mount(&mount, &spec), 0);
         expect(spec, "Listen", "[[\"Stream\",\"127.0.0.1:10100\"]]");
         expect(spec, "SocketUser", "");
@@ -96,7 +100,8 @@ static void writable_on_a_port(void **state)
         expect(service, "MemoryMax", "1");
         expect(service, "Environment",
                "[\"SENDENSE_EXPORT_NAME=7-2000\",\"SENDENSE_IMAGE=/r/a b$c%d.qcow2\","
-               "\"SENDENSE_ACCESS=--snapshot\"]");
+               "\"SENDENSE_ACCESS=--snapshot\",\"SENDENSE_UNTIL=9223372036854\"]");
+        expect(service, "RuntimeMaxUSec", "");
         json_decref(spec);
 }
 
@@ -114,8 +119,8 @@ static void addresses(void **state)
 
 static void mounts_refused(void **state)
 {
-        const MountUnit good = { 7, 2000, 0, 0, "/r/a.qcow2", "/e", false, 0 };
-        MountUnit bad[6] = { good, good, good, good, good, good };
+        const MountUnit good = { 7, 2000, 0, 0, "/r/a.qcow2", "/e", false, 0, 0, 0 };
+        MountUnit bad[7] = { good, good, good, good, good, good, good };
         json_t *spec = NULL;
 
         (void) state;
@@ -125,6 +130,7 @@ static void mounts_refused(void **state)
         bad[3].image_path = "/r/a\n--allow-write";
         bad[4].error_path = NULL;
         bad[5].memory_max = UINT64_MAX;
+        bad[6].lasts_usec = UINT64_MAX;
         for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
                 assert_int_equal(unit_spec_mount(bad + i, &spec), -EINVAL);
                 assert_null(spec);

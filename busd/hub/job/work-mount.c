@@ -31,7 +31,17 @@
 
 enum { MOUNT_REASON_SIZE = 128 };
 
+#define TIME_IS_OVER "its time is over"
+
+/* systemd ends a mount that the hub has not ended by then. */
+#define LATE_USEC (2 * USEC_PER_SEC)
+
 /* ── Its end ── */
+
+static bool is_over(const Mount *mount)
+{
+        return mount->until_usec <= clock_realtime_usec();
+}
 
 static void end(Job *job, const char *reason)
 {
@@ -199,6 +209,7 @@ static void start_disk(Job *job, JobDisk *disk)
 {
         char unit[UNIT_NAME_SIZE], path[JOB_PATH_SIZE], errors[UNIT_FILE_PATH_SIZE];
         const Mount *mount = mount_of(job);
+        uint64_t until_usec = mount->until_usec + LATE_USEC, now_usec = clock_realtime_usec();
         const MountUnit mounted = {
                 .job = job->id,
                 .disk_key = disk->key,
@@ -207,6 +218,8 @@ static void start_disk(Job *job, JobDisk *disk)
                 .image_path = path,
                 .error_path = errors,
                 .is_writable = mount->is_writable,
+                .until_usec = until_usec,
+                .lasts_usec = until_usec > now_usec ? until_usec - now_usec : 1,
                 .memory_max = job->jobs->config->export_memory_bytes,
         };
         Ticket *ticket;
@@ -289,6 +302,10 @@ static void take_up(Job *job)
                 end(job, "the machine was started anew");
                 return;
         }
+        if (is_over(mount_of(job))) {
+                end(job, TIME_IS_OVER);
+                return;
+        }
         json_array_foreach (json_object_get(job->work_result, "disks"), i, disk_row) {
                 JobDisk *disk = job_find_disk(job, (uint32_t) number_of(disk_row, "disk_key"));
 
@@ -301,7 +318,7 @@ static void take_up(Job *job)
         }
         job->n_waiting = (unsigned) job->n_disks;
         for (i = 0; i < job->n_disks; i++)
-                mount_ask(job, job->disks + i, on_answer_again);
+                mount_look(job, job->disks + i, on_answer_again);
 }
 
 static void run(Job *job)
@@ -316,7 +333,7 @@ static void run(Job *job)
                 job_fail(job, BUS_ERROR_FAILED, "Out of memory");
         else if (job->work_result)
                 take_up(job);
-        else if (mount_of(job)->until_usec <= clock_realtime_usec())
+        else if (is_over(mount_of(job)))
                 end(job, "its time was over before it began");
         else if (job->is_recovered)
                 stop(job, start_all); /* what a first attempt left */
@@ -332,8 +349,8 @@ static void tick(Job *job, uint64_t now_usec)
 
         (void) now_usec;
         if (mount && mount->is_served && !mount->is_stopping && !job->write.is_open &&
-            mount->until_usec <= clock_realtime_usec())
-                end(job, "its time is over");
+            is_over(mount))
+                end(job, TIME_IS_OVER);
 }
 
 /* A server that dies is started again by systemd, unless clients have written into it. */
@@ -354,6 +371,10 @@ static void on_unit(Job *job, const UnitName *name, const char *unit, const void
                 return;
         if (!state->exists && !disk->is_exported)
                 return;
+        if (mount->is_served && !job->write.is_open && is_over(mount)) {
+                end(job, TIME_IS_OVER);
+                return;
+        }
         (void) snprintf(what, sizeof(what), "%s %s (%s, status %d)%s", unit,
                         strcmp(state->active, "failed") == 0 ? "died" : "was stopped",
                         *state->result ? state->result : "gone", state->exec_status,

@@ -23,6 +23,8 @@ typedef struct MountUnit {
         const char *image_path;
         const char *error_path; /* exists already; qemu-nbd's words are added to it */
         bool is_writable; /* what is written is thrown away at its end */
+        uint64_t until_usec; /* CLOCK_REALTIME: from then on no server starts, whoever connects; 0: never */
+        uint64_t lasts_usec; /* a server runs no longer; 0: as long as it is wanted */
         uint64_t memory_max; /* bytes; 0 for EXPORT_MEMORY_DEFAULT */
 } MountUnit;
 

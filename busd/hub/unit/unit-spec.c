@@ -148,18 +148,20 @@ int unit_spec_export(const ExportUnit *export, json_t **ret_spec)
 /* What 20-serve.conf of mounts makes arguments of. */
 static int add_mount(json_t *spec, const MountUnit *mount, const char *export_name)
 {
-        int r;
+        const char *access = mount->is_writable ? "--snapshot" : "--read-only";
+        char until[32];
+        int r = -EINVAL;
 
-        r = unit_path_is_sound(mount->image_path)
-                            ? unit_property(spec, "Environment", "as",
-                                            json_pack("[s+,s+,s]",
-                                                      "SENDENSE_EXPORT_NAME=", export_name,
-                                                      "SENDENSE_IMAGE=", mount->image_path,
-                                                      mount->is_writable
-                                                                      ? "SENDENSE_ACCESS=--snapshot"
-                                                                      : "SENDENSE_ACCESS=--read-"
-                                                                        "only"))
-                            : -EINVAL;
+        (void) snprintf(until, sizeof(until), "%" PRIu64,
+                        (mount->until_usec ?: INT64_MAX) / USEC_PER_SEC);
+        if (unit_path_is_sound(mount->image_path))
+                r = unit_property(spec, "Environment", "as",
+                                  json_pack("[s+,s+,s+,s+]", "SENDENSE_EXPORT_NAME=", export_name,
+                                            "SENDENSE_IMAGE=", mount->image_path,
+                                            "SENDENSE_ACCESS=", access, "SENDENSE_UNTIL=", until));
+        if (r >= 0 && mount->lasts_usec > 0)
+                r = unit_property(spec, "RuntimeMaxUSec", "t",
+                                  json_integer((json_int_t) mount->lasts_usec));
         /* What was written is gone with the server: another one would show the backup as it was. */
         if (r >= 0)
                 r = unit_property(spec, "Restart", "s",
@@ -228,7 +230,7 @@ int unit_spec_mount(const MountUnit *mount, json_t **ret_spec)
         char unit[UNIT_NAME_SIZE], service_unit[UNIT_NAME_SIZE];
         int r;
 
-        if (mount->memory_max > INT64_MAX)
+        if (mount->memory_max > INT64_MAX || mount->lasts_usec > INT64_MAX)
                 return -EINVAL;
         r = unit_spec_new(&name, &spec);
         if (r >= 0)
