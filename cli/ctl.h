@@ -27,6 +27,8 @@ typedef enum Option {
         OPTION_ROOT,
         OPTION_REPOSITORY,
         OPTION_TYPE,
+        OPTION_FULL,
+        OPTION_INCREMENTAL,
         OPTION_SOURCE,
         OPTION_EXCLUDE,
         OPTION_WAIT,

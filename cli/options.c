@@ -24,6 +24,8 @@ static const OptionWords words[OPTION_MAX] = {
         [OPTION_ROOT] = { "root", "DIR", "Look at the programs below DIR" },
         [OPTION_REPOSITORY] = { "repository", "NAME", "The repository, by name or id" },
         [OPTION_TYPE] = { "type", "TYPE", "full or incremental (default: incremental)" },
+        [OPTION_FULL] = { "full", NULL, "All of each disk" },
+        [OPTION_INCREMENTAL] = { "incremental", NULL, "What has changed (the default)" },
         [OPTION_SOURCE] = { "source", "KEY=URI",
                             "Read the disk KEY from this NBD URI; one for each", true },
         [OPTION_EXCLUDE] = { "exclude", "KEY=REASON",

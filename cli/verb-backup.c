@@ -7,8 +7,8 @@
 #include "columns.h"
 #include "ctl.h"
 #include "hub-client.h"
+#include "job-begun.h"
 #include "job-types.h"
-#include "job-watch.h"
 #include "job-words.h"
 #include "json-cleanup.h"
 #include "names.h"
@@ -18,8 +18,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-
-#define JOB_PATH_PREFIX HUB_BUS_PATH "/job/"
 
 /* What the last look at its data said. */
 static char *cell_health(const json_t *backup, const char *key)
@@ -115,6 +113,14 @@ static int append_text(sd_bus_message *message, const char *name, const char *va
         return value ? sd_bus_message_append(message, "{sv}", name, "s", value) : 0;
 }
 
+/* --full and --incremental are --type= in one word. */
+static const char *wanted_type(void)
+{
+        return option_is_given(OPTION_FULL)          ? backup_type_to_string(BACKUP_FULL)
+               : option_is_given(OPTION_INCREMENTAL) ? backup_type_to_string(BACKUP_INCREMENTAL)
+                                                     : option_value(OPTION_TYPE);
+}
+
 static int append_start(sd_bus_message *message, const char *vm)
 {
         int r;
@@ -125,7 +131,7 @@ static int append_start(sd_bus_message *message, const char *vm)
         if (r >= 0)
                 r = append_text(message, "repository", option_value(OPTION_REPOSITORY));
         if (r >= 0)
-                r = append_text(message, "type", option_value(OPTION_TYPE));
+                r = append_text(message, "type", wanted_type());
         if (r >= 0)
                 r = append_text(message, "node", option_value(OPTION_THROUGH));
         if (r >= 0)
@@ -142,16 +148,17 @@ static ExitStatus check_start(void)
 
         if (type && backup_type_from_string(type) < 0)
                 return complain(CTL_USAGE, "--type=%s: must be full or incremental", type);
+        if (option_is_given(OPTION_FULL) + option_is_given(OPTION_INCREMENTAL) + !!type > 1)
+                return complain(CTL_USAGE, "--full, --incremental and --type= exclude each other");
         s = check_pairs(OPTION_SOURCE, "source");
         return s == CTL_OK ? check_pairs(OPTION_EXCLUDE, "exclude") : s;
 }
 
-/* Asks for the backup; *ret_path is the job's object, *ret_id its number. */
-static ExitStatus start(const char *vm, json_t **ret_path, uint64_t *ret_id)
+/* Asks for the backup; *ret_path is the job's object. */
+static ExitStatus start(const char *vm, json_t **ret_path)
 {
         CLEANUP(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         CLEANUP(sd_bus_message_unrefp) sd_bus_message *message = NULL, *reply = NULL;
-        const char *text;
         ExitStatus s;
         int r;
 
@@ -164,36 +171,19 @@ static ExitStatus start(const char *vm, json_t **ret_path, uint64_t *ret_id)
         if (r < 0)
                 return hub_complain_arguments(r);
         s = hub_call(bus, message, &reply);
-        if (s == CTL_OK)
-                s = hub_read_answer(reply, "o", ret_path);
-        if (s != CTL_OK)
-                return s;
-        text = json_string_value(*ret_path);
-        if (strncmp(text, JOB_PATH_PREFIX, strlen(JOB_PATH_PREFIX)) != 0 ||
-            parse_uint64(text + strlen(JOB_PATH_PREFIX), 1, JOB_NUMBER_MAX, ret_id) < 0)
-                return complain(CTL_FAILED,
-                                "the hub's answer cannot be read: %s is no job. Compare: "
-                                "sendensectl version",
-                                text);
-        return CTL_OK;
+        return s == CTL_OK ? hub_read_answer(reply, "o", ret_path) : s;
 }
 
 ExitStatus verb_backup_start(int argc, char *argv[])
 {
         CLEANUP(json_decref_p) json_t *path = NULL;
-        uint64_t id = 0;
         ExitStatus s;
 
         (void) argc;
         s = check_start();
         if (s == CTL_OK)
-                s = start(argv[0], &path, &id);
-        if (s != CTL_OK)
-                return s;
-        if (option_is_given(OPTION_WAIT))
-                return job_watch(id);
-        return show_act("Job", json_incref(path),
-                        "job %" PRIu64 ". Watch it: sendensectl job watch %" PRIu64, id, id);
+                s = start(argv[0], &path);
+        return s == CTL_OK ? job_begun(path, option_is_given(OPTION_WAIT)) : s;
 }
 
 ExitStatus verb_backup_list(int argc, char *argv[])

@@ -7,7 +7,7 @@
 #include "columns.h"
 #include "ctl.h"
 #include "hub-client.h"
-#include "job-watch.h"
+#include "job-begun.h"
 #include "json-cleanup.h"
 #include "names.h"
 #include "options.h"
@@ -16,8 +16,6 @@
 
 #include <inttypes.h>
 #include <string.h>
-
-#define JOB_PATH_PREFIX HUB_BUS_PATH "/job/"
 
 /* A layer that others stand below is drawn below its own. */
 static char *cell_layer(const json_t *object, const char *key)
@@ -62,8 +60,6 @@ ExitStatus verb_backup_tree(int argc, char *argv[])
 ExitStatus verb_backup_delete(int argc, char *argv[])
 {
         CLEANUP(json_decref_p) json_t *path = NULL;
-        const char *text;
-        uint64_t id;
         ExitStatus s;
 
         (void) argc;
@@ -72,17 +68,5 @@ ExitStatus verb_backup_delete(int argc, char *argv[])
                             1);
         else
                 s = hub_ask("DeleteBackup", true, "o", &path, "sa{sv}", argv[0], 0);
-        if (s != CTL_OK)
-                return s;
-        text = json_string_value(path);
-        if (strncmp(text, JOB_PATH_PREFIX, strlen(JOB_PATH_PREFIX)) != 0 ||
-            parse_uint64(text + strlen(JOB_PATH_PREFIX), 1, JOB_NUMBER_MAX, &id) < 0)
-                return complain(CTL_FAILED,
-                                "the hub's answer cannot be read: %s is no job. Compare: "
-                                "sendensectl version",
-                                text);
-        if (option_is_given(OPTION_WAIT))
-                return job_watch(id);
-        return show_act("Job", json_incref(path),
-                        "job %" PRIu64 ". Watch it: sendensectl job watch %" PRIu64, id, id);
+        return s == CTL_OK ? job_begun(path, option_is_given(OPTION_WAIT)) : s;
 }

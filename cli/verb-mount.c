@@ -7,6 +7,7 @@
 #include "ctl.h"
 #include "format.h"
 #include "hub-client.h"
+#include "job-begun.h"
 #include "json-cleanup.h"
 #include "names.h"
 #include "options.h"
@@ -16,8 +17,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define JOB_PATH_PREFIX HUB_BUS_PATH "/job/"
 
 enum {
         EXPIRES_MAX_SEC = 30 * 24 * 60 * 60, /* as the hub has it */
@@ -147,7 +146,6 @@ static ExitStatus mount_backup(int argc, char *argv[], uint64_t expires_usec, ui
         CLEANUP(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         CLEANUP(sd_bus_message_unrefp) sd_bus_message *message = NULL, *reply = NULL;
         CLEANUP(json_decref_p) json_t *path = NULL;
-        const char *text;
         ExitStatus s;
         int r;
 
@@ -162,16 +160,7 @@ static ExitStatus mount_backup(int argc, char *argv[], uint64_t expires_usec, ui
         s = hub_call(bus, message, &reply);
         if (s == CTL_OK)
                 s = hub_read_answer(reply, "o", &path);
-        if (s != CTL_OK)
-                return s;
-        text = json_string_value(path);
-        if (strncmp(text, JOB_PATH_PREFIX, strlen(JOB_PATH_PREFIX)) != 0 ||
-            parse_uint64(text + strlen(JOB_PATH_PREFIX), 1, JOB_NUMBER_MAX, ret_job) < 0)
-                return complain(CTL_FAILED,
-                                "the hub's answer cannot be read: %s is no job. Compare: "
-                                "sendensectl version",
-                                text);
-        return CTL_OK;
+        return s == CTL_OK ? job_number(path, ret_job) : s;
 }
 
 static const json_t *find(const json_t *mounts, uint64_t job)

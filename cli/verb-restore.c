@@ -7,7 +7,7 @@
 #include "columns.h"
 #include "ctl.h"
 #include "hub-client.h"
-#include "job-watch.h"
+#include "job-begun.h"
 #include "json-cleanup.h"
 #include "names.h"
 #include "options.h"
@@ -18,8 +18,6 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
-
-#define JOB_PATH_PREFIX HUB_BUS_PATH "/job/"
 
 typedef struct Target {
         const char *kind;
@@ -99,13 +97,12 @@ static int append_call(sd_bus_message *message, const char *backup_id, uint32_t 
         return r < 0 ? r : sd_bus_message_close_container(message);
 }
 
-/* *ret_path is the job's object, *ret_id its number. */
+/* *ret_path is the job's object. */
 static ExitStatus start(const char *backup_id, uint32_t disk_key, const Target *target,
-                        json_t **ret_path, uint64_t *ret_id)
+                        json_t **ret_path)
 {
         CLEANUP(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         CLEANUP(sd_bus_message_unrefp) sd_bus_message *message = NULL, *reply = NULL;
-        const char *text;
         ExitStatus s;
         int r;
 
@@ -118,18 +115,7 @@ static ExitStatus start(const char *backup_id, uint32_t disk_key, const Target *
         if (r < 0)
                 return hub_complain_arguments(r);
         s = hub_call(bus, message, &reply);
-        if (s == CTL_OK)
-                s = hub_read_answer(reply, "o", ret_path);
-        if (s != CTL_OK)
-                return s;
-        text = json_string_value(*ret_path);
-        if (strncmp(text, JOB_PATH_PREFIX, strlen(JOB_PATH_PREFIX)) != 0 ||
-            parse_uint64(text + strlen(JOB_PATH_PREFIX), 1, JOB_NUMBER_MAX, ret_id) < 0)
-                return complain(CTL_FAILED,
-                                "the hub's answer cannot be read: %s is no job. Compare: "
-                                "sendensectl version",
-                                text);
-        return CTL_OK;
+        return s == CTL_OK ? hub_read_answer(reply, "o", ret_path) : s;
 }
 
 static bool is_awaited(void)
@@ -140,16 +126,10 @@ static bool is_awaited(void)
 static ExitStatus restore(const char *backup_id, uint32_t disk_key, const Target *target, bool wait)
 {
         CLEANUP(json_decref_p) json_t *path = NULL;
-        uint64_t id = 0;
         ExitStatus s;
 
-        s = start(backup_id, disk_key, target, &path, &id);
-        if (s != CTL_OK)
-                return s;
-        if (wait)
-                return job_watch(id);
-        return show_act("Job", json_incref(path),
-                        "job %" PRIu64 ". Watch it: sendensectl job watch %" PRIu64, id, id);
+        s = start(backup_id, disk_key, target, &path);
+        return s == CTL_OK ? job_begun(path, wait) : s;
 }
 
 ExitStatus verb_restore_disk(int argc, char *argv[])

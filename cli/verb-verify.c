@@ -6,6 +6,7 @@
 #include "columns.h"
 #include "ctl.h"
 #include "hub-client.h"
+#include "job-begun.h"
 #include "job-watch.h"
 #include "json-cleanup.h"
 #include "names.h"
@@ -15,24 +16,9 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define JOB_PATH_PREFIX HUB_BUS_PATH "/job/"
-
 enum {
         AGE_MAX_SEC = 3650 * 86400,
 };
-
-static ExitStatus read_job(const json_t *path, uint64_t *ret_id)
-{
-        const char *text = json_string_value(path) ?: "";
-
-        if (strncmp(text, JOB_PATH_PREFIX, strlen(JOB_PATH_PREFIX)) == 0 &&
-            parse_uint64(text + strlen(JOB_PATH_PREFIX), 1, JOB_NUMBER_MAX, ret_id) >= 0)
-                return CTL_OK;
-        return complain(CTL_FAILED,
-                        "the hub's answer cannot be read: %s is no job. Compare: sendensectl "
-                        "version",
-                        text);
-}
 
 static ExitStatus verify_one(const char *backup_id)
 {
@@ -46,7 +32,7 @@ static ExitStatus verify_one(const char *backup_id)
         else
                 s = hub_ask("VerifyBackup", true, "o", &path, "sa{sv}", backup_id, 0);
         if (s == CTL_OK)
-                s = read_job(path, &id);
+                s = job_number(path, &id);
         if (s != CTL_OK)
                 return s;
         if (option_is_given(OPTION_WAIT))

@@ -8,6 +8,11 @@
 #define RIGHT(name)      "The right com.sendense.hub." name " is needed."
 #define NODE_RIGHT(name) "The right com.sendense.node." name " is needed."
 
+#define OPTIONS_START                                                                  \
+        (OPTION(OPTION_REPOSITORY) | OPTION(OPTION_TYPE) | OPTION(OPTION_FULL) |       \
+         OPTION(OPTION_INCREMENTAL) | OPTION(OPTION_SOURCE) | OPTION(OPTION_EXCLUDE) | \
+         OPTION(OPTION_WAIT) | OPTION(OPTION_THROUGH))
+
 const Verb verbs[] = {
         { "status", "", 0, 0, 0, "Show the hub, its database, jobs, ports and repositories",
           "Asks the hub on the bus, and the node when one runs here; starts neither. " RIGHT(
@@ -95,10 +100,7 @@ const Verb verbs[] = {
           "Refused while VMs are known to be of it; with --force they stay, and belong to "
           "none. " RIGHT("manage"),
           verb_vcenter_remove },
-        { "backup start", "VM", 1, 1,
-          OPTION(OPTION_REPOSITORY) | OPTION(OPTION_TYPE) | OPTION(OPTION_SOURCE) |
-                          OPTION(OPTION_EXCLUDE) | OPTION(OPTION_WAIT) | OPTION(OPTION_THROUGH),
-          "Start the backup of a VM",
+        { "backup start", "VM", 1, 1, OPTIONS_START, "Start the backup of a VM",
           "VM is a name, context id or instance uuid. Prints the job; with --wait, follows it as\n"
           "\"job watch\" does. A disk that cannot be read incrementally is read in full.\n" RIGHT(
                           "backup") " --source also needs com.sendense.hub.manage, and\n"
@@ -159,6 +161,11 @@ const Verb verbs[] = {
           "with\n--force alone. Prints the job; with --wait, follows it as \"job watch\" "
           "does.\n" RIGHT("delete"),
           verb_backup_delete },
+        /* After all verbs that begin with this word. */
+        { "backup", "VM", 1, 1, OPTIONS_START, "Back up a VM: the same as \"backup start\"",
+          "For a VM that is called as one of the verbs above, say \"backup start\". " RIGHT(
+                          "backup"),
+          verb_backup_start },
         { "job list", "", 0, 0, OPTION(OPTION_STATE) | OPTION(OPTION_VM) | OPTION(OPTION_LIMIT),
           "List jobs, the newest first", RIGHT("inspect"), verb_job_list },
         { "job show", "ID", 1, 1, 0, "Show a job, its disks and its history", RIGHT("inspect"),

@@ -124,13 +124,21 @@ is "$out" "job 7. Watch it: sendensectl job watch 7" "the job, and how to follow
 is "$(asked StartBackup)" 'sa{sv} STRING "web"; ARRAY "{sv}" { }; ' "nothing but the VM"
 run "backup start as JSON" 0 backup start web --json
 is "$(jq -c . <<<"$out")" '{"Job":"/com/sendense/Hub1/job/7"}' "for scripts"
+run "backup VM" 0 backup web
+is "$out" "job 7. Watch it: sendensectl job watch 7" "the same in fewer words"
+is "$(asked StartBackup)" 'sa{sv} STRING "web"; ARRAY "{sv}" { }; ' "asks for the same"
+run "backup VM --full" 0 backup web --full
+asks StartBackup "backup VM --full" '"type"; VARIANT "s" { STRING "full"'
+run "backup start VM --incremental" 0 backup start web --incremental
+asks StartBackup "backup start VM --incremental" '"type"; VARIANT "s" { STRING "incremental"'
 run "backup start with all options" 0 backup start web --repository=nas --type=full --source=2000=nbd://h/a=b \
     --source=2001=nbd+unix:///?socket=/x --exclude='2002=swap only' --exclude=2003=b
 asks StartBackup "backup start" '"repository"; VARIANT "s" { STRING "nas"' '"type"; VARIANT "s" { STRING "full"' \
     '"sources"; VARIANT "a{us}" { ARRAY "{us}" { DICT_ENTRY "us" { UINT32 2000; STRING "nbd://h/a=b"; }; DICT_ENTRY "us" { UINT32 2001; STRING "nbd+unix:///?socket=/x"; }; }; }' \
     '"exclude"; VARIANT "a{us}" { ARRAY "{us}" { DICT_ENTRY "us" { UINT32 2002; STRING "swap only"; }; DICT_ENTRY "us" { UINT32 2003; STRING "b"; }; }; }'
 while IFS='|' read -r argument text; do
-    run "backup start $argument" 64 backup start web --exclude=2000=x "$argument"
+    # shellcheck disable=SC2086 # several options
+    run "backup start $argument" 64 backup start web --exclude=2000=x $argument
     like "$err" "$text" "$argument: in words"
 done <<'TABLE'
 --type=half|--type=half: must be full or incremental
@@ -141,6 +149,8 @@ done <<'TABLE'
 --exclude=2147483648=x|'2147483648' is no key of a disk
 --exclude=2000=y|--exclude=: the disk 2000 is given twice
 --state=failed|backup start does not know --state
+--full --incremental|exclude each other
+--full --type=full|exclude each other
 TABLE
 answer StartBackup o '"/com/sendense/Hub1/other/7"'
 run "a job that is none" 1 backup start web

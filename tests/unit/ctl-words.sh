@@ -53,7 +53,10 @@ completed=$(complete_words '' | while IFS= read -r word; do
     more=$(complete_words "$word" '')
     case $word in
     log-level) echo "$word" ;; # what follows are levels
-    *) if [ -n "$more" ]; then echo "$word ${more//$'\n'/$'\n'$word }"; else echo "$word"; fi ;;
+    *)
+        [ "$word" != backup ] || echo "$word" # what follows may be a VM, too
+        if [ -n "$more" ]; then echo "$word ${more//$'\n'/$'\n'$word }"; else echo "$word"; fi
+        ;;
     esac
 done | sort)
 is "$completed" "$verbs" "the completion has the verbs of --help"
