@@ -115,6 +115,15 @@ hold_folder
 hub mv "$folder/backups/${ids[5]}.json" "$folder/backups/${ids[5]}.deleting"
 begun 5
 ok "one that has passed the point of no return waits, too" waits_to_be_undone || diag "$(job .)"
+# As if it could never go on: somebody says so.
+owed() { hub sendensectl obligation list --json | jq -r "$1"; }
+is "$(owed '[.[] | [.Job, .Kind, .State]] | tojson')" "[[$JOB,\"units\",\"owed\"]]" "it is owed"
+ok "it is forgiven" hub sendensectl obligation forgive "$(owed '.[0].Id')"
+is "$(wait_job)" failed "its job ends as it would have" || diag "$(job .)"
+is "$(job '.Events[-1].Reason')" "forgiven, and not undone, by uid:0" "and tells who it was"
+is "$(owed length)" 0 "nothing is owed any more"
+begun 5
+ok "and it can be asked for again" waits_to_be_undone || diag "$(job .)"
 hub systemctl kill -s KILL sendense-hub
 hub_ready
 release_folder

@@ -12,6 +12,7 @@
 #include "diagnose.h"
 #include "job-types.h"
 #include "job/jobs.h"
+#include "job/run-work.h"
 #include "job/sweep.h"
 #include "log.h"
 #include "manager.h"
@@ -70,11 +71,14 @@ int method_list_ports(sd_bus_message *call, void *userdata, sd_bus_error *error)
                                       error);
 }
 
-/* What an open job must undo at its end is no concern of anybody's yet; what is owed is. */
-static int tell_concern(json_t *row)
+/* What an open job must undo at its end is no concern of anybody's, unless it cannot come to its end; what is owed is. */
+static int tell_concern(Jobs *jobs, json_t *row)
 {
         const char *state = json_string_value(json_object_get(row, "State"));
-        bool is_owed = job_state_is_final(job_state_from_string(state ?: ""));
+        const Job *job =
+                        jobs_find(jobs, (uint64_t) json_integer_value(json_object_get(row, "Job")));
+        bool is_owed = job_state_is_final(job_state_from_string(state ?: "")) ||
+                       (job && run_work_is_stuck(job));
 
         return json_object_set_new(row, "State", json_string(is_owed ? "owed" : "running"));
 }
@@ -89,9 +93,8 @@ static int answer_obligations(Manager *manager, sd_bus_message *call, const json
         json_t *row;
         size_t i;
 
-        (void) manager;
         json_array_foreach (rows, i, row) {
-                if (tell_concern(row) < 0)
+                if (tell_concern(manager->jobs, row) < 0)
                         return -ENOMEM;
                 for (size_t j = 0; j < ELEMENTSOF(inner); j++)
                         (void) json_object_del(row, inner[j]);
@@ -117,6 +120,14 @@ int method_list_obligations(sd_bus_message *call, void *userdata, sd_bus_error *
                                       error);
 }
 
+/* A deletion that has passed the point of no return, in a repository that will not come back. */
+static int give_up(Manager *manager, const LogContext *context)
+{
+        Job *job = jobs_find(manager->jobs, context->job);
+
+        return job ? run_work_give_up(job, context->principal) : -EBUSY;
+}
+
 /* It is owed no more, though nobody has undone it. */
 static int answer_forgiven(Manager *manager, sd_bus_message *call, const json_t *out)
 {
@@ -125,6 +136,11 @@ static int answer_forgiven(Manager *manager, sd_bus_message *call, const json_t 
                 .principal = json_string_value(json_object_get(out, "Principal")),
         };
 
+        if (json_is_true(json_object_get(out, "IsOpen")) && give_up(manager, &context) < 0)
+                return sd_bus_reply_method_errorf(call, BUS_ERROR_BUSY,
+                                                  "Job %" PRIu64
+                                                  " is open, and undoes at its end what it owes",
+                                                  context.job);
         (void) log_event(LOG_NOTICE, 0, &context, MESSAGE_NONE,
                          "What job %" PRIu64 " owes, %s %s, is forgiven by %s", context.job,
                          json_string_value(json_object_get(out, "Kind")),

@@ -130,6 +130,7 @@ struct Job {
         size_t n_progress;
         unsigned n_runs; /* of its unit */
         bool is_undoing; /* the unit that runs undoes */
+        bool is_given_up; /* what it began is neither undone nor brought to its end any more */
         void *state_of_work; /* of a type that has one; freed with the job */
 
         JobWrite write;

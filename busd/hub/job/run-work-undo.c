@@ -14,6 +14,7 @@
 #include "unit/unit-files.h"
 #include "unit/units.h"
 
+#include <errno.h>
 #include <string.h>
 
 enum {
@@ -31,10 +32,16 @@ static void on_owing_stopped(Job *job, JobDisk *disk, int error, const char *tex
 static void write_undone(Job *job)
 {
         bool is_cancel = job->ending == JOB_CANCELLED;
+        char reason[128] = "all is undone";
 
+        if (job->is_given_up)
+                (void) snprintf(reason, sizeof(reason), "forgiven, and not undone, by %s",
+                                job->principal);
+        else if (job->files_owed)
+                (void) snprintf(reason, sizeof(reason),
+                                "undone but for its target, which stays an obligation");
         job_advance_to(job, is_cancel ? JOB_EVENT_UNDONE_CANCELLED : JOB_EVENT_UNDONE_FAILED,
-                       job->files_owed ? "undone but for its target, which stays an obligation"
-                                       : "all is undone",
+                       reason,
                        json_pack("{s:o, s:I}", "ObligationsDone",
                                  job->files_owed ? json_pack("[s]", "units")
                                                  : json_pack("[s, s]", "units", JOB_OWES_TARGET),
@@ -153,7 +160,8 @@ static void on_work_stopped(Job *job, JobDisk *disk, int error, const char *text
                 run_undo_again(job);
                 return;
         }
-        if (!work_kind(job)->undo_verb || !job->has_obligations || has_begun_nothing(job)) {
+        if (!work_kind(job)->undo_verb || !job->has_obligations || has_begun_nothing(job) ||
+            job->is_given_up) {
                 all_undone(job);
                 return;
         }
@@ -175,4 +183,22 @@ void run_work_undo(Job *job)
                 work_kind(job)->stop(job, all_undone);
         else
                 run_work_stop_unit(job, on_work_stopped);
+}
+
+bool run_work_is_stuck(const Job *job)
+{
+        return job->type != JOB_BACKUP && work_kind(job)->is_done_after_all &&
+               job->ending != JOB_STATE_INVALID && !job_state_is_final(job->state) &&
+               job->n_undo_attempts > 0;
+}
+
+int run_work_give_up(Job *job, const char *principal)
+{
+        if (!run_work_is_stuck(job) || job->write.is_open)
+                return -EBUSY;
+        (void) snprintf(job->principal, sizeof(job->principal), "%s", principal);
+        job->is_given_up = true;
+        job->undo_due_usec = 0;
+        run_work_undo(job);
+        return 0;
 }

@@ -15,6 +15,11 @@ void run_work(Job *job); /* in copying */
 void run_work_finish(Job *job); /* in finishing */
 void run_work_undo(Job *job);
 
+/* Of a job that can only go forward and could not: it tries for as long as it takes, or until somebody gives it up. Then it ends as was
+ * decided, and what it left stays as it is. -EBUSY: it does not wait for that. */
+bool run_work_is_stuck(const Job *job);
+int run_work_give_up(Job *job, const char *principal);
+
 /* The work is done: its result (borrowed) is written down, and the job ends as the type judges. */
 void run_work_done(Job *job, const json_t *result);
 

@@ -81,7 +81,17 @@ int store_obligation_done(MYSQL *database, void *userdata)
         return r < 0 ? r : store_answer(request, json_object());
 }
 
-/* The open one of this id, when it may be forgiven. */
+enum { FORGIVE_JOB = 1 };
+
+/* Open for as long as it can go neither back nor forward. */
+static bool is_deletion_at_its_end(const json_t *row)
+{
+        return object_text(row, "Ending") &&
+               job_type_from_string(object_text(row, "Type") ?: "") == JOB_DELETE &&
+               !job_state_is_final(job_state_from_string(object_text(row, "State") ?: ""));
+}
+
+/* The open one of this id, when it may be forgiven; or FORGIVE_JOB with that of a deletion that is open, which is for its job to say. */
 static int find_forgivable(MYSQL *database, StoreRequest *request, json_t **ret_row)
 {
         uint64_t id = object_number(request->in, "Id");
@@ -90,7 +100,8 @@ static int find_forgivable(MYSQL *database, StoreRequest *request, json_t **ret_
 
         r = statement_row(database,
                           "SELECT o.kind AS Kind, o.subject AS Subject, o.job_id AS Job,"
-                          " j.state AS State FROM obligations o JOIN backup_jobs j"
+                          " j.state AS State, j.ending AS Ending, j.job_type AS Type"
+                          " FROM obligations o JOIN backup_jobs j"
                           " ON j.id = o.job_id WHERE o.id = ? AND o.state = 'open' FOR UPDATE",
                           SQL_VALUES(SQL_NUMBER(id)), &row);
         if (r == -ENODATA)
@@ -100,6 +111,10 @@ static int find_forgivable(MYSQL *database, StoreRequest *request, json_t **ret_
                                     id);
         if (r < 0)
                 return r;
+        if (is_deletion_at_its_end(row)) {
+                *ret_row = TAKE(row);
+                return FORGIVE_JOB;
+        }
         if (!job_state_is_final(job_state_from_string(object_text(row, "State") ?: "")))
                 return store_refuse(request, -EBUSY, BUS_ERROR_BUSY,
                                     "Job %" PRIu64 " is open, and undoes at its end what it owes",
@@ -131,6 +146,14 @@ static int insert_forgiven(MYSQL *database, const json_t *in, const json_t *row)
                         NULL, NULL);
 }
 
+static int answer_row(StoreRequest *request, json_t *row, bool is_open)
+{
+        if (json_object_set(row, "Principal", json_object_get(request->in, "Principal")) < 0 ||
+            json_object_set_new(row, "IsOpen", json_boolean(is_open)) < 0)
+                return -ENOMEM;
+        return store_answer(request, json_incref(row));
+}
+
 int store_obligation_forgive(MYSQL *database, void *userdata)
 {
         StoreRequest *request = userdata;
@@ -138,6 +161,8 @@ int store_obligation_forgive(MYSQL *database, void *userdata)
         int r;
 
         r = find_forgivable(database, request, &row);
+        if (r == FORGIVE_JOB)
+                return answer_row(request, row, true);
         if (r >= 0)
                 r = statement_run(database,
                                   "UPDATE obligations SET state = 'done', done_usec = ?,"
@@ -150,10 +175,7 @@ int store_obligation_forgive(MYSQL *database, void *userdata)
                                   NULL, NULL);
         if (r >= 0)
                 r = insert_forgiven(database, request->in, row);
-        if (r >= 0 &&
-            json_object_set(row, "Principal", json_object_get(request->in, "Principal")) < 0)
-                r = -ENOMEM;
-        return r < 0 ? r : store_answer(request, TAKE(row));
+        return r < 0 ? r : answer_row(request, row, false);
 }
 
 int store_obligation_failed(MYSQL *database, void *userdata)
