@@ -11,6 +11,8 @@ export LC_ALL=C.UTF-8
 bench_src=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 bench_rounds=5
 bench_quick=
+bench_store=
+bench_figures=$bench_src/bench/figures.txt
 bench_failed=0
 bench_dir=
 bench_at_end=()
@@ -43,6 +45,7 @@ bench_start() {
             bench_rounds=$2
             shift
             ;;
+        --store) bench_store=yes ;;
         --dir)
             [ -d "${2:-}" ] || bench_die "--dir ${2:-}: no such folder"
             bench_dir=$2
@@ -52,6 +55,7 @@ bench_start() {
             printf 'Usage: sudo bench/%s [--quick] [--rounds N] [--dir DIR]\n\n%s\n\n' "${0##*/}" "$description"
             printf '  --quick     one round, smaller data, no verdict\n'
             printf '  --rounds N  rounds (default 5); the figures are medians\n'
+            printf '  --store     keep the figures in bench/figures.txt: later runs warn when they are 20 %% worse\n'
             printf '  --dir DIR   a folder on the disk to be measured (default /var/tmp)\n'
             exit 0
             ;;
@@ -59,6 +63,7 @@ bench_start() {
         esac
         shift
     done
+    [ -z "$bench_quick$bench_store" ] || [ "$bench_quick$bench_store" = yes ] || bench_die "--quick measures nothing that is worth to be stored"
     [ "$(id -u)" -eq 0 ] || bench_die "installs packages and mounts a tmpfs, so it must be root; use sudo"
     trap bench_clean_up EXIT
     trap 'exit 130' INT
@@ -85,6 +90,24 @@ bench_median() {
 # bench_ratio A B: A/B with two decimals.
 bench_ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f\n", (b > 0 ? a / b : 0) }'; }
 
+# bench_beside_stored NAME VALUE OP: a warning when the value is 20 % worse than the one that was stored; OP says which way is better.
+bench_beside_stored() {
+    local stored
+    stored=$(awk -v name="$1" '$1 == name { print $2 }' "$bench_figures" 2>/dev/null)
+    [ -n "$stored" ] || return 0
+    awk -v v="$2" -v op="$3" -v s="$stored" 'BEGIN { exit op == ">=" ? v + 0 >= s * 0.8 : v + 0 <= s * 1.2 }' || return 0
+    printf 'warning: %s is %s, more than 20 %% worse than the stored %s\n' "$1" "$2" "$stored"
+}
+
+# bench_keep NAME VALUE: in its place among the stored ones.
+bench_keep() {
+    local line="$1 $2"
+    { grep -vE "^${1//./\\.} " "$bench_figures" || :; } >"$bench_figures.new"
+    printf '%s\n' "$line" >>"$bench_figures.new"
+    { grep '^#' "$bench_figures.new"; grep -v '^#' "$bench_figures.new" | sort; } >"$bench_figures"
+    rm -f "$bench_figures.new"
+}
+
 # bench_goal NAME VALUE OP LIMIT
 bench_goal() {
     local verdict
@@ -102,6 +125,8 @@ bench_goal() {
         printf '  MISSED\n'
         bench_failed=1
     fi
+    bench_beside_stored "$1" "$2" "$3"
+    [ -z "$bench_store" ] || bench_keep "$1" "$2"
 }
 
 bench_end() { exit "$bench_failed"; }
