@@ -114,6 +114,59 @@ static json_int_t is_reachable(const json_t *row)
         return json_is_true(json_object_get(row, "reachable"));
 }
 
+/* One figure of the tunnels of those nodes that have one. */
+static void tunnel_rows(FILE *f, const char *name, const json_t *nodes, const char *way,
+                        const char *key)
+{
+        const json_t *row;
+        size_t i;
+
+        json_array_foreach (nodes, i, row) {
+                const json_t *tunnel = json_object_get(row, "tunnel");
+
+                if (json_object_size(tunnel) == 0)
+                        continue;
+                (void) fprintf(f, "%s{", name);
+                label(f, "node", text_of(row, "name"));
+                if (way) {
+                        (void) fputc(',', f);
+                        label(f, "direction", way);
+                }
+                (void) fprintf(f, "} %" JSON_INTEGER_FORMAT "\n", number_of(tunnel, key));
+        }
+}
+
+static void write_tunnels(FILE *f, const json_t *nodes)
+{
+        head(f, "sendense_tunnel_sessions", "SSH sessions of a node's tunnel that are up.");
+        tunnel_rows(f, "sendense_tunnel_sessions", nodes, NULL, "sessions");
+        head(f, "sendense_tunnel_connections", "Connections that it carries.");
+        tunnel_rows(f, "sendense_tunnel_connections", nodes, NULL, "connections");
+        head_of(f, "sendense_tunnel_opened_total", "Connections that it has carried.", "counter");
+        tunnel_rows(f, "sendense_tunnel_opened_total", nodes, NULL, "opened");
+        head_of(f, "sendense_tunnel_reconnects_total", "Sessions that it had to open again.",
+                "counter");
+        tunnel_rows(f, "sendense_tunnel_reconnects_total", nodes, NULL, "reconnects");
+        head_of(f, "sendense_tunnel_bytes_total", "Bytes that it has carried.", "counter");
+        tunnel_rows(f, "sendense_tunnel_bytes_total", nodes, "up", "bytes_up");
+        tunnel_rows(f, "sendense_tunnel_bytes_total", nodes, "down", "bytes_down");
+}
+
+/* Fulls that were not asked for. */
+static void write_full_instead(FILE *f, const json_t *figures)
+{
+        const json_t *row;
+        size_t i;
+
+        head_of(f, "sendense_full_instead_of_incremental_total",
+                "Disks that were read whole though their changes were asked for.", "counter");
+        json_array_foreach (json_object_get(figures, "full_instead"), i, row) {
+                (void) fprintf(f, "sendense_full_instead_of_incremental_total{");
+                label(f, "reason", text_of(row, "reason"));
+                (void) fprintf(f, "} %" JSON_INTEGER_FORMAT "\n", number_of(row, "count"));
+        }
+}
+
 static void write_jobs(FILE *f, const json_t *figures)
 {
         const json_t *row;
@@ -198,6 +251,7 @@ static void write_figures(FILE *f, const json_t *figures, uint64_t now_usec)
         write_phases(f, figures);
         counter(f, "sendense_copied_bytes_total", "What complete copies have read.",
                 number_of(figures, "copied_bytes"));
+        write_full_instead(f, figures);
         write_exports(f, figures);
         figure(f, "sendense_stored_bytes", "Size of the files of all completed backups.",
                number_of(figures, "stored_bytes"));
@@ -236,9 +290,11 @@ char *metrics_of(const json_t *gathered, uint64_t now_usec)
                 rows(f, "sendense_repository_size_bytes", "Size of its file system.", repositories,
                      "repository", size_bytes);
         }
-        if (nodes)
+        if (nodes) {
                 rows(f, "sendense_node_reachable", "Whether the API of a node answers the hub.",
                      nodes, "node", is_reachable);
+                write_tunnels(f, nodes);
+        }
         if (figures)
                 write_figures(f, figures, now_usec);
         if (fclose(f) == 0)

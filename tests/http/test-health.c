@@ -121,7 +121,12 @@ static void figures(void **state)
         json_t *gathered = parse(
                         "{" READY ", \"repositories\": [{\"name\": \"a\\\"b\\\\c\\nd\", \"state\": "
                         "\"failed\", \"free_bytes\": 5, \"size_bytes\": 6}], \"nodes\": "
-                        "[{\"name\": \"n\", \"reachable\": true}], \"figures\": {\"job_counts\": "
+                        "[{\"name\": \"n\", \"reachable\": true, \"tunnel\": {\"state\": "
+                        "\"connected\", \"sessions\": 2, \"connections\": 3, \"opened\": 40, "
+                        "\"reconnects\": 5, \"bytes_up\": 60, \"bytes_down\": 7}}, {\"name\": "
+                        "\"here\", \"reachable\": true, \"tunnel\": {}}], \"figures\": "
+                        "{\"full_instead\": [{\"reason\": \"damaged\", \"count\": 9}], "
+                        "\"job_counts\": "
                         "[{\"state\": \"failed\", \"error_name\": \"x.Y\", \"count\": 3}], "
                         "\"jobs_open\": 1, \"leases_used\": 2, \"leases_max\": 101, "
                         "\"obligations_owed\": 4, \"oldest_obligation_usec\": 4000000000, "
@@ -135,6 +140,14 @@ static void figures(void **state)
         has_line(text, "sendense_repository_ok{repository=\"a\\\"b\\\\c\\nd\"} 0");
         has_line(text, "sendense_repository_free_bytes{repository=\"a\\\"b\\\\c\\nd\"} 5");
         has_line(text, "sendense_node_reachable{node=\"n\"} 1");
+        has_line(text, "sendense_tunnel_sessions{node=\"n\"} 2");
+        has_line(text, "sendense_tunnel_connections{node=\"n\"} 3");
+        has_line(text, "sendense_tunnel_opened_total{node=\"n\"} 40");
+        has_line(text, "sendense_tunnel_reconnects_total{node=\"n\"} 5");
+        has_line(text, "sendense_tunnel_bytes_total{node=\"n\",direction=\"up\"} 60");
+        has_line(text, "sendense_tunnel_bytes_total{node=\"n\",direction=\"down\"} 7");
+        assert_null(strstr(text, "sessions{node=\"here\""));
+        has_line(text, "sendense_full_instead_of_incremental_total{reason=\"damaged\"} 9");
         has_line(text, "sendense_jobs{state=\"failed\",reason=\"x.Y\"} 3");
         has_line(text, "sendense_export_ports_free 99");
         has_line(text, "sendense_obligation_oldest_seconds 1000");

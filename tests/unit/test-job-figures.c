@@ -35,7 +35,7 @@ static void deaths(void **state)
 static void told(void **state)
 {
         CLEANUP(json_decrefp) json_t *dict = json_pack("{s:i}", "JobsOpen", 7);
-        JobFigures figures = { .exports_started = 5 };
+        JobFigures figures = { .exports_started = 5, .full_instead[FULL_CAPACITY] = 3 };
         const json_t *row;
         size_t i, n = 0;
 
@@ -58,6 +58,12 @@ static void told(void **state)
                 assert_int_equal(number(row, "Count"), is_copying ? 2 : 0);
                 assert_int_equal(number(row, "USec"), is_copying ? 1500 : 0);
         }
+        json_array_foreach (json_object_get(dict, "FullInstead"), i, row) {
+                assert_string_equal(json_string_value(json_object_get(row, "Reason")),
+                                    full_reason_to_string((FullReason) i));
+                assert_int_equal(number(row, "Count"), i == FULL_CAPACITY ? 3 : 0);
+        }
+        assert_int_equal(i, FULL_REASON_MAX);
         /* What is final is left by nobody. */
         assert_int_equal(n, JOB_COMPLETED);
 }

@@ -76,6 +76,13 @@ static void one_disk(void **state)
 
         (void) state;
         for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+                assert_true(!cases[i].reason ||
+                            full_reason_of_text(cases[i].reason) != FULL_AT_NODE);
+        assert_int_equal(full_reason_of_text("change tracking is off"), FULL_AT_NODE);
+        assert_string_equal(full_reason_to_string(full_reason_of_text(
+                                            "its capacity has changed since the last backup")),
+                            "capacity");
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++)
                 for (int type = 0; type < BACKUP_TYPE_MAX; type++) {
                         char disks[256], layers[256] = "[]", want[512], end[256];
 

@@ -50,11 +50,28 @@ static json_t *phases(const JobFigures *figures)
         return rows;
 }
 
+static json_t *full_instead(const JobFigures *figures)
+{
+        json_t *rows = json_array();
+
+        for (FullReason reason = 0; rows && reason < FULL_REASON_MAX; reason++)
+                if (json_array_append_new(rows,
+                                          json_pack("{s:s, s:I}", "Reason",
+                                                    full_reason_to_string(reason), "Count",
+                                                    (json_int_t) figures->full_instead[reason])) <
+                    0) {
+                        json_decref(rows);
+                        return NULL;
+                }
+        return rows;
+}
+
 int job_figures_add(const JobFigures *figures, json_t *dict)
 {
         CLEANUP(json_decrefp)
-        json_t *more = json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "PhaseFigures",
-                                 phases(figures), "CopiedBytes", (json_int_t) figures->copied_bytes,
+        json_t *more = json_pack("{s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "PhaseFigures",
+                                 phases(figures), "FullInstead", full_instead(figures),
+                                 "CopiedBytes", (json_int_t) figures->copied_bytes,
                                  "ExportsStarted", (json_int_t) figures->exports_started,
                                  "ExportsCrashed", (json_int_t) figures->exports_crashed,
                                  "ExportsKilled", (json_int_t) figures->exports_killed,

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "job-types.h"
+#include "job/plan.h"
 
 #include <jansson.h>
 #include <stdint.h>
@@ -16,6 +17,8 @@ typedef struct UnitState UnitState;
 typedef struct JobFigures {
         uint64_t state_count[JOB_STATE_MAX], state_usec[JOB_STATE_MAX]; /* of jobs that left it */
         uint64_t copied_bytes; /* of copies that are complete */
+        uint64_t full_instead
+                        [FULL_REASON_MAX]; /* disks of these that were read whole, though their changes were asked for */
         uint64_t exports_started, exports_crashed, exports_killed;
         uint64_t exports_ready, exports_ready_usec,
                         exports_ready_max_usec; /* from the request on */
@@ -30,5 +33,5 @@ void job_figures_ready(JobFigures *figures, uint64_t usec);
 /* One has ended that nobody had stopped; result is systemd's word for how. */
 void job_figures_died(JobFigures *figures, const char *result);
 
-/* Adds them to what GetFigures tells: PhaseFigures, CopiedBytes, Exports…. -ENOMEM. */
+/* Adds them to what GetFigures tells: PhaseFigures, FullInstead, CopiedBytes, Exports…. -ENOMEM. */
 int job_figures_add(const JobFigures *figures, json_t *dict);

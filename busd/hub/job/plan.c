@@ -9,6 +9,34 @@
 #include <errno.h>
 #include <string.h>
 
+static const struct {
+        const char *word, *text;
+} reasons[FULL_REASON_MAX] = {
+        [FULL_FIRST] = { "first", "there is no backup of this disk in this repository yet" },
+        [FULL_DAMAGED] = { "damaged",
+                           "its last backup, or one that this builds on, is damaged (backup "
+                           "verify)" },
+        [FULL_CAPACITY] = { "capacity", "its capacity has changed since the last backup" },
+        [FULL_NO_UUID] = { "no-uuid", "it has no UUID that would tell it from another disk" },
+        [FULL_OTHER_DISK] = { "other-disk", "another disk has its key now (its UUID has changed)" },
+        [FULL_NO_CHANGE_ID] = { "no-change-id", "the backup before it has no change id" },
+        [FULL_AT_NODE] = { "at-node", "" },
+};
+
+const char *full_reason_to_string(FullReason reason)
+{
+        return reason < FULL_REASON_MAX ? reasons[reason].word : NULL;
+}
+
+FullReason full_reason_of_text(const char *text)
+{
+        FullReason reason = 0;
+
+        while (reason < FULL_AT_NODE && strcmp(reasons[reason].text, text) != 0)
+                reason++;
+        return reason;
+}
+
 static const char *text_of(const json_t *object, const char *key)
 {
         return json_string_value(json_object_get(object, key));
@@ -63,18 +91,18 @@ static int check_keys(const json_t *given, const json_t *disks, const char *what
 static const char *why_full(const json_t *disk, const json_t *layer, bool by_changes)
 {
         if (!layer)
-                return "there is no backup of this disk in this repository yet";
+                return reasons[FULL_FIRST].text;
         if (json_integer_value(json_object_get(layer, "IsDamaged")) > 0)
-                return "its last backup, or one that this builds on, is damaged (backup verify)";
+                return reasons[FULL_DAMAGED].text;
         if (!json_equal(json_object_get(disk, "CapacityBytes"),
                         json_object_get(layer, "CapacityBytes")))
-                return "its capacity has changed since the last backup";
+                return reasons[FULL_CAPACITY].text;
         if (!text_of(disk, "BackingUuid"))
-                return "it has no UUID that would tell it from another disk";
+                return reasons[FULL_NO_UUID].text;
         if (strcmp(text_of(disk, "BackingUuid"), text_of(layer, "BackingUuid") ?: "") != 0)
-                return "another disk has its key now (its UUID has changed)";
+                return reasons[FULL_OTHER_DISK].text;
         if (by_changes && !text_of(layer, "ChangeId"))
-                return "the backup before it has no change id";
+                return reasons[FULL_NO_CHANGE_ID].text;
         return NULL;
 }
 

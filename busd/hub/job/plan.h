@@ -11,6 +11,22 @@
 #include <jansson.h>
 #include <stddef.h>
 
+/* Why a disk is read whole though its changes were asked for. */
+typedef enum FullReason {
+        FULL_FIRST,
+        FULL_DAMAGED,
+        FULL_CAPACITY,
+        FULL_NO_UUID,
+        FULL_OTHER_DISK,
+        FULL_NO_CHANGE_ID,
+        FULL_AT_NODE, /* its node found one, in its own words */
+        FULL_REASON_MAX,
+} FullReason;
+
+/* The word of metrics; and the reason that a disk's text is. */
+const char *full_reason_to_string(FullReason reason);
+FullReason full_reason_of_text(const char *text);
+
 typedef struct PlanRequest {
         BackupType type; /* as asked for */
         const json_t *disks; /* rows of vm_disks that are present */

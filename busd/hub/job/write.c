@@ -124,13 +124,26 @@ void job_write(Job *job, StoreWork work, json_t *in, const char *principal, JobW
         submit(job);
 }
 
+static void count_copied(Job *job)
+{
+        JobFigures *figures = &job->jobs->figures;
+
+        figures->copied_bytes += job_bytes_done(job);
+        for (size_t i = 0; job->type == JOB_BACKUP && i < job->n_disks; i++) {
+                const char *reason = disk_text(job->disks + i, "Reason");
+
+                if (job_disk_takes_part(job->disks + i) && *reason)
+                        figures->full_instead[full_reason_of_text(reason)]++;
+        }
+}
+
 static void count(Job *job, JobState from, JobState to)
 {
         uint64_t now = clock_monotonic_usec();
 
         job_figures_left(&job->jobs->figures, from, now - job->state_usec);
         if (from == JOB_COPYING && to == JOB_FINISHING)
-                job->jobs->figures.copied_bytes += job_bytes_done(job);
+                count_copied(job);
         job->state_usec = now;
 }
 

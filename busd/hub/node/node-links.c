@@ -379,9 +379,38 @@ void node_links_reload(NodeLinks *links)
                 (void) log_warning(r, "Cannot have the nodes read: %m");
 }
 
+static json_int_t number_of(const json_t *object, const char *key)
+{
+        json_int_t value = json_integer_value(json_object_get(object, key));
+
+        return value > 0 ? value : 0;
+}
+
 static json_int_t health_number(const Link *link, const char *key)
 {
-        return json_integer_value(json_object_get(link->health, key));
+        return number_of(link->health, key);
+}
+
+/* What its tunnel counts; empty of a node that has none. */
+static json_t *tunnel_of(const Link *link)
+{
+        static const struct {
+                const char *name, *key;
+        } numbers[] = {
+                { "Sessions", "sessions" }, { "Connections", "connections" },
+                { "Opened", "opened" },     { "Reconnects", "reconnects" },
+                { "BytesUp", "bytes_up" },  { "BytesDown", "bytes_down" },
+        };
+        const json_t *said = json_object_get(link->health, "tunnel");
+        json_t *tunnel = json_object();
+
+        if (json_object_size(said) == 0)
+                return tunnel;
+        (void) json_object_set_new(tunnel, "State", json_string(text_of(said, "state")));
+        for (size_t i = 0; i < ELEMENTSOF(numbers); i++)
+                (void) json_object_set_new(tunnel, numbers[i].name,
+                                           json_integer(number_of(said, numbers[i].key)));
+        return tunnel;
 }
 
 int node_links_add_live(const NodeLinks *links, uint64_t id, json_t *dict)
@@ -389,12 +418,13 @@ int node_links_add_live(const NodeLinks *links, uint64_t id, json_t *dict)
         static const Link none; /* not enrolled */
         const Link *link = find(links, id) ?: &none;
         CLEANUP(json_decref_p)
-        json_t *live = json_pack("{s:b, s:I, s:s, s:s, s:I, s:I, s:s}", "Reachable",
+        json_t *live = json_pack("{s:b, s:I, s:s, s:s, s:I, s:I, s:o, s:s}", "Reachable",
                                  link->is_reachable, "LastSeenUSec", (json_int_t) link->seen_usec,
                                  "Version", text_of(link->health, "version"), "NodeState",
                                  text_of(link->health, "state"), "Tasks",
                                  health_number(link, "tasks"), "Obligations",
-                                 health_number(link, "obligations"), "Error", link->why);
+                                 health_number(link, "obligations"), "Tunnel", tunnel_of(link),
+                                 "Error", link->why);
 
         return live && json_object_update(dict, live) == 0 ? 0 : -ENOMEM;
 }

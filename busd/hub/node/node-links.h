@@ -38,7 +38,7 @@ DEFINE_CLEANUP(NodeLinks *, node_links_free)
 void node_links_reload(NodeLinks *links);
 
 /* Adds what is known of the link to the dict of the node id: Reachable, LastSeenUSec, Version, NodeState, Tasks, Obligations,
- * Error. */
+ * Tunnel, Error. */
 int node_links_add_live(const NodeLinks *links, uint64_t id, json_t *dict);
 
 /* The ids of those that answered when they were last asked; the caller's. */
