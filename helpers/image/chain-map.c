@@ -70,53 +70,53 @@ void chain_map_done(ChainMap *map)
 }
 
 /* What shows at offset, and in which layer. */
-static Held find(const ChainMap *map, uint64_t offset, size_t *ret_layer)
+static LayerRun find(const ChainMap *map, uint64_t offset, size_t *ret_layer)
 {
         uint64_t length = UINT64_MAX;
-        Held held = {};
+        LayerRun run = {};
 
         for (size_t i = 0; i < map->n_layers; i++) {
-                held = layer_map_find(map->layers + i, offset);
-                if (held.length < length)
-                        length = held.length;
+                run = layer_map_find(map->layers + i, offset);
+                if (run.length < length)
+                        length = run.length;
                 *ret_layer = i;
-                if (held.kind != HELD_NOTHING)
+                if (run.kind != RUN_NOTHING)
                         break;
         }
-        held.length = length;
-        if (held.kind == HELD_NOTHING)
-                held.kind = HELD_ZEROES;
-        return held;
+        run.length = length;
+        if (run.kind == RUN_NOTHING)
+                run.kind = RUN_ZEROES;
+        return run;
 }
 
 uint64_t chain_map_find_end(const ChainMap *map, uint64_t offset, uint64_t limit, bool *ret_zero)
 {
-        HeldKind kind;
+        RunKind kind;
         size_t layer;
-        Held held;
+        LayerRun run;
 
-        held = find(map, offset, &layer);
-        kind = held.kind;
-        while (held.kind == kind && offset < limit) {
-                if (held.length >= limit - offset)
+        run = find(map, offset, &layer);
+        kind = run.kind;
+        while (run.kind == kind && offset < limit) {
+                if (run.length >= limit - offset)
                         offset = limit;
                 else {
-                        offset += held.length;
-                        held = find(map, offset, &layer);
+                        offset += run.length;
+                        run = find(map, offset, &layer);
                 }
         }
-        *ret_zero = kind == HELD_ZEROES;
+        *ret_zero = kind == RUN_ZEROES;
         return offset;
 }
 
 bool chain_map_is_held(const ChainMap *map, uint64_t offset, uint64_t end)
 {
         while (offset < end) {
-                Held held = layer_map_find(map->layers, offset);
+                LayerRun run = layer_map_find(map->layers, offset);
 
-                if (held.kind != HELD_NOTHING)
+                if (run.kind != RUN_NOTHING)
                         return true;
-                offset += held.length;
+                offset += run.length;
         }
         return false;
 }
@@ -128,21 +128,21 @@ int chain_map_read(const ChainMap *map, void *data, size_t length, uint64_t offs
 
         while (length > 0 && r >= 0) {
                 size_t layer, n;
-                Held held = find(map, offset, &layer);
+                LayerRun run = find(map, offset, &layer);
 
-                n = held.length < length ? (size_t) held.length : length;
+                n = run.length < length ? (size_t) run.length : length;
                 /* Neighbours in the file are read at once. */
-                while (held.kind == HELD_DATA && n < length) {
+                while (run.kind == RUN_DATA && n < length) {
                         size_t other;
-                        Held next = find(map, offset + n, &other);
+                        LayerRun next = find(map, offset + n, &other);
 
-                        if (next.kind != HELD_DATA || other != layer ||
-                            next.file_offset != held.file_offset + n)
+                        if (next.kind != RUN_DATA || other != layer ||
+                            next.file_offset != run.file_offset + n)
                                 break;
                         n += next.length < length - n ? (size_t) next.length : length - n;
                 }
-                if (held.kind == HELD_DATA)
-                        r = layer_map_read(map->layers + layer, bytes, n, held.file_offset);
+                if (run.kind == RUN_DATA)
+                        r = layer_map_read(map->layers + layer, bytes, n, run.file_offset);
                 else
                         memset(bytes, 0, n);
                 bytes += n;

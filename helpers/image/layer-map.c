@@ -197,61 +197,59 @@ void layer_map_done(LayerMap *map)
         *map = (LayerMap){ .fd = -1, .direct_fd = -1 };
 }
 
-static Held find_in_cluster(const LayerMap *map, const uint64_t *entry, uint64_t within)
+static LayerRun find_in_cluster(const LayerMap *map, const uint64_t *entry, uint64_t within)
 {
         uint64_t offset = entry[0] & ENTRY_OFFSET;
-        HeldKind kind = entry[0] & ENTRY_ZERO ? HELD_ZEROES
-                        : offset != 0         ? HELD_DATA
-                                              : HELD_NOTHING;
+        RunKind kind = entry[0] & ENTRY_ZERO ? RUN_ZEROES : offset != 0 ? RUN_DATA : RUN_NOTHING;
 
-        return (Held){ .kind = kind,
-                       .length = cluster_bytes(map) - within,
-                       .file_offset = offset + within };
+        return (LayerRun){ .kind = kind,
+                           .length = cluster_bytes(map) - within,
+                           .file_offset = offset + within };
 }
 
-static HeldKind subcluster_kind(uint64_t bitmap, unsigned i)
+static RunKind subcluster_kind(uint64_t bitmap, unsigned i)
 {
-        return bitmap >> (i + N_SUBCLUSTERS) & 1 ? HELD_ZEROES
-               : bitmap >> i & 1                 ? HELD_DATA
-                                                 : HELD_NOTHING;
+        return bitmap >> (i + N_SUBCLUSTERS) & 1 ? RUN_ZEROES
+               : bitmap >> i & 1                 ? RUN_DATA
+                                                 : RUN_NOTHING;
 }
 
-static Held find_in_subclusters(const LayerMap *map, const uint64_t *entry, uint64_t within)
+static LayerRun find_in_subclusters(const LayerMap *map, const uint64_t *entry, uint64_t within)
 {
         uint64_t bytes = cluster_bytes(map) / N_SUBCLUSTERS;
         unsigned i = (unsigned) (within / bytes);
-        Held held = { .kind = subcluster_kind(entry[1], i),
-                      .file_offset = (entry[0] & ENTRY_OFFSET) + within };
+        LayerRun run = { .kind = subcluster_kind(entry[1], i),
+                         .file_offset = (entry[0] & ENTRY_OFFSET) + within };
 
         do
                 i++;
-        while (i < N_SUBCLUSTERS && subcluster_kind(entry[1], i) == held.kind);
-        held.length = i * bytes - within;
-        return held;
+        while (i < N_SUBCLUSTERS && subcluster_kind(entry[1], i) == run.kind);
+        run.length = i * bytes - within;
+        return run;
 }
 
-Held layer_map_find(const LayerMap *map, uint64_t offset)
+LayerRun layer_map_find(const LayerMap *map, uint64_t offset)
 {
         uint64_t cluster = offset >> map->cluster_bits, within = offset % cluster_bytes(map);
         const uint64_t *table, *entry;
-        Held held;
+        LayerRun run;
 
         if (offset >= map->virtual_bytes)
-                return (Held){ .kind = HELD_ZEROES, .length = UINT64_MAX - offset };
+                return (LayerRun){ .kind = RUN_ZEROES, .length = UINT64_MAX - offset };
         table = map->tables[cluster / map->table_clusters];
         if (!table) {
                 uint64_t end = (cluster / map->table_clusters + 1) * map->table_clusters;
 
-                held = (Held){ .kind = HELD_NOTHING,
-                               .length = (end << map->cluster_bits) - offset };
+                run = (LayerRun){ .kind = RUN_NOTHING,
+                                  .length = (end << map->cluster_bits) - offset };
         } else {
                 entry = table + cluster % map->table_clusters * entry_words(map);
-                held = map->is_extended ? find_in_subclusters(map, entry, within)
-                                        : find_in_cluster(map, entry, within);
+                run = map->is_extended ? find_in_subclusters(map, entry, within)
+                                       : find_in_cluster(map, entry, within);
         }
-        if (held.length > map->virtual_bytes - offset)
-                held.length = map->virtual_bytes - offset;
-        return held;
+        if (run.length > map->virtual_bytes - offset)
+                run.length = map->virtual_bytes - offset;
+        return run;
 }
 
 int layer_map_read(const LayerMap *map, void *data, size_t length, uint64_t file_offset)

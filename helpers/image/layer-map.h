@@ -11,11 +11,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef enum HeldKind {
-        HELD_NOTHING, /* what lies below shows */
-        HELD_ZEROES,
-        HELD_DATA,
-} HeldKind;
+typedef enum RunKind {
+        RUN_NOTHING, /* what lies below shows */
+        RUN_ZEROES,
+        RUN_DATA,
+} RunKind;
 
 typedef struct LayerMap {
         int fd, direct_fd; /* direct_fd -1: none */
@@ -28,11 +28,11 @@ typedef struct LayerMap {
 } LayerMap;
 
 /* A run of bytes of the disk that are held alike. */
-typedef struct Held {
-        HeldKind kind;
+typedef struct LayerRun {
+        RunKind kind;
         uint64_t length;
         uint64_t file_offset; /* of data */
-} Held;
+} LayerRun;
 
 /* Locks the file as qemu does that only reads it. *bytes_left: of tables that may be kept; is lessened. -EOPNOTSUPP: it is to be
  * read by qemu, which also knows what is wrong with it; -ENOMEM. */
@@ -41,7 +41,7 @@ int layer_map_open(LayerMap *map, int folder, const char *name, uint64_t *bytes_
 void layer_map_done(LayerMap *map);
 
 /* What is at offset; beyond the end of the layer there are zeroes without an end. */
-Held layer_map_find(const LayerMap *map, uint64_t offset);
+LayerRun layer_map_find(const LayerMap *map, uint64_t offset);
 
 /* What lies behind the end of the file is zero. -errno of the kernel. The buffer is best one of whole pages. */
 int layer_map_read(const LayerMap *map, void *data, size_t length, uint64_t file_offset);
