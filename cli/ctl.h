@@ -59,6 +59,12 @@ typedef enum Option {
         OPTION_ALL,
         OPTION_OLDER_THAN,
         OPTION_NO_CHAIN,
+        OPTION_FILESYSTEM,
+        OPTION_FILESYSTEMS,
+        OPTION_RECURSIVE,
+        OPTION_LONG,
+        OPTION_INTO,
+        OPTION_DEVICES,
         OPTION_MAX,
 } Option;
 
@@ -112,6 +118,9 @@ ExitStatus verb_backup_list(int argc, char *argv[]);
 ExitStatus verb_backup_show(int argc, char *argv[]);
 ExitStatus verb_backup_mount(int argc, char *argv[]);
 ExitStatus verb_backup_umount(int argc, char *argv[]);
+ExitStatus verb_files_ls(int argc, char *argv[]);
+ExitStatus verb_files_tar(int argc, char *argv[]);
+ExitStatus verb_files_get(int argc, char *argv[]);
 ExitStatus verb_mount_list(int argc, char *argv[]);
 ExitStatus verb_restore_disk(int argc, char *argv[]);
 ExitStatus verb_restore_disks(int argc, char *argv[]);

@@ -58,19 +58,28 @@ static void print_verb_help(const Verb *verb)
         options_print(verb->options | OPTIONS_COMMON);
 }
 
+/* How many words of argv the name is; 0 when they are others. */
+static int match_verb(const char *name, int argc, char *argv[])
+{
+        for (int i = 0; i < argc; i++) {
+                size_t n = strcspn(name, " ");
+
+                if (strlen(argv[i]) != n || strncmp(argv[i], name, n) != 0)
+                        return 0;
+                if (!name[n])
+                        return i + 1;
+                name += n + 1;
+        }
+        return 0;
+}
+
 /* The verb that the words begin with, *ret_n words of them. */
 static const Verb *find_verb(int argc, char *argv[], int *ret_n)
 {
         for (const Verb *verb = verbs; verb->name; verb++) {
-                const char *name = verb->name, *space = strchr(name, ' ');
-                size_t n = space ? (size_t) (space - name) : strlen(name);
-
-                if (strncmp(argv[0], name, n) != 0 || argv[0][n] != '\0')
-                        continue;
-                if (space && (argc < 2 || strcmp(argv[1], space + 1) != 0))
-                        continue;
-                *ret_n = space ? 2 : 1;
-                return verb;
+                *ret_n = match_verb(verb->name, argc, argv);
+                if (*ret_n > 0)
+                        return verb;
         }
         return NULL;
 }

@@ -161,6 +161,19 @@ const Verb verbs[] = {
           "with\n--force alone. Prints the job; with --wait, follows it as \"job watch\" "
           "does.\n" RIGHT("delete"),
           verb_backup_delete },
+        { "backup files ls", "BACKUP [PATH]", 1, 257,
+          OPTION(OPTION_FILESYSTEM) | OPTION(OPTION_FILESYSTEMS) | OPTION(OPTION_RECURSIVE) |
+                          OPTION(OPTION_LONG),
+          "List files in a backup",
+          "BACKUP is an id, or a VM: its newest. PATH, one or more, is / when there is none. A "
+          "name that is\nno plain text is shown with \\n, \\t, \\xHH and \\\\, and PATH takes "
+          "these. With --json, a line for\neach. " RIGHT("restore"),
+          verb_files_ls },
+        { "backup files tar", "BACKUP PATH", 2, 257, OPTION(OPTION_FILESYSTEM),
+          "Write files of a backup as a tar stream to standard output",
+          "With owners, times, attributes, hard links and holes. Exit status 1 when it is not "
+          "whole.\n" RIGHT("restore"),
+          verb_files_tar },
         /* After all verbs that begin with this word. */
         { "backup", "VM", 1, 1, OPTIONS_START, "Back up a VM: the same as \"backup start\"",
           "For a VM that is called as one of the verbs above, say \"backup start\". " RIGHT(

@@ -81,6 +81,28 @@ int config_parse_level(const ConfigKey *key, const char *value, void *field)
         return parse_log_level(value, field);
 }
 
+static const char *const accels[GUEST_ACCEL_MAX] = {
+        [GUEST_ACCEL_AUTO] = "auto",
+        [GUEST_ACCEL_KVM] = "kvm",
+        [GUEST_ACCEL_TCG] = "tcg",
+};
+
+const char *guest_accel_to_string(GuestAccel accel)
+{
+        return accel >= 0 && accel < GUEST_ACCEL_MAX ? accels[accel] : NULL;
+}
+
+int config_parse_accel(const ConfigKey *key, const char *value, void *field)
+{
+        (void) key;
+        for (int i = 0; i < GUEST_ACCEL_MAX; i++)
+                if (strcmp(value, accels[i]) == 0) {
+                        *(GuestAccel *) field = (GuestAccel) i;
+                        return 0;
+                }
+        return -EINVAL;
+}
+
 int config_parse_path(const ConfigKey *key, const char *value, void *field)
 {
         size_t n = strlen(value);

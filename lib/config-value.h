@@ -13,6 +13,17 @@ typedef struct PortRange {
         uint16_t last;
 } PortRange;
 
+/* What runs the appliance that reads guests' file systems. */
+typedef enum GuestAccel {
+        GUEST_ACCEL_AUTO, /* KVM where it runs it */
+        GUEST_ACCEL_KVM,
+        GUEST_ACCEL_TCG,
+        GUEST_ACCEL_MAX,
+        GUEST_ACCEL_INVALID = -22,
+} GuestAccel;
+
+const char *guest_accel_to_string(GuestAccel accel);
+
 int config_parse_port(const ConfigKey *key, const char *value, void *field); /* uint16_t */
 int config_parse_port_range(const ConfigKey *key, const char *value,
                             void *field); /* PortRange; at most key->max ports */
@@ -22,6 +33,7 @@ int config_parse_size(const ConfigKey *key, const char *value,
 int config_parse_number(const ConfigKey *key, const char *value, void *field); /* uint64_t */
 int config_parse_bool(const ConfigKey *key, const char *value, void *field); /* bool */
 int config_parse_level(const ConfigKey *key, const char *value, void *field); /* int */
+int config_parse_accel(const ConfigKey *key, const char *value, void *field); /* GuestAccel */
 int config_parse_path(const ConfigKey *key, const char *value,
                       void *field); /* char *, absolute, at most key->max bytes */
 int config_parse_paths(

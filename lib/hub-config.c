@@ -73,6 +73,11 @@ const ConfigKey hub_config_keys[] = {
           "/var/lib/sendense/restore",
           "absolute paths without '..', one blank between them, 2048 bytes at most" },
 
+        { "Files", "GuestfsAccel", config_parse_accel, FIELD(files_accel), 0, 0, "auto",
+          "auto, kvm or tcg" },
+        { "Files", "Running", config_parse_number, FIELD(files_running), 1, 100, "2",
+          "a number from 1 to 100" },
+
         { "Tunnel", "SshPort", config_parse_port, FIELD(ssh_port), 0, 0, "443",
           "a port from 1 to 65535" },
         { "Tunnel", "PublicAddress", config_parse_host, FIELD(public_address), 0, 253, "",

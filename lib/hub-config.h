@@ -41,6 +41,9 @@ typedef struct HubConfig {
         bool backup_allow_sources;
         char *restore_folders; /* paths, one blank between them */
 
+        GuestAccel files_accel;
+        uint64_t files_running; /* jobs that read files, at a time */
+
         uint16_t ssh_port;
         char *public_address; /* "": the machine's full name */
         PortRange reverse_ports;

@@ -67,6 +67,11 @@ static int append_basic(sd_bus_message *m, char type, const json_t *value)
 
         if (strchr("yiuxt", type))
                 return append_number(m, type, value);
+        if (type == 'h') {
+                int fd = (int) json_integer_value(value);
+
+                return json_is_integer(value) ? sd_bus_message_append_basic(m, 'h', &fd) : -EINVAL;
+        }
         if (type == 'b')
                 return json_is_boolean(value) ? sd_bus_message_append_basic(m, 'b', &flag)
                                               : -EINVAL;

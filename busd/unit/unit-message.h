@@ -8,7 +8,8 @@
 #include <jansson.h>
 #include <systemd/sd-bus.h>
 
-/* One value: s, o, g from text; y, i, u, x, t from integers (t: -1 is infinity); b; arrays and structs from
+/* One value: s, o, g from text; y, i, u, x, t from integers (t: -1 is infinity); h from the
+ * number of a descriptor, which is duplicated; b; arrays and structs from
  * arrays; ay from text too, without its NUL. -EINVAL: value and signature do not fit. */
 int unit_message_append(sd_bus_message *m, const char *signature, const json_t *value);
 

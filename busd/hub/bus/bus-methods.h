@@ -72,6 +72,10 @@ BUS_METHOD(method_list_mounts);
 /* bus-restore.c */
 BUS_METHOD(method_restore_disk);
 
+/* bus-files.c */
+BUS_METHOD(method_list_files);
+BUS_METHOD(method_get_files);
+
 /* bus-verify.c */
 BUS_METHOD(method_verify_backup);
 BUS_METHOD(method_verify_all);

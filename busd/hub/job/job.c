@@ -88,6 +88,12 @@ static int load_disks(Job *job)
         return r;
 }
 
+void job_close_stream(Job *job)
+{
+        if (job->stream >= 0)
+                (void) close(take_fd(&job->stream));
+}
+
 static void job_free(Job *job)
 {
         if (!job)
@@ -99,6 +105,7 @@ static void job_free(Job *job)
         json_decref(job->work_result);
         free(job->progress);
         free(job->state_of_work);
+        job_close_stream(job);
         free(job->advance);
         free(job->disks);
         free(job);
@@ -131,6 +138,7 @@ int job_new(Jobs *jobs, json_t *row, Job **ret_job)
                 .type = job_type_from_string(text_of(row, "Type")),
                 .state = job_state_from_string(text_of(row, "State")),
                 .ending = job_state_from_string(text_of(row, "Ending")),
+                .stream = -1,
         };
         if (job->id == 0 || job->state == JOB_STATE_INVALID || job_state_is_final(job->state) ||
             (job->type != JOB_BACKUP && !work_kind(job)))

@@ -131,6 +131,7 @@ struct Job {
         unsigned n_runs; /* of its unit */
         bool is_undoing; /* the unit that runs undoes */
         bool is_given_up; /* what it began is neither undone nor brought to its end any more */
+        int stream; /* of who asked for files, until its unit has it; -1: none, or its hub is no more */
         void *state_of_work; /* of a type that has one; freed with the job */
 
         JobWrite write;
@@ -173,6 +174,9 @@ bool job_was_accepted(const Job *job);
 
 uint64_t job_bytes_done(const Job *job);
 uint64_t job_bytes_total(const Job *job);
+
+/* Its unit has it, or never will. */
+void job_close_stream(Job *job);
 
 void job_set_phase(Job *job, const char *phase);
 

@@ -120,6 +120,7 @@ void jobs_pump(Jobs *jobs)
                 .running = jobs->config->jobs_running,
                 .running_per_repository = jobs->config->jobs_running_per_repository,
                 .running_per_node = jobs->config->jobs_running_per_node,
+                .running_files = jobs->config->files_running,
         };
         _cleanup_free_ QueueEntry *entries = NULL;
         _cleanup_free_ Job **open = NULL;
@@ -149,6 +150,7 @@ void jobs_pump(Jobs *jobs)
                         .job = job->id,
                         .repository = repository_of(job),
                         .node = job->node_id,
+                        .is_files = job->type == JOB_FILES,
                         .is_waiting = job->state == JOB_QUEUED && !job->write.is_open &&
                                       !job->has_error && job->ending == JOB_STATE_INVALID,
                 };

@@ -7,7 +7,7 @@
 #include <errno.h>
 
 typedef struct Running {
-        unsigned all, repository, node; /* of the entry that would be the next */
+        unsigned all, repository, node, files; /* of the entry that would be the next */
 } Running;
 
 static Running count_running(const QueueEntry *entries, size_t n_entries, const QueueEntry *next)
@@ -19,6 +19,7 @@ static Running count_running(const QueueEntry *entries, size_t n_entries, const 
                         continue;
                 n.all++;
                 n.repository += entries[i].repository == next->repository;
+                n.files += entries[i].is_files;
                 n.node += next->node > 0 && entries[i].node == next->node;
         }
         return n;
@@ -32,7 +33,8 @@ int queue_next(const QueueEntry *entries, size_t n_entries, const QueueLimits *l
                 if (n.all >= limits->running)
                         return -ENOENT;
                 if (entries[i].is_waiting && n.repository < limits->running_per_repository &&
-                    n.node < limits->running_per_node)
+                    n.node < limits->running_per_node &&
+                    (!entries[i].is_files || n.files < limits->running_files))
                         return (int) i;
         }
         return -ENOENT;

@@ -14,12 +14,14 @@ typedef struct QueueEntry {
         uint64_t repository;
         uint64_t node; /* 0: none */
         bool is_waiting; /* in the queue; otherwise it runs */
+        bool is_files; /* has an appliance of its own */
 } QueueEntry;
 
 typedef struct QueueLimits {
         uint64_t running; /* jobs that run at a time */
         uint64_t running_per_repository;
         uint64_t running_per_node;
+        uint64_t running_files;
 } QueueLimits;
 
 /* The index of the oldest entry that may start now, or -ENOENT when none may. A job that must wait

@@ -136,6 +136,7 @@ int run_work_start_unit(Job *job, const char *verb, JobThen then)
                         .write_paths = paths.texts,
                         .n_write_paths = paths.n,
                         .device = kind->device ? kind->device(job) : NULL,
+                        .stream = job->stream,
                         .in_path = in,
                         .out_path = out,
                 };
@@ -152,6 +153,7 @@ int run_work_start_unit(Job *job, const char *verb, JobThen then)
 static void on_unit_started(Job *job, JobDisk *disk, int error, const char *text)
 {
         (void) disk;
+        job_close_stream(job);
         if (error < 0) {
                 job_fail_unless_going_down(
                                 job, error == -ENOEXEC ? BUS_ERROR_TOOL_MISSING : BUS_ERROR_FAILED,
@@ -167,6 +169,12 @@ static void start_work(Job *job)
 {
         int r;
 
+        if (work_kind(job)->wants_stream && job->stream < 0) {
+                job_fail(job, BUS_ERROR_CANCELLED,
+                         "The hub was started anew before the job began, and who asked is not "
+                         "connected any more; ask again");
+                return;
+        }
         /* What is told before it has started is about the unit of before. */
         job->is_collected = job->is_copy_started = false;
         job->n_runs++;

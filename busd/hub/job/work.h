@@ -26,6 +26,7 @@ typedef struct WorkKind {
         const char *program; /* absolute */
         const char *verb; /* NULL: none */
         bool is_repeatable; /* begun anew when it died without a word, or with the machine */
+        bool wants_stream; /* cannot begin without that of who asked, which no row can hold */
         bool is_irrevocable; /* once begun it cannot be cancelled, only repeated */
         /* Run to its end when a job that had begun fails or is cancelled; NULL: nothing is to be undone. */
         const char *undo_verb;
@@ -66,3 +67,4 @@ extern const WorkKind work_restore;
 const char *restore_work_user(const json_t *work);
 extern const WorkKind work_verify;
 extern const WorkKind work_delete;
+extern const WorkKind work_files;

@@ -416,6 +416,24 @@ static int add_device(json_t *spec, const WorkUnit *work)
                                              : NULL);
 }
 
+/* Standard input is taken by the socket, so its task comes as a credential. */
+static int add_stream(json_t *spec, const WorkUnit *work)
+{
+        json_t *path = unit_property_path(work->in_path);
+        int r;
+
+        r = unit_property(spec, "StandardInputFileDescriptor", "h", json_integer(work->stream));
+        if (r >= 0)
+                r = unit_property(spec, "LoadCredential", "a(ss)",
+                                  json_pack("[[s, o]]", "spec", path));
+        else
+                json_decref(path);
+        if (r >= 0)
+                r = unit_property(spec, "StandardOutputFileToTruncate", "s",
+                                  unit_property_path(work->out_path));
+        return r;
+}
+
 int unit_spec_work(const WorkUnit *work, json_t **ret_spec)
 {
         const UnitName name = { .kind = work->kind, .job = work->job };
@@ -438,7 +456,9 @@ int unit_spec_work(const WorkUnit *work, json_t **ret_spec)
         if (r >= 0)
                 r = add_device(spec, work);
         if (r >= 0)
-                r = unit_property_files(spec, work->in_path, work->out_path);
+                r = work->kind == UNIT_FILES_SERVICE
+                                    ? add_stream(spec, work)
+                                    : unit_property_files(spec, work->in_path, work->out_path);
         if (r >= 0)
                 r = unit_property_command(spec, work->program, work->verb);
         if (r >= 0)

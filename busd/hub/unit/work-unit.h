@@ -16,6 +16,7 @@ typedef struct WorkUnit {
         const char *const *write_paths; /* what it may write */
         size_t n_write_paths;
         const char *device; /* a restore's target: the one device that it may open; NULL: none */
+        int stream; /* of UNIT_FILES_SERVICE: the socket that files go into, its standard input */
         const char *in_path, *out_path; /* exist already */
 } WorkUnit;
 

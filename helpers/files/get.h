@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Files as a tar stream, with all that belongs to them: owners, times, attributes, hard links, holes.
+ */
+#pragma once
+
+#include "guest.h"
+#include "stream.h"
+
+typedef struct GetCount {
+        uint64_t entries;
+        uint64_t skipped; /* sockets, which no stream can hold */
+} GetCount;
+
+/* All paths of the spec. The two blocks at the end are written when all of it was. */
+int get_paths(Guest *guest, const FilesSpec *spec, Stream *stream, GetCount *count,
+              Failure *failure);

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Files as lines of JSON, one each.
+ */
+#pragma once
+
+#include "guest.h"
+#include "stream.h"
+
+/* Of all paths of the spec; adds how many there were to *n_entries. */
+int list_paths(Guest *guest, const FilesSpec *spec, Stream *stream, uint64_t *n_entries,
+               Failure *failure);

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A walk over a mounted file system: each file and folder below a path, a folder before what is in it, in the order of the names. Links
+ * are shown and never followed.
+ */
+#pragma once
+
+#include "guest.h"
+
+typedef struct WalkEntry {
+        const char *path; /* absolute, bytes */
+        const struct guestfs_statns *stat;
+        const char *target; /* of a symbolic link */
+        const struct guestfs_xattr *xattrs;
+        size_t n_xattrs;
+} WalkEntry;
+
+/* Negative errno and a failure ends the walk. */
+typedef int (*WalkVisit)(void *userdata, const WalkEntry *entry, Failure *failure);
+
+typedef struct Walk {
+        guestfs_h *guest;
+        WalkVisit visit;
+        void *userdata;
+        bool recursive; /* else a folder's children alone */
+        bool wants_xattrs;
+        bool skips_top; /* a folder that was asked for is not shown itself */
+        uint64_t n_entries;
+} Walk;
+
+/* NotFound when there is no such path. */
+int walk_path(Walk *walk, const char *path, Failure *failure);
