@@ -84,6 +84,8 @@ static const struct {
 } lists[] = {
         { BUS_ERROR_NOT_FOUND, "StartBackup",
           "List what there is: sendensectl vm list; sendensectl repository list" },
+        { BUS_ERROR_NOT_FOUND, "ListFiles", "List the backups: sendensectl backup list" },
+        { BUS_ERROR_NOT_FOUND, "GetFiles", "List the backups: sendensectl backup list" },
         { BUS_ERROR_NOT_FOUND, "VerifyBackup", "List the backups: sendensectl backup list" },
         { BUS_ERROR_NOT_FOUND, "VerifyAll", "List the VMs: sendensectl vm list" },
         { BUS_ERROR_NOT_FOUND, "GetVm", "List the VMs: sendensectl vm list" },

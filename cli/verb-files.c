@@ -11,8 +11,10 @@
 #include "options.h"
 #include "output.h"
 #include "parse.h"
+#include "unpack.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -173,4 +175,64 @@ ExitStatus verb_files_tar(int argc, char *argv[])
         s = copy_out(stream.fd);
         end = files_stream_end(&stream);
         return s == CTL_OK ? end : s;
+}
+
+/* ── get ── */
+
+static ExitStatus open_target(int *ret_fd)
+{
+        const char *path = option_value(OPTION_INTO) ?: ".";
+
+        *ret_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (*ret_fd < 0)
+                return complain(CTL_FAILED, "--into=%s: %s", path, strerror(errno));
+        return CTL_OK;
+}
+
+static ExitStatus tell(const Unpack *unpack)
+{
+        char bytes[FORMAT_SIZE];
+
+        if (unpack->devices_left_out > 0)
+                (void) complain(CTL_OK,
+                                "%" PRIu64 " device nodes were left out; --devices makes them",
+                                unpack->devices_left_out);
+        if (!arg_json)
+                output_line("%" PRIu64 " files, %s, below %s", unpack->files,
+                            format_bytes(unpack->bytes, bytes), option_value(OPTION_INTO) ?: ".");
+        else {
+                CLEANUP(json_decref_p)
+                json_t *result = json_pack("{s:I, s:I, s:I, s:I}", "Files",
+                                           (json_int_t) unpack->files, "Bytes",
+                                           (json_int_t) unpack->bytes, "Refused",
+                                           (json_int_t) unpack->refused, "DevicesLeftOut",
+                                           (json_int_t) unpack->devices_left_out);
+
+                if (!result || output_json(result) < 0)
+                        return complain(CTL_FAILED, "Out of memory");
+        }
+        return unpack->refused > 0 ? CTL_FAILED : CTL_OK;
+}
+
+ExitStatus verb_files_get(int argc, char *argv[])
+{
+        CLEANUP(files_stream_done) FilesStream stream = { .fd = -1 };
+        _cleanup_close_ int folder = -1;
+        Unpack unpack = { .devices = option_is_given(OPTION_DEVICES), .is_root = geteuid() == 0 };
+        ExitStatus s = open_target(&folder), end;
+        int r;
+
+        if (s == CTL_OK)
+                s = files_stream_open(&stream, "GetFiles", argv[0], argv + 1, argc - 1);
+        if (s != CTL_OK)
+                return s;
+        unpack.folder = folder;
+        r = unpack_stream(&unpack, stream.fd);
+        end = files_stream_end(&stream);
+        if (end != CTL_OK)
+                return end;
+        if (r < 0)
+                return complain(CTL_FAILED, "the stream cannot be unpacked: %s",
+                                r == -EBADMSG ? "it is no tar of sendense-files" : strerror(-r));
+        return tell(&unpack);
 }

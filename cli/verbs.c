@@ -169,6 +169,15 @@ const Verb verbs[] = {
           "name that is\nno plain text is shown with \\n, \\t, \\xHH and \\\\, and PATH takes "
           "these. With --json, a line for\neach. " RIGHT("restore"),
           verb_files_ls },
+        { "backup files get", "BACKUP PATH", 2, 257,
+          OPTION(OPTION_FILESYSTEM) | OPTION(OPTION_INTO) | OPTION(OPTION_DEVICES),
+          "Get files out of a backup",
+          "They lie below DIR as in the guest; what is there already stays as it is. No name and "
+          "no "
+          "link\nleads out of DIR. Owners are kept for root; device nodes are left out. Exit "
+          "status 1 "
+          "when\nanything is missing. " RIGHT("restore"),
+          verb_files_get },
         { "backup files tar", "BACKUP PATH", 2, 257, OPTION(OPTION_FILESYSTEM),
           "Write files of a backup as a tar stream to standard output",
           "With owners, times, attributes, hard links and holes. Exit status 1 when it is not "

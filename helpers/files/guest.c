@@ -15,7 +15,7 @@
 #include <string.h>
 
 enum {
-        START_SEC = 300, /* without KVM and on a busy machine */
+        START_SEC = 900, /* without KVM and on a busy machine */
         MEMORY_MIB = 1024,
 };
 

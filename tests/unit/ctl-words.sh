@@ -49,16 +49,20 @@ complete_words() {
     ' - "$SENDENSE_SRC/cli/completions/sendensectl" "$@"
 }
 
-completed=$(complete_words '' | while IFS= read -r word; do
-    more=$(complete_words "$word" '')
-    case $word in
-    log-level) echo "$word" ;; # what follows are levels
+# complete_verbs WORD...: all verbs that begin with these.
+complete_verbs() {
+    local word more
+    more=$(complete_words "$@" '')
+    case $*:$more in
+    log-level:* | *:) echo "$*" ;; # what follows are levels
+    "config "*:*) echo "$*" ;; # files
     *)
-        [ "$word" != backup ] || echo "$word" # what follows may be a VM, too
-        if [ -n "$more" ]; then echo "$word ${more//$'\n'/$'\n'$word }"; else echo "$word"; fi
+        [ "$*" != backup ] || echo "$*" # what follows may be a VM, too
+        while IFS= read -r word; do complete_verbs "$@" "$word"; done <<<"$more"
         ;;
     esac
-done | sort)
+}
+completed=$(complete_verbs | sort)
 is "$completed" "$verbs" "the completion has the verbs of --help"
 is "$(complete_words -- | sed 's/=$//' | sort)" "$options" "the completion has the options of --help"
 is "$(complete_words st)" status "a word that has begun is completed"
@@ -82,7 +86,7 @@ man_verb_options() {
         { tp = /^\.TP/ }' | grep -oE -e '--[a-z-]+' | sort -u
 }
 while IFS= read -r verb; do
-    # shellcheck disable=SC2086 # two words are two arguments
+    # shellcheck disable=SC2086 # each word is an argument
     text=$("$ctl" $verb --help)
     like "$text" "^Usage: sendensectl \[OPTIONS...\] $verb" "$verb --help"
     own=$(awk '/^Options:/ { on = 1; next } on' <<<"$text" | grep -oE -e '--[a-z-]+' | sort)

@@ -84,6 +84,8 @@ static void print_value(FILE *f, sd_bus_message *m)
                         (void) fprintf(f, " %u", as.u);
                 else if (type == 'b')
                         (void) fprintf(f, " %s", as.b ? "yes" : "no");
+                else if (type == 'h')
+                        (void) fprintf(f, " a descriptor");
                 else
                         (void) fprintf(f, " %s", as.text);
         }
@@ -355,6 +357,22 @@ static void work_call(void **state)
                           "StandardInputFile s: /run/i\n"
                           "StandardOutputFileToTruncate s: /run/o\n"
                           "ExecStart a(sasb): /x/image image restore no\n");
+        unit.device = NULL;
+        unit.kind = UNIT_FILES_SERVICE;
+        unit.user = NULL;
+        unit.stream = 1;
+        assert_int_equal(unit_spec_work(&unit, &spec), 0);
+        expect_call(spec, "[sendense-files-7.service] fail\n"
+                          "Description s: Sendense Files of Job 7\n"
+                          "PartOf as: sendense-job@7.target\n"
+                          "Slice s: sendense-jobs-7.slice\n"
+                          "LogExtraFields aay: SENDENSE_JOB=7\n"
+                          "ReadWritePaths as:\n"
+                          "StandardInputFileDescriptor h: a descriptor\n"
+                          "LoadCredential a(ss): spec /run/i\n"
+                          "StandardOutputFileToTruncate s: /run/o\n"
+                          "ExecStart a(sasb): /x/image image restore no\n");
+        unit.kind = UNIT_RESTORE_SERVICE;
         unit.device = "x";
         assert_int_equal(unit_spec_work(&unit, &spec), -EINVAL);
         unit.device = NULL;

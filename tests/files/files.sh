@@ -1,0 +1,76 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Files out of a backup on a booted machine: what comes back is what was there, odd names, links, holes and attributes with it, out of a
+# volume that lies on two disks; who may ask, and what is said when there is nothing to be had.
+
+. "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/files.bash"
+
+files_up
+# shellcheck disable=SC2016 # expanded in the machine
+require "a guest with odd files" in_hub '
+    mkdir -p /srv/tree/etc/deep && cd /srv/tree/etc && echo hello >hello && ln -s hello link && ln -s /etc/passwd out && ln hello hard &&
+    printf x >"new
+line" && printf y >"$(printf "caf\351")" && printf z >"back\\slash" && printf "" >"-rf *" &&
+    truncate -s 5M sparse && printf z | dd of=sparse bs=1 seek=3M conv=notrunc status=none &&
+    head -c 3M /dev/urandom >deep/big && setfattr -n user.note -v "a=b" hello && chown 7:8 deep && chmod 4755 deep/big &&
+    touch -d "2001-02-03 04:05:06.789" deep && name=$(printf %0150d 7) && mkdir $name && echo long >$name/$name && ln -s $name/$name longlink &&
+    mkfs.ext4 -q -d /srv/tree /srv/src/web-2000.raw 64M'
+files_vm web 64
+backup web --type=full
+id=$(job .BackupId)
+before=$(in_hub 'cd "$1" && find . -type f -exec sha256sum {} + | sort' "$fault_repo")
+fault_baseline
+
+# One look, all of it.
+listed=$(ctl ls web / --recursive --json 2>"$TEST_TMP/ls.err") || diag "$(cat "$TEST_TMP/ls.err")"
+# shellcheck disable=SC2016 # expanded in the machine
+is "$(jq -r 'select(.path | startswith("/etc/")) | [.path, .type, .size, .mode, .uid, .links] | @tsv' <<<"$listed" | wc -l)" \
+    "$(in_hub 'find /srv/tree/etc -mindepth 1 -printf "x" | wc -c')" "everything is listed"
+is "$(jq -r 'select(.path == "/etc/hello") | "\(.type) \(.size) \(.links) \(.mode)"' <<<"$listed")" "file 6 2 420" "a file is what it is"
+is "$(jq -r 'select(.path == "/etc/out").target' <<<"$listed")" "/etc/passwd" "a link says where to"
+for name in 'new\nline' 'caf\xe9' 'back\\slash' '-rf *'; do
+    ok "the name $name" grep -qFx "/etc/$name" <(jq -r .path <<<"$listed")
+done
+JOB=$(hub sendensectl job list --json --limit=1 | jq -r '.[0].Id')
+is "$(job '"\(.Type) \(.State)"')" "files completed" "it was a job"
+diag "the job's result: $(job .WorkResult)"
+
+# And back.
+# shellcheck disable=SC2016 # expanded in the machine
+ok "all of it is got" in_hub 'mkdir /srv/got && sendensectl backup files get "$1" /etc --into=/srv/got' "$id" || diag "rc $?"
+# shellcheck disable=SC2016 # expanded in the machine
+is "$(in_hub 'diff -r --no-dereference /srv/tree/etc /srv/got/etc 2>&1')" "" "and is the same"
+# shellcheck disable=SC2016 # expanded in the machine
+same() { is "$(in_hub 'cd "$1/etc" && eval "$2"' /srv/got "$2")" "$(in_hub 'cd "$1/etc" && eval "$2"' /srv/tree "$2")" "$1 too"; }
+same "owners, modes, times and links" 'find . -printf "%P %U %G %m %T@ %n %l\n" | sed -E "s/(\.[0-9]{9})0+ /\1 /" | sort'
+same "attributes" 'getfattr --absolute-names -d hello hard | sort'
+# shellcheck disable=SC2016 # expanded in the machine
+ok "and holes" in_hub '[ "$(stat -c %b /srv/got/etc/sparse)" -lt 200 ]'
+is "$(in_hub 'cd "$1" && find . -type f -exec sha256sum {} + | sort' "$fault_repo")" "$before" "the repository is what it was"
+like "$(hub sendensectl backup files get web /none --into=/srv/got 2>&1)" "There is no '/none' in the backup" "what is not there is said so"
+ok "nothing is left" nothing_left
+
+# Who may, and what is refused at once.
+# shellcheck disable=SC2016 # expanded in the machine
+in_hub 'useradd --no-create-home mallory'
+like "$(hub setpriv --reuid mallory --regid mallory --init-groups sendensectl backup files ls "$id" 2>&1)" \
+    'com.sendense.hub.restore|not allowed|denied|authentication' "who may not restore gets nothing"
+like "$(ctl ls backup-none-1 2>&1)" "There is no backup 'backup-none-1'" "nor does anybody of a backup that is not there"
+like "$(ctl ls nobody 2>&1)" "nobody" "or of a VM that is not"
+like "$(ctl ls "$id" 'bad\q' 2>&1)" "is no path" "a path that is none"
+like "$(hub busctl call "$HUB_NAME" "$HUB_PATH" "$HUB_MANAGER" ListFiles 'asha{sv}' 2>&1 </dev/null; ctl tar "$id" 2>&1)" "needs" "a verb without a path"
+
+# The reader goes away: the job ends, and nothing of it stays.
+# shellcheck disable=SC2016 # expanded in the machine
+in_hub 'timeout 2 sendensectl backup files tar "$1" / >/dev/null' "$id"
+JOB=$(hub sendensectl job list --json --limit=1 | jq -r '.[0].Id')
+hub sendensectl job cancel "$JOB" --wait >/dev/null 2>&1
+like "$(wait_job)" "^(cancelled|failed)$" "a job whose reader is gone is cancelled"
+# A package that is missing is named.
+hub mv /usr/lib/sendense/sendense-files /srv/away
+like "$(ctl ls "$id" 2>&1)" "package sendense-files" "a hub without the program says which package is missing"
+hub mv /srv/away /usr/lib/sendense/sendense-files
+unharmed "files"
+done_testing
