@@ -258,6 +258,46 @@ bad api_tokens_name "$(token a b inspect)"
 bad api_tokens_token "$(token b a inspect)"
 bad api_tokens_roles "$(token b b '')"
 
+all='["*"]'
+policy() { # NAME [VMS [EXCEPT [REPOSITORY [NODE]]]]
+    echo "INSERT INTO policies (name, vms, except_vms, repository_id, node_id, principal, created_usec, changed_usec, heard_usec)
+        VALUES ('$1', '${2:-$all}', '${3:-[]}', ${4:-1}, ${5:-NULL}, 'uid:0', 1, 1, 1)"
+}
+good "$(policy daily)"
+bad policies_live_name "$(policy daily)"
+for name in '' -a a/b 'a b' 'a\n'; do bad policies_name_form "$(policy "$name")"; done
+for list in '' '{}' '[]' '["a"'; do bad policies_vms "UPDATE policies SET vms = '$list' WHERE name = 'daily'"; done
+for list in '' '{}' '["a"'; do bad policies_except "UPDATE policies SET except_vms = '$list' WHERE name = 'daily'"; done
+bad policies_flags "UPDATE policies SET is_enabled = 2 WHERE name = 'daily'"
+bad policies_flags "UPDATE policies SET is_persistent = 2 WHERE name = 'daily'"
+bad policies_calendar "UPDATE policies SET calendar = '' WHERE name = 'daily'"
+bad policies_full_every "UPDATE policies SET full_every_usec = 0 WHERE name = 'daily'"
+bad policies_repository "$(policy x "$all" '[]' 999)"
+bad policies_node "$(policy x "$all" '[]' 1 999)"
+good "UPDATE policies SET removed_usec = 2 WHERE name = 'daily'"
+good "$(policy daily)"
+run() { # POLICY STATE FINISHED
+    echo "INSERT INTO policy_runs (policy_id, kind, cause, state, principal, created_usec, finished_usec) VALUES ($1, 'backup', 'timer', '$2', 'uid:0', 1, $3)"
+}
+daily="(SELECT id FROM policies WHERE live_name = 'daily')"
+good "$(run "$daily" running NULL)"
+bad policy_runs_one_running "$(run "$daily" running NULL)"
+bad policy_runs_finished "$(run "$daily" running 2)"
+bad policy_runs_finished "$(run "$daily" completed NULL)"
+bad policy_runs_policy "$(run 999 completed 2)"
+good "$(run "$daily" completed 2)"
+run_vm() { # RUN VM FULL BACKUP DELETE
+    echo "INSERT INTO policy_run_vms (run_id, vm_context_id, is_full, backup_job_id, delete_job_id) VALUES ($1, $2, ${3:-0}, ${4:-NULL}, ${5:-NULL})"
+}
+running="(SELECT MIN(id) FROM policy_runs)"
+good "$(run_vm "$running" 1 0 1)"
+bad PRIMARY "$(run_vm "$running" 1)"
+bad policy_run_vms_flags "$(run_vm "$running" 2 2)"
+bad policy_run_vms_run "$(run_vm 999 2)"
+bad policy_run_vms_context "$(run_vm "$running" 999)"
+bad policy_run_vms_backup "$(run_vm "$running" 2 0 999)"
+bad policy_run_vms_delete "$(run_vm "$running" 2 0 1 999)"
+
 # Words that are none are refused by their type.
 bad "column 'state'" "UPDATE backup_jobs SET state = 'qemu_started' WHERE id = 2"
 bad "column 'roles'" "$(token b b inspect,root)"

@@ -5,6 +5,7 @@
  */
 #include "cleanup.h"
 #include "job-types.h"
+#include "policy-types.h"
 
 #include <stdio.h>
 
@@ -28,6 +29,26 @@ static const char *backup_type(int value)
         return backup_type_to_string((BackupType) value);
 }
 
+static const char *run_kind(int value)
+{
+        return policy_run_kind_to_string((PolicyRunKind) value);
+}
+
+static const char *run_cause(int value)
+{
+        return policy_run_cause_to_string((PolicyRunCause) value);
+}
+
+static const char *run_state(int value)
+{
+        return policy_run_state_to_string((PolicyRunState) value);
+}
+
+static const char *vm_state(int value)
+{
+        return policy_vm_state_to_string((PolicyVmState) value);
+}
+
 static const struct {
         const char *column;
         const char *(*to_string)(int value);
@@ -40,6 +61,10 @@ static const struct {
         { "backup_jobs.state", job_state, JOB_STATE_MAX },
         { "job_events.from_state", job_state, JOB_STATE_MAX },
         { "job_events.to_state", job_state, JOB_STATE_MAX },
+        { "policy_run_vms.state", vm_state, POLICY_VM_STATE_MAX },
+        { "policy_runs.cause", run_cause, POLICY_RUN_CAUSE_MAX },
+        { "policy_runs.kind", run_kind, POLICY_RUN_KIND_MAX },
+        { "policy_runs.state", run_state, POLICY_RUN_STATE_MAX },
 };
 
 int main(void)
