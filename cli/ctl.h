@@ -65,6 +65,19 @@ typedef enum Option {
         OPTION_LONG,
         OPTION_INTO,
         OPTION_DEVICES,
+        OPTION_CALENDAR,
+        OPTION_RANDOM_DELAY,
+        OPTION_EXCEPT,
+        OPTION_FULL_EVERY,
+        OPTION_PERSISTENT,
+        OPTION_ENABLED,
+        OPTION_KEEP_LAST,
+        OPTION_KEEP_HOURLY,
+        OPTION_KEEP_DAILY,
+        OPTION_KEEP_WEEKLY,
+        OPTION_KEEP_MONTHLY,
+        OPTION_KEEP_YEARLY,
+        OPTION_DRY_RUN,
         OPTION_MAX,
 } Option;
 
@@ -127,6 +140,12 @@ ExitStatus verb_restore_disks(int argc, char *argv[]);
 ExitStatus verb_backup_verify(int argc, char *argv[]);
 ExitStatus verb_backup_delete(int argc, char *argv[]);
 ExitStatus verb_backup_tree(int argc, char *argv[]);
+ExitStatus verb_policy_list(int argc, char *argv[]);
+ExitStatus verb_policy_show(int argc, char *argv[]);
+ExitStatus verb_policy_set(int argc, char *argv[]);
+ExitStatus verb_policy_remove(int argc, char *argv[]);
+ExitStatus verb_policy_run(int argc, char *argv[]);
+ExitStatus verb_policy_prune(int argc, char *argv[]);
 ExitStatus verb_job_list(int argc, char *argv[]);
 ExitStatus verb_job_show(int argc, char *argv[]);
 ExitStatus verb_job_watch(int argc, char *argv[]);

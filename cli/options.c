@@ -32,7 +32,7 @@ static const OptionWords words[OPTION_MAX] = {
                              "Leave the disk KEY out, and say why; repeatable", true },
         [OPTION_WAIT] = { "wait", NULL, "Follow the job to its end" },
         [OPTION_STATE] = { "state", "STATE", "Only jobs in this state" },
-        [OPTION_VM] = { "vm", "VM", "Only of this VM: name, context id or instance uuid" },
+        [OPTION_VM] = { "vm", "VM", "Only of this VM; of a policy: wildcards, repeatable", true },
         [OPTION_NODE] = { "node", NULL, "The node's settings, and not the hub's" },
         [OPTION_HUB] = { "hub", "ADDRESS", "How the node reaches this hub" },
         [OPTION_REVERSE_PORT] = { "reverse-port", "PORT",
@@ -68,6 +68,19 @@ static const OptionWords words[OPTION_MAX] = {
         [OPTION_FORMAT] = { "format", "FORMAT",
                             "raw, qcow2 or vmdk (default: by the name, or raw)" },
         [OPTION_DAMAGED_OK] = { "damaged-ok", NULL, "Get what can be had of a damaged backup" },
+        [OPTION_CALENDAR] = { "calendar", "TIME", "When, as in systemd.time(7); \"\": when asked" },
+        [OPTION_RANDOM_DELAY] = { "random-delay", "TIME", "Up to so much later" },
+        [OPTION_EXCEPT] = { "except", "VM", "But not this VM; wildcards, repeatable", true },
+        [OPTION_FULL_EVERY] = { "full-every", "TIME", "A full when the last is older; 0: never" },
+        [OPTION_PERSISTENT] = { "persistent", "YES|NO", "Make up for a run that was missed" },
+        [OPTION_ENABLED] = { "enabled", "YES|NO", "No: it runs when it is asked to alone" },
+        [OPTION_KEEP_LAST] = { "keep-last", "N", "Keep the newest N backups of each VM" },
+        [OPTION_KEEP_HOURLY] = { "keep-hourly", "N", "And the newest of each of N hours" },
+        [OPTION_KEEP_DAILY] = { "keep-daily", "N", "Of each of N days" },
+        [OPTION_KEEP_WEEKLY] = { "keep-weekly", "N", "Of each of N weeks" },
+        [OPTION_KEEP_MONTHLY] = { "keep-monthly", "N", "Of each of N months" },
+        [OPTION_KEEP_YEARLY] = { "keep-yearly", "N", "Of each of N years" },
+        [OPTION_DRY_RUN] = { "dry-run", NULL, "Only show what would be done" },
         [OPTION_LIMIT] = { "limit", "N", "The newest N, at most 1000 (default: 100)" },
 };
 
@@ -114,8 +127,16 @@ ExitStatus options_parse(int argc, char *argv[], int *ret_first)
         return s;
 }
 
+/* Elsewhere a second VM would be left out in silence. */
+static bool is_one_too_many(const Verb *verb)
+{
+        return !(verb->options & OPTION(OPTION_CALENDAR)) && option_nth(OPTION_VM, 1) != NULL;
+}
+
 ExitStatus options_check(const Verb *verb)
 {
+        if (is_one_too_many(verb))
+                return complain(CTL_USAGE, "--%s= can be given once only", words[OPTION_VM].name);
         for (size_t i = 0; i < n_given; i++)
                 if (!((verb->options | OPTIONS_COMMON) & OPTION(given[i].option)))
                         return complain(CTL_USAGE,

@@ -188,6 +188,34 @@ const Verb verbs[] = {
           "For a VM that is called as one of the verbs above, say \"backup start\". " RIGHT(
                           "backup"),
           verb_backup_start },
+        { "policy list", "", 0, 0, 0, "List the policies, and when they run next", RIGHT("inspect"),
+          verb_policy_list },
+        { "policy show", "NAME", 1, 1, 0, "Show one policy and its last runs", RIGHT("inspect"),
+          verb_policy_show },
+        { "policy set", "NAME", 1, 1,
+          OPTION(OPTION_VM) | OPTION(OPTION_EXCEPT) | OPTION(OPTION_CALENDAR) |
+                          OPTION(OPTION_RANDOM_DELAY) | OPTION(OPTION_PERSISTENT) |
+                          OPTION(OPTION_ENABLED) | OPTION(OPTION_REPOSITORY) |
+                          OPTION(OPTION_THROUGH) | OPTION(OPTION_FULL_EVERY) |
+                          OPTION(OPTION_KEEP_LAST) | OPTION(OPTION_KEEP_HOURLY) |
+                          OPTION(OPTION_KEEP_DAILY) | OPTION(OPTION_KEEP_WEEKLY) |
+                          OPTION(OPTION_KEEP_MONTHLY) | OPTION(OPTION_KEEP_YEARLY),
+          "Make or change a policy: what is backed up when, and what is kept",
+          "--vm= may be given several times, and is a name with wildcards, a path with wildcards "
+          "if "
+          "it has\na slash, a context id or an instance uuid. What is not given stays as it is. "
+          "With "
+          "no --keep-…=\nnothing is deleted. " RIGHT("manage"),
+          verb_policy_set },
+        { "policy remove", "NAME", 1, 1, 0, "Remove a policy and its timer; backups stay",
+          RIGHT("manage"), verb_policy_remove },
+        { "policy run", "NAME", 1, 1, 0, "Run a policy now", "Prints the run. " RIGHT("backup"),
+          verb_policy_run },
+        { "policy prune", "NAME", 1, 1, OPTION(OPTION_DRY_RUN) | OPTION(OPTION_VM),
+          "Delete what a policy does not keep",
+          "Shows each backup, whether it stays, and why. With --dry-run, nothing is deleted; "
+          "--vm= goes\nwith that, and shows one VM. " RIGHT("delete"),
+          verb_policy_prune },
         { "job list", "", 0, 0, OPTION(OPTION_STATE) | OPTION(OPTION_VM) | OPTION(OPTION_LIMIT),
           "List jobs, the newest first", RIGHT("inspect"), verb_job_list },
         { "job show", "ID", 1, 1, 0, "Show a job, its disks and its history", RIGHT("inspect"),

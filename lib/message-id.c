@@ -46,6 +46,8 @@ static const struct {
         [MESSAGE_NODE_FILES_FAILED] = { "node-files-failed", "1a619452f17f4659a48189167375caf7" },
         [MESSAGE_MASTER_KEY_UNUSABLE] = { "master-key-unusable",
                                           "cbe134f8d82547a097bf9d65538978d6" },
+        [MESSAGE_POLICY_RUN_FAILED] = { "policy-run-failed", "9652c3e23221437393c758d119d42d70" },
+        [MESSAGE_POLICY_RUN_SKIPPED] = { "policy-run-skipped", "acc416331d46451cb2f0cc325372f4f6" },
 };
 
 const char *message_id_to_string(MessageId id)

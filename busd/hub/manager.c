@@ -23,6 +23,7 @@
 #include "names.h"
 #include "node/nodes.h"
 #include "parse.h"
+#include "policy/policies.h"
 #include "repository/repositories.h"
 #include "unit/units.h"
 
@@ -109,6 +110,7 @@ static void on_database_status(const StoreStatus *status, void *userdata)
                 jobs_database_ready(manager->jobs);
                 repositories_look(manager->repositories);
                 nodes_database_ready(manager->nodes);
+                policies_database_ready(manager->policies);
         }
 }
 
@@ -315,6 +317,15 @@ static void on_obligations(unsigned n_open, void *userdata)
         bus_manager_emit_changed(userdata, "Obligations");
 }
 
+static void on_job_news(Job *job, JobNews news, void *userdata)
+{
+        Manager *manager = userdata;
+
+        bus_job_on_news(job, news, manager);
+        if (news == JOB_NEWS_FINAL && manager->policies)
+                policies_look(manager->policies);
+}
+
 static int start_jobs(Manager *manager)
 {
         Jobs values;
@@ -329,7 +340,7 @@ static int start_jobs(Manager *manager)
                 .store = manager->store,
                 .units = manager->units,
                 .config = manager->config,
-                .observer = bus_job_on_news,
+                .observer = on_job_news,
                 .userdata = manager,
         };
         r = jobs_new(&values, &manager->jobs);
@@ -345,6 +356,9 @@ static int start_jobs(Manager *manager)
         manager->jobs->nodes = manager->nodes;
         if (r >= 0)
                 r = retrier_new(manager->jobs, &manager->retrier);
+        if (r >= 0)
+                r = policies_new(manager->bus, manager->jobs, manager->repositories,
+                                 &manager->policies);
         return r < 0 ? log_error(r, "Cannot set up what looks after jobs and repositories: %m") : 0;
 }
 
@@ -389,7 +403,9 @@ Manager *manager_free(Manager *manager)
         if (manager->jobs)
                 manager->jobs->is_going_down = true;
         repositories_going_down(manager->repositories);
+        policies_going_down(manager->policies);
         store_free(manager->store);
+        policies_free(manager->policies);
         units_free(manager->units);
         repositories_free(manager->repositories);
         nodes_free(manager->nodes);

@@ -16,6 +16,7 @@ typedef struct Authority Authority;
 typedef struct Jobs Jobs;
 typedef struct MountWaits MountWaits;
 typedef struct Nodes Nodes;
+typedef struct Policies Policies;
 typedef struct Repositories Repositories;
 typedef struct Retrier Retrier;
 typedef struct Sessions Sessions;
@@ -36,6 +37,7 @@ typedef struct Manager {
         Sweeper *sweeper;
         Retrier *retrier;
         Repositories *repositories;
+        Policies *policies;
         Nodes *nodes;
         const HubConfig *config;
         uint64_t started_usec; /* CLOCK_REALTIME */

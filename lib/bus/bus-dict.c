@@ -30,7 +30,7 @@ static BusOption passed_option = { NULL, BUS_OPTION_STRING, BUS_OPTION_NAME_MAX,
 static const char option_signatures[BUS_OPTION_TYPE_MAX][6] = {
         [BUS_OPTION_STRING] = "s",        [BUS_OPTION_BOOL] = "b",     [BUS_OPTION_UINT16] = "q",
         [BUS_OPTION_UINT32] = "u",        [BUS_OPTION_UINT64] = "t",   [BUS_OPTION_FD] = "h",
-        [BUS_OPTION_KEY_TEXTS] = "a{us}", [BUS_OPTION_NUMBERS] = "au",
+        [BUS_OPTION_KEY_TEXTS] = "a{us}", [BUS_OPTION_NUMBERS] = "au", [BUS_OPTION_TEXTS] = "as",
 };
 
 static const char *const option_words[BUS_OPTION_TYPE_MAX] = {
@@ -42,6 +42,7 @@ static const char *const option_words[BUS_OPTION_TYPE_MAX] = {
         [BUS_OPTION_FD] = "a file descriptor (h)",
         [BUS_OPTION_KEY_TEXTS] = "a dictionary of numbers and texts (a{us})",
         [BUS_OPTION_NUMBERS] = "a list of numbers (au)",
+        [BUS_OPTION_TEXTS] = "a list of texts (as)",
 };
 
 /* A key is the caller's, of any length and content: it is cut, and shown without what could fool a
@@ -115,6 +116,7 @@ static int check_value(const BusOption *option, const OptionValue *value, sd_bus
         case BUS_OPTION_FD:
         case BUS_OPTION_KEY_TEXTS: /* while it was read */
         case BUS_OPTION_NUMBERS:
+        case BUS_OPTION_TEXTS:
                 return 0;
         case BUS_OPTION_TYPE_MAX:
         case BUS_OPTION_TYPE_INVALID:
@@ -196,26 +198,48 @@ static int read_number(sd_bus_message *message, const BusOption *option, json_t 
         return json_array_append_new(numbers, json_integer(number)) < 0 ? -ENOMEM : 0;
 }
 
-static int read_numbers(sd_bus_message *message, const BusOption *option, json_t **ret_numbers,
-                        sd_bus_error *error)
+static int read_text(sd_bus_message *message, const BusOption *option, json_t *texts,
+                     sd_bus_error *error)
 {
-        json_t *numbers = json_array();
-        int r = numbers ? sd_bus_message_enter_container(message, 'a', "u") : -ENOMEM;
+        const char *text;
+        int r = sd_bus_message_read_basic(message, 's', &text);
+
+        if (r < 0)
+                return fail_malformed(r, error);
+        if (strnlen(text, BUS_OPTION_TEXT_MAX + 1) > BUS_OPTION_TEXT_MAX)
+                return bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT,
+                                      "Option %s: a text must have %d bytes at most", option->name,
+                                      BUS_OPTION_TEXT_MAX);
+        if (json_array_size(texts) >= option->max)
+                return bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT,
+                                      "Option %s must have %" PRIu64 " entries at most",
+                                      option->name, option->max);
+        return json_array_append_new(texts, json_string(text)) < 0 ? -ENOMEM : 0;
+}
+
+static int read_list(sd_bus_message *message, const BusOption *option, json_t **ret_list,
+                     sd_bus_error *error)
+{
+        bool is_text = option->type == BUS_OPTION_TEXTS;
+        json_t *list = json_array();
+        int r = list ? sd_bus_message_enter_container(message, 'a', is_text ? "s" : "u") : -ENOMEM;
 
         while (r >= 0 && (r = sd_bus_message_at_end(message, false)) == 0)
-                r = read_number(message, option, numbers, error);
+                r = is_text ? read_text(message, option, list, error)
+                            : read_number(message, option, list, error);
         if (r >= 0)
                 r = sd_bus_message_exit_container(message);
         if (r >= 0)
-                *ret_numbers = numbers;
+                *ret_list = list;
         else
-                json_decref(numbers);
+                json_decref(list);
         return r;
 }
 
 static bool is_json(BusOptionType type)
 {
-        return type == BUS_OPTION_KEY_TEXTS || type == BUS_OPTION_NUMBERS;
+        return type == BUS_OPTION_KEY_TEXTS || type == BUS_OPTION_NUMBERS ||
+               type == BUS_OPTION_TEXTS;
 }
 
 static int read_contents(sd_bus_message *message, const BusOption *option, OptionValue *ret_value,
@@ -223,8 +247,8 @@ static int read_contents(sd_bus_message *message, const BusOption *option, Optio
 {
         if (option->type == BUS_OPTION_KEY_TEXTS)
                 return read_key_texts(message, option, &ret_value->json, error);
-        if (option->type == BUS_OPTION_NUMBERS)
-                return read_numbers(message, option, &ret_value->json, error);
+        if (is_json(option->type))
+                return read_list(message, option, &ret_value->json, error);
         return sd_bus_message_read_basic(message, option_signatures[option->type][0], ret_value);
 }
 
@@ -311,6 +335,7 @@ static void hand_over(const BusOption *option, const OptionValue *value)
                 break;
         case BUS_OPTION_KEY_TEXTS:
         case BUS_OPTION_NUMBERS:
+        case BUS_OPTION_TEXTS:
                 *(json_t **) option->target = value->json;
                 break;
         case BUS_OPTION_TYPE_MAX:

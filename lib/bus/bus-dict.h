@@ -13,7 +13,8 @@
 enum {
         BUS_OPTIONS_MAX = 32, /* known to one method, and so given in one call */
         BUS_OPTION_NAME_MAX = 64,
-        BUS_OPTION_TEXT_MAX = 1024, /* bytes of one text of BUS_OPTION_KEY_TEXTS */
+        BUS_OPTION_TEXT_MAX =
+                        1024, /* bytes of one text of BUS_OPTION_KEY_TEXTS and BUS_OPTION_TEXTS */
 };
 
 typedef enum BusOptionType {
@@ -26,6 +27,7 @@ typedef enum BusOptionType {
         BUS_OPTION_KEY_TEXTS, /* a{us}: json_t *, an object {"2000": "text"}, the caller's; max is
                                  entries */
         BUS_OPTION_NUMBERS, /* au: json_t *, an array of numbers, none twice, the caller's; max is entries */
+        BUS_OPTION_TEXTS, /* as: json_t *, an array of texts, the caller's; max is entries */
         BUS_OPTION_TYPE_MAX,
         BUS_OPTION_TYPE_INVALID = -22,
 } BusOptionType;

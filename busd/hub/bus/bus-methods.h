@@ -80,6 +80,16 @@ BUS_METHOD(method_get_files);
 BUS_METHOD(method_verify_backup);
 BUS_METHOD(method_verify_all);
 
+/* bus-policy.c */
+BUS_METHOD(method_set_policy);
+BUS_METHOD(method_remove_policy);
+BUS_METHOD(method_run_policy);
+
+/* bus-policy-show.c */
+BUS_METHOD(method_list_policies);
+BUS_METHOD(method_get_policy);
+BUS_METHOD(method_prune);
+
 /* bus-figures.c */
 BUS_METHOD(method_get_figures);
 

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the methods about policies share.
+ */
+#pragma once
+
+#include <systemd/sd-bus.h>
+
+/* The first argument of all of them. */
+int bus_policy_read_name(sd_bus_message *call, const char **ret_name, sd_bus_error *error);

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Policies in the database. All store_… are StoreWork; request is a StoreRequest.
+ *
+ * A policy as it is answered: {Id, Name, Match: [pattern], Except: [pattern], Repository, RepositoryId, Node?, Calendar?, RandomizedDelayUSec,
+ * Persistent, Enabled, FullEveryUSec?, KeepLast … KeepYearly, Principal, CreatedUSec, ChangedUSec, HeardUSec, LastRun?, LastRunUSec?,
+ * LastRunKind?, LastRunCause?, LastRunState?, LastRunSummary?, LastSuccessUSec?}.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdint.h>
+
+typedef struct StoreRequest StoreRequest;
+typedef struct st_mysql MYSQL;
+
+enum {
+        POLICIES_MAX = 200,
+};
+
+/* {Name, Principal, NowUSec, and of Match, Except, Repository, Node ("": none), Calendar ("": none), RandomizedDelayUSec, Persistent,
+ * Enabled, FullEveryUSec (0: never), KeepLast … KeepYearly what is to be set} -> the policy. What is not given stays, or is what a
+ * new one has. */
+int store_policy_set(MYSQL *database, void *request);
+
+/* {} -> {Policies: [...]}, by name */
+int store_policy_list(MYSQL *database, void *request);
+
+/* {Policy: name} -> the policy, with Runs: the newest 20, each {Id, Kind, Cause, State, Principal, CreatedUSec, FinishedUSec?,
+ * Summary?, Vms: [{Vm, ContextId, State, Full, BackupJob?, BackupId?, DeleteJob?, Deleted, BeforeBytes?, AfterBytes?, Reason?}]} */
+int store_policy_get(MYSQL *database, void *request);
+
+/* {Policy, NowUSec} -> {Id, Name}. Its runs stay as history. */
+int store_policy_remove(MYSQL *database, void *request);
+
+/* {Id, NowUSec} -> {}: what its timer told until then is no concern any more. */
+int store_policy_heard(MYSQL *database, void *request);
+
+/* For the other rooms of the store: the policy of that name, its row locked. NotFound. */
+int policy_find(MYSQL *database, StoreRequest *request, const char *name, json_t **ret_policy);
+
+/* All that are not removed, in a repository; 0: in all. */
+int policy_rows(MYSQL *database, uint64_t repository_id, json_t **ret_policies);

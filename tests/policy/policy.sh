@@ -1,0 +1,83 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# A policy: its timer backs up, and what its rule does not keep is deleted by merging; what would go is shown before, with reasons; a VM
+# that has another job is left out; a run that was missed is made up; its removal leaves nothing.
+. "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/../e2e/e2e.bash"
+
+e2e_up
+vcenter_with_pgtest1 8M:fill=2M
+
+timer=sendense-policy@web.timer
+policy() { ctl --json policy show web | jq -r "$1"; } # JQ
+runs() { policy "[.Runs[] | select($1)] | length"; }  # JQ
+has_runs() { [ "$(runs "$2")" -ge "$1" ]; }           # N JQ
+is_idle() { [ "$(runs '.State == "running"')" = 0 ]; }
+over() { has_runs "$1" "$2" && is_idle; } # N JQ
+n_backups() { ctl --json backup list pgtest1 | jq length; }
+not() { ! "$@"; }
+no() { ok "$1" not "${@:2}"; }
+stamp() { hub ls /var/lib/systemd/timers | grep -c "$timer"; }
+
+# What systemd cannot read is refused, and nothing is written.
+no "a calendar that is none" ctl policy set web --vm='pgtest*' --calendar='sometimes' 2>"$TEST_TMP/err"
+like "$(<"$TEST_TMP/err")" 'systemd cannot read it' "is refused by systemd"
+is "$(ctl --json policy list | jq length)" 0 "and there is no policy"
+
+# By the timer.
+ok "a policy" ctl policy set web --vm='pgtest*' --calendar='*:*:0/2' --keep-last=2
+ok "its timer backs the VM up" eventually 120 has_runs 1 '.State == "completed" and .Cause == "timer"'
+ok "and is listed" grep -q "$timer" <(hub systemctl list-timers --all "$timer")
+ok "it runs seldom from now on" ctl policy set web --calendar='2099-01-01' --random-delay=5min
+ok "what is under way ends" eventually 120 is_idle
+is "$(hub systemctl show --value -p NextElapseUSecRealtime "$timer" | grep -c 2099)" 1 "the timer is the new one"
+is "$(policy '.NextRunUSec / 1000000 | floor | . > 4070908800 and . < 4070909200')" true "which the hub shows"
+is "$(stamp)" 1 "systemd keeps when it ran last"
+is "$(policy '[.Runs[] | select(.State == "skipped")] | all(.Summary | test("^run [0-9]+ was not over$"))')" true "none overlapped"
+
+# What would go, and then goes: the oldest is merged into what builds on it.
+while [ "$(n_backups)" -lt 3 ]; do backup || break; done
+oldest=$(ctl --json backup list pgtest1 | jq -r '.[-1].BackupId')
+n=$(n_backups)
+plan=$(ctl --json policy prune web --dry-run)
+is "$(jq -r '[.[] | select(.Stays) | .Reason] | join(", ")' <<<"$plan")" "1 of 2 last, 2 of 2 last" "a dry run says what stays and why"
+is "$(jq -r '[.[] | select(.Stays | not) | .Reason] | unique | join(", ")' <<<"$plan")" "no period needs it" "and what goes"
+is "$(n_backups)" "$n" "nothing went"
+ok "it is run by hand" ctl policy run web
+no "while it runs, it is not run again" ctl policy run web 2>"$TEST_TMP/err"
+like "$(<"$TEST_TMP/err")" 'is not over' "and says why"
+ok "it ends" eventually 120 over 1 '.Cause == "asked"'
+is "$(policy '.Runs[0].State')" completed "well" || diag "$(policy '.Runs[0]')"
+is "$(n_backups)" 2 "two are kept"
+no "the oldest is gone" grep -q "$oldest" <(ctl backup list pgtest1)
+is "$(policy '.Runs[0].Vms[0] | .Deleted > 0 and .BeforeBytes > .AfterBytes and .AfterBytes > 0')" true "sizes before and after are shown"
+is "$(ctl --json job list | jq -r '[.[] | select(.JobType == "delete")][0] | .Principal + " " + .State')" "policy:web completed" "by a job of the policy"
+is_the_vm "the newest" "$(ctl --json job list | jq '[.[] | select(.JobType == "backup")][0].Id')"
+is_the_vm "the other, the full now" "$(ctl --json backup list pgtest1 | jq '.[-1].Job')"
+
+# A mounted chain is left for the next time.
+ok "one of them is mounted" ctl backup mount "$(ctl --json backup list pgtest1 | jq -r '.[-1].BackupId')"
+ok "and the policy run" ctl policy run web
+ok "it ends" eventually 120 over 2 '.Cause == "asked"'
+is "$(policy '.Runs[0] | .State + ", " + .Vms[0].State + ", " + (.Vms[0].BackupId != null | tostring)')" "completed, completed, true" "a backup is made"
+like "$(policy '.Runs[0].Vms[0].Reason')" 'nothing more is deleted this time: Job [0-9]+ \(mount\)' "and nothing deleted, which it says"
+is "$(n_backups)" 3 "so there are three"
+ok "it is unmounted" ctl backup umount "$(ctl --json mount list | jq -r '.[0].Job')"
+
+# What its timer tells while there is no hub is made up.
+ok "it is to run soon" ctl policy set web --random-delay=0 --calendar="$(hub date -d '+4 seconds' '+%Y-%m-%d %H:%M:%S')"
+ok "the hub ends" hub systemctl stop sendense-hub.service
+is "$(hub systemctl is-active "$timer")" inactive "and the timer with it"
+ok "the time passes" eventually 20 in_hub '[ "$(date +%s)" -gt "$1" ]' "$(($(hub date +%s) + 5))"
+ok "the hub comes back" in_hub 'systemctl start sendense-hub && sendensectl database probe >/dev/null'
+ok "the run is made up" eventually 120 over 1 '.Cause == "missed"'
+is "$(policy '.Runs[0] | .Cause + " " + .State')" "missed completed" "and known as such"
+is "$(n_backups)" 2 "and what was left is deleted"
+
+# Gone.
+ok "it is removed" ctl policy remove web
+is "$(hub systemctl list-units --all --plain --no-legend 'sendense-policy@*')$(hub ls /run/systemd/transient | grep policy)$(stamp)" 0 "nothing of it is left"
+is "$(n_backups)" 2 "but its backups"
+clean "at the end"
+done_testing
