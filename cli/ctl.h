@@ -81,14 +81,14 @@ typedef enum Option {
         OPTION_MAX,
 } Option;
 
-#define OPTION(option) (UINT64_C(1) << (unsigned) (option))
-#define OPTIONS_COMMON (OPTION(OPTION_HELP) | OPTION(OPTION_JSON)) /* all verbs know these */
+/* A list of options, of a verb or in a table of verbs. */
+#define OPTIONS(...) ((const Option[]){ __VA_ARGS__, OPTION_MAX })
 
 typedef struct Verb {
         const char *name; /* "config check" */
         const char *arguments; /* "[FILE]", for the usage line; empty when there are none */
         int min_arguments, max_arguments;
-        uint64_t options; /* OPTION() of those it knows besides the common ones */
+        const Option *options; /* those it knows besides --help and --json; NULL: none */
         const char *summary; /* one line for --help */
         const char *help; /* the rest of VERB --help */
         ExitStatus (*run)(int argc, char *argv[]); /* the arguments alone */

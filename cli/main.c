@@ -45,7 +45,7 @@ static void print_help(void)
                               25 - (int) strlen(verb->name) - (*verb->arguments ? 1 : 0),
                               verb->arguments, verb->summary);
         (void) printf("\nOptions:\n");
-        options_print(UINT64_MAX);
+        options_print(NULL);
         (void) printf("\nsendensectl VERB --help says which of them a verb knows. See "
                       "sendensectl(1).\n");
 }
@@ -55,7 +55,7 @@ static void print_verb_help(const Verb *verb)
         (void) printf("Usage: sendensectl [OPTIONS...] %s%s%s\n\n%s.\n\n%s\n\nOptions:\n",
                       verb->name, *verb->arguments ? " " : "", verb->arguments, verb->summary,
                       verb->help);
-        options_print(verb->options | OPTIONS_COMMON);
+        options_print(verb);
 }
 
 /* How many words of argv the name is; 0 when they are others. */

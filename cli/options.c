@@ -127,10 +127,20 @@ ExitStatus options_parse(int argc, char *argv[], int *ret_first)
         return s;
 }
 
+static bool verb_knows(const Verb *verb, Option option)
+{
+        if (option == OPTION_HELP || option == OPTION_JSON)
+                return true;
+        for (const Option *known = verb->options; known && *known != OPTION_MAX; known++)
+                if (*known == option)
+                        return true;
+        return false;
+}
+
 /* Elsewhere a second VM would be left out in silence. */
 static bool is_one_too_many(const Verb *verb)
 {
-        return !(verb->options & OPTION(OPTION_CALENDAR)) && option_nth(OPTION_VM, 1) != NULL;
+        return !verb_knows(verb, OPTION_CALENDAR) && option_nth(OPTION_VM, 1) != NULL;
 }
 
 ExitStatus options_check(const Verb *verb)
@@ -138,7 +148,7 @@ ExitStatus options_check(const Verb *verb)
         if (is_one_too_many(verb))
                 return complain(CTL_USAGE, "--%s= can be given once only", words[OPTION_VM].name);
         for (size_t i = 0; i < n_given; i++)
-                if (!((verb->options | OPTIONS_COMMON) & OPTION(given[i].option)))
+                if (!verb_knows(verb, given[i].option))
                         return complain(CTL_USAGE,
                                         "%s does not know --%s; see sendensectl %s --help",
                                         verb->name, words[given[i].option].name, verb->name);
@@ -166,13 +176,13 @@ bool option_is_given(Option option)
         return false;
 }
 
-void options_print(uint64_t set)
+void options_print(const Verb *verb)
 {
         for (int i = 0; i < OPTION_MAX; i++) {
                 const char *value = words[i].value ?: "", *equals = words[i].value ? "=" : "";
                 int width = 22 - (int) strlen(words[i].name) - (int) strlen(value) - !!*equals;
 
-                if (!(set & OPTION(i)))
+                if (verb && !verb_knows(verb, (Option) i))
                         continue;
                 (void) printf("  %s --%s%s%s%*s %s\n", words[i].letter ? "-h" : "  ", words[i].name,
                               equals, value, width, "", words[i].summary);

@@ -25,5 +25,5 @@ bool option_is_given(Option option);
 const char *option_value(Option option);
 const char *option_nth(Option option, size_t i);
 
-/* Lines for --help: all options, or those in the set. */
-void options_print(uint64_t set);
+/* Lines for --help: all options, or those that a verb knows. */
+void options_print(const Verb *verb);
