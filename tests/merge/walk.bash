@@ -27,6 +27,7 @@ walk_delete() {
     bad=''
     for hit in $2; do
         n=$((n + 1))
+        [ $((n % 20)) -ne 0 ] || diag "$n of $(wc -w <<<"$2") places"
         back base
         kill_at "$hit" delete "$(spec_delete "$1")"
         [ "$(contents | without "$1")" = "$after" ] || bad+=$'\n'"after $hit: a backup reads otherwise"
