@@ -72,6 +72,42 @@ like "$answer" 'idempotency_key was used for job' "and so is another one with th
 node systemctl start sendense-node-api.socket
 ok "the node is back" eventually "$patience_sec" reachable_is true
 
+# A start that is on its way while its job is cancelled: the node is told when it knows the job, and what it begins it gives up.
+node systemctl stop sendense-node-api.socket sendense-node-api.service
+printf '[Socket]\nListenStream=\nListenStream=127.0.0.1:8089\n' | node install -D -m 644 /dev/stdin /run/systemd/system/sendense-node-api.socket.d/90-behind.conf
+in_node 'mkdir /srv/way && systemctl daemon-reload && systemctl start sendense-node-api.socket &&
+    systemd-run --quiet --unit=way python3 /srv/src/tests/node/hold-start.py 8081 8089 /srv/way'
+ok "the node is behind something slow" eventually "$patience_sec" reachable_is true
+begin_held() { # sets job
+    in_node 'rm -f /srv/way/drop; touch /srv/way/hold; systemd-run --quiet --collect busctl call com.sendense.Hub1 /com/sendense/Hub1 com.sendense.Hub1.Manager StartBackup "sa{sv}" web01 1 type s full'
+    ok "a start is on its way" eventually "$patience_sec" node test -e /srv/way/held
+    job=$(last_job)
+}
+phase_is() { [ "$(node busctl get-property com.sendense.Hub1 "/com/sendense/Hub1/job/$job" com.sendense.Hub1.Job Phase)" = "s \"$1\"" ]; }
+node_state() { api GET "backup/$job" | cut -d' ' -f2- | jq -r '"\(.state) \(.owes_snapshot)"'; }
+given_up() { [ "$(node_state)" = "cancelled false" ]; }
+begin_held
+ok "its job is cancelled" ctl job cancel "$job"
+ok "and waits for the node's answer" eventually "$patience_sec" phase_is "waits for an answer of its node" || diag "$(ctl job show "$job")"
+node rm /srv/way/hold
+ok "then it is cancelled" eventually "$patience_sec" state_of_job_is "$job" cancelled || diag "$(ctl job show "$job")"
+ok "and so is what the node began" eventually "$patience_sec" given_up || diag "$(node_state)"
+is "$(obligations length)" 0 "nothing is owed"
+begin_held
+ok "another one is cancelled" ctl job cancel "$job"
+ok "and waits" eventually "$patience_sec" phase_is "waits for an answer of its node"
+node touch /srv/way/drop
+ok "without an answer it is cancelled, too" eventually "$patience_sec" state_of_job_is "$job" cancelled || diag "$(ctl job show "$job")"
+is "$(obligations '[.[] | [.Kind, .Job, .State]]')" "[[\"snapshot\",$job,\"owed\"]]" "a snapshot may come yet, so it is owed" || diag "$(obligations .)"
+node rm /srv/way/hold
+known_there() { [[ $(node_state) != "null "* ]]; }
+ok "the start arrives late" eventually "$patience_sec" known_there
+unlike "$(ctl cleanup)" 'Still owed' "what it began is given up"
+ok "by the node, too" eventually "$patience_sec" given_up || diag "$(node_state)"
+is "$(obligations length) $(simctl snapshots | jq length)" "0 0" "and nothing is left"
+in_node 'systemctl stop way.service sendense-node-api.socket sendense-node-api.service; rm /run/systemd/system/sendense-node-api.socket.d/90-behind.conf; systemctl daemon-reload; systemctl start sendense-node-api.socket'
+ok "the node is in front again" eventually "$patience_sec" reachable_is true
+
 # The node loses its folder in the middle of a copy.
 hold_copy
 start 1 type s full

@@ -118,6 +118,9 @@ struct Job {
         uint64_t node_id; /* 0: copied here */
         bool is_at_node; /* the node has accepted it */
         bool is_asking; /* an answer of the node will come */
+        bool is_start_on_way; /* and it is to its start */
+        bool is_start_lost; /* the last start that was sent has no answer: it may come late */
+        bool undo_waits; /* for that answer */
         bool owes_release; /* there may be a snapshot of it */
         uint64_t ask_due_usec; /* CLOCK_MONOTONIC; 0: nothing is to be asked */
         uint64_t lost_usec; /* since when the node does not answer; 0: it does */

@@ -91,8 +91,14 @@ static void on_answer(const HttpAnswer *answer, void *userdata)
         Job *job = question->job;
 
         job->is_asking = false;
-        if (!job->is_removed && !job->jobs->is_going_down &&
-            question->generation == job->generation) {
+        if (job->is_start_on_way)
+                job->is_start_lost = node_answer_is_lost(answer);
+        job->is_start_on_way = false;
+        if (!job->is_removed && !job->jobs->is_going_down && job->undo_waits) {
+                job->undo_waits = false;
+                run_undo(job);
+        } else if (!job->is_removed && !job->jobs->is_going_down &&
+                   question->generation == job->generation) {
                 if (node_answer_is_lost(answer))
                         lost(job, answer->why);
                 else {
@@ -448,6 +454,7 @@ static void start_with(Job *job, const json_t *login)
         else {
                 fault_point("node.start.before");
                 ask(job, "POST", "/api/v1/backup/start", body, on_started);
+                job->is_start_on_way = job->is_asking;
         }
 }
 

@@ -39,6 +39,7 @@ static int begin(Job *job, bool is_committed, uint64_t limit_usec, uint64_t away
                                                       .credential_id = (uint64_t) credential,
                                                       .is_committed = is_committed,
                                                       .was_accepted = job_was_accepted(job),
+                                                      .may_come = job->is_start_lost,
                                                       .limit_usec = limit_usec,
                                                       .away_usec = away_usec,
                                                       .done = done,

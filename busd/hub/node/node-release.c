@@ -88,6 +88,13 @@ static bool is_awaited(NodeRelease *release)
 /* One that never heard of the job made no snapshot. One that has forgotten it may have: only somebody who looks knows. */
 static void on_unknown(NodeRelease *release)
 {
+        if (release->task.may_come) {
+                (void) snprintf(release->why, sizeof(release->why),
+                                "the node does not know the job, and had not answered to its "
+                                "start, which may be on its way");
+                end(release, -EINPROGRESS, release->why);
+                return;
+        }
         if (!release->task.was_accepted) {
                 end(release, 0, "");
                 return;
