@@ -50,6 +50,8 @@ const ConfigKey hub_config_keys[] = {
           1, 1000, "4", "a number from 1 to 1000" },
         { "Jobs", "RunningPerNode", config_parse_number, FIELD(jobs_running_per_node), 1, 1000, "4",
           "a number from 1 to 1000" },
+        { "Jobs", "RunningPerHost", config_parse_number, FIELD(jobs_running_per_host), 1, 1000, "4",
+          "a number from 1 to 1000" },
         { "Jobs", "Queued", config_parse_number, FIELD(jobs_queued), 1, 1000, "200",
           "a number from 1 to 1000" },
         { "Jobs", "Retries", config_parse_number, FIELD(jobs_retries), 0, 100, "2",

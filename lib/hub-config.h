@@ -30,6 +30,7 @@ typedef struct HubConfig {
         uint64_t jobs_running;
         uint64_t jobs_running_per_repository;
         uint64_t jobs_running_per_node;
+        uint64_t jobs_running_per_host;
         uint64_t jobs_queued; /* open ones in all */
         uint64_t jobs_retries; /* of a backup that failed; 0: none */
         uint64_t jobs_retry_usec; /* pause before each */

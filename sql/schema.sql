@@ -333,6 +333,7 @@ CREATE TABLE `vm_replication_contexts` (
   `credential_id` bigint(20) unsigned DEFAULT NULL COMMENT 'where it runs; NULL: entered by hand, its disks are read from given sources',
   `node_id` bigint(20) unsigned DEFAULT NULL COMMENT 'that backs it up; NULL: chosen at each backup',
   `created_usec` bigint(20) unsigned NOT NULL,
+  `host_ref` varchar(80) DEFAULT NULL COMMENT 'the ESXi host that runs it, as its vCenter calls it; NULL: not known',
   PRIMARY KEY (`id`),
   UNIQUE KEY `vm_replication_contexts_context_id` (`context_id`),
   UNIQUE KEY `vm_replication_contexts_instance_uuid` (`instance_uuid`),

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Ten VMs at once, by two nodes, within the limits of nodes and repository: the queue is seen and kept in order, one VM that fails
+# Ten VMs of one ESXi host at once, by two nodes, within the limits of host, nodes and repository: the queue is seen and kept in order, one VM that fails
 # disturbs no other, and each backup holds its own VM.
 more_nodes=node2
 . "$(dirname "$0")/../lib/tap.sh"
@@ -10,7 +10,8 @@ more_nodes=node2
 e2e_up '[Jobs]
 Running=6
 RunningPerRepository=5
-RunningPerNode=2
+RunningPerNode=3
+RunningPerHost=4
 Retries=1
 RetrySec=1h'
 vcenter_up -empty
@@ -28,9 +29,11 @@ for vm in "${vms[@]}"; do ctl backup start "$vm" >/dev/null || fail "$vm starts"
 states() { ctl --json job list | jq -r '.[].State' | sort | uniq -c | awk '{ printf "%s%s=%s", NR > 1 ? " " : "", $2, $1 }'; }
 copying_on() { ctl --json job list | jq --arg n "$1" '[.[] | select(.Node == $n and .State != "queued" and .State != "completed" and .State != "failed")] | length'; }
 full() { [ "$(copying_on edge1) $(copying_on edge2)" = "2 2" ]; }
-ok "both nodes have what they may, and no more" eventually "$patience_sec" full || diag "$(states)"
+ok "both nodes have what their ESXi host may give, and no more" eventually "$patience_sec" full || diag "$(states)"
 is "$(ctl --json job list | jq '[.[] | select(.State == "queued")] | length')" 6 "the others wait in the queue, to be seen"
 is "$(ctl --json job list | jq '[.[] | select(.State == "queued").Id] | max')" 10 "the youngest among them"
+waiting() { hub busctl get-property com.sendense.Hub1 "/com/sendense/Hub1/job/$1" com.sendense.Hub1.Job Phase; }
+is "$(waiting 10)" 's "waits: 4 VMs of its ESXi host are copied"' "and what for"
 first=$(ctl --json job list | jq '[.[] | select(.State == "queued").Id] | min')
 simctl faults clear >/dev/null
 simctl fault task-error method=CreateSnapshot_Task vm=vm3 count=0 >/dev/null

@@ -168,6 +168,9 @@ static void limits(void **state)
         load_one("Jobs", "RunningPerRepository", "1001", -EINVAL);
         load_one("Jobs", "RunningPerNode", "1000", 0);
         load_one("Jobs", "RunningPerNode", "0", -EINVAL);
+        load_one("Jobs", "RunningPerHost", "1000", 0);
+        load_one("Jobs", "RunningPerHost", "0", -EINVAL);
+        load_one("Jobs", "RunningPerHost", "1001", -EINVAL);
         load_one("Jobs", "Retries", "0", 0);
         load_one("Jobs", "Retries", "101", -EINVAL);
         load_one("Jobs", "RetrySec", "1s", 0);

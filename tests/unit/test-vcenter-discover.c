@@ -138,6 +138,16 @@ static void bounds(void **state)
         assert_int_equal(json_object_set_new(vm, "disks", many_disks(JOB_DISKS_MAX)), 0);
         row = vcenter_vm_row(vm, &reason);
         assert_int_equal(json_array_size(json_object_get(row, "Disks")), JOB_DISKS_MAX);
+        assert_null(json_object_get(row, "Host"));
+        json_decref(row);
+        assert_int_equal(json_object_set_new(vm, "host", text_of_size(80)), 0);
+        row = vcenter_vm_row(vm, &reason);
+        assert_int_equal(strlen(json_string_value(json_object_get(row, "Host"))), 80);
+        json_decref(row);
+        assert_int_equal(json_object_set_new(vm, "host", text_of_size(81)), 0);
+        row = vcenter_vm_row(vm, &reason);
+        assert_non_null(row);
+        assert_null(json_object_get(row, "Host"));
         reason = NULL;
         assert_null(vcenter_vm_row(NULL, &reason));
         assert_non_null(reason);

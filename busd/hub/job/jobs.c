@@ -113,6 +113,41 @@ static uint64_t repository_of(const Job *job)
         return (uint64_t) json_integer_value(json_object_get(job->row, "RepositoryId"));
 }
 
+/* Who asks what a job waits for gets it with its limit. */
+static void show_wait(Job *job, QueueWait wait, const QueueLimits *limits)
+{
+        char phase[sizeof(job->phase)] = "";
+
+        switch (wait) {
+        case QUEUE_MAY_START:
+                return;
+        case QUEUE_FOR_ANY:
+                (void) snprintf(phase, sizeof(phase), "waits: %" PRIu64 " jobs run, as many as may",
+                                limits->running);
+                break;
+        case QUEUE_FOR_REPOSITORY:
+                (void) snprintf(phase, sizeof(phase), "waits: %" PRIu64 " jobs use its repository",
+                                limits->running_per_repository);
+                break;
+        case QUEUE_FOR_NODE:
+                (void) snprintf(phase, sizeof(phase), "waits: node %.20s has %" PRIu64 " jobs",
+                                job_text(job, "Node"), limits->running_per_node);
+                break;
+        case QUEUE_FOR_HOST:
+                (void) snprintf(phase, sizeof(phase),
+                                "waits: %" PRIu64 " VMs of its ESXi host are copied",
+                                limits->running_per_host);
+                break;
+        case QUEUE_FOR_FILES:
+                (void) snprintf(phase, sizeof(phase),
+                                "waits: %" PRIu64 " jobs look into backups, as many as may",
+                                limits->running_files);
+                break;
+        }
+        if (strcmp(job->phase, phase) != 0)
+                job_set_phase(job, phase);
+}
+
 /* A job that is on its way out of the queue counts as one that runs. */
 void jobs_pump(Jobs *jobs)
 {
@@ -121,6 +156,7 @@ void jobs_pump(Jobs *jobs)
                 .running_per_repository = jobs->config->jobs_running_per_repository,
                 .running_per_node = jobs->config->jobs_running_per_node,
                 .running_files = jobs->config->files_running,
+                .running_per_host = jobs->config->jobs_running_per_host,
         };
         _cleanup_free_ QueueEntry *entries = NULL;
         _cleanup_free_ Job **open = NULL;
@@ -151,6 +187,7 @@ void jobs_pump(Jobs *jobs)
                         .repository = repository_of(job),
                         .node = job->node_id,
                         .is_files = job->type == JOB_FILES,
+                        .host = json_string_value(json_object_get(job->row, "Host")),
                         .is_waiting = job->state == JOB_QUEUED && !job->write.is_open &&
                                       !job->has_error && job->ending == JOB_STATE_INVALID,
                 };
@@ -159,6 +196,9 @@ void jobs_pump(Jobs *jobs)
                 entries[next].is_waiting = false;
                 run_start(open[next]);
         }
+        for (size_t i = 0; i < n; i++)
+                if (entries[i].is_waiting)
+                        show_wait(open[i], queue_wait(entries, n, entries + i, &limits), &limits);
 }
 
 void jobs_job_ended(Job *job)

@@ -5,10 +5,18 @@
 #include "job/queue.h"
 
 #include <errno.h>
+#include <string.h>
 
 typedef struct Running {
-        unsigned all, repository, node, files; /* of the entry that would be the next */
+        unsigned all, repository, node, host, files; /* of the entry that would be the next */
 } Running;
+
+/* A host is leaned on by what a node copies from it. */
+static bool is_of_host(const QueueEntry *entry, const QueueEntry *next)
+{
+        return next->node > 0 && entry->node > 0 && next->host && entry->host &&
+               strcmp(entry->host, next->host) == 0;
+}
 
 static Running count_running(const QueueEntry *entries, size_t n_entries, const QueueEntry *next)
 {
@@ -21,20 +29,32 @@ static Running count_running(const QueueEntry *entries, size_t n_entries, const 
                 n.repository += entries[i].repository == next->repository;
                 n.files += entries[i].is_files;
                 n.node += next->node > 0 && entries[i].node == next->node;
+                n.host += is_of_host(entries + i, next);
         }
         return n;
+}
+
+QueueWait queue_wait(const QueueEntry *entries, size_t n_entries, const QueueEntry *next,
+                     const QueueLimits *limits)
+{
+        Running n = count_running(entries, n_entries, next);
+
+        return n.all >= limits->running                             ? QUEUE_FOR_ANY
+               : n.repository >= limits->running_per_repository     ? QUEUE_FOR_REPOSITORY
+               : n.node >= limits->running_per_node                 ? QUEUE_FOR_NODE
+               : n.host >= limits->running_per_host                 ? QUEUE_FOR_HOST
+               : next->is_files && n.files >= limits->running_files ? QUEUE_FOR_FILES
+                                                                    : QUEUE_MAY_START;
 }
 
 int queue_next(const QueueEntry *entries, size_t n_entries, const QueueLimits *limits)
 {
         for (size_t i = 0; i < n_entries; i++) {
-                Running n = count_running(entries, n_entries, entries + i);
+                QueueWait wait = queue_wait(entries, n_entries, entries + i, limits);
 
-                if (n.all >= limits->running)
+                if (wait == QUEUE_FOR_ANY)
                         return -ENOENT;
-                if (entries[i].is_waiting && n.repository < limits->running_per_repository &&
-                    n.node < limits->running_per_node &&
-                    (!entries[i].is_files || n.files < limits->running_files))
+                if (entries[i].is_waiting && wait == QUEUE_MAY_START)
                         return (int) i;
         }
         return -ENOENT;

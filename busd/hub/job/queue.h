@@ -13,6 +13,7 @@ typedef struct QueueEntry {
         uint64_t job;
         uint64_t repository;
         uint64_t node; /* 0: none */
+        const char *host; /* that runs the VM, and gives its disks to a node; NULL: none, or not known. Borrowed */
         bool is_waiting; /* in the queue; otherwise it runs */
         bool is_files; /* has an appliance of its own */
 } QueueEntry;
@@ -22,8 +23,22 @@ typedef struct QueueLimits {
         uint64_t running_per_repository;
         uint64_t running_per_node;
         uint64_t running_files;
+        uint64_t running_per_host;
 } QueueLimits;
 
+/* What an entry waits for. */
+typedef enum QueueWait {
+        QUEUE_MAY_START,
+        QUEUE_FOR_ANY,
+        QUEUE_FOR_REPOSITORY,
+        QUEUE_FOR_NODE,
+        QUEUE_FOR_HOST,
+        QUEUE_FOR_FILES,
+} QueueWait;
+
+QueueWait queue_wait(const QueueEntry *entries, size_t n_entries, const QueueEntry *next,
+                     const QueueLimits *limits);
+
 /* The index of the oldest entry that may start now, or -ENOENT when none may. A job that must wait
- * for its repository or its node does not hold up those behind it. */
+ * for its repository, its node or its host does not hold up those behind it. */
 int queue_next(const QueueEntry *entries, size_t n_entries, const QueueLimits *limits);

@@ -24,6 +24,7 @@
 enum {
         NAME_BYTES_MAX = 255, /* as the columns have it */
         PATH_BYTES_MAX = 1024,
+        HOST_BYTES_MAX = 80,
         CONTROLLER_BYTES_MAX = 64,
         BACKING_BYTES_MAX = 64,
         UUID_BYTES = 36,
@@ -107,7 +108,7 @@ static json_t *disk_rows(const json_t *disks)
 json_t *vcenter_vm_row(const json_t *vm, const char **ret_reason)
 {
         const json_t *disks = json_object_get(vm, "disks");
-        const char *uuid = text_of(vm, "instance_uuid");
+        const char *uuid = text_of(vm, "instance_uuid"), *host = text_of(vm, "host");
         json_t *rows;
 
         *ret_reason = NULL;
@@ -125,8 +126,9 @@ json_t *vcenter_vm_row(const json_t *vm, const char **ret_reason)
                 *ret_reason = "a disk of it is not what a disk can be";
                 return NULL;
         }
-        return json_pack("{s:s, s:s, s:s, s:o}", "InstanceUuid", uuid, "Name", text_of(vm, "name"),
-                         "Path", text_of(vm, "path"), "Disks", rows);
+        return json_pack("{s:s, s:s, s:s, s:s*, s:o}", "InstanceUuid", uuid, "Name",
+                         text_of(vm, "name"), "Path", text_of(vm, "path"), "Host",
+                         is_text(host, 1, HOST_BYTES_MAX) ? host : NULL, "Disks", rows);
 }
 
 json_t *vcenter_vm_unusable(const json_t *vm)

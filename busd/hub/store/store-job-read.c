@@ -39,6 +39,7 @@ enum {
 #define RUNNER_COLUMNS                                                                             \
         JOB_COLUMNS                                                                                \
         ", v.instance_uuid AS InstanceUuid, v.vm_path AS VmPath, v.credential_id AS CredentialId," \
+        " CONCAT(v.credential_id, ':', v.host_ref) AS Host,"                                       \
         " j.node_id AS NodeId, j.repository_id AS RepositoryId,"                                   \
         " r.path AS RepositoryPath, r.repository_uuid AS RepositoryUuid,"                          \
         " j.invocation_id AS InvocationId, j.boot_id AS BootId,"                                   \

@@ -138,17 +138,18 @@ static int insert_vm(MYSQL *database, StoreRequest *request, uint64_t *ret_id)
                               context_id);
         if (r < 0)
                 return r;
-        r = statement_run(
-                        database,
-                        "INSERT INTO vm_replication_contexts"
-                        " (context_id, instance_uuid, vm_name, vm_path, created_usec,"
-                        " credential_id) VALUES (?, ?, ?, ?, ?, ?)",
-                        SQL_VALUES(sql_text(context_id),
-                                   sql_text(object_text(request->in, "InstanceUuid")),
-                                   sql_text(object_text(request->in, "Name")),
-                                   sql_text(object_text(request->in, "Path")), SQL_NUMBER(now_usec),
-                                   sql_number_or_null(object_number(request->in, "CredentialId"))),
-                        NULL, ret_id);
+        r = statement_run(database,
+                          "INSERT INTO vm_replication_contexts"
+                          " (context_id, instance_uuid, vm_name, vm_path, created_usec,"
+                          " credential_id, host_ref) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                          SQL_VALUES(sql_text(context_id),
+                                     sql_text(object_text(request->in, "InstanceUuid")),
+                                     sql_text(object_text(request->in, "Name")),
+                                     sql_text(object_text(request->in, "Path")),
+                                     SQL_NUMBER(now_usec),
+                                     sql_number_or_null(object_number(request->in, "CredentialId")),
+                                     sql_text(object_text(request->in, "Host"))),
+                          NULL, ret_id);
         if (r == -EINVAL &&
             strcmp(statement_refused_by(), "vm_replication_contexts_uuid_form") == 0)
                 return store_refuse(request, r, BUS_ERROR_INVALID_ARGUMENT,
@@ -167,11 +168,12 @@ static int update_vm(MYSQL *database, StoreRequest *request, uint64_t id)
         return statement_run(
                         database,
                         "UPDATE vm_replication_contexts SET vm_name = ?, vm_path = ?,"
-                        " credential_id = COALESCE(?, credential_id) WHERE id = ?",
+                        " credential_id = COALESCE(?, credential_id),"
+                        " host_ref = COALESCE(?, host_ref) WHERE id = ?",
                         SQL_VALUES(sql_text(object_text(request->in, "Name")),
                                    sql_text(object_text(request->in, "Path")),
                                    sql_number_or_null(object_number(request->in, "CredentialId")),
-                                   SQL_NUMBER(id)),
+                                   sql_text(object_text(request->in, "Host")), SQL_NUMBER(id)),
                         NULL, NULL);
 }
 
