@@ -2,6 +2,7 @@
 /*
  * sendensectl policy set|list|show|remove|run|prune: what is backed up by itself, and how long it is kept.
  */
+#include "bus/bus-value.h"
 #include "cleanup.h"
 #include "columns.h"
 #include "ctl.h"
@@ -429,10 +430,11 @@ static ExitStatus ask_plan(const char *policy, bool is_dry, json_t **ret_plan, u
         s = hub_call(bus, message, &reply);
         if (s != CTL_OK)
                 return s;
-        if (sd_bus_message_read(reply, "t", ret_run) < 0)
+        if (!sd_bus_message_has_signature(reply, "taa{sv}") ||
+            sd_bus_message_read(reply, "t", ret_run) < 0 || bus_value_read(reply, ret_plan) < 0)
                 return complain(CTL_FAILED, "the hub's answer cannot be read. Compare: sendensectl "
                                             "version");
-        return hub_read_answer(reply, "aa{sv}", ret_plan);
+        return CTL_OK;
 }
 
 ExitStatus verb_policy_prune(int argc, char *argv[])

@@ -14,6 +14,8 @@
 #include "manager.h"
 #include "node/nodes.h"
 #include "parse.h"
+#include "policy-types.h"
+#include "policy/policies.h"
 #include "store/store.h"
 
 #include <errno.h>
@@ -142,6 +144,43 @@ static void check_repositories(Diagnosis *d, const json_t *repositories)
         }
 }
 
+static bool run_is_bad(const json_t *policy)
+{
+        const char *word = json_string_value(json_object_get(policy, "LastRunState"));
+        PolicyRunState state = policy_run_state_from_string(word ?: "");
+
+        return state == POLICY_RUN_FAILED || state == POLICY_RUN_SKIPPED;
+}
+
+static void check_policies(Diagnosis *d, const json_t *policies)
+{
+        size_t i, n_bad = 0;
+        json_t *policy;
+
+        json_array_foreach (policies, i, policy) {
+                const char *name = json_string_value(json_object_get(policy, "Name")) ?: "?";
+                const char *problem = policies_timer_error(d->manager->policies, name);
+                char check[96], remedy[128];
+
+                (void) snprintf(check, sizeof(check), "policy %s", name);
+                (void) snprintf(remedy, sizeof(remedy), "sendensectl policy show %s", name);
+                if (*problem)
+                        add(d, check, VERDICT_BAD,
+                            "mend what it says, then systemctl restart sendense-hub",
+                            "has no timer: %s", problem);
+                else if (run_is_bad(policy))
+                        add(d, check, VERDICT_WARNING, remedy, "its last run %s: %s",
+                            json_string_value(json_object_get(policy, "LastRunState")),
+                            json_string_value(json_object_get(policy, "LastRunSummary")) ?: "");
+                else
+                        continue;
+                n_bad++;
+        }
+        if (json_array_size(policies) > 0 && n_bad == 0)
+                add(d, "policies", VERDICT_OK, NULL, "%zu, none of whose last runs failed",
+                    json_array_size(policies));
+}
+
 static void check_jobs(Diagnosis *d)
 {
         unsigned n = sweeper_n_open(d->manager->sweeper);
@@ -234,7 +273,8 @@ static void ask(Diagnosis *d)
                 d->n_open--;
 }
 
-int diagnose(Manager *manager, const json_t *repositories, DiagnoseDone done, void *userdata)
+int diagnose(Manager *manager, const json_t *repositories, const json_t *policies,
+             DiagnoseDone done, void *userdata)
 {
         Diagnosis *d = malloc(sizeof(Diagnosis));
 
@@ -255,6 +295,7 @@ int diagnose(Manager *manager, const json_t *repositories, DiagnoseDone done, vo
         check_jobs(d);
         check_ports(d);
         check_repositories(d, repositories);
+        check_policies(d, policies);
         check_clock(d);
         ask(d);
         end_question(d);

@@ -13,4 +13,5 @@ typedef struct Manager Manager;
  * Borrowed. */
 typedef void (*DiagnoseDone)(const json_t *rows, void *userdata);
 
-int diagnose(Manager *manager, const json_t *repositories, DiagnoseDone done, void *userdata);
+int diagnose(Manager *manager, const json_t *repositories, const json_t *policies,
+             DiagnoseDone done, void *userdata);

@@ -169,6 +169,7 @@ static const List vms = { "ListVms", "vms", "id", {} };
 static const List repositories = { "ListRepositories", "repositories", "id", {} };
 static const List nodes = { "ListNodes", "nodes", NULL, {} };
 static const List vcenters = { "ListVcenters", "vcenters", NULL, {} };
+static const List policies = { "ListPolicies", "policies", NULL, {} };
 static const List mounts = { "ListMounts", "mounts", NULL, { "backup" } };
 static const List ports = { "ListPorts", "ports", "port", {} };
 static const List obligations = { "ListObligations", "obligations", "id", {} };
@@ -184,6 +185,7 @@ LIST_HANDLER(vms)
 LIST_HANDLER(repositories)
 LIST_HANDLER(nodes)
 LIST_HANDLER(vcenters)
+LIST_HANDLER(policies)
 LIST_HANDLER(mounts)
 LIST_HANDLER(ports)
 LIST_HANDLER(obligations)
@@ -254,6 +256,7 @@ static const Show job = { "GetJob", "id", true };
 static const Show vm = { "GetVm", "vm", false };
 static const Show node = { "GetNode", "node", false };
 static const Show vcenter = { "GetVcenter", "vcenter", false };
+static const Show policy = { "GetPolicy", "policy", false };
 static const Show cancelled_job = { "CancelJob", "id", true };
 
 static void show_job(HttpRequest *request, void *userdata)
@@ -274,6 +277,11 @@ static void show_node(HttpRequest *request, void *userdata)
 static void show_vcenter(HttpRequest *request, void *userdata)
 {
         hub_task_start(userdata, request, begin_show, (void *) &vcenter, NULL);
+}
+
+static void show_policy(HttpRequest *request, void *userdata)
+{
+        hub_task_start(userdata, request, begin_show, (void *) &policy, NULL);
 }
 
 static void cancel_job(HttpRequest *request, void *userdata)
@@ -351,6 +359,12 @@ const HttpRoute api_routes[] = {
         { "GET", "/api/v1/nodes/{node}", show_node, false },
         { "GET", "/api/v1/vcenters", list_vcenters, false },
         { "GET", "/api/v1/vcenters/{vcenter}", show_vcenter, false },
+        { "GET", "/api/v1/policies", list_policies, false },
+        { "GET", "/api/v1/policies/{policy}", show_policy, false },
+        { "POST", "/api/v1/policies/{policy}", api_set_policy, false },
+        { "DELETE", "/api/v1/policies/{policy}", api_remove_policy, false },
+        { "POST", "/api/v1/policies/{policy}/run", api_run_policy, false },
+        { "POST", "/api/v1/policies/{policy}/prune", api_prune_policy, false },
         { "GET", "/api/v1/ports", list_ports, false },
         { "GET", "/api/v1/obligations", list_obligations, false },
 };

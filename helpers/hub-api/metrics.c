@@ -240,6 +240,35 @@ static void write_vms(FILE *f, const json_t *figures, uint64_t now_usec)
         }
 }
 
+/* One that has not run yet has no line of its last run, and one that never succeeded none of that. */
+static void write_policies(FILE *f, const json_t *figures, uint64_t now_usec)
+{
+        const json_t *list = json_object_get(figures, "policy_figures"), *row;
+        size_t i;
+
+        head(f, "sendense_policy_last_run_ok",
+             "Whether the last run of a policy that is over was completed.");
+        json_array_foreach (list, i, row) {
+                if (number_of(row, "last_run_usec") == 0)
+                        continue;
+                (void) fprintf(f, "sendense_policy_last_run_ok{");
+                label(f, "policy", text_of(row, "policy"));
+                (void) fprintf(f, "} %d\n", strcmp(text_of(row, "state"), "completed") == 0);
+        }
+        head(f, "sendense_policy_last_success_age_seconds",
+             "How long ago the last completed run of a policy ended.");
+        json_array_foreach (list, i, row) {
+                uint64_t usec = (uint64_t) number_of(row, "last_success_usec");
+
+                if (usec == 0)
+                        continue;
+                (void) fprintf(f, "sendense_policy_last_success_age_seconds{");
+                label(f, "policy", text_of(row, "policy"));
+                (void) fprintf(f, "} %" PRIu64 "\n",
+                               now_usec > usec ? (now_usec - usec) / USEC_PER_SEC : 0);
+        }
+}
+
 static void write_figures(FILE *f, const json_t *figures, uint64_t now_usec)
 {
         uint64_t oldest = (uint64_t) number_of(figures, "oldest_obligation_usec");
@@ -264,6 +293,7 @@ static void write_figures(FILE *f, const json_t *figures, uint64_t now_usec)
                oldest > 0 && now_usec > oldest ? (json_int_t) ((now_usec - oldest) / USEC_PER_SEC)
                                                : 0);
         write_vms(f, figures, now_usec);
+        write_policies(f, figures, now_usec);
 }
 
 char *metrics_of(const json_t *gathered, uint64_t now_usec)

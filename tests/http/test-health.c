@@ -131,7 +131,10 @@ static void figures(void **state)
                         "\"jobs_open\": 1, \"leases_used\": 2, \"leases_max\": 101, "
                         "\"obligations_owed\": 4, \"oldest_obligation_usec\": 4000000000, "
                         "\"stored_bytes\": 8, \"vm_figures\": [{\"vm\": \"v\", \"context_id\": "
-                        "\"c\", \"last_backup_usec\": 1000000000}, {\"vm\": \"w\"}]}}");
+                        "\"c\", \"last_backup_usec\": 1000000000}, {\"vm\": \"w\"}], "
+                        "\"policy_figures\": [{\"policy\": \"p\", \"state\": \"failed\", "
+                        "\"last_run_usec\": 1, \"last_success_usec\": 1000000000}, "
+                        "{\"policy\": \"new\"}]}}");
         _cleanup_free_ char *text = metrics_of(gathered, NOW);
 
         (void) state;
@@ -152,6 +155,8 @@ static void figures(void **state)
         has_line(text, "sendense_export_ports_free 99");
         has_line(text, "sendense_obligation_oldest_seconds 1000");
         has_line(text, "sendense_vm_last_backup_age_seconds{vm=\"v\",context_id=\"c\"} 4000");
+        has_line(text, "sendense_policy_last_run_ok{policy=\"p\"} 0");
+        has_line(text, "sendense_policy_last_success_age_seconds{policy=\"p\"} 4000");
         assert_null(strstr(text, "vm=\"w\""));
         free(text);
         json_decref(gathered);

@@ -22,6 +22,7 @@
 #include "store/store-call.h"
 #include "store/store-lease.h"
 #include "store/store-obligation.h"
+#include "store/store-policy.h"
 #include "store/store-repository.h"
 
 #include <errno.h>
@@ -243,10 +244,18 @@ static void on_diagnosed(const json_t *rows, void *userdata)
         bus_wait_free(wait);
 }
 
-static void diagnose_with(BusWait *wait, const json_t *repositories)
+static void diagnose_with(BusWait *wait, const json_t *policies)
 {
-        if (diagnose(wait->manager, repositories, on_diagnosed, wait) < 0)
+        if (diagnose(wait->manager, json_object_get(wait->request, "Repositories"), policies,
+                     on_diagnosed, wait) < 0)
                 bus_wait_fail(wait, BUS_ERROR_FAILED, "Out of memory");
+}
+
+static void on_policies(int error, const json_t *out, const char *name, const char *text,
+                        void *userdata)
+{
+        (void) error, (void) name, (void) text; /* the check of the database says it */
+        diagnose_with(userdata, json_object_get(out, "Policies"));
 }
 
 static void on_repositories(int error, const json_t *out, const char *name, const char *text,
@@ -260,7 +269,11 @@ static void on_repositories(int error, const json_t *out, const char *name, cons
         (void) error, (void) name, (void) text; /* the check of the database says it */
         json_array_foreach (rows, i, row)
                 repositories_add_health(wait->manager->repositories, row);
-        diagnose_with(wait, rows);
+        if (rows)
+                (void) json_object_set(wait->request, "Repositories", rows);
+        if (store_call(wait->manager->store, store_policy_list, json_object(), on_policies, wait) <
+            0)
+                diagnose_with(wait, NULL);
 }
 
 /* It must answer above all when something is wrong: without the database it leaves out what it cannot

@@ -53,20 +53,39 @@ static int count_rest(MYSQL *database, json_t **ret_row)
                         NULL, 0, ret_row);
 }
 
+static int list_policies(MYSQL *database, json_t **ret_rows)
+{
+        return statement_rows(database,
+                              "SELECT p.name AS Policy, l.state AS State,"
+                              " l.summary AS Summary, l.cause AS Cause,"
+                              " COALESCE(l.created_usec, 0) AS LastRunUSec,"
+                              " COALESCE((SELECT MAX(s.finished_usec) FROM policy_runs s"
+                              "  WHERE s.policy_id = p.id AND s.kind = 'backup'"
+                              "  AND s.state = 'completed'), 0) AS LastSuccessUSec"
+                              " FROM policies p LEFT JOIN policy_runs l ON l.id ="
+                              "  (SELECT MAX(m.id) FROM policy_runs m WHERE m.policy_id = p.id"
+                              "   AND m.state <> 'running')"
+                              " WHERE p.removed_usec IS NULL ORDER BY p.name",
+                              NULL, 0, ret_rows);
+}
+
 int store_figures(MYSQL *database, void *userdata)
 {
         StoreRequest *request = userdata;
-        CLEANUP(json_decrefp) json_t *jobs = NULL, *vms = NULL, *rest = NULL;
+        CLEANUP(json_decrefp) json_t *jobs = NULL, *vms = NULL, *policies = NULL, *rest = NULL;
         int r;
 
         r = count_jobs(database, &jobs);
         if (r >= 0)
                 r = list_vms(database, &vms);
         if (r >= 0)
+                r = list_policies(database, &policies);
+        if (r >= 0)
                 r = count_rest(database, &rest);
         if (r < 0)
                 return r;
         if (json_object_set(rest, "JobCounts", jobs) < 0 ||
+            json_object_set(rest, "PolicyFigures", policies) < 0 ||
             json_object_set(rest, "VmFigures", vms) < 0)
                 return -ENOMEM;
         return store_answer(request, TAKE(rest));
