@@ -104,6 +104,11 @@ is "$(xmllint --nonet --xpath "//policy[@user='sendense-enroll']/*" "$hub_policy
 is "$(xmllint --nonet --xpath "//policy[@user='sendense-hub-api']/*" "$hub_policy" | sed -E 's/ *(send_[a-z]+=)/ \1/g' | tr -s ' \n' ' ')" \
     '<deny send_type="method_call"/> <deny send_type="signal"/> <allow send_destination="org.freedesktop.DBus" send_interface="org.freedesktop.DBus"/> <allow send_destination="com.sendense.Hub1" send_type="method_call" send_interface="org.freedesktop.DBus.Properties" send_member="GetAll"/> <allow send_destination="com.sendense.Hub1" send_type="method_call" send_interface="com.sendense.Hub1.Manager"/> <deny send_destination="com.sendense.Hub1" send_interface="com.sendense.Hub1.Manager" send_member="EnrolNode"/> ' \
     "the HTTP API may speak to the hub and the bus alone, and enrol nobody"
+is "$(xmllint --nonet --xpath "//policy[@user='sendense-policy']/*" "$hub_policy" | sed -E 's/ *(send_[a-z]+=)/ \1/g' | tr -s ' \n' ' ')" \
+    '<deny send_type="method_call"/> <deny send_type="signal"/> <allow send_destination="org.freedesktop.DBus" send_interface="org.freedesktop.DBus"/> <allow send_destination="com.sendense.Hub1" send_type="method_call" send_interface="com.sendense.Hub1.Manager" send_member="RunPolicy"/> <allow send_destination="com.sendense.Hub1" send_type="method_call" send_interface="com.sendense.Hub1.Manager" send_member="VerifyAll"/> ' \
+    "what timers start may ask for runs and verification, and nothing else"
+is "$(xmllint --nonet --xpath "//policy[@user='sendense']/allow/@send_member" "$hub_policy" | tr -d ' ')" 'send_member="CleanUnit"' \
+    "the hub may have systemd forget a timer, beyond what everybody may send it"
 same "root and the hub's user may own the name" $'root\nsendense' \
     "$(xmllint --nonet --xpath '//policy[allow/@own="com.sendense.Hub1"]/@user' "$hub_policy" | sed 's/.*"\(.*\)"/\1/')"
 

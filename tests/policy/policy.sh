@@ -38,6 +38,7 @@ n=$(n_backups)
 plan=$(ctl --json policy prune web --dry-run)
 is "$(jq -r '[.[] | select(.Stays) | .Reason] | join(", ")' <<<"$plan")" "1 of 2 last, 2 of 2 last" "a dry run says what stays and why"
 is "$(jq -r '[.[] | select(.Stays | not) | .Reason] | unique | join(", ")' <<<"$plan")" "no period needs it" "and what goes"
+diag "$(ctl policy prune web --dry-run)"
 is "$(n_backups)" "$n" "nothing went"
 ok "it is run by hand" ctl policy run web
 like "$(ctl policy run web 2>&1)" 'is not over' "while it runs, it is not run again"
@@ -68,6 +69,7 @@ ok "the hub comes back" in_hub 'systemctl start sendense-hub && sendensectl data
 ok "the run is made up" eventually 120 over 1 '.Cause == "missed"'
 is "$(policy '.Runs[0] | .Cause + " " + .State')" "missed completed" "and known as such"
 is "$(n_backups)" 2 "and what was left is deleted"
+diag "$(ctl policy list)" "$(ctl policy show web)" "$(hub systemctl list-timers --all "$timer")" "$(ctl doctor | grep -i polic)"
 
 # Gone.
 ok "it is removed" ctl policy remove web

@@ -292,7 +292,7 @@ static void on_timer_removed(int error, const char *text, const PolicyTimer *tim
 
         (void) timer;
         if (error < 0)
-                bus_wait_fail(wait, BUS_ERROR_FAILED, text);
+                on_removed(error, NULL, BUS_ERROR_FAILED, text, wait);
         else if (store_call(wait->manager->store, store_policy_remove,
                             json_deep_copy(wait->request), on_removed, wait) < 0)
                 on_removed(-ENOTCONN, NULL, BUS_ERROR_DATABASE_UNAVAILABLE,

@@ -14,6 +14,10 @@
 #include <stdio.h>
 #include <string.h>
 
+enum {
+        CLEANS_MAX = 3,
+};
+
 #define PROPERTIES "org.freedesktop.DBus.Properties"
 
 /* Says all that the timer is made of: systemd shows a calendar in other words than it was given. */
@@ -67,6 +71,7 @@ static void step_go(TimerCall *call, TimerStep step)
 typedef struct Properties {
         char description[TIMER_DESCRIPTION_SIZE], active[32];
         uint64_t last_usec, next_usec;
+        int is_persistent;
 } Properties;
 
 static int read_text(sd_bus_message *m, char *ret_text, size_t size)
@@ -87,6 +92,8 @@ static int read_property(sd_bus_message *m, const char *name, Properties *p)
                 return read_text(m, p->active, sizeof(p->active));
         if (strcmp(name, "LastTriggerUSec") == 0)
                 return sd_bus_message_read(m, "v", "t", &p->last_usec);
+        if (strcmp(name, "Persistent") == 0)
+                return sd_bus_message_read(m, "v", "b", &p->is_persistent);
         if (strcmp(name, "NextElapseUSecRealtime") == 0)
                 return sd_bus_message_read(m, "v", "t", &p->next_usec);
         return sd_bus_message_skip(m, "v");
@@ -140,6 +147,7 @@ static void on_properties(TimerCall *call, const Properties *p)
                         return;
                 }
         }
+        call->has_stamp = p->is_persistent;
         step_go(call, STEP_HOLD);
 }
 
@@ -165,7 +173,7 @@ static void job_goes_on(TimerCall *call)
         if (call->has_failed)
                 timer_call_finish(call, -EIO, "systemd cannot start or stop the timer", NULL);
         else if (call->step == STEP_STOPPED)
-                step_go(call, STEP_CLEAN);
+                step_go(call, call->has_stamp ? STEP_CLEAN : STEP_RELEASE);
         else {
                 call->was_asked_again = true;
                 step_go(call, STEP_ASK);
@@ -265,9 +273,16 @@ static void on_reply(int error, const char *text, sd_bus_message *reply, unsigne
                         return;
                 }
                 break;
-        case STEP_CLEAN: /* one that keeps no stamp has nothing to be cleaned of */
-                step_go(call, STEP_RELEASE);
-                return;
+        case STEP_CLEAN: /* polkit may have been slow */
+                if (error < 0 && error != -ENOENT && ++call->n_cleans < CLEANS_MAX) {
+                        step_go(call, STEP_CLEAN);
+                        return;
+                }
+                if (error == 0 || error == -ENOENT) {
+                        step_go(call, STEP_RELEASE);
+                        return;
+                }
+                break;
         case STEP_RELEASE:
                 gone(call);
                 return;

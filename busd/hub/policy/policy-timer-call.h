@@ -50,6 +50,8 @@ struct TimerCall {
         json_t *policy; /* AIM_APPLY with a timer */
         bool is_answered, is_told; /* of the job that stops or makes it */
         bool has_failed; /* that */
+        bool has_stamp; /* the time of its last run, which is to be forgotten */
+        unsigned n_cleans;
         bool was_asked_again; /* it has been made: the next look is the last */
         uint64_t made_usec;
         PolicyTimerDone done;
