@@ -17,6 +17,8 @@
 #include "store-node-files.h"
 #include "store-node.h"
 #include "store-obligation.h"
+#include "store-policy-run.h"
+#include "store-policy.h"
 #include "store-repository.h"
 #include "store-request.h"
 #include "store-vcenter.h"
@@ -71,6 +73,16 @@ static const struct {
         { "node_get", store_node_get },
         { "node_enrol", store_node_enrol },
         { "node_files_write", store_node_files_write },
+        { "policy_set", store_policy_set },
+        { "policy_list", store_policy_list },
+        { "policy_get", store_policy_get },
+        { "policy_remove", store_policy_remove },
+        { "policy_heard", store_policy_heard },
+        { "policy_run_begin", store_policy_run_begin },
+        { "policy_run_load", store_policy_run_load },
+        { "policy_run_vm", store_policy_run_vm },
+        { "policy_run_end", store_policy_run_end },
+        { "policy_look", store_policy_look },
         { "vcenter_add", store_vcenter_add },
         { "vcenter_list", store_vcenter_list },
         { "vcenter_get", store_vcenter_get },

@@ -369,6 +369,49 @@ static void bad_numbers(void **state)
         expect_numbers_refused(&later, "Option small must be 10 at most");
 }
 
+static int read_text_list(sd_bus_message *message, json_t **texts, sd_bus_error *error)
+{
+        const BusOption table[] = { { "texts", BUS_OPTION_TEXTS, 2, texts, NULL } };
+
+        return bus_options_read(message, table, ELEMENTSOF(table), error);
+}
+
+static void expect_text_list_refused(Call *call, const char *want)
+{
+        CLEANUP(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        json_t *list = NULL;
+
+        assert_true(sealed_message_end(call->message) >= 0);
+        assert_int_equal(read_text_list(call->message, &list, &error), -EINVAL);
+        assert_string_equal(error.message, want);
+        assert_null(list);
+}
+
+static void list_of_texts(void **state)
+{
+        CLEANUP(call_done)
+        Call call = call_new(), many = call_new(), other = call_new(), long_one = call_new();
+        static char text[BUS_OPTION_TEXT_MAX + 2];
+        json_t *list = NULL;
+
+        (void) state;
+        APPEND("a{sv}", 1, "texts", "as", 2, "web*", "web*");
+        assert_true(sealed_message_end(call.message) >= 0);
+        assert_int_equal(read_text_list(call.message, &list, NULL), 0);
+        assert_int_equal(json_array_size(list), 2);
+        assert_string_equal(json_string_value(json_array_get(list, 1)), "web*");
+        json_decref(list);
+        assert_true(sd_bus_message_append(many.message, "a{sv}", 1, "texts", "as", 3, "a", "b",
+                                          "c") >= 0);
+        expect_text_list_refused(&many, "Option texts must have 2 entries at most");
+        assert_true(sd_bus_message_append(other.message, "a{sv}", 1, "texts", "au", 1, 1) >= 0);
+        expect_text_list_refused(&other, "Option texts must be a list of texts (as)");
+        memset(text, 'x', BUS_OPTION_TEXT_MAX + 1);
+        assert_true(sd_bus_message_append(long_one.message, "a{sv}", 1, "texts", "as", 1, text) >=
+                    0);
+        expect_text_list_refused(&long_one, "Option texts: a text must have 1024 bytes at most");
+}
+
 static void table_too_long(void **state)
 {
         CLEANUP(call_done) Call call = call_new();
@@ -396,6 +439,7 @@ int main(void)
                 cmocka_unit_test(no_options_known),  cmocka_unit_test(table_too_long),
                 cmocka_unit_test(key_texts),         cmocka_unit_test(bad_key_texts),
                 cmocka_unit_test(numbers),           cmocka_unit_test(bad_numbers),
+                cmocka_unit_test(list_of_texts),
         };
 
         return RUN_TESTS(tests);

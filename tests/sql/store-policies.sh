@@ -1,0 +1,101 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Policies and their runs in the store: what is set and what stays as it was, which VMs a run is for, when a full is due, that two runs
+# never overlap, how a run goes on and ends, and what is looked at before anything is deleted.
+
+. "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/mariadb.bash"
+. "$(dirname "$0")/migrate.bash"
+. "$(dirname "$0")/store-run.bash"
+
+store_ready
+store_with_node
+store_do repository_add '{"Name":"local","Path":"/srv/local","NowUSec":1}'
+for vm in web1:1 web2:2 db1:3; do store_do vm_set "$(vm_json "${vm%:*}" "${vm#*:}")"; done
+
+set_policy() { store_do policy_set "$(jq -cn --argjson more "${2:-{\}}" --arg name "$1" '{Name: $name, Principal: "uid:0", NowUSec: 1700000000000000} + $more')"; }
+set_policy daily '{"Match":["web*"],"Repository":"nowhere"}'
+refused ENOENT 'NotFound .*no repository' "a repository that is none is refused"
+set_policy daily '{"Match":["web*"],"Repository":"local","Node":"edge9"}'
+refused ENOENT 'NotFound .*no node' "so is a node"
+set_policy daily '{"Repository":"local"}'
+refused EINVAL 'InvalidArgument .*which VMs' "and a policy for nothing"
+is "$(rows 'SELECT COUNT(*) FROM policies')" 0 "nothing of them is there"
+set_policy daily '{"Match":["web*"],"Repository":"local","Node":"edge1","Calendar":"daily","KeepLast":2,"FullEveryUSec":86400000000}'
+is "$(got '[.Name, .Match[0], .Repository, .Node, .Calendar, .KeepLast, .Persistent, .Enabled, .FullEveryUSec] | join(" ")')" \
+    "daily web* local edge1 daily 2 true true 86400000000" "one is set"
+set_policy daily '{"Node":"","KeepDaily":7,"NowUSec":1700000001000000}'
+is "$(got '[.Node // "none", .Calendar, .KeepLast, .KeepDaily, .HeardUSec] | join(" ")')" "none daily 2 7 1700000000000000" "what is not given stays as it was"
+set_policy daily '{"Calendar":"weekly","NowUSec":1700000002000000}'
+is "$(got .HeardUSec)" 1700000002000000 "what another timer told is no concern of the new one"
+
+begin() { # CAUSE SECOND [KIND]
+    store_do policy_run_begin "{\"Policy\":\"daily\",\"Kind\":\"${3:-backup}\",\"Cause\":\"$1\",\"Principal\":\"uid:0\",\"NowUSec\":${2}000000}"
+}
+begin timer 1700000100
+run=$(got .Run)
+is "$(got '"\(.Vms) \(.Skipped)"')" "2 false" "a run is for the VMs that are meant"
+is "$(rows "SELECT heard_usec FROM policies")" 1700000100000000 "its timer was heard"
+begin asked 1700000101
+refused EBUSY 'Busy .*is not over' "while it is open nobody has it run"
+begin timer 1700000102
+is "$(got '"\(.Skipped) \(.Summary)"')" "true run $run was not over" "and its timer's next one is left out, and written down"
+store_do policy_run_load
+is "$(got '.Runs[0] | [.Policy, .Repository, (.Vms | map(.Name + ":" + .State + ":" + (.IsFull | tostring)) | join(","))] | join(" ")')" \
+    "daily local web1:waiting:1,web2:waiting:1" "its first backups are fulls"
+web1=$(got '.Runs[0].Vms[0].Vm') web2=$(got '.Runs[0].Vms[1].Vm')
+
+run_vm() { store_do policy_run_vm "$(jq -cn --argjson run "$run" --argjson vm "$1" --arg from "$2" --arg state "$3" --argjson more "${4:-{\}}" '{Run: $run, Vm: $vm, From: $from, State: $state} + $more')"; }
+store_do job_create "$(create_json web1 1 1700000110 '{"BackupType":"full"}')"
+job=$(got .Id)
+run_vm "$web1" waiting backup "{\"BackupJob\":$job}"
+run_vm "$web1" waiting backup "{\"BackupJob\":$job}"
+refused ESTALE '' "a step is taken once"
+store_do policy_run_load
+is "$(got '.Runs[0].Vms[0] | "\(.Name) \(.BackupJob) \(.BackupState)"')" "web1 $job queued" "it knows its job, and how that stands"
+finish "$job" 10
+store_do policy_run_end "{\"Run\":$run,\"NowUSec\":1700000200000000}"
+refused ESTALE '' "it does not end while a VM is open"
+run_vm "$web1" backup prune
+run_vm "$web2" waiting skipped '{"Reason":"job 9 is copying"}'
+store_do policy_look "{\"Run\":$run,\"Vm\":$web1}"
+is "$(got '.Vms[0] | [.Name, (.Backups | length), .Backups[0].Damaged, (.Policies | map(.Name) | join("+")), .Owed] | map(tostring) | join(" ")')" \
+    "web1 1 false daily 0" "what decides about old backups is looked at"
+run_vm "$web1" prune completed '{"Deleted":2,"BeforeBytes":100,"AfterBytes":0}'
+store_do policy_run_end "{\"Run\":$run,\"NowUSec\":1700000200000000}"
+is "$(got '"\(.State): \(.Summary)"')" "completed: 1 backed up, 1 skipped, 2 backups deleted" "it ends when none is"
+store_do policy_get '{"Policy":"daily"}'
+is "$(got '.Runs[] | select(.State == "completed").Vms[0] | "\(.Deleted) \(.BeforeBytes) \(.AfterBytes) \(.Full)"')" "2 100 0 true" "its history is shown"
+
+# A full is due when the newest that it made is a day old.
+begin asked 1700000300
+run=$(got .Run)
+store_do policy_run_load
+is "$(got '.Runs[0].Vms | map("\(.Name):\(.IsFull)") | join(" ")')" "web1:0 web2:1" "one that has its full is backed up by its changes"
+run_vm "$web1" waiting failed '{"Reason":"no"}'
+run_vm "$web2" waiting failed '{"Reason":"no"}'
+store_do policy_run_end "{\"Run\":$run,\"NowUSec\":1700000301000000}"
+is "$(got '"\(.State): \(.Summary)"')" "failed: 0 backed up, 2 failed" "a run with a failure is a failure"
+begin timer 1700090000
+run=$(got .Run)
+store_do policy_run_load
+is "$(got '.Runs[0].Vms | map("\(.Name):\(.IsFull)") | join(" ")')" "web1:1 web2:1" "a day later a full is due"
+
+# Another policy, of the same repository, has its word.
+set_policy all '{"Match":["*"],"Except":["web2"],"Repository":"local"}'
+store_do policy_look '{"Policy":"daily"}'
+is "$(got '.Vms | map("\(.Name):\(.Policies | map(.Name) | join("+"))") | join(" ")')" "web1:all+daily web2:daily" "all that mean a VM are looked at"
+store_do policy_look '{"Policy":"daily","Vm":"db1"}'
+refused ENOENT 'NotFound .*is not for a VM' "one that it does not mean is refused"
+
+store_do policy_remove '{"Policy":"daily","NowUSec":1700099999000000}'
+store_do policy_run_load
+is "$(got '.Runs[0].IsRemoved')" 1 "what a removed one had begun is led to its end"
+store_do policy_list
+is "$(got '.Policies | map(.Name) | join(" ")')" all "and it is listed no more"
+set_policy daily '{"Match":["*"],"Repository":"local"}'
+is "$(got .KeepLast)" 0 "its name is free"
+begin asked 1700100000
+ok "for runs, too" test "$(got .Run)" -gt 0
+done_testing
