@@ -19,7 +19,7 @@ hold_copy() { simctl fault delay method=FolderGet ms=400 count=0 >/dev/null; }
 go_on() { simctl faults clear >/dev/null; }
 not_reachable() { ! node_answers edge1; }
 copies() { [ "$(job_field "$job" BytesDone)" -gt 0 ]; }
-over() { [[ $(job_field "$job" State) =~ ^(completed|failed|cancelled)$ ]]; }
+over() { [[ $(job_over hub "$job" "$patience_sec") =~ ^(completed|failed|cancelled)$ ]]; }
 begin() { # [OPTION...]
     hold_copy
     ctl backup start pgtest1 --type=full "$@" >/dev/null || fail "it starts"
@@ -28,7 +28,7 @@ begin() { # [OPTION...]
 }
 end() { # NAME
     go_on
-    ok "$1: the job comes to its end" eventually "$patience_sec" over || diag "$(ctl job show "$job")"
+    ok "$1: the job comes to its end" over || diag "$(ctl job show "$job")"
 }
 completes() { # NAME FUNCTION: what happens in the middle of the copy
     begin

@@ -30,13 +30,8 @@ start_held() {
     ok "it has copied something" eventually "$patience_sec" copies
 }
 
-# wait_job [ID]: as in fault.bash, but through every absence of the hub: one who begins to watch while the hub has only just
-# come back may be sent away.
-wait_job() {
-    eventually "$patience_sec" is_over "${1:-$JOB}"
-    job_state "${1:-$JOB}"
-}
-is_over() { [[ $(job_state "$1" 2>/dev/null) =~ ^(completed|failed|cancelled)$ ]]; }
+# wait_job [ID]: as in fault.bash, but through every absence of the hub.
+wait_job() { job_over hub "${1:-$JOB}" "$patience_sec"; }
 
 # another_hub PID: the hub is another process than that, and has its database.
 another_hub() { [ "$(unit sendense-hub MainPID)" != "$1" ] && [ "$(prop DatabaseState 2>/dev/null)" = 's "ready"' ]; }
@@ -53,5 +48,12 @@ X
 }
 release() { hub rm -rf /run/hold /run/systemd/system/sendense-{image,export}-.service.d; }
 
-# held KIND [STEP]: some unit of that kind and step waits now.
-held() { hub systemctl list-units --plain --no-legend "sendense-$1-*${2:-}*.service" | grep -q start-pre; }
+# held KIND [STEP]: some unit of that kind and step waits now, or does so soon.
+held() {
+    # shellcheck disable=SC2016 # expanded in the machine
+    in_hub 'for i in {1..50}; do
+            ! systemctl list-units --plain --no-legend "$1" | grep -q start-pre || exit 0
+            sleep 0.05
+        done
+        exit 1' "sendense-$1-*${2:-}*.service"
+}

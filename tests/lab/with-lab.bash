@@ -14,6 +14,21 @@ lab() { "$LAB" "$@"; }
 # on NAME CMD...: in the machine, as root. NAME CMD comes back with its own status.
 on() { "$LAB" exec "$@"; }
 
+# job_over MACHINE ID SECONDS: follows a job of the hub there to its end, through every absence of the hub: one who begins to
+# watch while it has only just come back may be sent away. Prints the job's state. Entering the machine for each look would cost
+# more than the job.
+job_over() {
+    # shellcheck disable=SC2016 # expanded in the machine
+    on "$1" bash -c 'end=$((${EPOCHREALTIME%[.,]*} + $2))
+        while :; do
+            timeout "$2" sendensectl job watch "$1" >/dev/null 2>&1
+            state=$(sendensectl job show "$1" --json 2>/dev/null | jq -r .State)
+            [[ ! $state =~ ^(completed|failed|cancelled)$ && ${EPOCHREALTIME%[.,]*} -lt $end ]] || break
+            sleep 0.1
+        done
+        echo "$state"' job_over "$2" "$3"
+}
+
 # lab_up [OPTION...]: boots a lab (options as for `lab up`) or ends the test.
 lab_up() {
     [ "$EUID" -eq 0 ] || skip_all "booting machines takes root"

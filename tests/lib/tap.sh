@@ -114,13 +114,16 @@ skip() { # NAME REASON
     echo "ok $tap_n - $1 # SKIP $2"
 }
 
-# eventually SECONDS COMMAND...: true as soon as the command is; tries every 50 ms. For what has no event to wait on.
+# eventually SECONDS COMMAND...: true as soon as the command is. For what has no event to wait on. It pauses for 50 ms, or for
+# as long as the command took: asking must not be what keeps the machine from getting there.
 eventually() {
-    local end=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000))
+    local end=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000)) begin pause
     shift
-    until "$@" >/dev/null 2>&1; do
+    while begin=${EPOCHREALTIME/[.,]/} && ! "$@" >/dev/null 2>&1; do
         [ "${EPOCHREALTIME/[.,]/}" -lt "$end" ] || return 1
-        sleep 0.05
+        pause=$((${EPOCHREALTIME/[.,]/} - begin))
+        pause=$((pause < 50000 ? 50000 : pause > 500000 ? 500000 : pause))
+        sleep "0.$(printf %06d "$pause")"
     done
 }
 
