@@ -21,6 +21,7 @@ may() {
 }
 may_not() { ! may "$@"; }
 tables() { on "$1" nft list tables; }
+unit_state() { hub systemctl show --value -p ActiveState "$1"; }
 
 ok "as it comes, a stranger at the hub reaches an export" may hub nobody 10110
 ok "and one at the node, by the tunnel" may node nobody 10110
@@ -99,13 +100,17 @@ ExecReload=/usr/sbin/nft flush ruleset
 ExecStop=/usr/sbin/nft flush ruleset
 X
 hub systemctl daemon-reload
-hub systemctl start nftables.service
-require "the rules are loaded after it" hub systemctl restart sendense-firewall@hub.service
-for verb in reload restart; do
+guarded() { may_not hub nobody 20105; }
+for verb in start reload restart; do
     require "nftables.service: $verb" hub systemctl "$verb" nftables.service
-    guarded() { may_not hub nobody 20105; }
     ok "after a $verb of nftables.service the rules are there again" eventually "$patience_sec" guarded || diag "$(hub nft list ruleset)"
 done
+
+hub systemctl stop nftables.service
+is "$(unit_state sendense-firewall@hub.service)" inactive "stopped, it stops them, too"
+require "and they can be started without it" hub systemctl start sendense-firewall@hub.service
+is "$(unit_state nftables.service)" inactive "which does not start it"
+ok "with the rules in force" guarded
 
 # A wrong setting, and no nft.
 hub install -D -m 644 /dev/stdin /etc/sendense/hub.conf.d/70-wrong.conf <<<"[Exports]
