@@ -14,7 +14,7 @@ keep() {
 }
 
 # copies: the newest of this test's jobs has copied something, and the hub has heard of it.
-copies() { [ "$(job .BytesDone)" -gt 0 ]; }
+copies() { job_copies hub "$JOB" "$patience_sec"; }
 
 # What a disk of a VM for start_held is: nbdcopy tells how far it is whenever it takes another 128 MiB, so one that is smaller is
 # in the middle of nothing that can be seen until it is copied.
@@ -27,7 +27,7 @@ start_held() {
     rate "$1" 4000000
     start "$@" || fail "a backup of $1 starts" "$ANSWER"
     ok "its state is copying" wait_state copying
-    ok "it has copied something" eventually "$patience_sec" copies
+    ok "it has copied something" copies
 }
 
 # wait_job [ID]: as in fault.bash, but through every absence of the hub.

@@ -29,6 +29,16 @@ job_over() {
         echo "$state"' job_over "$2" "$3"
 }
 
+# job_copies MACHINE ID SECONDS: until that job has copied something and its hub has heard of it.
+job_copies() {
+    # shellcheck disable=SC2016 # expanded in the machine
+    on "$1" bash -c 'end=$((${EPOCHREALTIME%[.,]*} + $2))
+        until [[ $(sendensectl job show "$1" --json 2>/dev/null | jq -r .BytesDone) =~ ^[1-9] ]]; do
+            [ "${EPOCHREALTIME%[.,]*}" -lt "$end" ] || exit 1
+            sleep 0.05
+        done' job_copies "$2" "$3"
+}
+
 # lab_up [OPTION...]: boots a lab (options as for `lab up`) or ends the test.
 lab_up() {
     [ "$EUID" -eq 0 ] || skip_all "booting machines takes root"
