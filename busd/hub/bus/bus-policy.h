@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the methods about policies share.
+ * What the methods that change policies (bus-policy.c) and those that show them (bus-policy-show.c) share.
  */
 #pragma once
 
