@@ -26,6 +26,7 @@ enum {
 };
 
 #define CACHE_DIR "/var/cache/sendense-files"
+#define MARK_FILE FILES_APPLIANCE_DIR "/README.fixed"
 
 /* The end of what a program said, which says why it ended. */
 static const char *last_words(char *said)
@@ -69,15 +70,30 @@ static int build(char *said, Failure *failure)
                                          last_words(said));
 }
 
+/* Whether nothing that it is made of has changed since: packages, kernels, and what libguestfs wants of them. Looking at all of that in
+ * detail takes supermin seconds. */
+static bool is_current(void)
+{
+        static const char *const sources[] = { "/var/lib/dpkg/status", "/boot", "/lib/modules",
+                                               FILES_SUPERMIN_DIR };
+        struct stat made, source;
+
+        if (stat(MARK_FILE, &made) < 0)
+                return false;
+        for (size_t i = 0; i < ELEMENTSOF(sources); i++)
+                if (stat(sources[i], &source) >= 0 && source.st_mtime >= made.st_mtime)
+                        return false;
+        return true;
+}
+
 /* By this name libguestfs knows that nothing of it is to be made. */
 static int mark(Failure *failure)
 {
-        _cleanup_close_ int fd = open(FILES_APPLIANCE_DIR "/README.fixed",
-                                      O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+        _cleanup_close_ int fd = open(MARK_FILE, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
 
-        return fd < 0 ? failure_set(failure, BUS_ERROR_FAILED, "%s: %s", FILES_APPLIANCE_DIR,
-                                    strerror(errno))
-                      : 0;
+        return fd < 0 || futimens(fd, NULL) < 0 ? failure_set(failure, BUS_ERROR_FAILED, "%s: %s",
+                                                              FILES_APPLIANCE_DIR, strerror(errno))
+                                                : 0;
 }
 
 static const char *probe(char *said)
@@ -155,10 +171,11 @@ static int prepare(json_t **ret_state, Failure *failure)
         if (!said)
                 return failure_set(failure, BUS_ERROR_FAILED, "Out of memory");
         r = wants_probe(&wants, failure);
-        if (r >= 0)
+        if (r >= 0 && !is_current()) {
                 r = build(said, failure);
-        if (r >= 0)
-                r = mark(failure);
+                if (r >= 0)
+                        r = mark(failure);
+        }
         if (r < 0)
                 return r;
         accel = wants ? known_accel() : NULL;

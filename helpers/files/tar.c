@@ -116,7 +116,7 @@ static void add_attribute(FILE *f, const TarAttribute *attribute)
 
         for (const char *c = attribute->name; *c && n < sizeof(key) - 4; c++)
                 if (*c == '=' || *c == '%')
-                        n += (size_t) sprintf(key + n, "%%%02X", (unsigned) *c);
+                        n += (size_t) snprintf(key + n, sizeof(key) - n, "%%%02X", (unsigned) *c);
                 else
                         key[n++] = *c;
         key[n] = '\0';

@@ -357,10 +357,31 @@ static void work_call(void **state)
                           "StandardInputFile s: /run/i\n"
                           "StandardOutputFileToTruncate s: /run/o\n"
                           "ExecStart a(sasb): /x/image image restore no\n");
+        unit.device = "x";
+        assert_int_equal(unit_spec_work(&unit, &spec), -EINVAL);
         unit.device = NULL;
-        unit.kind = UNIT_FILES_SERVICE;
-        unit.user = NULL;
-        unit.stream = 1;
+        unit.verb = "a b";
+        assert_int_equal(unit_spec_work(&unit, &spec), -EINVAL);
+        unit.verb = NULL;
+        unit.kind = UNIT_IMAGE_SERVICE;
+        assert_int_equal(unit_spec_work(&unit, &spec), -EINVAL);
+}
+
+/* Its standard input is where files go, so its task is a credential. */
+static void files_call(void **state)
+{
+        const WorkUnit unit = {
+                .kind = UNIT_FILES_SERVICE,
+                .job = 7,
+                .program = "/x/files",
+                .verb = "read",
+                .stream = 1,
+                .in_path = "/run/i",
+                .out_path = "/run/o",
+        };
+        json_t *spec = NULL;
+
+        (void) state;
         assert_int_equal(unit_spec_work(&unit, &spec), 0);
         expect_call(spec, "[sendense-files-7.service] fail\n"
                           "Description s: Sendense Files of Job 7\n"
@@ -371,16 +392,7 @@ static void work_call(void **state)
                           "StandardInputFileDescriptor h: a descriptor\n"
                           "LoadCredential a(ss): spec /run/i\n"
                           "StandardOutputFileToTruncate s: /run/o\n"
-                          "ExecStart a(sasb): /x/image image restore no\n");
-        unit.kind = UNIT_RESTORE_SERVICE;
-        unit.device = "x";
-        assert_int_equal(unit_spec_work(&unit, &spec), -EINVAL);
-        unit.device = NULL;
-        unit.verb = "a b";
-        assert_int_equal(unit_spec_work(&unit, &spec), -EINVAL);
-        unit.verb = NULL;
-        unit.kind = UNIT_IMAGE_SERVICE;
-        assert_int_equal(unit_spec_work(&unit, &spec), -EINVAL);
+                          "ExecStart a(sasb): /x/files files read no\n");
 }
 
 static void expect_no_spec(ExportUnit bad)
@@ -574,8 +586,8 @@ int main(void)
                 cmocka_unit_test(export_call),     cmocka_unit_test(direct_export_is_not_cached),
                 cmocka_unit_test(export_with_key), cmocka_unit_test(image_calls),
                 cmocka_unit_test(copy_call),       cmocka_unit_test(work_call),
-                cmocka_unit_test(refused),         cmocka_unit_test(values),
-                cmocka_unit_test(states),
+                cmocka_unit_test(files_call),      cmocka_unit_test(refused),
+                cmocka_unit_test(values),          cmocka_unit_test(states),
         };
 
         cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -178,6 +178,7 @@ void run_work_undo(Job *job)
         job->generation++;
         job->is_undoing = false;
         job->files_owed = false;
+        job_close_stream(job);
         job_set_phase(job, "undoing");
         if (work_kind(job)->stop)
                 work_kind(job)->stop(job, all_undone);
