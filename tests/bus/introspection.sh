@@ -116,9 +116,21 @@ same "root and the hub's user may own the name" $'root\nsendense' \
 declare -A sample=([s]=info [t]=1 [u]=2000 ['a{sv}']='@a{sv} {}' ['aa{sv}']='@aa{sv} []' [as]="['inspect']")
 needed='' unanswered=
 install -m 755 "$SENDENSE_BUILD/tests/bus/password-call" "$TEST_TMP/password-call"
+install -m 755 "$SENDENSE_BUILD/cli/sendensectl" "$TEST_TMP/sendensectl"
 while read -r method types; do
     arguments=()
-    # Those that take a descriptor.
+    # Those that take a socket, and those that take another descriptor.
+    case $method in
+    ListFiles | GetFiles)
+        verb=ls
+        [ "$method" = ListFiles ] || verb=tar
+        answer=$(as_nobody "$TEST_TMP/sendensectl" backup files "$verb" backup-web-1 / 2>&1)
+        action=$(sed -n 's/.*uid:65534 may not call .*(polkit action \([^)]*\)).*/\1/p' <<<"$answer")
+        [ -n "$action" ] || unanswered+=" $method: $answer;"
+        needed+="$method $action"$'\n'
+        continue
+        ;;
+    esac
     case " $types " in
     *' h '*)
         for type in $types; do
@@ -140,7 +152,6 @@ while read -r method types; do
     AddRepository) arguments[1]=/srv/info ;;
     CreateToken) arguments[1]=$(printf '0%.0s' {1..64}) ;;
     VerifyBackup | DeleteBackup) arguments[0]=backup-web-1 ;;
-    ListFiles | GetFiles) continue ;; # gdbus cannot hand over a socket
     AddNode | RotateNode) arguments[1]=$(public_key 1) ;;
     esac
     answer=$(as_nobody gdbus call --system --dest "$hub_name" --object-path "$hub_path" \

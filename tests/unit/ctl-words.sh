@@ -55,7 +55,7 @@ complete_verbs() {
     more=$(complete_words "$@" '')
     case $*:$more in
     log-level:* | *:) echo "$*" ;; # what follows are levels
-    "config "*:*) echo "$*" ;; # files
+    "config "*:* | "vm set:"*) echo "$*" ;; # files
     *)
         [ "$*" != backup ] || echo "$*" # what follows may be a VM, too
         while IFS= read -r word; do complete_verbs "$@" "$word"; done <<<"$more"

@@ -73,9 +73,9 @@ static void errors_of_lines(void **state)
         expect_error("[Nodes]\n", "hub.conf:1: unknown section [Nodes], must be one of [Hub], "
                                   "[Database], [Exports], [Jobs], [Repositories], [Backup], "
                                   "[Restore], [Files], [Tunnel], [Api]");
-        expect_error("[]\n",
-                     "hub.conf:1: unknown section [], must be one of [Hub], [Database], "
-                     "[Exports], [Jobs], [Repositories], [Backup], [Restore], [Files], [Tunnel], [Api]");
+        expect_error("[]\n", "hub.conf:1: unknown section [], must be one of [Hub], [Database], "
+                             "[Exports], [Jobs], [Repositories], [Backup], [Restore], [Files], "
+                             "[Tunnel], [Api]");
         expect_error("[hub]\n", "hub.conf:1: unknown section [hub], must be one of [Hub], "
                                 "[Database], [Exports], [Jobs], [Repositories], [Backup], "
                                 "[Restore], [Files], [Tunnel], [Api]");

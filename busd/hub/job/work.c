@@ -7,11 +7,8 @@
 #include "job/work-mount.h"
 
 static const WorkKind *const kinds[JOB_TYPE_MAX] = {
-        [JOB_MOUNT] = &work_mount,
-        [JOB_RESTORE] = &work_restore,
-        [JOB_VERIFY] = &work_verify,
-        [JOB_DELETE] = &work_delete,
-        [JOB_FILES] = &work_files,
+        [JOB_MOUNT] = &work_mount,   [JOB_RESTORE] = &work_restore, [JOB_VERIFY] = &work_verify,
+        [JOB_DELETE] = &work_delete, [JOB_FILES] = &work_files,
 };
 
 const WorkKind *work_kind(const Job *job)
