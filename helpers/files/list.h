@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Files as lines of JSON, one each.
+ * Files as lines of JSON, one each: what sendense-files prints of the paths it is asked to list.
  */
 #pragma once
 
