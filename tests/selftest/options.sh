@@ -52,7 +52,7 @@ rm "$fakes/one/slow.sh"
 
 export MEET=$TEST_TMP/meet
 mkdir "$MEET"
-meet=': >"$MEET/${0##*/}"; for ((i = 0; i < ${MEET_TRIES:-100}; i++)); do [ "$(ls "$MEET" | wc -l)" -lt 2 ] || { echo "ok 1 - met"; echo 1..1; exit; }; sleep 0.02; done; echo "not ok 1 - alone"; echo 1..1'
+meet=': >"$MEET/${0##*/}"; for ((i = 0; i < ${MEET_TRIES:-500}; i++)); do [ "$(ls "$MEET" | wc -l)" -lt 2 ] || { echo "ok 1 - met"; echo 1..1; exit; }; sleep 0.02; done; echo "not ok 1 - alone"; echo 1..1'
 fake_test one/a.sh <<<"$meet"
 fake_test one/b.sh <<<"$meet"
 fake_run --jobs 2 one
