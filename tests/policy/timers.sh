@@ -24,6 +24,7 @@ ok "a policy is set" ctl policy set web --vm='*' --calendar='Mon 03:30' --random
 is "$(hub systemctl show -p ActiveState,Persistent,RandomizedDelayUSec,PartOf "$timer" | sort | paste -sd' ')" \
     "ActiveState=active PartOf=sendense-hub.service Persistent=yes RandomizedDelayUSec=10min" "it has its timer"
 like "$(hub systemctl list-timers --all --no-legend "$timer")" "$timer.*sendense-policy@web.service" "which is listed, with what it starts"
+diag "$(hub systemctl list-timers "sendense-policy@*")" "$(ctl policy list)"
 is "$(policy .NextRunUSec)" "$(hub busctl get-property org.freedesktop.systemd1 /org/freedesktop/systemd1/unit/sendense_2dpolicy_40web_2etimer \
     org.freedesktop.systemd1.Timer NextElapseUSecRealtime | cut -d' ' -f2)" "the hub knows when it runs next"
 is "$(stamps)" 1 "systemd keeps when it ran"
