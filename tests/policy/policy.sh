@@ -42,7 +42,8 @@ diag "$(ctl policy prune web --dry-run)"
 is "$(n_backups)" "$n" "nothing went"
 ok "it is run by hand" ctl policy run web
 like "$(ctl policy run web 2>&1)" 'is not over' "while it runs, it is not run again"
-ok "it ends" eventually 120 over 1 '.Cause == "asked"'
+ok "the hub is killed" hub systemctl kill --kill-whom=main --signal=KILL sendense-hub.service
+ok "the run goes on and ends" eventually 120 over 1 '.Cause == "asked"'
 is "$(policy '.Runs[0].State')" completed "well" || diag "$(policy '.Runs[0]')"
 is "$(n_backups)" 2 "two are kept"
 no "the oldest is gone" grep -q "$oldest" <(ctl backup list pgtest1)

@@ -11,6 +11,7 @@
 #include "policy/policy-plan.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <string.h>
 
 static json_t *parse(const char *text)
@@ -68,7 +69,7 @@ static const char *plan(const char *text, const char *repository, char ret_reaso
         CLEANUP(json_decref_p) json_t *vm = parse(text);
         CLEANUP(json_decref_p) json_t *rows = NULL;
         const json_t *row;
-        size_t i;
+        size_t i, n = 0;
 
         assert_int_equal(policy_plan(vm, repository, &rows), 0);
         ret_reasons[0] = '\0';
@@ -77,8 +78,8 @@ static const char *plan(const char *text, const char *repository, char ret_reaso
                 const char *reason = json_string_value(json_object_get(row, "Reason"));
 
                 letters[i] = json_is_true(json_object_get(row, "Stays")) ? 'S' : '-';
-                (void) strncat(ret_reasons, reason, 1023 - strlen(ret_reasons));
-                (void) strncat(ret_reasons, ";", 1023 - strlen(ret_reasons));
+                n += (size_t) snprintf(ret_reasons + n, 1024 - n, "%s;", reason);
+                assert_true(n < 1024);
         }
         assert_int_equal(policy_plan_bytes(rows), 10 * (json_int_t) json_array_size(rows));
         if (strchr(letters, '-'))

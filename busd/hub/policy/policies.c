@@ -88,12 +88,29 @@ static void on_missed(int error, const json_t *out, const char *name, const char
                 (void) log_warning(error, "A run that was missed cannot begin: %s", text);
 }
 
+static void on_heard(int error, const json_t *out, const char *name, const char *text,
+                     void *userdata)
+{
+        (void) error, (void) out, (void) name, (void) text, (void) userdata;
+}
+
+/* The first one that it has: that systemd notes its beginning is no run. */
+static void note_first(Policies *policies, const json_t *policy)
+{
+        (void) store_call(policies->jobs->store, store_policy_heard,
+                          json_pack("{s:O, s:I}", "Id", json_object_get(policy, "Id"), "NowUSec",
+                                    (json_int_t) clock_realtime_usec()),
+                          on_heard, NULL);
+}
+
 /* Its timer told before the hub ended, or the machine, and nobody heard it. What a timer tells at once is on its way. */
 static void make_up(Policies *policies, const json_t *policy, const PolicyTimer *timer)
 {
         uint64_t heard_usec = (uint64_t) json_integer_value(json_object_get(policy, "HeardUSec"));
         CLEANUP(json_decrefp) json_t *request = NULL;
 
+        if (timer->is_made && timer->last_usec == 0)
+                note_first(policies, policy);
         if (timer->is_late)
                 (void) json_object_set_new(policies->late, text_of(policy, "Name"), json_true());
         if (!timer->is_made || timer->is_late || timer->last_usec <= heard_usec ||
