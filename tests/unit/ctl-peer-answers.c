@@ -24,11 +24,15 @@ static const char *known_type(const char *key)
         static const struct {
                 const char *key, *type;
         } types[] = {
-                { "Key", "u" },       { "UnitNumber", "u" },     { "Attempt", "u" },
-                { "Attempts", "u" },  { "ProcessId", "u" },      { "DiskKey", "u" },
-                { "Port", "q" },      { "Jobs", "u" },           { "Obligations", "u" },
-                { "Problems", "as" }, { "Roles", "as" },         { "Strays", "as" },
-                { "Progress", "d" },  { "DatabaseSchema", "u" }, { "ProgramSchema", "u" },
+                { "Key", "u" },           { "UnitNumber", "u" },
+                { "Attempt", "u" },       { "Attempts", "u" },
+                { "ProcessId", "u" },     { "DiskKey", "u" },
+                { "Port", "q" },          { "Jobs", "u" },
+                { "Obligations", "u" },   { "Match", "as" },
+                { "Except", "as" },       { "Problems", "as" },
+                { "Roles", "as" },        { "Strays", "as" },
+                { "Progress", "d" },      { "DatabaseSchema", "u" },
+                { "ProgramSchema", "u" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(types); i++)

@@ -71,6 +71,8 @@ static void types_of_values(void **state)
         expect_type("{\"Disks\": []}", "aa{sv}");
         expect_type("{\"Disks\": [{\"Key\": 2000}]}", "aa{sv}");
         expect_type("{\"Problems\": []}", "as");
+        expect_type("{\"Match\": []}", "as");
+        expect_type("{\"Except\": []}", "as");
         expect_type("{\"Strays\": [\"/x\"]}", "as");
         expect_type("{\"Nested\": {\"Id\": 1}}", "a{sv}");
 }
