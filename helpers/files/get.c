@@ -84,8 +84,7 @@ static const char *relative(const char *path)
 
 static int send_header(Get *get, TarEntry *header, const WalkEntry *entry, Failure *failure)
 {
-        TarAttribute *attributes = calloc(entry->n_xattrs + 1, sizeof(*attributes));
-        _cleanup_free_ void *owned = attributes;
+        _cleanup_free_ TarAttribute *attributes = calloc(entry->n_xattrs + 1, sizeof(*attributes));
         _cleanup_free_ char *data = NULL;
         size_t size;
         int r;
