@@ -80,7 +80,7 @@ static int wait_all(Pump *pump, Failure *failure)
                 struct pollfd fds[ELEMENTSOF(sides)];
 
                 for (size_t i = 0; i < ELEMENTSOF(sides); i++) {
-                        bool is_open = sides[i]->n_open > 0;
+                        bool is_open = sides[i]->held && sides[i]->n_open > 0;
                         struct nbd_handle *nbd = is_open ? sides[i]->held->nbd : NULL;
 
                         fds[i] = (struct pollfd){ .fd = is_open ? nbd_aio_get_fd(nbd) : -1,
@@ -91,7 +91,8 @@ static int wait_all(Pump *pump, Failure *failure)
                 if (poll(fds, ELEMENTSOF(fds), -1) < 0 && errno != EINTR)
                         return failure_errno(failure, -errno, "Cannot wait for qemu-nbd");
                 for (size_t i = 0; i < ELEMENTSOF(sides); i++)
-                        if (fds[i].revents && notify(sides[i], fds[i].revents) < 0)
+                        if (sides[i]->held && fds[i].revents &&
+                            notify(sides[i], fds[i].revents) < 0)
                                 return held_failure(sides[i]->held, failure);
         }
         for (size_t i = 0; i < ELEMENTSOF(sides); i++)
