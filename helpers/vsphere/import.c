@@ -2,7 +2,7 @@
 /*
  * The verb import: a VM is made anew at vCenter, and its disks go there from NBD exports. Everything that can be looked at is looked at
  * before vCenter is asked for anything. From then on every way out but success aborts the lease and looks, in a session of its own,
- * whether the VM is gone; it is known by an instance UUID that was chosen here.
+ * whether the VM is gone; it is known by an instance UUID that was chosen before: by the caller, who can then end what was killed.
  */
 #include "announce.h"
 #include "bus/bus-error.h"
@@ -38,6 +38,15 @@ static bool is_absolute(const char *text)
         return text[0] == '/';
 }
 
+static bool is_uuid(const char *text)
+{
+        char again[SD_ID128_UUID_STRING_MAX];
+        sd_id128_t id;
+
+        return sd_id128_from_string(text, &id) >= 0 &&
+               strcmp(sd_id128_to_uuid_string(id, again), text) == 0;
+}
+
 #define TEXT(k, is_optional)                                                              \
         {                                                                                 \
                 .key = (k), .kind = JSON_FIELD_TEXT, .optional = (is_optional), .min = 1, \
@@ -54,7 +63,18 @@ static const JsonField fields[] = {
         TEXT("folder", true),
         TEXT("resource_pool", true),
         TEXT("host", true),
-        { .key = "datastore", .kind = JSON_FIELD_TEXT, .min = 1, .max = TEXT_MAX },
+        { .key = "datastore",
+          .kind = JSON_FIELD_TEXT,
+          .optional = true,
+          .min = 1,
+          .max = TEXT_MAX },
+        { .key = "instance_uuid",
+          .kind = JSON_FIELD_TEXT,
+          .optional = true,
+          .min = 36,
+          .max = 36,
+          .is_valid = is_uuid,
+          .must = "must be a UUID in lower case" },
         { .key = "networks", .kind = JSON_FIELD_OBJECT, .optional = true },
         FLAG("power_on"),
         FLAG("keep_macs"),
@@ -117,6 +137,7 @@ static int no_memory(VSphereError *error)
 static int read_plan(Import *import, VSphereError *error)
 {
         const json_t *spec = import->task->spec;
+        const char *chosen;
         char why[IMPORT_WHY_SIZE] = "";
         sd_id128_t id;
         int r;
@@ -124,13 +145,15 @@ static int read_plan(Import *import, VSphereError *error)
         r = spec_check(spec, fields, ELEMENTSOF(fields), error);
         if (r < 0)
                 return r;
+        chosen = json_field_text(spec, "instance_uuid");
         import->warnings = json_array();
         import->name = place_escape(json_field_text(spec, "name"));
         if (!import->name || !import->warnings || sd_id128_randomize(&id) < 0)
                 return no_memory(error);
         (void) sd_id128_to_uuid_string(id, import->instance_uuid);
+        if (chosen)
+                (void) snprintf(import->instance_uuid, sizeof(import->instance_uuid), "%s", chosen);
         import->plan.name = import->name;
-        import->plan.datastore = json_field_text(spec, "datastore");
         import->plan.instance_uuid = import->instance_uuid;
         r = import_plan_read(&import->plan, json_object_get(spec, "hardware"),
                              json_object_get(spec, "disks"), json_field_bool(spec, "keep_macs"),
@@ -168,12 +191,25 @@ static int open_sources(Import *import, VSphereError *error)
         return 0;
 }
 
+/* The one that is named, or else where the first disk lay that is known to have lain anywhere. */
+static const char *datastore_of(const json_t *spec)
+{
+        const char *name = json_field_text(spec, "datastore");
+        const json_t *disk;
+        size_t i;
+
+        json_array_foreach (json_object_get(json_object_get(spec, "hardware"), "disks"), i, disk)
+                if (!name)
+                        name = json_string_value(json_object_get(disk, "datastore"));
+        return name;
+}
+
 static int prepare(Import *import, VSphereError *error)
 {
         const json_t *spec = import->task->spec;
         const PlaceWish wish = {
                 .name = import->name,
-                .datastore = import->plan.datastore,
+                .datastore = datastore_of(spec),
                 .folder = json_field_text(spec, "folder"),
                 .pool = json_field_text(spec, "resource_pool"),
                 .host = json_field_text(spec, "host"),
@@ -183,6 +219,7 @@ static int prepare(Import *import, VSphereError *error)
         r = spec_open(import->task, &import->login, &import->v, error);
         if (r >= 0)
                 r = place_find(import->v, &wish, &import->place, error);
+        import->plan.datastore = import->place.datastore;
         if (r >= 0)
                 r = place_networks(import->v, &import->place, &import->plan,
                                    json_object_get(spec, "networks"),

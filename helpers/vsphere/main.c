@@ -31,6 +31,7 @@ static const struct {
         { "snapshot", "take the one snapshot of a backup", verb_snapshot },
         { "release", "remove the snapshot of a backup", verb_release },
         { "import", "make a VM anew and upload its disks", verb_import },
+        { "import-end", "keep the VM of an import, or remove it", verb_import_end },
 };
 
 static const char *arg_password_file = NULL;

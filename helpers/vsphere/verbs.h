@@ -25,3 +25,4 @@ int verb_prepare(const Task *task, json_t **ret_result, VSphereError *error);
 int verb_snapshot(const Task *task, json_t **ret_result, VSphereError *error);
 int verb_release(const Task *task, json_t **ret_result, VSphereError *error);
 int verb_import(const Task *task, json_t **ret_result, VSphereError *error);
+int verb_import_end(const Task *task, json_t **ret_result, VSphereError *error);

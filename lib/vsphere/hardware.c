@@ -5,6 +5,7 @@
 #include "vsphere/hardware.h"
 
 #include "cleanup.h"
+#include "datastore-path.h"
 #include "json-cleanup.h"
 #include "utf8.h"
 
@@ -68,6 +69,17 @@ static json_t *show_controller(const XmlNode *device)
         return TAKE(object);
 }
 
+/* Where the disk lay: a restore that names no datastore goes there. */
+static int add_datastore(json_t *object, const XmlNode *device)
+{
+        CLEANUP(datastore_path_done) DatastorePath path = {};
+        const char *file = xml_text_at(device, "backing/fileName");
+
+        if (!file || datastore_path_parse(file, &path) < 0)
+                return 0;
+        return add_text(object, "datastore", path.datastore);
+}
+
 static json_t *show_disk(const XmlNode *device)
 {
         CLEANUP(json_decref_p) json_t *object = json_object();
@@ -76,7 +88,8 @@ static json_t *show_disk(const XmlNode *device)
             add_number_at(object, "controller_key", device, "controllerKey") < 0 ||
             add_number_at(object, "unit_number", device, "unitNumber") < 0 ||
             add_text_at(object, "label", device, "deviceInfo/label") < 0 ||
-            add_text_at(object, "mode", device, "backing/diskMode") < 0)
+            add_text_at(object, "mode", device, "backing/diskMode") < 0 ||
+            add_datastore(object, device) < 0)
                 return NULL;
         return TAKE(object);
 }

@@ -179,6 +179,26 @@ static const XmlNode *list_next(const XmlNode *at)
         return xml_next(at, "ManagedObjectReference");
 }
 
+/* A datastore that fits is taken. Without a name all fit, and a second one is one too many. */
+static int take_datastore(VSphere *v, const PlaceWish *wish, const Properties *found, Place *place,
+                          VSphereError *error)
+{
+        const char *name = properties_text(found, 0, "name");
+
+        if (!name || (wish->datastore && strcmp(name, wish->datastore) != 0))
+                return 0;
+        if (place->datastore[0])
+                return vsphere_error_set(
+                                error, BUS_ERROR_INVALID_ARGUMENT,
+                                "the datacenter has several datastores ('%.80s', '%.80s'): "
+                                "name one",
+                                place->datastore, name);
+        (void) snprintf(place->datastore, sizeof(place->datastore), "%s", name);
+        return place->pool.value[0]
+                               ? 0
+                               : host_of(v, properties_value(found, 0, "host"), name, place, error);
+}
+
 static int find_datastore(VSphere *v, const PlaceWish *wish, Place *place, VSphereError *error)
 {
         static const char *const edge[] = { "datastore" }, *const paths[] = { "name", "host" };
@@ -186,29 +206,24 @@ static int find_datastore(VSphere *v, const PlaceWish *wish, Place *place, VSphe
         int r;
 
         r = properties_of(v, &place->datacenter, edge, ELEMENTSOF(edge), &all, error);
-        if (r < 0)
-                return r;
-        for (const XmlNode *at = xml_child(properties_value(all, 0, "datastore"),
-                                           "ManagedObjectReference");
-             at; at = list_next(at)) {
+        for (const XmlNode *at = r < 0 ? NULL
+                                       : xml_child(properties_value(all, 0, "datastore"),
+                                                   "ManagedObjectReference");
+             at && r >= 0 && !(wish->datastore && place->datastore[0]); at = list_next(at)) {
                 CLEANUP(properties_free_p) Properties *found = NULL;
-                const char *name;
                 VSphereRef ref;
 
                 if (soap_reference(at, &ref) < 0)
                         continue;
                 r = properties_of(v, &ref, paths, ELEMENTSOF(paths), &found, error);
-                if (r < 0)
-                        return r;
-                name = properties_text(found, 0, "name");
-                if (!name || strcmp(name, wish->datastore) != 0)
-                        continue;
-                return place->pool.value[0] ? 0
-                                            : host_of(v, properties_value(found, 0, "host"), name,
-                                                      place, error);
+                if (r >= 0)
+                        r = take_datastore(v, wish, found, place, error);
         }
-        return vsphere_error_set(error, BUS_ERROR_NOT_FOUND, "the datacenter has no datastore '%s'",
-                                 wish->datastore);
+        if (r >= 0 && !place->datastore[0])
+                return vsphere_error_set(error, BUS_ERROR_NOT_FOUND,
+                                         "the datacenter has no datastore '%s'",
+                                         wish->datastore ?: "");
+        return r;
 }
 
 char *place_escape(const char *name)

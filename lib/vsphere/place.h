@@ -8,8 +8,13 @@
 #include "vsphere/import-plan.h"
 #include "vsphere/session.h"
 
+enum {
+        PLACE_NAME_SIZE = 1024,
+};
+
 typedef struct PlaceWish {
-        const char *name, *datastore;
+        const char *name;
+        const char *datastore; /* NULL: the only one of the datacenter */
         const char *folder; /* an inventory path, or NULL: the datacenter's own */
         const char *pool, *host; /* inventory paths; without both, a host of the datastore */
 } PlaceWish;
@@ -17,6 +22,7 @@ typedef struct PlaceWish {
 typedef struct Place {
         VSphereRef datacenter, folder, pool;
         VSphereRef host; /* its value is empty: the pool's owner chooses */
+        char datastore[PLACE_NAME_SIZE];
 } Place;
 
 int place_find(VSphere *v, const PlaceWish *wish, Place *ret_place, VSphereError *error);

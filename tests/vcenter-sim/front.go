@@ -118,14 +118,33 @@ func wantsQuiesce(body interface{}) bool {
 	return false
 }
 
+// delay waits for as long as a rule says, but ends with the rule.
+func (s *sim) delay(r *rule) {
+	end := time.After(time.Duration(r.MS) * time.Millisecond)
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	for is := true; is; {
+		select {
+		case <-end:
+			return
+		case <-s.quit:
+			return
+		case <-look.C:
+			is = false
+			s.locked(func() {
+				for _, other := range s.rules {
+					is = is || other == r
+				}
+			})
+		}
+	}
+}
+
 // failEarly does what rules want before the call has any effect, and tells
 // whether that was the end of it.
 func (s *sim) failEarly(w http.ResponseWriter, method string, rules []*rule) bool {
 	if r := pick(rules, "delay"); r != nil {
-		select {
-		case <-time.After(time.Duration(r.MS) * time.Millisecond):
-		case <-s.quit:
-		}
+		s.delay(r)
 	}
 	r := pick(rules, "drop-connection", "empty-500", "http-503")
 	if r == nil {

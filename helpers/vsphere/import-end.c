@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The verb import-end: what becomes of the VM of an import, which is known by the instance UUID that was chosen for it. Kept, it may be
+ * switched on; else it goes. Both may be asked again and again. A VM that is switched on is somebody's, and never removed.
+ */
+#include "bus/bus-error.h"
+#include "cleanup.h"
+#include "spec.h"
+#include "text.h"
+#include "verbs.h"
+#include "vsphere/inventory.h"
+#include "vsphere/lease.h"
+#include "vsphere/task.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const JsonField fields[] = {
+        { .key = "vcenter", .kind = JSON_FIELD_OBJECT },
+        { .key = "instance_uuid", .kind = JSON_FIELD_TEXT, .min = 36, .max = 36 },
+        { .key = "keep", .kind = JSON_FIELD_BOOL },
+        { .key = "power_on", .kind = JSON_FIELD_BOOL, .optional = true },
+};
+
+static bool is_on(const VSphereVm *vm)
+{
+        return strcmp(vm->power_state ?: "", "poweredOn") == 0;
+}
+
+static int keep(VSphere *v, const json_t *spec, const VSphereRef *ref, const VSphereVm *vm,
+                json_t **ret_result, VSphereError *error)
+{
+        CLEANUP(vm_done) VSphereVm now = {};
+        _cleanup_free_ char *line = NULL;
+        VSphereError why = {};
+        int r;
+
+        /* The VM is there and whole: that it cannot be switched on is a warning. */
+        if (json_field_bool(spec, "power_on") && !is_on(vm) &&
+            task_run(v, "PowerOnVM_Task", ref, NULL, NULL, &why) < 0)
+                line = text_format("the VM could not be switched on: %s", why.text);
+        r = inventory_read(v, ref, &now, error);
+        if (r < 0)
+                return r;
+        *ret_result = json_pack("{s:s, s:s, s:o}", "power_state", now.power_state ?: "", "path",
+                                now.path ?: "", "warnings",
+                                line ? json_pack("[s]", line) : json_array());
+        return *ret_result ? 0 : vsphere_error_errno(error, -ENOMEM, "Cannot tell of the VM");
+}
+
+static int end(VSphere *v, const json_t *spec, json_t **ret_result, VSphereError *error)
+{
+        const char *uuid = json_field_text(spec, "instance_uuid");
+        CLEANUP(vm_done) VSphereVm vm = {};
+        VSphereRef ref = {};
+        int r;
+
+        r = inventory_find_uuid(v, uuid, &ref, error);
+        if (r >= 0)
+                r = inventory_read(v, &ref, &vm, error);
+        if (r < 0 && strcmp(error->name, BUS_ERROR_VM_MISSING) != 0)
+                return r;
+        if (r >= 0 && json_field_bool(spec, "keep"))
+                return keep(v, spec, &ref, &vm, ret_result, error);
+        if (r >= 0 && is_on(&vm))
+                return vsphere_error_set(error, BUS_ERROR_VM_LEFT,
+                                         "the VM '%s' of a restore that was given up was switched "
+                                         "on, so it stays; remove it, or forgive the obligation",
+                                         vm.name ?: "");
+        if (!json_field_bool(spec, "keep")) {
+                r = import_undo(v, uuid, r < 0, error);
+                if (r < 0)
+                        return r;
+        }
+        *ret_result = json_pack("{s:b}", "vm_missing", 1);
+        return *ret_result ? 0 : vsphere_error_errno(error, -ENOMEM, "Cannot tell of the VM");
+}
+
+int verb_import_end(const Task *task, json_t **ret_result, VSphereError *error)
+{
+        CLEANUP(login_spec_done) LoginSpec login = {};
+        CLEANUP(vsphere_close_p) VSphere *v = NULL;
+        int r;
+
+        r = spec_check(task->spec, fields, ELEMENTSOF(fields), error);
+        if (r >= 0)
+                r = spec_open(task, &login, &v, error);
+        return r < 0 ? r : end(v, task->spec, ret_result, error);
+}
