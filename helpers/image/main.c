@@ -34,6 +34,7 @@ static const struct {
         { "delete", "take a backup out of its chains and remove it", verb_delete },
         { "delete-undo", "end what a killed or cancelled delete began", verb_delete_undo },
         { "health", "look at the repository", verb_health },
+        { "record", "tell what the VM of a backup was made of", verb_record },
         { "restore", "write one disk of a backup to a file, device or NBD export", verb_restore },
         { "restore-undo", "remove what a restore that was killed left", verb_restore_undo },
         { "scan", "list all backups of a repository and what is wrong with them", verb_scan },

@@ -19,6 +19,7 @@ int verb_create(const json_t *spec, json_t **ret_result, Failure *failure);
 int verb_finish(const json_t *spec, json_t **ret_result, Failure *failure);
 int verb_commit(const json_t *spec, json_t **ret_result, Failure *failure);
 int verb_undo(const json_t *spec, json_t **ret_result, Failure *failure);
+int verb_record(const json_t *spec, json_t **ret_result, Failure *failure);
 int verb_scan(const json_t *spec, json_t **ret_result, Failure *failure);
 int verb_restore(const json_t *spec, json_t **ret_result, Failure *failure);
 int verb_restore_undo(const json_t *spec, json_t **ret_result, Failure *failure);
