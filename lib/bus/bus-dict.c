@@ -28,9 +28,10 @@ typedef union OptionValue {
 static BusOption passed_option = { NULL, BUS_OPTION_STRING, BUS_OPTION_NAME_MAX, NULL, NULL };
 
 static const char option_signatures[BUS_OPTION_TYPE_MAX][6] = {
-        [BUS_OPTION_STRING] = "s",        [BUS_OPTION_BOOL] = "b",     [BUS_OPTION_UINT16] = "q",
-        [BUS_OPTION_UINT32] = "u",        [BUS_OPTION_UINT64] = "t",   [BUS_OPTION_FD] = "h",
-        [BUS_OPTION_KEY_TEXTS] = "a{us}", [BUS_OPTION_NUMBERS] = "au", [BUS_OPTION_TEXTS] = "as",
+        [BUS_OPTION_STRING] = "s",        [BUS_OPTION_BOOL] = "b",      [BUS_OPTION_UINT16] = "q",
+        [BUS_OPTION_UINT32] = "u",        [BUS_OPTION_UINT64] = "t",    [BUS_OPTION_FD] = "h",
+        [BUS_OPTION_KEY_TEXTS] = "a{us}", [BUS_OPTION_PAIRS] = "a{ss}", [BUS_OPTION_NUMBERS] = "au",
+        [BUS_OPTION_TEXTS] = "as",
 };
 
 static const char *const option_words[BUS_OPTION_TYPE_MAX] = {
@@ -41,6 +42,7 @@ static const char *const option_words[BUS_OPTION_TYPE_MAX] = {
         [BUS_OPTION_UINT64] = "a number (t)",
         [BUS_OPTION_FD] = "a file descriptor (h)",
         [BUS_OPTION_KEY_TEXTS] = "a dictionary of numbers and texts (a{us})",
+        [BUS_OPTION_PAIRS] = "a dictionary of texts and texts (a{ss})",
         [BUS_OPTION_NUMBERS] = "a list of numbers (au)",
         [BUS_OPTION_TEXTS] = "a list of texts (as)",
 };
@@ -115,6 +117,7 @@ static int check_value(const BusOption *option, const OptionValue *value, sd_bus
         case BUS_OPTION_BOOL:
         case BUS_OPTION_FD:
         case BUS_OPTION_KEY_TEXTS: /* while it was read */
+        case BUS_OPTION_PAIRS:
         case BUS_OPTION_NUMBERS:
         case BUS_OPTION_TEXTS:
                 return 0;
@@ -128,15 +131,25 @@ static int check_value(const BusOption *option, const OptionValue *value, sd_bus
 static int read_key_text(sd_bus_message *message, const BusOption *option, json_t *texts,
                          sd_bus_error *error)
 {
-        const char *text;
-        char key_text[16];
+        const char *text, *key_text;
+        char number_text[16];
         uint32_t key;
         int r;
 
-        r = sd_bus_message_read(message, "{us}", &key, &text);
+        if (option->type == BUS_OPTION_PAIRS)
+                r = sd_bus_message_read(message, "{ss}", &key_text, &text);
+        else
+                r = sd_bus_message_read(message, "{us}", &key, &text);
         if (r < 0)
                 return fail_malformed(r, error);
-        (void) snprintf(key_text, sizeof(key_text), "%" PRIu32, key);
+        if (option->type == BUS_OPTION_KEY_TEXTS) {
+                (void) snprintf(number_text, sizeof(number_text), "%" PRIu32, key);
+                key_text = number_text;
+        }
+        if (strnlen(key_text, BUS_OPTION_TEXT_MAX + 1) > BUS_OPTION_TEXT_MAX)
+                return bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT,
+                                      "Option %s: a key must have %d bytes at most", option->name,
+                                      BUS_OPTION_TEXT_MAX);
         if (json_object_get(texts, key_text))
                 return bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT,
                                       "Option %s has the key %s twice", option->name, key_text);
@@ -155,7 +168,9 @@ static int read_key_texts(sd_bus_message *message, const BusOption *option, json
                           sd_bus_error *error)
 {
         json_t *texts = json_object();
-        int r = texts ? sd_bus_message_enter_container(message, 'a', "{us}") : -ENOMEM;
+        int r = texts ? sd_bus_message_enter_container(message, 'a',
+                                                       option_signatures[option->type] + 1)
+                      : -ENOMEM;
 
         while (r >= 0 && (r = sd_bus_message_at_end(message, false)) == 0)
                 r = read_key_text(message, option, texts, error);
@@ -238,14 +253,14 @@ static int read_list(sd_bus_message *message, const BusOption *option, json_t **
 
 static bool is_json(BusOptionType type)
 {
-        return type == BUS_OPTION_KEY_TEXTS || type == BUS_OPTION_NUMBERS ||
-               type == BUS_OPTION_TEXTS;
+        return type == BUS_OPTION_KEY_TEXTS || type == BUS_OPTION_PAIRS ||
+               type == BUS_OPTION_NUMBERS || type == BUS_OPTION_TEXTS;
 }
 
 static int read_contents(sd_bus_message *message, const BusOption *option, OptionValue *ret_value,
                          sd_bus_error *error)
 {
-        if (option->type == BUS_OPTION_KEY_TEXTS)
+        if (option->type == BUS_OPTION_KEY_TEXTS || option->type == BUS_OPTION_PAIRS)
                 return read_key_texts(message, option, &ret_value->json, error);
         if (is_json(option->type))
                 return read_list(message, option, &ret_value->json, error);
@@ -334,6 +349,7 @@ static void hand_over(const BusOption *option, const OptionValue *value)
                 *(int *) option->target = value->fd;
                 break;
         case BUS_OPTION_KEY_TEXTS:
+        case BUS_OPTION_PAIRS:
         case BUS_OPTION_NUMBERS:
         case BUS_OPTION_TEXTS:
                 *(json_t **) option->target = value->json;

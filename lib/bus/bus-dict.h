@@ -14,7 +14,7 @@ enum {
         BUS_OPTIONS_MAX = 32, /* known to one method, and so given in one call */
         BUS_OPTION_NAME_MAX = 64,
         BUS_OPTION_TEXT_MAX =
-                        1024, /* bytes of one text of BUS_OPTION_KEY_TEXTS and BUS_OPTION_TEXTS */
+                        1024, /* bytes of one text of BUS_OPTION_KEY_TEXTS, _PAIRS and _TEXTS */
 };
 
 typedef enum BusOptionType {
@@ -26,6 +26,7 @@ typedef enum BusOptionType {
         BUS_OPTION_FD, /* h: int, borrowed from the message */
         BUS_OPTION_KEY_TEXTS, /* a{us}: json_t *, an object {"2000": "text"}, the caller's; max is
                                  entries */
+        BUS_OPTION_PAIRS, /* a{ss}: json_t *, an object of texts, the caller's; max is entries */
         BUS_OPTION_NUMBERS, /* au: json_t *, an array of numbers, none twice, the caller's; max is entries */
         BUS_OPTION_TEXTS, /* as: json_t *, an array of texts, the caller's; max is entries */
         BUS_OPTION_TYPE_MAX,

@@ -275,6 +275,41 @@ static void key_texts(void **state)
         json_decref(texts);
 }
 
+static int read_pairs(sd_bus_message *message, json_t **texts, sd_bus_error *error)
+{
+        const BusOption table[] = { { "texts", BUS_OPTION_PAIRS, 2, texts, NULL } };
+
+        return bus_options_read(message, table, ELEMENTSOF(table), error);
+}
+
+static void pairs(void **state)
+{
+        CLEANUP(call_done) Call call = call_new(), twice = call_new(), many = call_new();
+        CLEANUP(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        json_t *texts = NULL;
+
+        (void) state;
+        APPEND("a{sv}", 1, "texts", "a{ss}", 2, "VM Network", "DR", "x=y", "");
+        assert_true(sealed_message_end(call.message) >= 0);
+        assert_int_equal(read_pairs(call.message, &texts, NULL), 0);
+        assert_int_equal(json_object_size(texts), 2);
+        assert_string_equal(json_string_value(json_object_get(texts, "VM Network")), "DR");
+        json_decref(texts);
+        texts = NULL;
+        assert_true(sd_bus_message_append(twice.message, "a{sv}", 1, "texts", "a{ss}", 2, "a", "b",
+                                          "a", "c") >= 0);
+        assert_true(sealed_message_end(twice.message) >= 0);
+        assert_int_equal(read_pairs(twice.message, &texts, &error), -EINVAL);
+        assert_string_equal(error.message, "Option texts has the key a twice");
+        sd_bus_error_free(&error);
+        assert_true(sd_bus_message_append(many.message, "a{sv}", 1, "texts", "a{ss}", 3, "a", "b",
+                                          "b", "c", "c", "d") >= 0);
+        assert_true(sealed_message_end(many.message) >= 0);
+        assert_int_equal(read_pairs(many.message, &texts, &error), -EINVAL);
+        assert_string_equal(error.message, "Option texts must have 2 entries at most");
+        assert_null(texts);
+}
+
 static void expect_texts_refused(Call *call, const char *want)
 {
         CLEANUP(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
@@ -439,7 +474,7 @@ int main(void)
                 cmocka_unit_test(no_options_known),  cmocka_unit_test(table_too_long),
                 cmocka_unit_test(key_texts),         cmocka_unit_test(bad_key_texts),
                 cmocka_unit_test(numbers),           cmocka_unit_test(bad_numbers),
-                cmocka_unit_test(list_of_texts),
+                cmocka_unit_test(list_of_texts),     cmocka_unit_test(pairs),
         };
 
         return RUN_TESTS(tests);
