@@ -46,7 +46,8 @@ bool unit_kind_tells_progress(UnitKind kind)
 {
         return kind == UNIT_IMPORT_SERVICE || kind == UNIT_COPY_SERVICE ||
                kind == UNIT_VERIFY_SERVICE || kind == UNIT_RESTORE_SERVICE ||
-               kind == UNIT_DELETE_SERVICE || kind == UNIT_FILES_SERVICE;
+               kind == UNIT_DELETE_SERVICE || kind == UNIT_FILES_SERVICE ||
+               kind == UNIT_VSPHERE_SERVICE;
 }
 
 UnitSide unit_kind_side(UnitKind kind)

@@ -73,18 +73,38 @@ static void renew(Task *task, const Login *login)
         (void) task_store(task);
 }
 
-static json_t *row_new(const Node *node, const Request *request, const char *principal)
+/* What a restore makes is known by this alone, from before it is made. */
+static int add_restore(json_t *row)
 {
-        char name[80];
+        char uuid[SD_ID128_UUID_STRING_MAX];
+        sd_id128_t id;
+        int r = sd_id128_randomize(&id);
 
-        (void) snprintf(name, sizeof(name), "sendense-%s-%" PRIu64 "-%" PRIu64, node->installation,
-                        request->job, request->attempt);
-        return json_pack("{s:i, s:I, s:I, s:s, s:O, s:s, s:s, s:b, s:s, s:s, s:I}", "Format", 1,
-                         "Job", (json_int_t) request->job, "Attempt", (json_int_t) request->attempt,
-                         "State", task_state_to_string(TASK_ACCEPTED), "Request", request->public,
-                         "Digest", request->digest, "SnapshotName", name, "OwesSnapshot", 0,
-                         "BootId", node->boot_id, "Principal", principal, "CreatedUSec",
-                         (json_int_t) clock_realtime_usec());
+        if (r < 0)
+                return r;
+        return json_object_update_new(row,
+                                      json_pack("{s:s, s:s, s:b}", "Kind", "restore", "NewUuid",
+                                                sd_id128_to_uuid_string(id, uuid), "OwesVm", 0)) < 0
+                               ? -ENOMEM
+                               : 0;
+}
+
+static json_t *row_new(const Node *node, const Request *request, bool is_restore,
+                       const char *principal)
+{
+        CLEANUP(json_decref_p) json_t *row = NULL;
+        char name[80] = "";
+
+        if (!is_restore)
+                (void) snprintf(name, sizeof(name), "sendense-%s-%" PRIu64 "-%" PRIu64,
+                                node->installation, request->job, request->attempt);
+        row = json_pack("{s:i, s:I, s:I, s:s, s:O, s:s, s:s, s:b, s:s, s:s, s:I}", "Format", 1,
+                        "Job", (json_int_t) request->job, "Attempt", (json_int_t) request->attempt,
+                        "State", task_state_to_string(TASK_ACCEPTED), "Request", request->public,
+                        "Digest", request->digest, "SnapshotName", name, "OwesSnapshot", 0,
+                        "BootId", node->boot_id, "Principal", principal, "CreatedUSec",
+                        (json_int_t) clock_realtime_usec());
+        return row && (!is_restore || add_restore(row) >= 0) ? TAKE(row) : NULL;
 }
 
 /* The job is known. 1: this is the same request; 0: it is a new attempt, and the old one is over. */
@@ -107,10 +127,10 @@ static int compare(const Task *task, const Request *request, sd_bus_error *error
 }
 
 /* Written before anything is begun: what the ledger does not hold is not done. */
-static int accept(Node *node, Request *request, const char *principal, Task **ret_task,
-                  sd_bus_error *error)
+static int accept(Node *node, Request *request, bool is_restore, const char *principal,
+                  Task **ret_task, sd_bus_error *error)
 {
-        CLEANUP(json_decref_p) json_t *row = row_new(node, request, principal);
+        CLEANUP(json_decref_p) json_t *row = row_new(node, request, is_restore, principal);
         Task *task;
         int r;
 
@@ -135,8 +155,8 @@ static int accept(Node *node, Request *request, const char *principal, Task **re
         return 0;
 }
 
-static int start(Node *node, Request *request, const char *principal, const Task **ret_task,
-                 sd_bus_error *error)
+static int start(Node *node, Request *request, bool is_restore, const char *principal,
+                 const Task **ret_task, sd_bus_error *error)
 {
         const char *uuid = json_string_value(json_object_get(request->public, "instance_uuid"));
         Task *task = node_find(node, request->job), *other;
@@ -162,29 +182,30 @@ static int start(Node *node, Request *request, const char *principal, const Task
                                               " is just being put away; try again",
                                               task->attempt, task->job);
         }
-        other = node_find_vm(node, uuid);
+        other = is_restore ? NULL : node_find_vm(node, uuid);
         if (other)
                 return bus_error_setf(error, BUS_ERROR_VM_BUSY,
                                       "Job %" PRIu64 " is at work on this VM", other->job);
         if (task)
                 node_drop(node, task);
         task = NULL;
-        r = accept(node, request, principal, &task, error);
+        r = accept(node, request, is_restore, principal, &task, error);
         if (r < 0 || !task)
                 return r < 0 ? r : -ENOMEM;
         context = (LogContext){ .job = task->job,
                                 .vm = task_request(task, "vm_name"),
                                 .principal = principal };
         (void) log_event(LOG_INFO, 0, &context, MESSAGE_JOB_CREATED,
-                         "Job %" PRIu64 ", attempt %" PRIu64 ": backup of %s for %s", task->job,
-                         task->attempt, context.vm, principal);
+                         "Job %" PRIu64 ", attempt %" PRIu64 ": %s of %s for %s", task->job,
+                         task->attempt, is_restore ? "restore" : "backup", context.vm, principal);
         bus_task_added(task);
         task_enter(task);
         *ret_task = task;
         return 0;
 }
 
-int act_start(Node *node, int fd, const char *principal, const Task **ret_task, sd_bus_error *error)
+int act_start(Node *node, int fd, bool is_restore, const char *principal, const Task **ret_task,
+              sd_bus_error *error)
 {
         CLEANUP(secret_free_p) Secret *memory = NULL;
         CLEANUP(request_done) Request request = {};
@@ -194,14 +215,15 @@ int act_start(Node *node, int fd, const char *principal, const Task **ret_task, 
         r = read_memory(fd, &memory, error);
         if (r < 0)
                 return r;
-        r = request_read(secret_data(memory), secret_size(memory), &request, why);
+        r = (is_restore ? restore_request_read : request_read)(secret_data(memory),
+                                                               secret_size(memory), &request, why);
         if (r == -EBADMSG)
                 return bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT, "%s", why);
         if (r < 0)
                 return r;
         offer(node, json_string_value(json_object_get(request.public, "vcenter_host")),
               json_string_value(json_object_get(request.public, "vcenter_user")), request.password);
-        return start(node, &request, principal, ret_task, error);
+        return start(node, &request, is_restore, principal, ret_task, error);
 }
 
 int act_cancel(Task *task, const char *principal, sd_bus_error *error)

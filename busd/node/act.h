@@ -8,7 +8,7 @@
 #include "node.h"
 
 /* Idempotent: the same request again gives the same task. */
-int act_start(Node *node, int fd, const char *principal, const Task **ret_task,
+int act_start(Node *node, int fd, bool is_restore, const char *principal, const Task **ret_task,
               sd_bus_error *error);
 
 int act_cancel(Task *task, const char *principal, sd_bus_error *error);

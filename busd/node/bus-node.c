@@ -65,7 +65,7 @@ static int get_features(sd_bus *bus, const char *path, const char *interface, co
                         sd_bus_message *reply, void *userdata, sd_bus_error *error)
 {
         (void) bus, (void) path, (void) interface, (void) property, (void) userdata, (void) error;
-        return sd_bus_message_append(reply, "as", 3, "hold", "digests", "incremental");
+        return sd_bus_message_append(reply, "as", 4, "hold", "digests", "incremental", "restore");
 }
 
 /* Empty without a tunnel; a file that is none of the tunnel's is told as if there were none. */
@@ -98,6 +98,7 @@ static int again(sd_bus_message *call)
 static int do_start(sd_bus_message *call, const char *principal, const void *request,
                     void *userdata, sd_bus_error *error)
 {
+        bool is_restore = strcmp(sd_bus_message_get_member(call), "StartRestore") == 0;
         const Task *task;
         int fd, r;
 
@@ -108,7 +109,7 @@ static int do_start(sd_bus_message *call, const char *principal, const void *req
         if (r >= 0)
                 r = bus_options_none(call, error);
         if (r >= 0)
-                r = act_start(userdata, fd, principal, &task, error);
+                r = act_start(userdata, fd, is_restore, principal, &task, error);
         if (r < 0)
                 return r;
         return sd_bus_reply_method_return(call, "tssu", task->job,
@@ -338,6 +339,9 @@ static const sd_bus_vtable node_vtable[] = {
         SD_BUS_PROPERTY("Tunnel", "a{sv}", get_tunnel, 0, 0),
 
         SD_BUS_METHOD_WITH_ARGS("StartBackup", SD_BUS_ARGS("h", request, "a{sv}", options),
+                                SD_BUS_RESULT("t", job, "s", state, "s", unit, "u", pid),
+                                method_start, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("StartRestore", SD_BUS_ARGS("h", request, "a{sv}", options),
                                 SD_BUS_RESULT("t", job, "s", state, "s", unit, "u", pid),
                                 method_start, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListTasks", SD_BUS_ARGS("a{sv}", options),

@@ -202,7 +202,7 @@ int request_parse(const char *text, size_t size, json_t **ret_object,
         return r;
 }
 
-static int set_digest(Request *request)
+int request_complete(Request *request)
 {
         unsigned char digest[crypto_hash_sha256_BYTES];
         _cleanup_free_ char *text = json_dumps(request->public, JSON_COMPACT | JSON_SORT_KEYS);
@@ -211,6 +211,8 @@ static int set_digest(Request *request)
                 return -ENOMEM;
         (void) crypto_hash_sha256(digest, (const unsigned char *) text, strlen(text));
         (void) sodium_bin2hex(request->digest, sizeof(request->digest), digest, sizeof(digest));
+        request->job = json_field_number(request->public, "job_id");
+        request->attempt = json_field_number(request->public, "attempt");
         return 0;
 }
 
@@ -236,11 +238,9 @@ int request_read(const char *text, size_t size, Request *ret_request,
         if (r >= 0)
                 r = check_disks(json_object_get(request.public, "disks"), ret_error);
         if (r >= 0)
-                r = set_digest(&request);
+                r = request_complete(&request);
         if (r < 0)
                 return r;
-        request.job = json_field_number(request.public, "job_id");
-        request.attempt = json_field_number(request.public, "attempt");
         *ret_request = request;
         request = (Request){};
         return 0;

@@ -7,6 +7,7 @@
 #include "secret.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -54,3 +55,10 @@ int request_parse(const char *text, size_t size, json_t **ret_object,
 /* Moves "vcenter_password" out of object; it must be there. */
 int request_take_password(json_t *object, Secret **ret_password,
                           char ret_error[static REQUEST_ERROR_SIZE]);
+
+/* Digest, job and attempt, out of what was checked. */
+int request_complete(Request *request);
+
+/* restore-request.c: the same of POST /api/v1/restore/start. */
+int restore_request_read(const char *text, size_t size, Request *ret_request,
+                         char ret_error[static REQUEST_ERROR_SIZE]);

@@ -10,6 +10,7 @@
 #include "log.h"
 #include "node.h"
 #include "parse.h"
+#include "task-restore.h"
 #include "task-run.h"
 #include "task-step.h"
 
@@ -21,10 +22,16 @@ enum {
         RELEASE_RETRY_MAX_SEC = 600,
 };
 
+static bool is_kept(const Task *task)
+{
+        return task_is_restore(task) && restore_is_kept(task);
+}
+
 void task_release_failed(Task *task, const char *name, const char *text)
 {
         const LogContext context = task_context(task);
         uint64_t delay_sec = RELEASE_RETRY_SEC;
+        char debt[TASK_DEBT_SIZE];
 
         for (unsigned i = 0; i < task->n_tries && delay_sec < RELEASE_RETRY_MAX_SEC; i++)
                 delay_sec *= 2;
@@ -42,10 +49,11 @@ void task_release_failed(Task *task, const char *name, const char *text)
                 return;
         }
         task->n_tries++;
+        task_debt(task, debt);
         task_set(task, "ReleaseError", json_string(text));
         (void) log_event(LOG_ERR, 0, &context, MESSAGE_OBLIGATION_OPEN,
-                         "The snapshot '%s' of %s cannot be removed: %s. Next try in %" PRIu64 " s",
-                         task_text(task, "SnapshotName"), context.vm, text, delay_sec);
+                         "%s cannot be %s: %s. Next try in %" PRIu64 " s", debt,
+                         is_kept(task) ? "switched on" : "removed", text, delay_sec);
         (void) task_store(task);
         task_retry(task, delay_sec);
         task_step_close(task);
@@ -59,11 +67,17 @@ static int on_held_too_long(sd_event_source *source, uint64_t usec, void *userda
 
         (void) source;
         (void) usec;
-        (void) log_event(LOG_WARNING, 0, &context, MESSAGE_NONE,
-                         "No hub has asked for the snapshot of job %" PRIu64
-                         " for too long, removing it. The hub may "
-                         "still commit what was copied",
-                         task->job);
+        if (task_is_restore(task))
+                (void) log_event(LOG_WARNING, 0, &context, MESSAGE_NONE,
+                                 "No hub has asked for the VM of job %" PRIu64
+                                 " for too long; it is whole, and stays",
+                                 task->job);
+        else
+                (void) log_event(LOG_WARNING, 0, &context, MESSAGE_NONE,
+                                 "No hub has asked for the snapshot of job %" PRIu64
+                                 " for too long, removing it. The hub may "
+                                 "still commit what was copied",
+                                 task->job);
         task_set(task, "Outcome", json_string("expired"));
         task_timer_off(task);
         (void) task_move(task, TASK_EVENT_RELEASE);
@@ -83,16 +97,20 @@ void task_hold(Task *task)
 void task_release_enter(Task *task)
 {
         const LogContext context = task_context(task);
+        char debt[TASK_DEBT_SIZE];
 
+        /* A VM that stays as it is owes nothing. */
+        if (task_is_restore(task) && !restore_needs_end(task))
+                task_set_owes(task, false);
+        task_debt(task, debt);
         if (!task_owes(task))
                 task_finish(task);
         else if (task->password || task->is_recovered)
                 task_step_begin(task);
         else
                 (void) log_event(LOG_WARNING, 0, &context, MESSAGE_OBLIGATION_OPEN,
-                                 "The snapshot '%s' of %s is still to be removed, and no login for "
-                                 "%s is known; "
-                                 "it is done when the hub offers one",
-                                 task_text(task, "SnapshotName"), context.vm,
+                                 "%s is still to be %s, and no login for %s is known; it is done "
+                                 "when the hub offers one",
+                                 debt, is_kept(task) ? "switched on" : "removed",
                                  task_request(task, "vcenter_host"));
 }

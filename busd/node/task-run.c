@@ -18,6 +18,7 @@
 #include "parse.h"
 #include "task-look.h"
 #include "task-release.h"
+#include "task-restore.h"
 #include "task-result.h"
 #include "task-step.h"
 #include "task-unit.h"
@@ -184,8 +185,11 @@ void task_step_ok(Task *task, const json_t *result)
                 (void) task_move(task, TASK_EVENT_COPIED);
                 break;
         case TASK_RELEASING:
-                task_result_of_release(task, result);
-                task_set(task, "OwesSnapshot", json_false());
+                if (task_is_restore(task))
+                        restore_take_end(task, result);
+                else
+                        task_result_of_release(task, result);
+                task_set_owes(task, false);
                 task_set(task, "ReleaseError", json_null());
                 (void) task_store(task);
                 break;
@@ -212,15 +216,20 @@ void task_step_failed(Task *task, const char *name, const char *text)
 
 static void begin(Task *task)
 {
-        task_set(task, "OwesSnapshot", json_true());
-        if (task_move(task, TASK_EVENT_BEGIN) >= 0) {
+        bool is_restore = task_is_restore(task);
+
+        task_set_owes(task, true);
+        if (task_move(task, is_restore ? TASK_EVENT_BEGIN_IMPORT : TASK_EVENT_BEGIN) >= 0) {
                 task_enter(task);
                 return;
         }
-        /* A snapshot that the ledger does not hold would be nobody's after a restart. */
-        task_set(task, "OwesSnapshot", json_false());
+        /* A snapshot or a VM that the ledger does not hold would be nobody's after a restart. */
+        task_set_owes(task, false);
         fail(task, BUS_ERROR_FAILED,
-             "The ledger below /var/lib/sendense-node cannot be written, so no snapshot was made");
+             is_restore ? "The ledger below /var/lib/sendense-node cannot be written, so no VM was "
+                          "made"
+                        : "The ledger below /var/lib/sendense-node cannot be written, so no "
+                          "snapshot was made");
 }
 
 /* Its snapshot comes when host and datastores have room for it. */
@@ -294,7 +303,9 @@ void task_enter(Task *task)
                 return;
         switch (task->state) {
         case TASK_ACCEPTED:
-                if (task_look(task) == TASK_LOOK_DONE)
+                if (task_is_restore(task))
+                        begin(task);
+                else if (task_look(task) == TASK_LOOK_DONE)
                         admit(task);
                 else
                         step(task);

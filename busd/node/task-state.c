@@ -18,6 +18,7 @@ static const char *const states[TASK_STATE_MAX] = {
 
 static const char *const events[TASK_EVENT_MAX] = {
         [TASK_EVENT_BEGIN] = "begin",
+        [TASK_EVENT_BEGIN_IMPORT] = "begin-import",
         [TASK_EVENT_SNAPSHOT_TAKEN] = "snapshot-taken",
         [TASK_EVENT_COPIED] = "copied",
         [TASK_EVENT_RELEASE] = "release",
@@ -33,6 +34,7 @@ static const struct {
         TaskState after;
 } steps[] = {
         { TASK_ACCEPTED, TASK_EVENT_BEGIN, TASK_SNAPSHOTTING },
+        { TASK_ACCEPTED, TASK_EVENT_BEGIN_IMPORT, TASK_COPYING },
         { TASK_ACCEPTED, TASK_EVENT_UNDO, TASK_RELEASING },
         { TASK_SNAPSHOTTING, TASK_EVENT_SNAPSHOT_TAKEN, TASK_COPYING },
         { TASK_SNAPSHOTTING, TASK_EVENT_UNDO, TASK_RELEASING },

@@ -10,8 +10,8 @@ typedef enum TaskState {
         TASK_ACCEPTED, /* it stands in the ledger; the VM is looked at, nothing is made */
         TASK_SNAPSHOTTING,
         TASK_COPYING,
-        TASK_COPIED, /* every byte is durable at the hub, the snapshot is held for it */
-        TASK_RELEASING, /* the snapshot is being removed, whatever for */
+        TASK_COPIED, /* every byte is durable where it belongs, the snapshot or the new VM is held for the hub */
+        TASK_RELEASING, /* the snapshot is being removed, whatever for; the new VM kept or removed */
         TASK_RELEASED,
         TASK_FAILED,
         TASK_CANCELLED,
@@ -21,6 +21,7 @@ typedef enum TaskState {
 
 typedef enum TaskEvent {
         TASK_EVENT_BEGIN,
+        TASK_EVENT_BEGIN_IMPORT, /* of a restore, which has no snapshot */
         TASK_EVENT_SNAPSHOT_TAKEN,
         TASK_EVENT_COPIED,
         TASK_EVENT_RELEASE, /* the hub has it, or gave it up, or was silent for too long */

@@ -11,6 +11,7 @@
 #include "cleanup.h"
 #include "json-cleanup.h"
 #include "node.h"
+#include "task-restore.h"
 #include "task-run.h"
 #include "task-unit.h"
 #include "unit/unit-files.h"
@@ -82,9 +83,12 @@ static void collect(Task *task, const UnitState *state)
         name = json_string_value(json_object_get(result, "error_name"));
         text = json_string_value(json_object_get(result, "error_text"));
         if (name && text && strncmp(name, "com.sendense.Error.", 19) == 0) {
-                /* A program that ends by itself leaves no snapshot, or says so. */
-                if (task->state == TASK_SNAPSHOTTING && strcmp(name, BUS_ERROR_SNAPSHOT_LEFT) != 0)
-                        task_set(task, "OwesSnapshot", json_false());
+                /* A program that ends by itself leaves no snapshot and no VM, or says so. */
+                if ((task->state == TASK_SNAPSHOTTING &&
+                     strcmp(name, BUS_ERROR_SNAPSHOT_LEFT) != 0) ||
+                    (task->state == TASK_COPYING && task_is_restore(task) &&
+                     strcmp(name, BUS_ERROR_VM_LEFT) != 0))
+                        task_set_owes(task, false);
                 task_step_failed(task, name, text);
                 return;
         }

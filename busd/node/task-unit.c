@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Units of tasks (see task-unit.h): sendense-vsphere-<job>-{look,check,snapshot}, sendense-copy-<job> and
- * sendense-vsphere-<job>-release. What they have in common stands in units/sendense-{vsphere,copy}-.service.d.
+ * sendense-vsphere-<job>-release; of a restore sendense-vsphere-<job>-{import,end}. What they have in common stands in units/sendense-{vsphere,copy}-.service.d.
  */
 #include "task-unit.h"
 
@@ -14,6 +14,7 @@
 #include "node.h"
 #include "parse.h"
 #include "task-look.h"
+#include "task-restore.h"
 #include "unit/unit-files.h"
 #include "unit/unit-job.h"
 #include "unit/unit-property.h"
@@ -38,6 +39,10 @@ typedef struct Step {
 
 static Step step_of(const Task *task)
 {
+        if (task_is_restore(task))
+                return task->state == TASK_COPYING
+                                       ? (Step){ "import", VSPHERE_PROGRAM, "import", "Restore" }
+                                       : (Step){ "end", VSPHERE_PROGRAM, "import-end", "Restore" };
         if (task->state == TASK_ACCEPTED)
                 return task_look(task) == TASK_LOOK_ASK
                                        ? (Step){ "look", VSPHERE_PROGRAM, "prepare", "Look" }
@@ -250,9 +255,10 @@ json_t *task_unit_task(const Task *task, char ret_error[static 256])
         case TASK_SNAPSHOTTING:
                 return snapshot_task(task);
         case TASK_COPYING:
-                return copy_task(task, ret_error);
+                return task_is_restore(task) ? restore_import_spec(task)
+                                             : copy_task(task, ret_error);
         case TASK_RELEASING:
-                return release_task(task);
+                return task_is_restore(task) ? restore_end_spec(task) : release_task(task);
         case TASK_COPIED:
         case TASK_RELEASED:
         case TASK_FAILED:

@@ -7,6 +7,7 @@
 #include "cleanup.h"
 #include "json-cleanup.h"
 #include "task-look.h"
+#include "task-restore.h"
 
 #include <string.h>
 
@@ -72,7 +73,23 @@ void task_set_place(Task *task, const json_t *place)
 
 bool task_owes(const Task *task)
 {
-        return json_is_true(json_object_get(task->row, "OwesSnapshot"));
+        return json_is_true(json_object_get(task->row, "OwesSnapshot")) ||
+               json_is_true(json_object_get(task->row, "OwesVm"));
+}
+
+void task_set_owes(Task *task, bool owes)
+{
+        task_set(task, task_is_restore(task) ? "OwesVm" : "OwesSnapshot", json_boolean(owes));
+}
+
+void task_debt(const Task *task, char ret_text[static TASK_DEBT_SIZE])
+{
+        if (task_is_restore(task))
+                (void) snprintf(ret_text, TASK_DEBT_SIZE, "The VM '%.255s' of a restore",
+                                task_request(task, "vm_name"));
+        else
+                (void) snprintf(ret_text, TASK_DEBT_SIZE, "The snapshot '%.80s' of %.255s",
+                                task_text(task, "SnapshotName"), task_request(task, "vm_name"));
 }
 
 void task_set(Task *task, const char *key, json_t *value)
@@ -142,14 +159,21 @@ static void add_copied(const Task *task, json_int_t key, json_t *row)
         }
 }
 
-/* The disks of the snapshot, how far they are, and what became of them. */
+/* Those of the snapshot, or those that a restore was asked for. */
+static const json_t *task_disks(const Task *task)
+{
+        return json_object_get(
+                        json_object_get(task->row, task_is_restore(task) ? "Request" : "Snapshot"),
+                        "disks");
+}
+
+/* The disks of the task, how far they are, and what became of them. */
 static json_t *show_disks(const Task *task)
 {
         json_t *list = json_array(), *disk;
         size_t i;
 
-        json_array_foreach (json_object_get(json_object_get(task->row, "Snapshot"), "disks"), i,
-                            disk) {
+        json_array_foreach (task_disks(task), i, disk) {
                 json_int_t key = json_integer_value(json_object_get(disk, "disk_key"));
                 const TaskDisk progress = progress_of(task, key);
                 json_t *row;
@@ -222,7 +246,7 @@ json_t *task_show(const Task *task)
                         "Id", (json_int_t) task->job, "Attempt", (json_int_t) task->attempt, "Vm",
                         task_request(task, "vm_name"), "State", task_state_to_string(task->state),
                         "Unit", task->unit, "ProcessId", (json_int_t) task->process_id,
-                        "OwesSnapshot", task_owes(task), "SnapshotName",
+                        "OwesSnapshot", task_owes(task) && !task_is_restore(task), "SnapshotName",
                         task_text(task, "SnapshotName"), "Outcome", task_text(task, "Outcome"),
                         "ErrorName", task_text(task, "ErrorName"), "Error",
                         task_text(task, "ErrorText"), "BytesDone",
@@ -239,5 +263,7 @@ json_t *task_show(const Task *task)
         if (json_is_boolean(json_object_get(snapshot, "quiesced")))
                 (void) json_object_set(show, "Quiesced", json_object_get(snapshot, "quiesced"));
         show_hardware(show, snapshot);
+        if (task_is_restore(task))
+                restore_show(task, show);
         return show;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * One backup at the node: its row of the ledger, what memory knows beside it, and the questions the other rooms ask.
+ * One backup or restore at the node: its row of the ledger, what memory knows beside it, and the questions the other rooms ask.
  * task-run.c moves it.
  */
 #pragma once
@@ -27,7 +27,8 @@ typedef struct TaskDisk {
 } TaskDisk;
 
 /* The row: Job, Attempt, State, Request (without a password), Digest (of it), SnapshotName, OwesSnapshot, Look, Checked, Snapshot
- * and Copy (results of the units), Outcome, Ending, ErrorName, ErrorText, Warnings, BootId, CreatedUSec, CopiedUSec. */
+ * and Copy (results of the units), Outcome, Ending, ErrorName, ErrorText, Warnings, BootId, CreatedUSec, CopiedUSec. Of a restore
+ * (task-restore.h) Kind, NewUuid, OwesVm and PowerState. */
 typedef struct Task {
         Node *node;
         json_t *row;
@@ -58,6 +59,14 @@ const char *task_text(const Task *task, const char *key);
 uint64_t task_number(const Task *task, const char *key);
 const char *task_request(const Task *task, const char *key);
 bool task_owes(const Task *task);
+void task_set_owes(Task *task, bool owes);
+
+enum {
+        TASK_DEBT_SIZE = 400,
+};
+
+/* What it owes, for people: "The snapshot '…' of …", "The VM '…' of a restore". */
+void task_debt(const Task *task, char ret_text[static TASK_DEBT_SIZE]);
 
 /* Where its vCenter is and who logs in there, as members of the request: what place has, in the place of what was. */
 bool task_place_differs(const Task *task, const json_t *place);

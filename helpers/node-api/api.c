@@ -106,6 +106,11 @@ static void start(HttpRequest *request, void *userdata)
         send_body(request, userdata, "StartBackup", 202, shape_started);
 }
 
+static void start_restore(HttpRequest *request, void *userdata)
+{
+        send_body(request, userdata, "StartRestore", 202, shape_started);
+}
+
 /* What the vCenter said, as the node checked it. */
 static json_t *shape_answer(sd_bus_message *reply)
 {
@@ -276,6 +281,7 @@ const HttpRoute api_routes[] = {
         { "GET", "/api/v1/health", health, false },
         { "GET", "/api/v1/backups", list, false },
         { "POST", "/api/v1/backup/start", start, false },
+        { "POST", "/api/v1/restore/start", start_restore, false },
         { "GET", "/api/v1/backup/{id}", show, false },
         { "GET", "/api/v1/backup/{id}/result", show_result, false },
         { "DELETE", "/api/v1/backup/{id}", cancel, false },

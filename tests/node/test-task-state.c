@@ -25,10 +25,10 @@ static void words(void **state)
 static void table(void **state)
 {
         static const char *const want[TASK_STATE_MAX] = {
-                [TASK_ACCEPTED] = "s...r...",  [TASK_SNAPSHOTTING] = ".c..r...",
-                [TASK_COPYING] = "..d.r...",   [TASK_COPIED] = "...rr...",
-                [TASK_RELEASING] = ".....RFC", [TASK_RELEASED] = "........",
-                [TASK_FAILED] = "........",    [TASK_CANCELLED] = "........",
+                [TASK_ACCEPTED] = "sc...r...",  [TASK_SNAPSHOTTING] = "..c..r...",
+                [TASK_COPYING] = "...d.r...",   [TASK_COPIED] = "....rr...",
+                [TASK_RELEASING] = "......RFC", [TASK_RELEASED] = ".........",
+                [TASK_FAILED] = ".........",    [TASK_CANCELLED] = ".........",
         };
         static const char letters[TASK_STATE_MAX] = {
                 [TASK_ACCEPTED] = 'a', [TASK_SNAPSHOTTING] = 's', [TASK_COPYING] = 'c',

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Strict reading of what starts a restore (see request.h): the bounds here, what it means to vCenter in sendense-vsphere, which reads
+ * hardware, disks and networks strictly.
+ */
+#include "request.h"
+
+#include "host-name.h"
+#include "json-cleanup.h"
+#include "json-fields.h"
+#include "names.h"
+#include "utf8.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum {
+        PATH_MAX_CHARACTERS = 1024,
+        NAME_MAX_CHARACTERS = 255,
+        SOURCE_MAX = 512,
+};
+
+#define LINE_MUST "a text without control characters"
+
+#define PLACE(k)                                                                        \
+        {                                                                               \
+                .key = (k), .kind = JSON_FIELD_TEXT, .optional = true, .min = 1,        \
+                .max = PATH_MAX_CHARACTERS, .is_valid = utf8_is_line, .must = LINE_MUST \
+        }
+#define FLAG(k)                                                       \
+        {                                                             \
+                .key = (k), .kind = JSON_FIELD_BOOL, .optional = true \
+        }
+
+static const JsonField fields[] = {
+        { "job_id", JSON_FIELD_NUMBER, false, 1, INT64_MAX, NULL, NULL },
+        { "attempt", JSON_FIELD_NUMBER, false, 1, INT32_MAX, NULL, NULL },
+        { "vm_name", JSON_FIELD_TEXT, false, 1, 80, utf8_is_line, LINE_MUST },
+        { "vcenter_host", JSON_FIELD_TEXT, false, 1, HOST_NAME_MAX_LENGTH, host_name_is_valid,
+          HOST_NAME_MUST },
+        { "vcenter_port", JSON_FIELD_NUMBER, true, 1, 65535, NULL, NULL },
+        { "vcenter_user", JSON_FIELD_TEXT, false, 1, NAME_MAX_CHARACTERS, utf8_is_line, LINE_MUST },
+        { "ca_file", JSON_FIELD_TEXT, true, 1, 1024, NULL, NULL },
+        { "pin_sha256", JSON_FIELD_TEXT, true, 64, 95, NULL, NULL },
+        PLACE("folder"),
+        PLACE("resource_pool"),
+        PLACE("host"),
+        PLACE("datastore"),
+        FLAG("power_on"),
+        FLAG("keep_macs"),
+        FLAG("force"),
+        { "networks", JSON_FIELD_OBJECT, true, 0, 0, NULL, NULL },
+        { "hardware", JSON_FIELD_OBJECT, false, 0, 0, NULL, NULL },
+        { "disks", JSON_FIELD_ARRAY, false, 1, REQUEST_DISKS_MAX, NULL, NULL },
+};
+
+/* "nbd://host:port/export" without what could hide something else. */
+static bool is_source(const char *text)
+{
+        return (strncmp(text, "nbd://", 6) == 0 || strncmp(text, "nbd+unix:///", 12) == 0) &&
+               !strpbrk(text, " \t\r\n\"\\");
+}
+
+static const JsonField disk_fields[] = {
+        { "disk_key", JSON_FIELD_NUMBER, false, 1, DISK_KEY_MAX, NULL, NULL },
+        { "capacity_bytes", JSON_FIELD_NUMBER, false, 1, INT64_MAX, NULL, NULL },
+        { "source", JSON_FIELD_TEXT, false, 1, SOURCE_MAX, is_source, "an nbd:// address" },
+};
+
+static int check_disks(const json_t *disks, char ret_error[static REQUEST_ERROR_SIZE])
+{
+        const json_t *disk;
+        size_t i;
+
+        json_array_foreach (disks, i, disk) {
+                int r = json_fields_check(disk, disk_fields, ELEMENTSOF(disk_fields), "a disk",
+                                          ret_error);
+
+                if (r < 0)
+                        return r;
+                for (size_t j = 0; j < i; j++)
+                        if (json_field_number(disk, "disk_key") ==
+                            json_field_number(json_array_get(disks, j), "disk_key"))
+                                return json_fields_refuse(ret_error, "disks: the same key twice");
+        }
+        return 0;
+}
+
+int restore_request_read(const char *text, size_t size, Request *ret_request,
+                         char ret_error[static REQUEST_ERROR_SIZE])
+{
+        CLEANUP(request_done) Request request = {};
+        int r;
+
+        r = request_parse(text, size, &request.public, ret_error);
+        if (r >= 0)
+                r = request_take_password(request.public, &request.password, ret_error);
+        if (r >= 0)
+                r = json_fields_check(request.public, fields, ELEMENTSOF(fields), "the request",
+                                      ret_error);
+        if (r >= 0)
+                r = check_disks(json_object_get(request.public, "disks"), ret_error);
+        if (r >= 0)
+                r = request_complete(&request);
+        if (r < 0)
+                return r;
+        *ret_request = request;
+        request = (Request){};
+        return 0;
+}
