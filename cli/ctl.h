@@ -78,6 +78,16 @@ typedef enum Option {
         OPTION_KEEP_MONTHLY,
         OPTION_KEEP_YEARLY,
         OPTION_DRY_RUN,
+        OPTION_VCENTER,
+        OPTION_NAME,
+        OPTION_FOLDER,
+        OPTION_POOL,
+        OPTION_HOST,
+        OPTION_DATASTORE,
+        OPTION_NETWORK,
+        OPTION_POWER_ON,
+        OPTION_KEEP_MACS,
+        OPTION_NO_VERIFY,
         OPTION_MAX,
 } Option;
 
@@ -137,6 +147,7 @@ ExitStatus verb_files_get(int argc, char *argv[]);
 ExitStatus verb_mount_list(int argc, char *argv[]);
 ExitStatus verb_restore_disk(int argc, char *argv[]);
 ExitStatus verb_restore_disks(int argc, char *argv[]);
+ExitStatus verb_restore_vm(int argc, char *argv[]);
 ExitStatus verb_backup_verify(int argc, char *argv[]);
 ExitStatus verb_backup_delete(int argc, char *argv[]);
 ExitStatus verb_backup_tree(int argc, char *argv[]);

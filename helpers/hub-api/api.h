@@ -32,6 +32,7 @@ void api_show_backup(HttpRequest *request, void *userdata);
 void api_mount_backup(HttpRequest *request, void *userdata);
 void api_end_mount(HttpRequest *request, void *userdata);
 void api_restore_disk(HttpRequest *request, void *userdata);
+void api_restore_vm(HttpRequest *request, void *userdata);
 void api_verify_backup(HttpRequest *request, void *userdata);
 void api_delete_backup(HttpRequest *request, void *userdata);
 void api_show_chain(HttpRequest *request, void *userdata);

@@ -344,6 +344,7 @@ const HttpRoute api_routes[] = {
         { "GET", "/api/v1/mounts", list_mounts, false },
         { "DELETE", "/api/v1/mounts/{job}", api_end_mount, false },
         { "POST", "/api/v1/backups/{backup_id}/restore", api_restore_disk, false },
+        { "POST", "/api/v1/backups/{backup_id}/restore-vm", api_restore_vm, false },
         { "POST", "/api/v1/backups/{backup_id}/verify", api_verify_backup, false },
         { "DELETE", "/api/v1/backups/{backup_id}", api_delete_backup, false },
         { "GET", "/api/v1/jobs", list_jobs, false },

@@ -130,10 +130,18 @@ static int act_cancel(Manager *manager, sd_bus_message *call, const char *princi
                 return 0;
         bus_wait_free(wait);
         if (r == -EPERM)
-                return bus_error_setf(error, BUS_ERROR_NOT_ALLOWED,
-                                      "What job %" PRIu64 " has begun can only be finished: a "
-                                      "deletion that stops half-way would leave less than it found",
-                                      id);
+                return job->type == JOB_DELETE
+                                       ? bus_error_setf(error, BUS_ERROR_NOT_ALLOWED,
+                                                        "What job %" PRIu64
+                                                        " has begun can only be finished: a "
+                                                        "deletion that stops half-way would leave "
+                                                        "less than it found",
+                                                        id)
+                                       : bus_error_setf(error, BUS_ERROR_NOT_ALLOWED,
+                                                        "Job %" PRIu64
+                                                        " has made its VM, which stays; remove it "
+                                                        "at vCenter",
+                                                        id);
         return bus_error_setf(error, BUS_ERROR_BUSY, "Job %" PRIu64 " is %s already", id,
                               job->ending != JOB_STATE_INVALID || job->has_error
                                               ? "ending"

@@ -160,6 +160,9 @@ static const sd_bus_vtable manager_vtable[] = {
                         "GetFiles",
                         SD_BUS_ARGS("s", backup_id, "as", paths, "h", out, "a{sv}", options),
                         SD_BUS_RESULT("o", job), method_get_files, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS(
+                        "RestoreVm", SD_BUS_ARGS("s", backup_id, "a{sv}", target, "a{sv}", options),
+                        SD_BUS_RESULT("o", job), method_restore_vm, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("VerifyBackup", SD_BUS_ARGS("s", backup_id, "a{sv}", options),
                                 SD_BUS_RESULT("o", job), method_verify_backup,
                                 SD_BUS_VTABLE_UNPRIVILEGED),

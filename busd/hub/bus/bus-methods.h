@@ -76,6 +76,9 @@ BUS_METHOD(method_restore_disk);
 BUS_METHOD(method_list_files);
 BUS_METHOD(method_get_files);
 
+/* bus-restore-vm.c */
+BUS_METHOD(method_restore_vm);
+
 /* bus-verify.c */
 BUS_METHOD(method_verify_backup);
 BUS_METHOD(method_verify_all);

@@ -111,7 +111,9 @@ int job_cancel(Job *job, const char *principal, JobCancelled done, void *userdat
 
         if (is_ending(job))
                 return -EALREADY;
-        if (job->type != JOB_BACKUP && work_kind(job)->is_irrevocable && job->state != JOB_QUEUED)
+        if (job->type != JOB_BACKUP &&
+            ((work_kind(job)->is_irrevocable && job->state != JOB_QUEUED) ||
+             (work_kind(job)->is_kept && job->state == JOB_FINISHING)))
                 return -EPERM;
         (void) snprintf(job->principal, sizeof(job->principal), "%s", principal);
         (void) snprintf(text, sizeof(text), "Cancelled by %s", principal);

@@ -150,7 +150,7 @@ int job_new(Jobs *jobs, json_t *row, Job **ret_job)
         }
         job->has_obligations = json_array_size(json_object_get(row, "Obligations")) > 0;
         job->node_id = number_of(row, "NodeId");
-        job->owes_release = owes(row, JOB_OWES_SNAPSHOT);
+        job->owes_release = owes(row, JOB_OWES_SNAPSHOT) || owes(row, JOB_OWES_VM);
         (void) snprintf(job->error_name, sizeof(job->error_name), "%s", text_of(row, "ErrorName"));
         (void) snprintf(job->error_text, sizeof(job->error_text), "%s", text_of(row, "ErrorText"));
         r = load_disks(job);
@@ -197,6 +197,13 @@ size_t job_n_disks_taking_part(const Job *job)
         for (size_t i = 0; i < job->n_disks; i++)
                 n += job_disk_takes_part(job->disks + i);
         return n;
+}
+
+uint64_t job_credential(const Job *job)
+{
+        uint64_t wanted = number_of(json_object_get(job->work, "target"), "vcenter_id");
+
+        return wanted > 0 ? wanted : number_of(job->row, "CredentialId");
 }
 
 bool job_was_accepted(const Job *job)

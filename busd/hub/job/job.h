@@ -16,6 +16,7 @@
 
 typedef struct Job Job;
 typedef struct Jobs Jobs;
+typedef struct NodeFollow NodeFollow;
 typedef struct NodeRelease NodeRelease;
 
 enum {
@@ -114,14 +115,15 @@ struct Job {
 
         json_t *vm_state; /* what the VM was at its snapshot; NULL: not known */
 
-        /* Its copy at a node, and what is owed there; run-node.c, run-release.c. */
+        /* Its part at a node, and what is owed there; node-follow.c, run-release.c. */
+        const NodeFollow *follow; /* NULL before that */
         uint64_t node_id; /* 0: copied here */
         bool is_at_node; /* the node has accepted it */
         bool is_asking; /* an answer of the node will come */
         bool is_start_on_way; /* and it is to its start */
         bool is_start_lost; /* the last start that was sent has no answer: it may come late */
         bool undo_waits; /* for that answer */
-        bool owes_release; /* there may be a snapshot of it */
+        bool owes_release; /* there may be a snapshot of it, or a VM that it makes */
         uint64_t ask_due_usec; /* CLOCK_MONOTONIC; 0: nothing is to be asked */
         uint64_t lost_usec; /* since when the node does not answer; 0: it does */
         NodeRelease *release;
@@ -146,8 +148,9 @@ struct Job {
         bool is_dirty; /* progress not announced yet */
 };
 
-/* The kind of obligation that a snapshot at vCenter is: its node removes it. */
+/* The kinds of obligation that a snapshot and a half-made VM at vCenter are: its node removes them. */
 #define JOB_OWES_SNAPSHOT "snapshot"
+#define JOB_OWES_VM       "vm"
 
 /* Who did it, when nobody asked for it. */
 #define HUB_PRINCIPAL "hub"
@@ -171,6 +174,9 @@ size_t job_n_disks_taking_part(const Job *job);
 /* A text of the row, "" when absent. Borrowed. */
 const char *job_text(const Job *job, const char *key);
 const char *disk_text(const JobDisk *disk, const char *key);
+
+/* The vCenter that its node logs in to: the VM's, or the one that a restore was asked for. 0: none. */
+uint64_t job_credential(const Job *job);
 
 /* Its node has said so, and it is written down. */
 bool job_was_accepted(const Job *job);

@@ -9,6 +9,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "hub-config.h"
+#include "job/node-follow.h"
 #include "job/queue.h"
 #include "job/recover.h"
 #include "job/run-work.h"
@@ -337,7 +338,7 @@ static void tick_job(Job *job, uint64_t now)
                 }
                 run_export_probe(job);
                 look_at_copy(job, now);
-                run_node_tick(job, now);
+                node_follow_tick(job, now);
         }
 }
 

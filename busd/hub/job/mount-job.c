@@ -133,6 +133,13 @@ json_t *mount_served_result(const Job *job)
         return result;
 }
 
+bool mount_is_of_this_boot(const Job *job)
+{
+        const char *boot = json_string_value(json_object_get(job->work_result, "boot_id")) ?: "";
+
+        return strcmp(boot, job->jobs->boot_id) == 0;
+}
+
 bool mount_is_served(const Job *job)
 {
         const Mount *mount = mount_of(job);

@@ -10,7 +10,11 @@
 typedef struct Mount {
         bool is_writable, wants_port, is_served, is_stopping;
         uint32_t uid; /* whose the sockets are */
-        uint64_t until_usec; /* CLOCK_REALTIME */
+        uint64_t until_usec; /* CLOCK_REALTIME; 0: as long as its job wants it */
+
+        /* Of a job that reads what it mounts; NULL in a mount. */
+        void (*served)(Job *job); /* all disks can be read, and that is written down */
+        void (*stopped)(Job *job); /* what follows when nothing serves any more */
 } Mount;
 
 /* NULL before mount_load(). */
@@ -21,6 +25,9 @@ int mount_load(Job *job);
 
 /* What is written down when all disks answer. NULL: no memory. */
 json_t *mount_served_result(const Job *job);
+
+/* Whether the servers of the result that the job's row has can still be there. */
+bool mount_is_of_this_boot(const Job *job);
 
 /* "mounted until …" */
 void mount_set_phase(Job *job);

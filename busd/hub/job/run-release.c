@@ -27,8 +27,6 @@ static int begin(Job *job, bool is_committed, uint64_t limit_usec, uint64_t away
                  NodeReleased done)
 {
         const Jobs *jobs = job->jobs;
-        json_int_t credential = json_integer_value(json_object_get(job->row, "CredentialId"));
-
         job->release = node_release_cancel(job->release);
         return node_release_begin(&(NodeReleaseTask){ .event = jobs->event,
                                                       .links = nodes_links(jobs->nodes),
@@ -36,8 +34,9 @@ static int begin(Job *job, bool is_committed, uint64_t limit_usec, uint64_t away
                                                       .key = nodes_key(jobs->nodes),
                                                       .node_id = job->node_id,
                                                       .job = job->id,
-                                                      .credential_id = (uint64_t) credential,
+                                                      .credential_id = job_credential(job),
                                                       .is_committed = is_committed,
+                                                      .is_restore = job->type != JOB_BACKUP,
                                                       .was_accepted = job_was_accepted(job),
                                                       .may_come = job->is_start_lost,
                                                       .limit_usec = limit_usec,
@@ -50,9 +49,9 @@ static int begin(Job *job, bool is_committed, uint64_t limit_usec, uint64_t away
 static void tell_owed(const Job *job, int error, const char *text)
 {
         (void) job_log(job, NULL, LOG_WARNING, error, MESSAGE_OBLIGATION_OPEN,
-                       "The snapshot of %s is still owed by node %s: %s; the hub tries again by "
-                       "itself",
-                       job_text(job, "Vm"), job_text(job, "Node"), text);
+                       "The %s of %s is still owed by node %s: %s; the hub tries again by itself",
+                       job->type == JOB_BACKUP ? "snapshot" : "new VM", job_text(job, "Vm"),
+                       job_text(job, "Node"), text);
 }
 
 /* ── Committed ── */
@@ -101,7 +100,22 @@ void run_release(Job *job)
 
 /* ── Given up ── */
 
-static void on_abandoned(int error, const char *text, void *userdata)
+/* What the node says of the end itself belongs to what came of the job. */
+static void add_warning(Job *job, const char *text)
+{
+        json_t *warnings = json_object_get(job->work_result, "warnings"), *warning;
+        size_t i;
+
+        json_array_foreach (warnings, i, warning)
+                if (strcmp(json_string_value(warning) ?: "", text) == 0)
+                        return;
+        (void) job_log(job, NULL, LOG_WARNING, 0, MESSAGE_NONE, "Node %s: %s",
+                       job_text(job, "Node"), text);
+        if (json_is_array(warnings))
+                (void) json_array_append_new(warnings, json_string(text));
+}
+
+static void on_told(int error, const char *text, void *userdata)
 {
         Job *job = userdata;
         void (*then)(Job *) = job->after_stop;
@@ -112,6 +126,8 @@ static void on_abandoned(int error, const char *text, void *userdata)
         job->owes_release = error < 0;
         if (error < 0)
                 tell_owed(job, error, text);
+        else if (*text)
+                add_warning(job, text);
         fault_point("undo.release.after");
         then(job);
 }
@@ -122,7 +138,19 @@ void run_release_abandoned(Job *job, void (*then)(Job *job))
 
         job_set_phase(job, "giving up at the node");
         job->after_stop = then;
-        r = begin(job, false, ABANDON_LIMIT_USEC, AWAY_LIMIT_USEC, on_abandoned);
+        r = begin(job, false, ABANDON_LIMIT_USEC, AWAY_LIMIT_USEC, on_told);
         if (r < 0)
-                on_abandoned(r, strerror(-r), job);
+                on_told(r, strerror(-r), job);
+}
+
+void run_release_kept(Job *job, void (*then)(Job *job))
+{
+        uint64_t limit_usec = job->jobs->config->node_release_usec;
+        int r;
+
+        job_set_phase(job, "handing it over");
+        job->after_stop = then;
+        r = begin(job, true, limit_usec, limit_usec, on_told);
+        if (r < 0)
+                on_told(r, strerror(-r), job);
 }

@@ -143,13 +143,13 @@ void run_undo(Job *job)
         fault_point("undo.steps.before");
         job->generation++;
         job->files_owed = false;
-        if (job->type != JOB_BACKUP)
-                run_work_undo(job);
-        else if (job->owes_release && job->is_start_on_way) {
+        if (job->owes_release && job->is_start_on_way) {
                 /* A node that is told before it knows the job would say that it has nothing of it, and begin it then. */
                 job->undo_waits = true;
                 job_set_phase(job, "waits for an answer of its node");
-        } else if (job->owes_release)
+        } else if (job->type != JOB_BACKUP)
+                run_work_undo(job);
+        else if (job->owes_release)
                 run_release_abandoned(job, undo_here);
         else
                 undo_here(job);

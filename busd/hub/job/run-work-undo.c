@@ -40,11 +40,12 @@ static void write_undone(Job *job)
         else if (job->files_owed)
                 (void) snprintf(reason, sizeof(reason),
                                 "undone but for its target, which stays an obligation");
+        else if (job->owes_release)
+                (void) snprintf(reason, sizeof(reason),
+                                "undone but for its VM, which stays an obligation");
         job_advance_to(job, is_cancel ? JOB_EVENT_UNDONE_CANCELLED : JOB_EVENT_UNDONE_FAILED,
                        reason,
-                       json_pack("{s:o, s:I}", "ObligationsDone",
-                                 job->files_owed ? json_pack("[s]", "units")
-                                                 : json_pack("[s, s]", "units", JOB_OWES_TARGET),
+                       json_pack("{s:o, s:I}", "ObligationsDone", work_obligations_done(job),
                                  "FinishedUSec", (json_int_t) clock_realtime_usec()),
                        jobs_job_ended);
 }

@@ -45,6 +45,14 @@ static void on_started(Job *job)
         run_enter(job);
 }
 
+static json_t *owes_row(const Job *job, const char *target)
+{
+        if (work_kind(job)->owes_at_node)
+                return json_pack("{s:s, s:s, s:I}", "Kind", JOB_OWES_VM, "Subject", target,
+                                 "NodeId", (json_int_t) job->node_id);
+        return json_pack("{s:s, s:s}", "Kind", JOB_OWES_TARGET, "Subject", target);
+}
+
 void run_work_start(Job *job)
 {
         const WorkKind *kind = work_kind(job);
@@ -56,11 +64,10 @@ void run_work_start(Job *job)
         /* What is owed is owed once, and two jobs may have been about the same. */
         (void) snprintf(target, sizeof(target), "job %" PRIu64 ": %s", job->id, owes ?: "");
         utf8_make_valid(target);
+        job->owes_release = owes && kind->owes_at_node;
         if (json_array_append_new(obligations,
                                   json_pack("{s:s, s:s}", "Kind", "units", "Subject", units)) < 0 ||
-            (owes &&
-             json_array_append_new(obligations, json_pack("{s:s, s:s}", "Kind", JOB_OWES_TARGET,
-                                                          "Subject", target)) < 0)) {
+            (owes && json_array_append_new(obligations, owes_row(job, target)) < 0)) {
                 job_fail(job, BUS_ERROR_FAILED, "Out of memory");
                 return;
         }
@@ -374,7 +381,7 @@ void run_work_tick(Job *job, uint64_t now_usec)
 {
         const WorkKind *kind = work_kind(job);
 
-        if (job->ask_due_usec > 0 && job->ask_due_usec <= now_usec) {
+        if (!kind->run && job->ask_due_usec > 0 && job->ask_due_usec <= now_usec) {
                 job->ask_due_usec = 0;
                 look_for_unit(job);
         }
@@ -426,10 +433,13 @@ void run_work_progress(Job *job, uint32_t disk_key, uint64_t done, uint64_t tota
 
 static void write_completed(Job *job)
 {
-        job_advance_to(job, JOB_EVENT_COMMITTED, "all is as it should be",
-                       json_pack("{s:[s, s], s:I}", "ObligationsDone", "units", JOB_OWES_TARGET,
-                                 "FinishedUSec", (json_int_t) clock_realtime_usec()),
-                       jobs_job_ended);
+        json_t *changes = json_pack("{s:o, s:I}", "ObligationsDone", work_obligations_done(job),
+                                    "FinishedUSec", (json_int_t) clock_realtime_usec());
+
+        /* Its end may have added to what came of it. */
+        if (changes && work_kind(job)->is_kept && job->work_result)
+                (void) json_object_set(changes, "WorkResult", job->work_result);
+        job_advance_to(job, JOB_EVENT_COMMITTED, "all is as it should be", changes, jobs_job_ended);
 }
 
 void run_work_remove_files(const Job *job)

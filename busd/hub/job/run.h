@@ -27,11 +27,10 @@ void run_finish(Job *job);
 void run_undo(Job *job);
 void run_undo_again(Job *job); /* after an attempt that failed */
 
-/* Asks the node again, when it is time. Every half second. */
-void run_node_tick(Job *job, uint64_t now_usec);
-
-/* Has the node give up what it did, within its time; then() comes in any case, with owes_release as it is. */
+/* Has the node give up what it did, within its time; then() comes in any case, with owes_release as it is. The other: has it keep
+ * that, for a job that has no state of its own for it. */
 void run_release_abandoned(Job *job, void (*then)(Job *job));
+void run_release_kept(Job *job, void (*then)(Job *job));
 
 /* The commit record exists: the rows follow. */
 void run_committed(Job *job);

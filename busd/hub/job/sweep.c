@@ -292,7 +292,7 @@ static void on_released(int error, const char *text, void *userdata)
                 mark_failed(s, row, text);
                 return;
         }
-        say(s, "Node %s has removed the snapshot of %s", row_text(row, "Node"),
+        say(s, "Node %s owes no %s any more: %s", row_text(row, "Node"), row_text(row, "Kind"),
             row_text(row, "Subject"));
         mark_done(s, row);
 }
@@ -308,6 +308,7 @@ static void release_at_node(Sweeper *s, const json_t *row)
                 .job = row_number(row, "Job"),
                 .credential_id = row_number(row, "CredentialId"),
                 .is_committed = strcmp(row_text(row, "State"), "completed") == 0,
+                .is_restore = strcmp(row_text(row, "Kind"), JOB_OWES_VM) == 0,
                 .was_accepted = row_number(row, "WasAccepted") > 0,
                 .limit_usec = RELEASE_LIMIT_USEC,
                 .away_usec = RELEASE_AWAY_USEC,
@@ -372,7 +373,8 @@ static void next_row(Sweeper *s)
                                 mark_done(s, row);
                         else if (strcmp(row_text(row, "Kind"), "files") == 0)
                                 undo_files(s, row);
-                        else if (strcmp(row_text(row, "Kind"), JOB_OWES_SNAPSHOT) == 0)
+                        else if (strcmp(row_text(row, "Kind"), JOB_OWES_SNAPSHOT) == 0 ||
+                                 strcmp(row_text(row, "Kind"), JOB_OWES_VM) == 0)
                                 release_at_node(s, row);
                         else if (strcmp(row_text(row, "Kind"), JOB_OWES_TARGET) == 0)
                                 undo_target(s, row);

@@ -99,7 +99,7 @@ static void stop_unit(Job *job, JobDisk *disk, UnitKind kind)
 }
 
 /* The socket goes with its service's next trigger: it is stopped first. */
-static void stop(Job *job, void (*then)(Job *job))
+void mount_stop(Job *job, void (*then)(Job *job))
 {
         job->generation++;
         job->after_stop = then;
@@ -144,6 +144,10 @@ static void on_written(Job *job, int error, const json_t *out)
                 return;
         fault_point("mount.served.after");
         mount_of(job)->is_served = true;
+        if (mount_of(job)->served) {
+                mount_of(job)->served(job);
+                return;
+        }
         (void) job_log(job, NULL, LOG_NOTICE, 0, MESSAGE_NONE,
                        "Backup %s is mounted%s by job %" PRIu64 ", asked for by %s",
                        job_text(job, "BackupId"), mount_of(job)->is_writable ? ", writable," : "",
@@ -209,7 +213,8 @@ static void start_disk(Job *job, JobDisk *disk)
 {
         char unit[UNIT_NAME_SIZE], path[JOB_PATH_SIZE], errors[UNIT_FILE_PATH_SIZE];
         const Mount *mount = mount_of(job);
-        uint64_t until_usec = mount->until_usec + LATE_USEC, now_usec = clock_realtime_usec();
+        uint64_t until_usec = mount->until_usec > 0 ? mount->until_usec + LATE_USEC : 0;
+        uint64_t now_usec = clock_realtime_usec();
         const MountUnit mounted = {
                 .job = job->id,
                 .disk_key = disk->key,
@@ -219,7 +224,9 @@ static void start_disk(Job *job, JobDisk *disk)
                 .error_path = errors,
                 .is_writable = mount->is_writable,
                 .until_usec = until_usec,
-                .lasts_usec = until_usec > now_usec ? until_usec - now_usec : 1,
+                .lasts_usec = until_usec == 0         ? 0
+                              : until_usec > now_usec ? until_usec - now_usec
+                                                      : 1,
                 .memory_max = job->jobs->config->export_memory_bytes,
         };
         Ticket *ticket;
@@ -277,10 +284,13 @@ static void on_answer_again(Job *job, JobDisk *disk, int error, const char *text
                           "its server died, and what was written into it is gone");
         else {
                 disk->is_exported = true;
-                if (job_last_of_waiting(job)) {
-                        mount_of(job)->is_served = true;
+                if (!job_last_of_waiting(job))
+                        return;
+                mount_of(job)->is_served = true;
+                if (mount_of(job)->served)
+                        mount_of(job)->served(job);
+                else
                         mount_set_phase(job);
-                }
         }
 }
 
@@ -292,20 +302,11 @@ static uint64_t number_of(const json_t *object, const char *key)
 }
 
 /* It was served when this hub started: whoever uses it has noticed nothing. */
-static void take_up(Job *job)
+void mount_take_up(Job *job)
 {
-        const char *boot = json_string_value(json_object_get(job->work_result, "boot_id")) ?: "";
         const json_t *disk_row;
         size_t i;
 
-        if (strcmp(boot, job->jobs->boot_id) != 0) {
-                end(job, "the machine was started anew");
-                return;
-        }
-        if (is_over(mount_of(job))) {
-                end(job, TIME_IS_OVER);
-                return;
-        }
         json_array_foreach (json_object_get(job->work_result, "disks"), i, disk_row) {
                 JobDisk *disk = job_find_disk(job, (uint32_t) number_of(disk_row, "disk_key"));
 
@@ -321,24 +322,38 @@ static void take_up(Job *job)
                 mount_look(job, job->disks + i, on_answer_again);
 }
 
+void mount_serve(Job *job)
+{
+        if (job->is_recovered)
+                mount_stop(job, start_all); /* what a first attempt left */
+        else
+                start_all(job);
+}
+
+void mount_fail_load(Job *job, int error)
+{
+        if (error == -ENOENT)
+                job_fail(job, BUS_ERROR_NOT_FOUND,
+                         "Backup %s has no such disk; sendensectl backup show %s lists them",
+                         job_text(job, "BackupId"), job_text(job, "BackupId"));
+        else
+                job_fail(job, BUS_ERROR_FAILED, "Out of memory");
+}
+
 static void run(Job *job)
 {
         int r = mount_load(job);
 
-        if (r == -ENOENT)
-                job_fail(job, BUS_ERROR_NOT_FOUND,
-                         "Backup %s has no such disk; sendensectl backup show %s lists them",
-                         job_text(job, "BackupId"), job_text(job, "BackupId"));
-        else if (r < 0)
-                job_fail(job, BUS_ERROR_FAILED, "Out of memory");
+        if (r < 0)
+                mount_fail_load(job, r);
+        else if (job->work_result && !mount_is_of_this_boot(job))
+                end(job, "the machine was started anew");
         else if (job->work_result)
-                take_up(job);
+                mount_take_up(job);
         else if (is_over(mount_of(job)))
                 end(job, "its time was over before it began");
-        else if (job->is_recovered)
-                stop(job, start_all); /* what a first attempt left */
         else
-                start_all(job);
+                mount_serve(job);
 }
 
 /* ── While it serves ── */
@@ -354,7 +369,7 @@ static void tick(Job *job, uint64_t now_usec)
 }
 
 /* A server that dies is started again by systemd, unless clients have written into it. */
-static void on_unit(Job *job, const UnitName *name, const char *unit, const void *state_of_unit)
+void mount_on_unit(Job *job, const UnitName *name, const char *unit, const void *state_of_unit)
 {
         JobDisk *disk = job_find_disk(job, name->disk_key);
         const UnitState *state = state_of_unit;
@@ -405,7 +420,7 @@ const WorkKind work_mount = {
         .unit = UNIT_MOUNT_SERVICE,
         .phase = "being mounted",
         .run = run,
-        .stop = stop,
-        .on_unit = on_unit,
+        .stop = mount_stop,
+        .on_unit = mount_on_unit,
         .tick = tick,
 };

@@ -24,5 +24,15 @@ bool mount_is_served(const Job *job);
  * Port}]}, from memory. NULL: no memory. */
 json_t *mount_describe(const Job *job);
 
+/* Of jobs that read what they mount: their steps come between these. Serves all disks of mount_load(), anew; takes up those that the row
+ * says are served, of this boot; both go on with the mount's served(). A server that dies for good fails the job. */
+void mount_serve(Job *job);
+void mount_take_up(Job *job);
+void mount_stop(Job *job, void (*then)(Job *job));
+void mount_on_unit(Job *job, const UnitName *name, const char *unit, const void *state);
+
+/* Why mount_load() failed; ends the job. */
+void mount_fail_load(Job *job, int error);
+
 /* Ends it; the job completes. -EALREADY when it is ending or has ended; -EAGAIN while it is being made. */
 int mount_end(Job *job, const char *principal);

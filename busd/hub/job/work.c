@@ -6,12 +6,30 @@
 
 #include "job/work-mount.h"
 
+#include <string.h>
+
 static const WorkKind *const kinds[JOB_TYPE_MAX] = {
         [JOB_MOUNT] = &work_mount,   [JOB_RESTORE] = &work_restore, [JOB_VERIFY] = &work_verify,
         [JOB_DELETE] = &work_delete, [JOB_FILES] = &work_files,
 };
 
+json_t *work_obligations_done(const Job *job)
+{
+        return json_pack("[s, s*, s*]", "units", job->files_owed ? NULL : JOB_OWES_TARGET,
+                         job->owes_release ? NULL : JOB_OWES_VM);
+}
+
+static bool is_of_vm(const Job *job)
+{
+        const char *kind = json_string_value(
+                        json_object_get(json_object_get(job->work, "target"), "kind"));
+
+        return job->type == JOB_RESTORE && kind && strcmp(kind, "vm") == 0;
+}
+
 const WorkKind *work_kind(const Job *job)
 {
+        if (is_of_vm(job))
+                return &work_restore_vm;
         return job->type >= 0 && job->type < JOB_TYPE_MAX ? kinds[job->type] : NULL;
 }

@@ -28,6 +28,7 @@ typedef struct WorkKind {
         bool is_repeatable; /* begun anew when it died without a word, or with the machine */
         bool wants_stream; /* cannot begin without that of who asked, which no row can hold */
         bool is_irrevocable; /* once begun it cannot be cancelled, only repeated */
+        bool is_kept; /* from finishing on what it made stays, and it cannot be cancelled */
         /* Run to its end when a job that had begun fails or is cancelled; NULL: nothing is to be undone. */
         const char *undo_verb;
 
@@ -44,8 +45,10 @@ typedef struct WorkKind {
         int (*write_paths)(const Job *job, json_t *paths);
         /* The one device that the unit may open; NULL, or NULL returned: none. */
         const char *(*device)(const Job *job);
-        /* What is to be undone, beyond the units: a text for people; NULL: nothing. Kind JOB_OWES_TARGET. */
+        /* What is to be undone, beyond the units: a text for people; NULL: nothing. Kind JOB_OWES_TARGET, or JOB_OWES_VM when it
+         * is the job's node that has to undo it. */
         const char *(*owes)(const Job *job);
+        bool owes_at_node;
         /* Whether what the unit found lets the job complete; its result is written down in any case. NULL: it does. */
         void (*judge)(const Job *job, const json_t *result, WorkVerdict *ret_verdict);
 
@@ -62,6 +65,10 @@ typedef struct WorkKind {
 const WorkKind *work_kind(const Job *job);
 
 extern const WorkKind work_restore;
+extern const WorkKind work_restore_vm; /* of a restore whose target is of kind "vm" */
+
+/* The obligations of the job that are done with it: a list of kinds. */
+json_t *work_obligations_done(const Job *job);
 
 /* As whom the unit of a restore runs, by what was decided when it was asked for. */
 const char *restore_work_user(const json_t *work);

@@ -53,13 +53,23 @@ static void tell_debt(const Debtor *debtor, const json_t *task)
 {
         const char *why = text_of(task, "error");
 
-        add_line(debtor->debts,
-                 text_format("Node %s owes the removal of snapshot '%s' of %s, job "
-                             "%" JSON_INTEGER_FORMAT "%s%s; it needs a login for %s: POST "
-                             "/api/v1/snapshots/cleanup at the node, or another backup of the VM",
-                             debtor->name, text_of(task, "snapshot_name"), text_of(task, "vm"),
-                             json_integer_value(json_object_get(task, "id")), *why ? ": " : "", why,
-                             text_of(task, "vcenter_host")));
+        if (json_is_true(json_object_get(task, "owes_vm")))
+                add_line(debtor->debts,
+                         text_format("Node %s is not done with the new VM '%s' of job "
+                                     "%" JSON_INTEGER_FORMAT "%s%s; it needs a login for %s",
+                                     debtor->name, text_of(task, "vm"),
+                                     json_integer_value(json_object_get(task, "id")),
+                                     *why ? ": " : "", why, text_of(task, "vcenter_host")));
+        else
+                add_line(debtor->debts,
+                         text_format("Node %s owes the removal of snapshot '%s' of %s, job "
+                                     "%" JSON_INTEGER_FORMAT "%s%s; it needs a login for %s: POST "
+                                     "/api/v1/snapshots/cleanup at the node, or another backup of "
+                                     "the VM",
+                                     debtor->name, text_of(task, "snapshot_name"),
+                                     text_of(task, "vm"),
+                                     json_integer_value(json_object_get(task, "id")),
+                                     *why ? ": " : "", why, text_of(task, "vcenter_host")));
 }
 
 static void on_answer(const HttpAnswer *answer, void *userdata)

@@ -99,14 +99,30 @@ static void on_unknown(NodeRelease *release)
                 end(release, 0, "");
                 return;
         }
-        (void) snprintf(release->why, sizeof(release->why),
-                        "the node had accepted the job and does not know it any more, so its "
-                        "folder "
-                        "/var/lib/sendense-node was lost: look at the VM for a snapshot "
-                        "'sendense-…-%" PRIu64
-                        "-…', remove it, then: sendensectl obligation forgive",
-                        release->task.job);
+        if (release->task.is_restore)
+                (void) snprintf(release->why, sizeof(release->why),
+                                "the node had accepted the job and does not know it any more, so "
+                                "its folder /var/lib/sendense-node was lost: look for the new VM "
+                                "at vCenter, remove it, then: sendensectl obligation forgive");
+        else
+                (void) snprintf(release->why, sizeof(release->why),
+                                "the node had accepted the job and does not know it any more, so "
+                                "its folder /var/lib/sendense-node was lost: look at the VM for a "
+                                "snapshot 'sendense-…-%" PRIu64
+                                "-…', remove it, then: sendensectl obligation forgive",
+                                release->task.job);
         end(release, -ENODATA, release->why);
+}
+
+/* Of the end of a restore: that its VM could not be switched on, say. */
+static const char *last_warning(const json_t *task)
+{
+        const json_t *warnings = json_object_get(task, "warnings");
+        size_t n = json_array_size(warnings);
+
+        if (n == 0 || strcmp(text_of(task, "kind"), "restore") != 0)
+                return "";
+        return json_string_value(json_array_get(warnings, n - 1)) ?: "";
 }
 
 static void on_look(const HttpAnswer *answer, void *userdata)
@@ -128,15 +144,21 @@ static void on_look(const HttpAnswer *answer, void *userdata)
         }
         if (answer->status == 200 &&
             !json_is_true(json_object_get(answer->body, "owes_snapshot")) &&
+            !json_is_true(json_object_get(answer->body, "owes_vm")) &&
             (strcmp(state, "released") == 0 || strcmp(state, "failed") == 0 ||
              strcmp(state, "cancelled") == 0)) {
-                end(release, 0, "");
+                end(release, 0, last_warning(answer->body));
                 return;
         }
         why = text_of(answer->body, "release_error");
-        (void) snprintf(release->why, sizeof(release->why),
-                        "the node has not removed snapshot '%s' yet%s%s",
-                        text_of(answer->body, "snapshot_name"), *why ? ": " : "", why);
+        if (json_is_true(json_object_get(answer->body, "owes_vm")))
+                (void) snprintf(release->why, sizeof(release->why),
+                                "the node is not done with the new VM '%.100s' yet%s%s",
+                                text_of(answer->body, "vm"), *why ? ": " : "", why);
+        else
+                (void) snprintf(release->why, sizeof(release->why),
+                                "the node has not removed snapshot '%s' yet%s%s",
+                                text_of(answer->body, "snapshot_name"), *why ? ": " : "", why);
         again(release, -ETIMEDOUT, LOOK_AGAIN_USEC);
 }
 

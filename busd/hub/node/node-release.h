@@ -16,7 +16,7 @@ typedef struct Secret Secret;
 typedef struct Store Store;
 typedef struct sd_event sd_event;
 
-/* 0: nothing is owed. Else a negative errno and, in one line, why it still is: -ETIMEDOUT when the node was at it for limit_usec,
+/* 0: nothing is owed; of a restore the text is then a warning, or empty. Else a negative errno and, in one line, why it still is: -ETIMEDOUT when the node was at it for limit_usec,
  * -EHOSTDOWN when it did not answer, -ENODATA when it has lost the job,
  * -EINPROGRESS when it may get to know it. */
 typedef void (*NodeReleased)(int error, const char *text, void *userdata);
@@ -30,6 +30,7 @@ typedef struct NodeReleaseTask {
         uint64_t credential_id; /* 0: none */
         bool is_committed; /* else abandoned */
         bool may_come; /* its start has no answer: a node that does not know the job may get it yet, and it stays owed */
+        bool is_restore; /* it is a VM that may be owed, and no snapshot */
         bool was_accepted; /* the node knew the job: one that does not any more has lost it, and what it owes */
         uint64_t limit_usec; /* for all of it */
         uint64_t away_usec; /* that the node may be silent */

@@ -16,8 +16,7 @@
 /* 0: any. */
 static int wanted_node(MYSQL *database, StoreRequest *request, uint64_t vm_id, uint64_t *ret_id)
 {
-        const char *name = object_text(request->in, "Node");
-        CLEANUP(json_decrefp) json_t *vm = NULL, *node = NULL;
+        CLEANUP(json_decrefp) json_t *vm = NULL;
         int r;
 
         r = statement_row(database,
@@ -36,6 +35,16 @@ static int wanted_node(MYSQL *database, StoreRequest *request, uint64_t vm_id, u
                                 "one, and option sources names NBD URIs to read instead",
                                 object_text(vm, "Name"));
         *ret_id = object_number(vm, "NodeId");
+        return 0;
+}
+
+/* A node that the request names is wanted before all others. */
+static int named_node(MYSQL *database, StoreRequest *request, uint64_t *id)
+{
+        const char *name = object_text(request->in, "Node");
+        CLEANUP(json_decrefp) json_t *node = NULL;
+        int r;
+
         if (!name)
                 return 0;
         r = statement_row(database,
@@ -48,7 +57,7 @@ static int wanted_node(MYSQL *database, StoreRequest *request, uint64_t vm_id, u
                                     "there are",
                                     name);
         if (r >= 0)
-                *ret_id = object_number(node, "Id");
+                *id = object_number(node, "Id");
         return r;
 }
 
@@ -63,15 +72,14 @@ static bool is_reachable(const StoreRequest *request, const json_t *node)
         return false;
 }
 
-int job_choose_node(MYSQL *database, StoreRequest *request, uint64_t vm_id, uint64_t *ret_id)
+int job_choose_reachable(MYSQL *database, StoreRequest *request, uint64_t wanted, uint64_t *ret_id)
 {
         CLEANUP(json_decrefp) json_t *nodes = NULL;
-        uint64_t wanted = 0;
         const json_t *node;
         size_t i;
         int r;
 
-        r = wanted_node(database, request, vm_id, &wanted);
+        r = named_node(database, request, &wanted);
         if (r >= 0)
                 r = statement_rows(database,
                                    "SELECT n.id AS Id, n.name AS Name, (SELECT COUNT(*)"
@@ -94,11 +102,19 @@ int job_choose_node(MYSQL *database, StoreRequest *request, uint64_t vm_id, uint
                                 request, -ENOENT, BUS_ERROR_NOT_FOUND,
                                 wanted > 0 ? "The node for this VM is not enrolled; sendensectl "
                                              "node list shows how it stands"
-                                           : "No node is enrolled that could read the VM; "
+                                           : "No node is enrolled that could reach the vCenter; "
                                              "sendensectl node add NAME begins that");
         return store_refuse(request, -EHOSTDOWN, BUS_ERROR_NODE_UNREACHABLE,
                             "Node %.80s does not answer%s; sendensectl node show %.80s says why",
                             object_text(node, "Name"),
                             wanted > 0 || json_array_size(nodes) == 1 ? "" : ", nor does any other",
                             object_text(node, "Name"));
+}
+
+int job_choose_node(MYSQL *database, StoreRequest *request, uint64_t vm_id, uint64_t *ret_id)
+{
+        uint64_t wanted = 0;
+        int r = wanted_node(database, request, vm_id, &wanted);
+
+        return r < 0 ? r : job_choose_reachable(database, request, wanted, ret_id);
 }

@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -86,8 +87,16 @@ static int refuse_busy(MYSQL *database, StoreRequest *request, uint64_t vm_id)
                             object_text(row, "State"), object_number(row, "Id"));
 }
 
+static bool is_restore_vm(const StoreRequest *request)
+{
+        const json_t *target = json_object_get(json_object_get(request->in, "Work"), "target");
+
+        return job_type_from_string(object_text(request->in, "Type")) == JOB_RESTORE &&
+               strcmp(object_text(target, "kind") ?: "", "vm") == 0;
+}
+
 static int insert_job(MYSQL *database, const StoreRequest *request, const json_t *backup,
-                      uint64_t *ret_id)
+                      uint64_t node_id, uint64_t *ret_id)
 {
         _cleanup_free_ char *work = json_dumps(json_object_get(request->in, "Work"),
                                                JSON_COMPACT | JSON_SORT_KEYS);
@@ -96,12 +105,13 @@ static int insert_job(MYSQL *database, const StoreRequest *request, const json_t
                 return -ENOMEM;
         return statement_run(database,
                              "INSERT INTO backup_jobs (job_type, vm_context_id, repository_id,"
-                             " target_job_id, work, principal, created_usec) VALUES (?, ?, ?, ?, "
-                             "?, ?, ?)",
+                             " target_job_id, node_id, work, principal, created_usec)"
+                             " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                              SQL_VALUES(sql_text(object_text(request->in, "Type")),
                                         SQL_NUMBER(object_number(backup, "Vm")),
                                         SQL_NUMBER(object_number(backup, "Repository")),
-                                        SQL_NUMBER(object_number(backup, "Id")), sql_text(work),
+                                        SQL_NUMBER(object_number(backup, "Id")),
+                                        sql_number_or_null(node_id), sql_text(work),
                                         sql_text(object_text(request->in, "Principal")),
                                         SQL_NUMBER(object_number(request->in, "NowUSec"))),
                              NULL, ret_id);
@@ -111,7 +121,7 @@ int store_job_work_create(MYSQL *database, void *userdata)
 {
         StoreRequest *request = userdata;
         CLEANUP(json_decrefp) json_t *backup = NULL;
-        uint64_t job_id = 0;
+        uint64_t job_id = 0, node_id = 0;
         int r;
 
         r = job_find_made(database, request, &job_id);
@@ -122,8 +132,10 @@ int store_job_work_create(MYSQL *database, void *userdata)
                 r = refuse_busy(database, request, object_number(backup, "Vm"));
         if (r >= 0 && job_type_from_string(object_text(request->in, "Type")) == JOB_DELETE)
                 r = delete_refuse_last(database, request, backup);
+        if (r >= 0 && is_restore_vm(request))
+                r = job_prepare_restore_vm(database, request, backup, &node_id);
         if (r >= 0)
-                r = insert_job(database, request, backup, &job_id);
+                r = insert_job(database, request, backup, node_id, &job_id);
         if (r >= 0)
                 r = job_insert_first_event(database, request, job_id);
         return r < 0 ? r : job_answer(database, request, job_id);

@@ -55,6 +55,14 @@ int store_backup_list(MYSQL *database, void *request);
 /* store-job-node.c, for store_job_create(): which node backs the VM up. NotFound, NodeUnreachable, NotAllowed. */
 int job_choose_node(MYSQL *database, StoreRequest *request, uint64_t vm_id, uint64_t *ret_id);
 
+/* The same of any node but for the one that is wanted (0: none): the named one, or those that answer. */
+int job_choose_reachable(MYSQL *database, StoreRequest *request, uint64_t wanted, uint64_t *ret_id);
+
+/* store-restore-vm.c, for store_job_work_create(): completes Work's target, and says which node does it. Besides {Vcenter?, Node?,
+ * NodesReachable}. BackupDamaged, NotFound, NotAllowed, NodeUnreachable. */
+int job_prepare_restore_vm(MYSQL *database, StoreRequest *request, const json_t *backup,
+                           uint64_t *ret_node);
+
 /* store-job-work.c: {Type, BackupId, Work, Principal, NowUSec, EventId} -> the job as store_job_load_open has it: one that works
  * on a backup that is there. VmBusy: what changes the chains of a VM is alone with it. */
 int store_job_work_create(MYSQL *database, void *request);

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A job that a node does a part of, whatever it is: the node is given the task and the login once, then asked how it stands until
+ * what follows it has an answer. A node that does not answer holds the job up and ends it only after a long while. What may be owed at
+ * vCenter stands in the database before the node hears of the job.
+ */
+#pragma once
+
+#include "job/job.h"
+#include "names.h"
+
+/* What one kind of job wants of its node. */
+struct NodeFollow {
+        const char *start_path; /* of the node's API */
+        UnitKind unit; /* the node's, which the row names once it has accepted the job */
+        const char *step; /* in its name; NULL: it has none */
+        json_t *(*start_body)(const Job *job); /* without the login; NULL: no memory */
+        void (*on_task)(Job *job,
+                        const json_t *task); /* how it stands; then node_follow_again(), or an end */
+};
+
+/* From now on; job->is_at_node says whether the node has accepted it. */
+void node_follow_begin(Job *job, const NodeFollow *follow);
+
+/* Asks again in a moment. */
+void node_follow_again(Job *job);
+
+/* Ends the job with the words of a task that failed. */
+void node_follow_failed(Job *job, const json_t *task);
+
+/* Takes how far each disk is; and what the task says of one, or NULL. */
+void node_follow_progress(Job *job, const json_t *task);
+const json_t *node_follow_disk(const json_t *task, uint32_t key);
+
+/* Asks when it is time. Every half second. */
+void node_follow_tick(Job *job, uint64_t now_usec);
