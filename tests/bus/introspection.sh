@@ -122,8 +122,8 @@ while read -r method types; do
     # Those that take a socket, and those that take another descriptor.
     case $method in
     ListFiles | GetFiles)
-        verb=ls
-        [ "$method" = ListFiles ] || verb=tar
+        verb=tar
+        [ "$method" = GetFiles ] || verb='ls'
         answer=$(as_nobody "$TEST_TMP/sendensectl" backup files "$verb" backup-web-1 / 2>&1)
         action=$(sed -n 's/.*uid:65534 may not call .*(polkit action \([^)]*\)).*/\1/p' <<<"$answer")
         [ -n "$action" ] || unanswered+=" $method: $answer;"

@@ -13,7 +13,8 @@ hub() { on hub "$@"; }
 in_hub() { hub bash -c "$1" _ "${@:2}"; }
 ctl() { hub sendensectl "$@"; }
 
-# e2e_up [LINES-OF-HUB.CONF [LINES-OF-NODE.CONF]]; further machines in more_nodes are nodes too: edge2, …
+# e2e_up [LINES-OF-HUB.CONF [LINES-OF-NODE.CONF]]; further machines in more_nodes are nodes too: edge2, …; lab_options: of `lab up`.
+: "${lab_options=}"
 e2e_up() {
     command -v go >/dev/null || skip_all "golang-go is not installed: the vCenter peer cannot be built"
     command -v mariadbd >/dev/null || skip_all "mariadbd is missing (package mariadb-server)"
@@ -50,7 +51,8 @@ Y
 done
 X
     chmod +x "$TEST_TMP/hook"
-    lab_up ${lab_options[@]+"${lab_options[@]}"} --names "hub node ${more_nodes:-} vc" --bind "$SENDENSE_SRC:/srv/src" --bind "$SENDENSE_BUILD:/srv/build" --install "$SENDENSE_BUILD" \
+    # shellcheck disable=SC2086 # words
+    lab_up $lab_options --names "hub node ${more_nodes:-} vc" --bind "$SENDENSE_SRC:/srv/src" --bind "$SENDENSE_BUILD:/srv/build" --install "$SENDENSE_BUILD" \
         --hook "$SENDENSE_SRC/tests/lab/hub-machine" --hook "$TEST_TMP/hook"
     require "its sshd starts" hub systemctl --quiet enable --now sendense-sshd.service
     require "the hub is ready" eventually "$patience_sec" in_hub 'sendensectl database probe >/dev/null'
