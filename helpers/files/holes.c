@@ -19,6 +19,7 @@ enum {
         READ_SIZE = 2 * 1024 * 1024, /* below what one message of libguestfs may hold */
         HOLE_SIZE = 4096,
         RANGES_MAX = 1000000,
+        RANGES_STEP = 1024,
 };
 
 bool holes_are_likely(const struct guestfs_statns *stat)
@@ -65,23 +66,33 @@ typedef struct Search {
         uint64_t offset;
 } Search;
 
+static int grow(Holes *holes)
+{
+        HolesRange *grown;
+
+        grown = reallocarray(holes->ranges, holes->n + RANGES_STEP, sizeof(*grown));
+        if (!grown)
+                return -ENOMEM;
+        holes->ranges = grown;
+        return 0;
+}
+
 static int add_range(Holes *holes, uint64_t offset, uint64_t length)
 {
-        HolesRange *last = holes->n > 0 ? holes->ranges + holes->n - 1 : NULL, *more;
+        HolesRange *last = holes->n > 0 ? holes->ranges + holes->n - 1 : NULL;
+        int r = 0;
 
         holes->bytes += length;
         if (last && last->offset + last->length == offset) {
                 last->length += length;
                 return 0;
         }
-        if (holes->n % 1024 == 0) {
-                more = reallocarray(holes->ranges, holes->n + 1024, sizeof(*more));
-                if (!more)
-                        return -ENOMEM;
-                holes->ranges = more;
-        }
         if (holes->n >= RANGES_MAX)
                 return -EFBIG;
+        if (holes->n % RANGES_STEP == 0)
+                r = grow(holes);
+        if (r < 0)
+                return r;
         holes->ranges[holes->n++] = (HolesRange){ offset, length };
         return 0;
 }

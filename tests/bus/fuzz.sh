@@ -13,6 +13,9 @@ hub_config
 hub_start || exit 1
 require "the database is known to be away" eventually 5 hub_property_is DatabaseState 's "unreachable"'
 
+methods=$(xmllint --xpath '//interface/method/@name' "$SENDENSE_SRC/tests/bus/golden/com.sendense.Hub1.Manager.xml" | grep -oE '"[^"]+"' | tr -d '"' | sort)
+is "$(sed -n '/^static const BusTargetMethod hub_methods/,/^};/p' "$SENDENSE_SRC/tests/fuzz/bus-target.c" | grep -oE '\{ "[A-Za-z]+' | tr -d '{ "' | sort)" \
+    "$methods" "each method of the hub is called"
 n_messages=10000 memory=()
 if grep -q __asan_init "$hub_program"; then
     n_messages=600 memory=(--no-memory)
