@@ -62,7 +62,7 @@ int holes_read(Guest *guest, const char *path, uint64_t offset, uint64_t length,
 }
 
 typedef struct Search {
-        Holes *holes;
+        Holes holes;
         uint64_t offset;
 } Search;
 
@@ -111,7 +111,7 @@ static int search(void *userdata, const void *data, size_t size, Failure *failur
                 size_t n = size - i < HOLE_SIZE ? size - i : HOLE_SIZE;
 
                 if (!is_zero((const char *) data + i, n))
-                        r = add_range(at->holes, at->offset + i, n);
+                        r = add_range(&at->holes, at->offset + i, n);
         }
         at->offset += size;
         return r < 0 ? failure_set(failure, BUS_ERROR_FAILED, "A file has too many holes: %s",
@@ -121,9 +121,14 @@ static int search(void *userdata, const void *data, size_t size, Failure *failur
 
 int holes_find(Holes *holes, Guest *guest, const char *path, uint64_t size, Failure *failure)
 {
-        Search at = { .holes = holes };
+        Search at = {};
+        int r = holes_read(guest, path, 0, size, search, &at, failure);
 
-        return holes_read(guest, path, 0, size, search, &at, failure);
+        if (r < 0)
+                holes_done(&at.holes);
+        else
+                *holes = at.holes;
+        return r;
 }
 
 /* An empty range at the end is how long it is. */
