@@ -330,6 +330,17 @@ static const char *first_unreadable(const DigestAnswer *answer)
                         json_object_iter_value(json_object_iter((json_t *) answer->unreadable)));
 }
 
+static int unreadable_failure(Digest *digest, Failure *failure)
+{
+        const char *why = first_unreadable(&digest->answer);
+
+        if (digest->map.n_layers > 0)
+                return failure_set(failure, BUS_ERROR_IMAGE_DAMAGED,
+                                   "%s cannot be read: %s; see the kernel's log for the disk",
+                                   digest->request->image->path, why);
+        return server_failure(&digest->server, why, failure);
+}
+
 int digest_image(const Image *image, uint64_t capacity_bytes, json_t **ret_digest, Failure *failure)
 {
         return digest_blocks(image, capacity_bytes, NULL, true, ret_digest, failure);
@@ -352,7 +363,7 @@ int digest_blocks(const Image *image, uint64_t capacity_bytes, const json_t *blo
                 return r;
         if (json_object_size(digest.answer.unreadable) > 0) {
                 json_decref(object);
-                return server_failure(&digest.server, first_unreadable(&digest.answer), failure);
+                return unreadable_failure(&digest, failure);
         }
         *ret_digest = object;
         return 0;

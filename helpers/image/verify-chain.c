@@ -144,8 +144,7 @@ static void compare_row(const VerifyRecords *records, const VerifyLayer *layer, 
                         const json_t *disk)
 {
         static const char *const keys[] = { "backup_type", "parent_backup_id", "capacity_bytes",
-                                            "file",        "size_bytes",       "backing_uuid",
-                                            "change_id" };
+                                            "file",        "backing_uuid",     "change_id" };
         const json_t *row = find_row(records->rows, layer->backup_id, disk_key);
 
         for (size_t i = 0; row && i < ELEMENTSOF(keys); i++) {

@@ -122,6 +122,7 @@ ok "it is forgiven" hub sendensectl obligation forgive "$(owed '.[0].Id')"
 is "$(wait_job)" failed "its job ends as it would have" || diag "$(job .)"
 is "$(job '.Events[-1].Reason')" "forgiven, and not undone, by uid:0" "and tells who it was"
 is "$(owed length)" 0 "nothing is owed any more"
+like "$(hub sendensectl backup show "${ids[5]}" --json | jq -c .Problems)" 'its deletion was begun, and given up by hand' "nobody takes the backup for a sound one"
 begun 5
 ok "and it can be asked for again" waits_to_be_undone || diag "$(job .)"
 hub systemctl kill -s KILL sendense-hub

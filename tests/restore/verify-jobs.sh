@@ -82,12 +82,12 @@ ok "nothing is left" nothing_left
 # A catalog that is not what was recorded leads the next backup astray.
 sql() { hub mariadb -N sendense -e "$1"; }
 row="(SELECT id FROM backup_jobs WHERE backup_id = '$second')"
-had=$(sql "SELECT size_bytes FROM backup_disks WHERE job_id = $row AND disk_key = 2000")
-sql "UPDATE backup_disks SET size_bytes = size_bytes + 1 WHERE job_id = $row AND disk_key = 2000"
+had=$(sql "SELECT capacity_bytes FROM backup_disks WHERE job_id = $row AND disk_key = 2000")
+sql "UPDATE backup_disks SET capacity_bytes = capacity_bytes + 512 WHERE job_id = $row AND disk_key = 2000"
 verify "$second"
 is "$(wait_job)" failed "a row of the catalog that differs"
-like "$(job_error)" "^BackupDamaged: disk 2000, layer $second: catalog and record differ in size_bytes; the next backup of the disk is a full" "is named"
-sql "UPDATE backup_disks SET size_bytes = $had WHERE job_id = $row AND disk_key = 2000"
+like "$(job_error)" "^BackupDamaged: disk 2000, layer $second: catalog and record differ in capacity_bytes; the next backup of the disk is a full" "is named"
+sql "UPDATE backup_disks SET capacity_bytes = $had WHERE job_id = $row AND disk_key = 2000"
 verify "$second"
 is "$(wait_job)" completed "and back" || diag "$(job_error)"
 

@@ -78,6 +78,8 @@ delete 9 320
 refused EMLINK "LastBackup 'backup-pgtest1-1700000900' is the last sound backup of its VM" "one beside which only a damaged one would be left is not deleted"
 ok "the damaged one goes" delete 3 340
 chain_is "900" "the last one is left"
+is "$(rows "SELECT GROUP_CONCAT(COALESCE(damage_text, '-') ORDER BY disk_key) FROM backup_disks b JOIN backup_jobs j ON j.id = b.job_id WHERE j.backup_id = '$(id 9)'")" \
+    "-,a flipped bit" "what was wrong in the layer that went is so in the one that took it over"
 # What is above a damaged layer is not sound, though nothing was found in it itself.
 store_do vm_set "$(vm_json pgtest2 2)"
 for n in 11 12 13; do

@@ -45,8 +45,9 @@ static void write_undone(Job *job)
                                 "undone but for its VM, which stays an obligation");
         job_advance_to(job, is_cancel ? JOB_EVENT_UNDONE_CANCELLED : JOB_EVENT_UNDONE_FAILED,
                        reason,
-                       json_pack("{s:o, s:I}", "ObligationsDone", work_obligations_done(job),
-                                 "FinishedUSec", (json_int_t) clock_realtime_usec()),
+                       json_pack("{s:o, s:I, s:b}", "ObligationsDone", work_obligations_done(job),
+                                 "FinishedUSec", (json_int_t) clock_realtime_usec(), "Forgiven",
+                                 job->is_given_up),
                        jobs_job_ended);
 }
 
@@ -196,7 +197,9 @@ bool run_work_is_stuck(const Job *job)
 
 int run_work_give_up(Job *job, const char *principal)
 {
-        if (!run_work_is_stuck(job) || job->write.is_open)
+        /* What its program has just told is being written down. */
+        if (!run_work_is_stuck(job) || job->write.is_open ||
+            (job->is_undoing && job->is_collected && !job->files_owed))
                 return -EBUSY;
         (void) snprintf(job->principal, sizeof(job->principal), "%s", principal);
         job->is_given_up = true;

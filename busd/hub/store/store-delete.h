@@ -10,6 +10,9 @@
 typedef struct StoreRequest StoreRequest;
 typedef struct st_mysql MYSQL;
 
+/* What is wrong with a backup whose deletion was given up: nobody knows what is left of it. */
+#define DELETE_FORGIVEN_TEXT "its deletion was begun, and given up by hand"
+
 /* LastBackup: no other sound backup of its VM would be left. backup is {Id, Vm}. */
 int delete_refuse_last(MYSQL *database, StoreRequest *request, const json_t *backup);
 

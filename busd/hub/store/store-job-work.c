@@ -141,6 +141,21 @@ int store_job_work_create(MYSQL *database, void *userdata)
         return r < 0 ? r : job_answer(database, request, job_id);
 }
 
+/* Nobody knows what is left of a backup whose deletion was given up; a verification tells. */
+static int mark_forgiven(MYSQL *database, const json_t *in)
+{
+        return statement_run(
+                        database,
+                        "UPDATE backup_disks x JOIN backup_jobs d ON d.target_job_id = x.job_id"
+                        " SET x.damaged_usec = COALESCE(x.damaged_usec, ?),"
+                        " x.damage_text = COALESCE(x.damage_text,"
+                        " '" DELETE_FORGIVEN_TEXT "')"
+                        " WHERE d.id = ? AND d.job_type = 'delete'",
+                        SQL_VALUES(SQL_NUMBER(object_number(in, "FinishedUSec")),
+                                   SQL_NUMBER(object_number(in, "Id"))),
+                        NULL, NULL);
+}
+
 int job_work_done(MYSQL *database, const json_t *in)
 {
         const json_t *result = json_object_get(in, "WorkResult");
@@ -149,7 +164,8 @@ int job_work_done(MYSQL *database, const json_t *in)
         int r;
 
         if (!result)
-                return 0;
+                return json_is_true(json_object_get(in, "Forgiven")) ? mark_forgiven(database, in)
+                                                                     : 0;
         text = json_dumps(result, JSON_COMPACT | JSON_SORT_KEYS);
         if (!text)
                 return -ENOMEM;
