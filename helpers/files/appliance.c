@@ -44,7 +44,7 @@ static int build(char *said, Failure *failure)
 {
         const char *const argv[] = {
                 "supermin", "--build",           "--if-newer",
-                "--lock",   CACHE_DIR "/lock",   "-f",
+                "--lock",   (CACHE_DIR "/lock"), "-f",
                 "ext2",     "--copy-kernel",     FILES_SUPERMIN_DIR,
                 "-o",       FILES_APPLIANCE_DIR, NULL,
         };
@@ -114,7 +114,7 @@ static const char *probe(char *said)
                 "-serial",
                 "stdio",
                 "-kernel",
-                FILES_APPLIANCE_DIR "/kernel",
+                (FILES_APPLIANCE_DIR "/kernel"),
                 "-append",
                 "console=ttyS0 panic=-1",
                 NULL,

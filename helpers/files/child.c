@@ -64,7 +64,7 @@ int child_run(const char *const argv[], unsigned seconds, char *said, int *ret_s
         uint64_t until_usec = clock_monotonic_usec() + seconds * USEC_PER_SEC;
         _cleanup_close_ int in = -1;
         int fds[2], r, heard, status = 0;
-        pid_t pid;
+        pid_t pid = 0;
 
         *said = '\0';
         if (pipe2(fds, O_CLOEXEC) < 0)

@@ -24,7 +24,7 @@ enum {
 
 bool holes_are_likely(const struct guestfs_statns *stat)
 {
-        return stat->st_size >= 16 * HOLE_SIZE && stat->st_blocks >= 0 &&
+        return stat->st_size >= INT64_C(16) * HOLE_SIZE && stat->st_blocks >= 0 &&
                stat->st_blocks < stat->st_size / 512;
 }
 

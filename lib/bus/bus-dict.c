@@ -131,7 +131,7 @@ static int check_value(const BusOption *option, const OptionValue *value, sd_bus
 static int read_key_text(sd_bus_message *message, const BusOption *option, json_t *texts,
                          sd_bus_error *error)
 {
-        const char *text, *key_text;
+        const char *text = "", *key_text = "";
         char number_text[16];
         uint32_t key;
         int r;

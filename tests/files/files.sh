@@ -25,7 +25,8 @@ fault_baseline
 
 # Two jobs, each with a machine of its own.
 # shellcheck disable=SC2016 # expanded in the machine
-require "it is listed and got, both at once" in_hub 'mkdir /srv/got && sendensectl backup files ls web / --recursive --json >/srv/listed &
+require "it is listed and got, both at once" in_hub 'mkdir /srv/got || exit
+    sendensectl backup files ls web / --recursive --json >/srv/listed &
     sendensectl backup files get "$1" /etc --into=/srv/got --json >/srv/count && wait $!' "$id"
 listed=$(hub cat /srv/listed)
 # shellcheck disable=SC2016 # expanded in the machine

@@ -28,7 +28,7 @@ enum {
 };
 
 /* A retry begins at most so long after it is due. */
-#define RETRY_SLACK_USEC (10 * 60 * USEC_PER_SEC)
+#define RETRY_SLACK_USEC (UINT64_C(600) * USEC_PER_SEC)
 
 typedef struct PolicyStep {
         PolicyStepper stepper;
