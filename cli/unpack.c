@@ -291,7 +291,7 @@ static const char *why(int error)
 
 static int unpack_one(Work *work, Untar *untar, const UntarEntry *entry)
 {
-        char name[NAME_MAX + 1];
+        char name[NAME_MAX + 1] = "";
         _cleanup_close_ int folder = -1;
         int stream = 0, r;
 
@@ -313,7 +313,7 @@ static int unpack_one(Work *work, Untar *untar, const UntarEntry *entry)
 static void finish_folders(Work *work)
 {
         for (Folder *made = work->folders, *next; made; made = next) {
-                char name[NAME_MAX + 1];
+                char name[NAME_MAX + 1] = "";
                 _cleanup_close_ int folder = -1, fd = -1;
                 int r = open_parent(work, made->path, false, &folder, name);
 
