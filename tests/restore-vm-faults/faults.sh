@@ -76,7 +76,9 @@ import_dies() {
 }
 import_ends() { node systemctl stop "sendense-vsphere-$job-import.service"; }
 tunnel_dies() { dies node sendense-tunnel; }
-one_server_dies() { dies hub "$(hub systemctl list-units --plain --no-legend 'sendense-mount-*.service' | awk 'NR == 1 { print $1 }')"; }
+first_mount() { hub systemctl list-units --plain --no-legend "sendense-mount-*.$1" | awk 'NR == 1 { print $1 }'; } # TYPE
+one_server_dies() { dies hub "$(first_mount service)"; }
+one_mount_ends() { hub systemctl stop "$(first_mount socket)"; }
 hub_reboots() { lab reboot hub >/dev/null; }
 node_reboots() { lab reboot node >/dev/null; }
 hub_loses_power() { lab crash hub >/dev/null; }
@@ -86,6 +88,7 @@ fails "the import is stopped" import_ends Cancelled 'Node edge1: '
 fails "vCenter ends the sessions" sessions_end '(VCenterSession|TargetFailed)' 'Node edge1: .*(the session at vCenter ended|the lease has ended)'
 fails "the tunnel dies" tunnel_dies SourceFailed 'Node edge1: .*cannot be read near'
 fails "one server dies" one_server_dies SourceFailed 'Node edge1: .*cannot be read near'
+fails "one mount is stopped" one_mount_ends ExportFailed 'Disk [0-9]+: sendense-mount-.* was stopped'
 fails "the hub reboots" hub_reboots '(Rebooted|SourceFailed)' '.'
 fails "the hub loses power" hub_loses_power '(Rebooted|SourceFailed)' '.'
 fails "the node reboots" node_reboots Rebooted 'Node edge1: '

@@ -40,7 +40,7 @@ enum { MOUNT_REASON_SIZE = 128 };
 
 static bool is_over(const Mount *mount)
 {
-        return mount->until_usec <= clock_realtime_usec();
+        return mount->until_usec > 0 && mount->until_usec <= clock_realtime_usec();
 }
 
 static void end(Job *job, const char *reason)
