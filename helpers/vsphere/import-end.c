@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The verb import-end: what becomes of the VM of an import, which is known by the instance UUID that was chosen for it. Kept, it may be
- * switched on; else it goes. Both may be asked again and again. A VM that is switched on is somebody's, and never removed.
+ * switched on; else it goes. Both may be asked again and again. A VM that is not switched off is somebody's, and never removed.
  */
 #include "bus/bus-error.h"
 #include "cleanup.h"
@@ -22,9 +22,9 @@ static const JsonField fields[] = {
         { .key = "power_on", .kind = JSON_FIELD_BOOL, .optional = true },
 };
 
-static bool is_on(const VSphereVm *vm)
+static bool is_in(const VSphereVm *vm, const char *power_state)
 {
-        return strcmp(vm->power_state ?: "", "poweredOn") == 0;
+        return strcmp(vm->power_state ?: "", power_state) == 0;
 }
 
 static int keep(VSphere *v, const json_t *spec, const VSphereRef *ref, const VSphereVm *vm,
@@ -36,7 +36,7 @@ static int keep(VSphere *v, const json_t *spec, const VSphereRef *ref, const VSp
         int r;
 
         /* The VM is there and whole: that it cannot be switched on is a warning. */
-        if (json_field_bool(spec, "power_on") && !is_on(vm) &&
+        if (json_field_bool(spec, "power_on") && !is_in(vm, "poweredOn") &&
             task_run(v, "PowerOnVM_Task", ref, NULL, NULL, &why) < 0)
                 line = text_format("the VM could not be switched on: %s", why.text);
         r = inventory_read(v, ref, &now, error);
@@ -62,7 +62,7 @@ static int end(VSphere *v, const json_t *spec, json_t **ret_result, VSphereError
                 return r;
         if (r >= 0 && json_field_bool(spec, "keep"))
                 return keep(v, spec, &ref, &vm, ret_result, error);
-        if (r >= 0 && is_on(&vm))
+        if (r >= 0 && !is_in(&vm, "poweredOff"))
                 return vsphere_error_set(error, BUS_ERROR_VM_LEFT,
                                          "the VM '%s' of a restore that was given up was switched "
                                          "on, so it stays; remove it, or forgive the obligation",

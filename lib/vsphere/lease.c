@@ -259,6 +259,25 @@ void lease_abort(VSphere *v, const Lease *lease)
                 (void) end(v, "HttpNfcLeaseAbort", lease, &error);
 }
 
+/* One that was switched on, or suspended since, is somebody's. */
+static int check_unused(VSphere *v, const VSphereRef *vm, VSphereError *error)
+{
+        static const char *const wanted[] = { "runtime.powerState" };
+        CLEANUP(properties_free_p) Properties *state = NULL;
+        const char *text;
+        int r = properties_of(v, vm, wanted, ELEMENTSOF(wanted), &state, error);
+
+        if (r < 0)
+                return r;
+        text = properties_text(state, 0, "runtime.powerState") ?: "";
+        return strcmp(text, "poweredOff") == 0
+                               ? 0
+                               : vsphere_error_set(error, BUS_ERROR_VM_LEFT,
+                                                   "the VM is not switched off (%.40s), so it is "
+                                                   "somebody's",
+                                                   text);
+}
+
 int import_undo(VSphere *v, const char *instance_uuid, bool may_appear, VSphereError *error)
 {
         bool was_seen = false;
@@ -272,7 +291,11 @@ int import_undo(VSphere *v, const char *instance_uuid, bool may_appear, VSphereE
                                 return 0;
                 } else if (r >= 0) {
                         was_seen = true;
-                        r = task_run(v, "Destroy_Task", &vm, NULL, NULL, error);
+                        r = check_unused(v, &vm, error);
+                        if (r < 0 && strcmp(error->name, BUS_ERROR_VM_LEFT) == 0)
+                                return r;
+                        if (r >= 0)
+                                r = task_run(v, "Destroy_Task", &vm, NULL, NULL, error);
                 }
                 if (r == -ECANCELED || i == UNDO_LOOKS)
                         break;

@@ -47,5 +47,6 @@ void lease_abort(VSphere *v, const Lease *lease);
 void lease_done(Lease *lease);
 
 /* Waits until there is no VM of that instance UUID, and destroys one that stays; in a session that is not the lease's, which was closed
- * before. may_appear: nobody knows its lease, so it is looked for more than once. VmLeft, or why it could not look. */
+ * before. may_appear: nobody knows its lease, so it is looked for more than once. VmLeft, also of one that is not switched off, or why it
+ * could not look. */
 int import_undo(VSphere *v, const char *instance_uuid, bool may_appear, VSphereError *error);

@@ -49,6 +49,11 @@ import_begin() {
     timeout 120 "$vsphere_bin" import <"$TEST_TMP/spec" >"$TEST_TMP/result" 2>"$TEST_TMP/stderr" &
     pid=$!
 }
+# import_end UUID: what was imported is given up.
+import_end() {
+    jq -nc --argjson vcenter "$vcenter" --arg uuid "$1" '{vcenter: $vcenter, instance_uuid: $uuid, keep: false}' |
+        timeout 120 "$vsphere_bin" import-end >"$TEST_TMP/result" 2>"$TEST_TMP/stderr"
+}
 
 # What a VM is made of, without keys: kinds, bus numbers, unit numbers, sizes. $1: hardware as a record has it.
 shape_of() {

@@ -124,6 +124,19 @@ ok 'one that cannot be switched on is there all the same' import '.force = true 
 like "$(res '.warnings[0]')" 'could not be switched on.*InsufficientResourcesFault' 'with a warning'
 simctl vm remove vm='back again' >/dev/null
 
+# Given up: it goes, unless somebody has used it since.
+ok 'one that is given up' import '.force = true'
+import_end "$(res .instance_uuid)"
+is "$(res .result)" ok 'is removed'
+nothing_new 'one that is given up'
+ok 'one that somebody has suspended since' import '.force = true'
+simctl vm suspended vm='back again' >/dev/null
+import_end "$(res .instance_uuid)"
+is "$(res .error_name)" com.sendense.Error.VmLeft 'is not'
+like "$(vms)" 'back again' 'it is there'
+simctl vm remove vm='back again' >/dev/null
+nothing_new 'one that was suspended'
+
 # The host of the uploads has a name and a certificate of its own, which vCenter tells.
 simctl set lease-host=1 >/dev/null
 goes 'uploaded to a host whose certificate vCenter names' . 'DC0/vm/Prod/back again'
