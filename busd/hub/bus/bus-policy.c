@@ -100,6 +100,7 @@ static void on_set(int error, const json_t *out, const char *name, const char *t
         }
         (void) log_event(LOG_NOTICE, 0, &context, MESSAGE_NONE, "Policy %s set by %s",
                          text_of(out, "Name"), context.principal);
+        policies_changed(wait->manager->policies);
         if (json_object_set_new(wait->request, "Policy", json_deep_copy(out)) < 0)
                 bus_wait_fail(wait, BUS_ERROR_FAILED, "Out of memory");
         else if (policy_timers_apply(policies_timers(wait->manager->policies), out, on_timer,
@@ -266,6 +267,7 @@ static int answer_removed(Manager *manager, sd_bus_message *call, const json_t *
         (void) log_event(LOG_NOTICE, 0, NULL, MESSAGE_NONE, "Policy %s is removed",
                          text_of(out, "Name"));
         policies_timer_told(manager->policies, text_of(out, "Name"), 0, NULL);
+        policies_changed(manager->policies);
         policies_look(manager->policies);
         return sd_bus_reply_method_return(call, "");
 }

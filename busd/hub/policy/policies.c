@@ -161,7 +161,8 @@ static void on_listed(int error, const json_t *names, void *userdata)
         size_t i;
 
         (void) error;
-        json_array_foreach (names, i, name)
+        /* Rows that are older than a change know nothing of a policy that is new. */
+        json_array_foreach (policies->wants_timers ? NULL : names, i, name)
                 if (policy_name_is_valid(json_string_value(name)) &&
                     !is_known(policies, json_string_value(name)))
                         (void) policy_timers_remove(policies->timers, json_string_value(name),
@@ -202,6 +203,12 @@ static void on_policies(int error, const json_t *out, const char *name, const ch
         policies->rows = json_deep_copy(json_object_get(out, "Policies"));
         policies->next = 0;
         apply_next(policies);
+}
+
+void policies_changed(Policies *policies)
+{
+        if (policies->rows)
+                policies->wants_timers = true;
 }
 
 void policies_database_ready(Policies *policies)

@@ -27,6 +27,9 @@ void policies_going_down(Policies *policies);
 /* The database has come (back): timers are made as the rows say, and open runs go on. */
 void policies_database_ready(Policies *policies);
 
+/* One was set or removed, and its timer with it: rows that were read before say something else. */
+void policies_changed(Policies *policies);
+
 /* Something of a run may have ended: it is looked at soon. */
 void policies_look(Policies *policies);
 
