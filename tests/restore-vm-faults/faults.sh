@@ -118,6 +118,46 @@ ok "a clean-up is asked for" eventually "$patience_sec" ctl cleanup
 is_gone "without the tunnel"
 clean "without the tunnel"
 
+# No hub asks for the VM for too long, so the node lets it stay. A hub that comes back with its machine takes it all the same.
+kept() { node journalctl --unit=sendense-node --grep="No hub has asked for the VM of job $job " >/dev/null; }
+held_too_long() {
+    hub systemctl stop sendense-hub
+    go_on
+    ok "$1: the node lets the VM stay" eventually "$patience_sec" kept
+}
+printf '[Snapshot]\nHoldMaxSec=5s\n' | node install -D -m 644 /dev/stdin /etc/sendense/node.conf.d/70-hold.conf
+node systemctl restart sendense-node
+require "the node waits for seconds" eventually "$patience_sec" node_answers edge1
+begin
+held_too_long "the hub reboots late"
+hub_reboots
+end "the hub reboots late"
+is "$(job_field "$job" State)" completed "the hub reboots late: the restore completes" || diag "$(job_field "$job" ErrorText)"
+is_back "the hub reboots late"
+clean "the hub reboots late"
+
+# One that does not hear of it gives the restore up: what it cannot remove any more stays owed until somebody looks.
+stays_owed() {
+    ctl cleanup >/dev/null 2>&1
+    ctl obligation list | grep -q "so the node let it stay, whole"
+}
+begin
+held_too_long "given up too late"
+node systemctl stop sendense-tunnel.service sendense-tunnel.socket
+hub systemctl start sendense-hub
+end "given up too late"
+like "$(job_field "$job" State) $(job_field "$job" ErrorName)" '^failed com.sendense.Error.NodeUnreachable$' "given up too late: the job fails"
+node systemctl start sendense-tunnel.socket sendense-tunnel.service
+ok "given up too late: the tunnel is back" eventually "$patience_sec" node_answers edge1
+ok "given up too late: the VM is owed, and why" eventually "$patience_sec" stays_owed || diag "$(ctl obligation list)"
+is "$(vms)" "back pgtest1" "given up too late: the VM is there"
+simctl vm remove vm=back >/dev/null
+ok "given up too late: it is forgiven" ctl obligation forgive "$(ctl --json obligation list | jq '.[0].Id')"
+clean "given up too late"
+node rm /etc/sendense/node.conf.d/70-hold.conf
+node systemctl restart sendense-node
+require "the node waits as ever" eventually "$patience_sec" node_answers edge1
+
 # What is known to be damaged is refused; what is not known to be is found.
 file=/var/lib/sendense/repository/$(job_field "$full" "Disks[] | select(.Key == ${keys[0]}) | .File")
 hub chmod u+w "$file"

@@ -105,13 +105,21 @@ static void on_whole(Job *job, const json_t *task)
         run_work_done(job, result);
 }
 
+static void fail_rebooted(Job *job)
+{
+        job_fail(job, BUS_ERROR_REBOOTED,
+                 "The machine was started anew in the middle of it; ask for it again");
+}
+
 static void on_task(Job *job, const json_t *task)
 {
         const char *state = text_of(task, "state");
         bool is_running = strcmp(state, "accepted") == 0 || strcmp(state, "copying") == 0;
 
         node_follow_progress(job, task);
-        if (is_running) {
+        if (is_running && !mount_is_of_this_boot(job))
+                fail_rebooted(job); /* what it reads is gone */
+        else if (is_running) {
                 if (strcmp(job->phase, "making the VM") != 0)
                         job_set_phase(job, "making the VM");
                 node_follow_again(job);
@@ -241,10 +249,13 @@ static void run(Job *job)
                 return;
         }
         mount_of(job)->served = on_served;
-        if (job->work_result && !mount_is_of_this_boot(job))
-                job_fail(job, BUS_ERROR_REBOOTED,
-                         "The machine was started anew in the middle of it; ask for it again");
-        else if (job_was_accepted(job))
+        if (job->work_result && !mount_is_of_this_boot(job)) {
+                /* The disks are gone, and yet the node may have read all of them before. */
+                if (job_was_accepted(job))
+                        on_served(job);
+                else
+                        fail_rebooted(job);
+        } else if (job_was_accepted(job))
                 serve(job);
         else
                 read_record(job);

@@ -125,6 +125,24 @@ static const char *last_warning(const json_t *task)
         return json_string_value(json_array_get(warnings, n - 1)) ?: "";
 }
 
+/* No hub came for too long, so it let the VM of a job stay that is given up now, and removes it no more. */
+static bool has_kept_vm(const NodeRelease *release, const json_t *task)
+{
+        return release->task.is_restore && !release->task.is_committed &&
+               strcmp(text_of(task, "state"), "released") == 0 &&
+               strcmp(text_of(task, "outcome"), "abandoned") != 0;
+}
+
+static void end_kept(NodeRelease *release, const json_t *task)
+{
+        (void) snprintf(release->why, sizeof(release->why),
+                        "no hub had asked for the new VM '%.200s' for too long, so the node let it "
+                        "stay, whole: keep it, or remove it at vCenter, then: sendensectl "
+                        "obligation forgive",
+                        text_of(task, "vm"));
+        end(release, -ENODATA, release->why);
+}
+
 static void on_look(const HttpAnswer *answer, void *userdata)
 {
         NodeRelease *release = userdata;
@@ -147,7 +165,10 @@ static void on_look(const HttpAnswer *answer, void *userdata)
             !json_is_true(json_object_get(answer->body, "owes_vm")) &&
             (strcmp(state, "released") == 0 || strcmp(state, "failed") == 0 ||
              strcmp(state, "cancelled") == 0)) {
-                end(release, 0, last_warning(answer->body));
+                if (has_kept_vm(release, answer->body))
+                        end_kept(release, answer->body);
+                else
+                        end(release, 0, last_warning(answer->body));
                 return;
         }
         why = text_of(answer->body, "release_error");
