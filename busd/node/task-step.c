@@ -68,6 +68,12 @@ static void settle(Task *task)
         task_enter(task);
 }
 
+/* It makes something that a second run would find in its way, and take for somebody's. */
+static bool runs_once(const Task *task)
+{
+        return task->state == TASK_COPYING && task_is_restore(task);
+}
+
 /* The unit has ended, or is not there. */
 static void collect(Task *task, const UnitState *state)
 {
@@ -86,8 +92,7 @@ static void collect(Task *task, const UnitState *state)
                 /* A program that ends by itself leaves no snapshot and no VM, or says so. */
                 if ((task->state == TASK_SNAPSHOTTING &&
                      strcmp(name, BUS_ERROR_SNAPSHOT_LEFT) != 0) ||
-                    (task->state == TASK_COPYING && task_is_restore(task) &&
-                     strcmp(name, BUS_ERROR_VM_LEFT) != 0))
+                    (runs_once(task) && strcmp(name, BUS_ERROR_VM_LEFT) != 0))
                         task_set_owes(task, false);
                 task_step_failed(task, name, text);
                 return;
@@ -135,11 +140,12 @@ static void on_state(int error, const UnitState *state, void *userdata)
         }
         if (error < 0) {
                 task->unit[0] = '\0';
+                task->is_recovered = task->is_recovered || runs_once(task);
                 task_retry(task, ASK_AGAIN_SEC);
                 return;
         }
-        if (!state->exists && task->is_recovered) {
-                /* The node died before the start, or somebody stopped it: each step can be done again. */
+        if (!state->exists && task->is_recovered && !runs_once(task)) {
+                /* The node died before the start, or somebody stopped it: such a step can be done again. */
                 task->is_recovered = false;
                 task->unit[0] = '\0';
                 task_enter(task);

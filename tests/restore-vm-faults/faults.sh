@@ -75,6 +75,16 @@ import_dies() {
     sessions_end
 }
 import_ends() { node systemctl stop "sendense-vsphere-$job-import.service"; }
+# What it has made is the node's to remove, and nothing for a second import to find.
+is_given_up() { node journalctl --unit=sendense-node --grep="Job $job of .* failed" >/dev/null; }
+import_vanishes() {
+    node systemctl stop sendense-node
+    dies node "sendense-vsphere-$job-import.service"
+    ok "the import is gone" eventually "$patience_sec" node systemctl reset-failed "sendense-vsphere-$job-import.service"
+    node systemctl start sendense-node
+    ok "the node gives it up" eventually "$patience_sec" is_given_up
+    sessions_end
+}
 tunnel_dies() { dies node sendense-tunnel; }
 first_mount() { hub systemctl list-units --plain --no-legend "sendense-mount-*.$1" | awk 'NR == 1 { print $1 }'; } # TYPE
 one_server_dies() { dies hub "$(first_mount service)"; }
@@ -85,6 +95,7 @@ hub_loses_power() { lab crash hub >/dev/null; }
 
 fails "the import dies" import_dies CopyFailed 'Node edge1: sendense-vsphere-[0-9]+-import.service ended without a result'
 fails "the import is stopped" import_ends Cancelled 'Node edge1: '
+fails "the import vanishes while the node is down" import_vanishes CopyFailed 'Node edge1: Its unit vanished without a result'
 fails "vCenter ends the sessions" sessions_end '(VCenterSession|TargetFailed)' 'Node edge1: .*(the session at vCenter ended|the lease has ended)'
 fails "the tunnel dies" tunnel_dies SourceFailed 'Node edge1: .*cannot be read near'
 fails "one server dies" one_server_dies SourceFailed 'Node edge1: .*cannot be read near'
