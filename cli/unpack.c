@@ -21,7 +21,10 @@
 enum {
         DATA_SIZE = 64 * 1024,
         PARENT_MODE = 0755, /* of a folder that was not asked for, and stands in a path that was */
+        LISTS_SIZE_MAX = 64 * 1024 * 1024, /* of access lists that wait for the end */
 };
+
+#define DEFAULT_LIST "system.posix_acl_default"
 
 /* A folder gets what it is when all is in it. */
 typedef struct Folder {
@@ -29,6 +32,8 @@ typedef struct Folder {
         uint32_t mode;
         uint64_t uid, gid;
         struct timespec mtime;
+        size_t list_size; /* of the access list that what is made in it inherits */
+        char *list; /* behind the path */
         char path[];
 } Folder;
 
@@ -36,6 +41,7 @@ typedef struct Work {
         Unpack *unpack;
         Folder *folders;
         char *data;
+        size_t lists_size;
 } Work;
 
 static void refuse(const Work *work, const char *path, const char *why)
@@ -106,12 +112,24 @@ static uint32_t mode_of(const Work *work, uint32_t mode)
         return work->unpack->is_root ? mode : mode & 0777;
 }
 
+/* All but the list that files would inherit. */
 static void set_attributes(int fd, const UntarEntry *entry)
 {
         /* A file system here may know none of them: the data count. */
         for (size_t i = 0; i < entry->n_attributes; i++)
-                (void) fsetxattr(fd, entry->attributes[i].name, entry->attributes[i].value,
-                                 entry->attributes[i].size, 0);
+                if (strcmp(entry->attributes[i].name, DEFAULT_LIST) != 0)
+                        (void) fsetxattr(fd, entry->attributes[i].name, entry->attributes[i].value,
+                                         entry->attributes[i].size, 0);
+}
+
+static const UntarAttribute *default_list(const UntarEntry *entry)
+{
+        static const UntarAttribute none = {};
+
+        for (size_t i = 0; i < entry->n_attributes; i++)
+                if (strcmp(entry->attributes[i].name, DEFAULT_LIST) == 0)
+                        return entry->attributes + i;
+        return &none;
 }
 
 static struct timespec mtime_of(const UntarEntry *entry)
@@ -204,6 +222,7 @@ static int make_file(Work *work, Untar *untar, const UntarEntry *entry, int fold
 
 static int make_folder(Work *work, const UntarEntry *entry, int folder, const char *name)
 {
+        const UntarAttribute *list = default_list(entry);
         size_t size = strlen(entry->path) + 1;
         _cleanup_close_ int fd = -1;
         Folder *made;
@@ -215,11 +234,18 @@ static int make_folder(Work *work, const UntarEntry *entry, int folder, const ch
         if (r < 0)
                 return r;
         set_attributes(fd, entry);
-        made = malloc(sizeof(*made) + size);
+        if (list->size > LISTS_SIZE_MAX - work->lists_size)
+                return -E2BIG;
+        made = malloc(sizeof(*made) + size + list->size);
         if (!made)
                 return -ENOMEM;
-        *made = (Folder){ work->folders, entry->mode, entry->uid, entry->gid, mtime_of(entry) };
+        *made = (Folder){ work->folders, entry->mode,     entry->uid,
+                          entry->gid,    mtime_of(entry), list->size };
         memcpy(made->path, entry->path, size);
+        made->list = made->path + size;
+        if (list->size > 0)
+                memcpy(made->list, list->value, list->size);
+        work->lists_size += list->size;
         work->folders = made;
         return 0;
 }
@@ -322,6 +348,8 @@ static void finish_folders(Work *work)
                         r = enter(folder, name, false, &fd);
                 if (r == 0)
                         r = set_owner(work, fd, "", made->uid, made->gid);
+                if (r == 0 && made->list_size > 0)
+                        (void) fsetxattr(fd, DEFAULT_LIST, made->list, made->list_size, 0);
                 if (r == 0 && fchmod(fd, mode_of(work, made->mode)) < 0)
                         r = -errno;
                 if (r == 0)

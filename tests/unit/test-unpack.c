@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 static char complaints[4096];
 static int stream = -1, folder = -1;
@@ -261,6 +262,42 @@ static void what_is_there_stays(void **state)
         assert_int_equal(st.st_mode & 07777, 0755);
 }
 
+/* A folder has its own access list at the end, and no file in it one that the guest's has not. */
+static void files_inherit_nothing(void **state)
+{
+        /* rwx for the owner, user 7 and the mask, nothing for the others; little endian. */
+        static const char list[] = "\2\0\0\0"
+                                   "\1\0\7\0\xff\xff\xff\xff"
+                                   "\2\0\7\0\7\0\0\0"
+                                   "\4\0\0\0\xff\xff\xff\xff"
+                                   "\20\0\7\0\xff\xff\xff\xff"
+                                   "\40\0\0\0\xff\xff\xff\xff";
+        const TarAttribute attribute = { "system.posix_acl_default", list, sizeof(list) - 1 };
+        _cleanup_free_ char *path = unit_path(top, "d"), *file = unit_path(top, "d/in/file");
+        char value[256];
+        Unpack done;
+
+        (void) state;
+        if (setxattr(top, attribute.name, list, sizeof(list) - 1, 0) < 0 ||
+            removexattr(top, attribute.name) < 0)
+                skip(); /* no access lists here */
+        put_header((TarEntry){ .path = "d",
+                               .type = '5',
+                               .mode = 0750,
+                               .attributes = &attribute,
+                               .n_attributes = 1 });
+        put_header((TarEntry){ .path = "d/in", .type = '5', .mode = 0750 });
+        put_file("d/in/file", "x");
+        put_end();
+        assert_int_equal(unpack(&done), 0);
+        assert_int_equal(done.files, 3);
+        assert_int_equal(getxattr(path, attribute.name, value, sizeof(value)), sizeof(list) - 1);
+        assert_memory_equal(value, list, sizeof(list) - 1);
+        assert_int_equal(getxattr(file, "system.posix_acl_access", value, sizeof(value)), -1);
+        *strrchr(file, '/') = '\0';
+        assert_int_equal(getxattr(file, attribute.name, value, sizeof(value)), -1);
+}
+
 /* Wherever the stream is cut it is told, and every whole file of it is there. */
 static void cut_anywhere(void **state)
 {
@@ -320,8 +357,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(comes_back),          TEST(holes),
                 TEST(names_that_lead_out), TEST(links_are_not_followed),
-                TEST(what_is_there_stays), TEST(cut_anywhere),
-                TEST(any_byte_changed),
+                TEST(what_is_there_stays), TEST(files_inherit_nothing),
+                TEST(cut_anywhere),        TEST(any_byte_changed),
         };
 
         return RUN_TESTS(tests);
