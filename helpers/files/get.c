@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The tar stream (see get.h). A file with holes is read twice: where they are is known only when it was, and stands before the data.
+ * What cannot be read is left out as long as nothing of it was sent. After that the stream cannot go on, and it all ends.
  */
 #include "get.h"
 
@@ -9,7 +10,6 @@
 #include "holes.h"
 #include "path-text.h"
 #include "tar.h"
-#include "walk.h"
 
 #include <errno.h>
 #include <search.h>
@@ -54,6 +54,19 @@ static int find_link(Get *get, const WalkEntry *entry, const char **ret_path, Fa
         if (!found || *found != link)
                 free(link);
         return found ? 0 : failure_set(failure, BUS_ERROR_FAILED, "Out of memory");
+}
+
+/* Its other names are no names of it: it was not sent. */
+static void forget_link(Get *get, const WalkEntry *entry)
+{
+        const Link key = { entry->stat->st_dev, entry->stat->st_ino };
+        Link **found = tfind(&key, &get->links, compare_links), *link;
+
+        if (!found)
+                return;
+        link = *found;
+        (void) tdelete(&key, &get->links, compare_links);
+        free(link);
 }
 
 static char type_of(const struct guestfs_statns *stat)
@@ -138,24 +151,53 @@ static int send_holed(Get *get, TarEntry *header, const WalkEntry *entry, const 
         return r < 0 ? r : pad(get, header->size, failure);
 }
 
+/* A file that is sent as it is read. */
+typedef struct Plain {
+        Get *get;
+        TarEntry *header;
+        const WalkEntry *entry;
+        bool has_begun;
+} Plain;
+
+/* The header goes when the first of the file was read. */
+static int send_plain(void *userdata, const void *data, size_t size, Failure *failure)
+{
+        Plain *plain = userdata;
+        int r = 0;
+
+        if (!plain->has_begun)
+                r = send_header(plain->get, plain->header, plain->entry, failure);
+        plain->has_begun = true;
+        return r < 0 ? r : stream_write(plain->get->stream, data, size, failure);
+}
+
+static int leave_out(Get *get, const WalkEntry *entry, int error, Failure *failure)
+{
+        forget_link(get, entry);
+        return left_out_add(&get->count->left_out, get->guest->handle, error, failure);
+}
+
 static int send_file(Get *get, TarEntry *header, const WalkEntry *entry, Failure *failure)
 {
         uint64_t size = (uint64_t) entry->stat->st_size;
+        Plain plain = { .get = get, .header = header, .entry = entry };
         CLEANUP(holes_done) Holes holes = {};
         int r;
 
         if (holes_are_likely(entry->stat)) {
                 r = holes_find(&holes, get->guest, entry->path, size, failure);
                 if (r < 0)
-                        return r;
-                if (holes.bytes < size)
+                        return leave_out(get, entry, r, failure);
+                if (r == 0 && holes.bytes < size)
                         return send_holed(get, header, entry, &holes, failure);
         }
         header->size = size;
-        r = send_header(get, header, entry, failure);
-        if (r >= 0)
-                r = holes_read(get->guest, entry->path, 0, size, send_range, get, failure);
-        return r < 0 ? r : pad(get, size, failure);
+        if (size == 0)
+                return send_header(get, header, entry, failure);
+        r = holes_read(get->guest, entry->path, 0, size, send_plain, &plain, failure);
+        if (r < 0)
+                return plain.has_begun ? r : leave_out(get, entry, r, failure);
+        return pad(get, size, failure);
 }
 
 static int send_entry(void *userdata, const WalkEntry *entry, Failure *failure)
@@ -207,6 +249,7 @@ int get_paths(Guest *guest, const FilesSpec *spec, Stream *stream, GetCount *cou
                 .userdata = &get,
                 .recursive = true,
                 .wants_xattrs = true,
+                .left_out = &count->left_out,
         };
         int r = 0;
 

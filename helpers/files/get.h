@@ -6,10 +6,12 @@
 
 #include "guest.h"
 #include "stream.h"
+#include "walk.h"
 
 typedef struct GetCount {
         uint64_t entries;
         uint64_t skipped; /* sockets, which no stream can hold */
+        LeftOut left_out;
 } GetCount;
 
 /* All paths of the spec. The two blocks at the end are written when all of it was. */

@@ -64,6 +64,7 @@ int holes_read(Guest *guest, const char *path, uint64_t offset, uint64_t length,
 typedef struct Search {
         Holes holes;
         uint64_t offset;
+        bool too_many;
 } Search;
 
 static int grow(Holes *holes)
@@ -114,6 +115,7 @@ static int search(void *userdata, const void *data, size_t size, Failure *failur
                         r = add_range(&at->holes, at->offset + i, n);
         }
         at->offset += size;
+        at->too_many = r == -EFBIG;
         return r < 0 ? failure_set(failure, BUS_ERROR_FAILED, "A file has too many holes: %s",
                                    strerror(-r))
                      : 0;
@@ -124,11 +126,15 @@ int holes_find(Holes *holes, Guest *guest, const char *path, uint64_t size, Fail
         Search at = {};
         int r = holes_read(guest, path, 0, size, search, &at, failure);
 
-        if (r < 0)
-                holes_done(&at.holes);
-        else
+        if (r >= 0) {
                 *holes = at.holes;
-        return r;
+                return 0;
+        }
+        holes_done(&at.holes);
+        if (!at.too_many)
+                return r;
+        *failure = (Failure){};
+        return 1;
 }
 
 /* An empty range at the end is how long it is. */

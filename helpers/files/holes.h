@@ -24,6 +24,7 @@ typedef int (*HolesTake)(void *userdata, const void *data, size_t size, Failure 
 
 bool holes_are_likely(const struct guestfs_statns *stat);
 
+/* 1: there are so many that the file is better taken for one without. */
 int holes_find(Holes *holes, Guest *guest, const char *path, uint64_t size, Failure *failure);
 void holes_done(Holes *holes);
 

@@ -7,7 +7,6 @@
 #include "bus/bus-error.h"
 #include "cleanup.h"
 #include "path-text.h"
-#include "walk.h"
 
 #include <string.h>
 #include <sys/stat.h>
@@ -80,7 +79,7 @@ static int show(void *userdata, const WalkEntry *entry, Failure *failure)
 }
 
 int list_paths(Guest *guest, const FilesSpec *spec, Stream *stream, uint64_t *n_entries,
-               Failure *failure)
+               LeftOut *left_out, Failure *failure)
 {
         Walk walk = {
                 .guest = guest->handle,
@@ -88,6 +87,7 @@ int list_paths(Guest *guest, const FilesSpec *spec, Stream *stream, uint64_t *n_
                 .userdata = stream,
                 .recursive = spec->recursive,
                 .skips_top = true,
+                .left_out = left_out,
         };
         int r = 0;
 

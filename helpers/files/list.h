@@ -6,7 +6,8 @@
 
 #include "guest.h"
 #include "stream.h"
+#include "walk.h"
 
 /* Of all paths of the spec; adds how many there were to *n_entries. */
 int list_paths(Guest *guest, const FilesSpec *spec, Stream *stream, uint64_t *n_entries,
-               Failure *failure);
+               LeftOut *left_out, Failure *failure);

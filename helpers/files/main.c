@@ -117,11 +117,13 @@ static int read_files(const FilesSpec *spec, Guest *guest, Stream *stream, json_
                 if (r >= 0)
                         r = spec->what == FILES_LIST
                                             ? list_paths(guest, spec, stream, &count.entries,
-                                                         failure)
+                                                         &count.left_out, failure)
                                             : get_paths(guest, spec, stream, &count, failure);
         }
         if (r >= 0)
                 r = stream_end(stream, failure);
+        if (r >= 0)
+                r = left_out_check(&count.left_out, failure);
         if (r < 0)
                 return r;
         *ret_result = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I}", "result", "ok", "accel",

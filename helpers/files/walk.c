@@ -7,13 +7,16 @@
 
 #include "bus/bus-error.h"
 #include "cleanup.h"
+#include "log.h"
 #include "path-text.h"
 #include "text.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 
 enum {
+        LOGGED_MAX = 100, /* of what is left out, by name */
         NAMES_AT_ONCE = 500,
         DEPTH_MAX = 512,
         PATH_SIZE_MAX = 64 * 1024,
@@ -27,6 +30,7 @@ typedef struct Batch {
         char **targets;
         struct guestfs_xattr_list *xattrs;
         size_t next_xattr;
+        bool asks_alone; /* for the attributes of each name */
 } Batch;
 
 static void strings_free(char ***strings)
@@ -53,6 +57,37 @@ static int fail(const Walk *walk, const char *path, const char *what, Failure *f
                              what);
 }
 
+int left_out_add(LeftOut *left_out, guestfs_h *guest, int error, Failure *failure)
+{
+        if (guestfs_is_ready(guest) <= 0)
+                return error;
+        if (left_out->n++ == 0)
+                left_out->first = *failure;
+        if (left_out->n <= LOGGED_MAX)
+                (void) log_warning(error, "Left out: %s", failure->text);
+        *failure = (Failure){};
+        return 0;
+}
+
+int left_out_check(const LeftOut *left_out, Failure *failure)
+{
+        if (left_out->n == 0)
+                return 0;
+        return failure_set(failure, BUS_ERROR_FAILED,
+                           "Not all of it can be read: %" PRIu64
+                           " left out (the journal names them), the first: %.480s",
+                           left_out->n, left_out->first.text);
+}
+
+static int leave_out(const Walk *walk, const char *path, const char *why, Failure *failure)
+{
+        _cleanup_free_ char *text = path_text_from_bytes(path);
+
+        return left_out_add(walk->left_out, walk->guest,
+                            failure_set(failure, BUS_ERROR_FAILED, "%.200s: %s", text ?: "", why),
+                            failure);
+}
+
 static bool any_link(const Batch *batch)
 {
         for (uint32_t i = 0; i < batch->stats->len; i++)
@@ -61,8 +96,8 @@ static bool any_link(const Batch *batch)
         return false;
 }
 
-/* Attributes are as a list in which each name has an entry that only counts those that follow. Without them a backup has what it has:
- * a file system may know none. */
+/* Attributes are as a list in which each name has an entry that only counts those that follow; it counts none where the file system knows
+ * none. One that cannot be read fails them all, so that each name is asked for by itself then. */
 static int batch_read(Batch *batch, const Walk *walk, const char *folder, Failure *failure)
 {
         guest_expect("a folder is read");
@@ -85,8 +120,25 @@ static int batch_read(Batch *batch, const Walk *walk, const char *folder, Failur
         if (walk->wants_xattrs) {
                 guest_expect("attributes are read");
                 batch->xattrs = guestfs_lxattrlist(walk->guest, folder, batch->names);
+                batch->asks_alone = !batch->xattrs;
         }
         return 0;
+}
+
+static int read_xattrs_alone(Batch *batch, const Walk *walk, const char *folder, char *name,
+                             const char *path, Failure *failure)
+{
+        char *names[] = { name, NULL };
+
+        if (batch->xattrs)
+                guestfs_free_xattr_list(batch->xattrs);
+        batch->next_xattr = 0;
+        guest_expect("attributes are read");
+        batch->xattrs = guestfs_lxattrlist(walk->guest, folder, names);
+        if (batch->xattrs)
+                return 0;
+        return left_out_add(walk->left_out, walk->guest,
+                            fail(walk, path, "its attributes cannot be read", failure), failure);
 }
 
 /* How many of the attributes are those of the next name. */
@@ -122,25 +174,38 @@ static int visit(Walk *walk, const WalkEntry *entry, unsigned depth, Failure *fa
         return walk_folder(walk, entry->path, depth + 1, failure);
 }
 
+/* What libguestfs could not look at has no inode: a name of a damaged folder. A link that leads nowhere at all is one it could not read. */
+static int visit_name(Walk *walk, Batch *batch, size_t i, const char *folder, unsigned depth,
+                      Failure *failure)
+{
+        const char *base = strcmp(folder, "/") == 0 ? "" : folder;
+        _cleanup_free_ char *path = text_format("%s/%s", base, batch->names[i]);
+        WalkEntry entry = { .path = path, .stat = batch->stats->val + i };
+        bool is_link = S_ISLNK(entry.stat->st_mode);
+        int r = 0;
+
+        if (!path)
+                return failure_set(failure, BUS_ERROR_FAILED, "Out of memory");
+        if (batch->asks_alone)
+                r = read_xattrs_alone(batch, walk, folder, batch->names[i], path, failure);
+        if (r < 0)
+                return r;
+        entry.n_xattrs = take_xattrs(batch, &entry.xattrs);
+        if (entry.stat->st_ino == -1)
+                return leave_out(walk, path, "is in its folder, and cannot be looked at", failure);
+        if (is_link && !*batch->targets[i])
+                return leave_out(walk, path, "the link cannot be read", failure);
+        entry.target = is_link ? batch->targets[i] : NULL;
+        return visit(walk, &entry, depth, failure);
+}
+
 static int visit_batch(Walk *walk, Batch *batch, const char *folder, unsigned depth,
                        Failure *failure)
 {
-        const char *base = strcmp(folder, "/") == 0 ? "" : folder;
         int r = 0;
 
-        for (size_t i = 0; r >= 0 && i < batch->n; i++) {
-                _cleanup_free_ char *path = text_format("%s/%s", base, batch->names[i]);
-                WalkEntry entry = { .path = path, .stat = batch->stats->val + i };
-
-                entry.n_xattrs = take_xattrs(batch, &entry.xattrs);
-                /* It vanished, or never was: a name of a damaged folder. */
-                if (entry.stat->st_ino == -1)
-                        continue;
-                if (S_ISLNK(entry.stat->st_mode))
-                        entry.target = batch->targets[i];
-                r = path ? visit(walk, &entry, depth, failure)
-                         : failure_set(failure, BUS_ERROR_FAILED, "Out of memory");
-        }
+        for (size_t i = 0; r >= 0 && i < batch->n; i++)
+                r = visit_name(walk, batch, i, folder, depth, failure);
         return r;
 }
 
@@ -155,12 +220,12 @@ static int walk_folder(Walk *walk, const char *path, unsigned depth, Failure *fa
         int r = 0;
 
         if (depth > DEPTH_MAX || strlen(path) > PATH_SIZE_MAX)
-                return failure_set(failure, BUS_ERROR_FAILED,
-                                   "Folders lie more than %d deep within each other", DEPTH_MAX);
+                return leave_out(walk, path, "lies too deep in other folders", failure);
         guest_expect("a folder is read");
         names = guestfs_ls(walk->guest, path);
         if (!names)
-                return fail(walk, path, "cannot be read", failure);
+                return left_out_add(walk->left_out, walk->guest,
+                                    fail(walk, path, "cannot be read", failure), failure);
         for (size_t i = 0; r >= 0 && names[i];) {
                 CLEANUP(batch_done) Batch batch = {};
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A walk over a mounted file system: each file and folder below a path, a folder before what is in it, in the order of the names. Links
- * are shown and never followed.
+ * are shown and never followed. What cannot be read is left out, and the walk goes on: it is for the end to say so.
  */
 #pragma once
 
@@ -18,6 +18,12 @@ typedef struct WalkEntry {
 /* Negative errno and a failure ends the walk. */
 typedef int (*WalkVisit)(void *userdata, const WalkEntry *entry, Failure *failure);
 
+/* What is in the backup, and could not be read. */
+typedef struct LeftOut {
+        uint64_t n;
+        Failure first; /* why, of the first of them */
+} LeftOut;
+
 typedef struct Walk {
         guestfs_h *guest;
         WalkVisit visit;
@@ -26,7 +32,15 @@ typedef struct Walk {
         bool wants_xattrs;
         bool skips_top; /* a folder that was asked for is not shown itself */
         uint64_t n_entries;
+        LeftOut *left_out;
 } Walk;
 
 /* NotFound when there is no such path. */
 int walk_path(Walk *walk, const char *path, Failure *failure);
+
+/* One thing more that failed, and that the caller goes on without: takes the failure. Gives error back when the appliance itself is gone, for
+ * then nothing can be read. */
+int left_out_add(LeftOut *left_out, guestfs_h *guest, int error, Failure *failure);
+
+/* At the end: fails when anything was left out. */
+int left_out_check(const LeftOut *left_out, Failure *failure);

@@ -70,6 +70,21 @@ in_hub 'timeout 2 sendensectl backup files tar "$1" / >/dev/null' "$id"
 JOB=$(hub sendensectl job list --json --limit=1 | jq -r '.[0].Id')
 hub sendensectl job cancel "$JOB" --wait >/dev/null 2>&1
 like "$(wait_job)" "^(cancelled|failed)$" "a job whose reader is gone is cancelled"
+# What cannot be read is left out and said, and all else comes: a name without an inode, a file that cannot be opened, folders too deep.
+# shellcheck disable=SC2016 # expanded in the machine
+require "a guest with a damaged file system" in_hub '
+    mkdir -p /srv/hurt/etc/full && cd /srv/hurt/etc && echo a >a && echo gone >gone && echo locked >locked && ln locked locked2 && echo z >full/z &&
+    deep=deep$(printf "/%.0sd" $(seq 520)) && mkdir -p "$deep" &&
+    mkfs.ext4 -q -O encrypt -d /srv/hurt /srv/src/hurt-2000.raw 64M && debugfs -w -R "clri /etc/gone" /srv/src/hurt-2000.raw 2>&1 &&
+    debugfs -w -R "set_inode_field /etc/locked flags 0x80800" /srv/src/hurt-2000.raw 2>&1'
+files_vm hurt 64
+backup hurt --type=full
+hub mkdir /srv/healed
+like "$(ctl get hurt /etc --into=/srv/healed 2>&1 | tr '\n' ' '; echo "= ${PIPESTATUS[0]}")" "4 left out.* /etc/.*= 1" "what is left out is counted and named, and fails the job"
+# shellcheck disable=SC2016 # expanded in the machine
+is "$(in_hub 'cd /srv/healed/etc && find . -not -path "./deep*" -type f | sort | xargs cat | tr -d "\n"; find deep -type d | wc -l')" "az512" \
+    "all else is there"
+like "$(ctl ls hurt /etc 2>&1 | tr '\n' ' '; echo "= ${PIPESTATUS[0]}")" "/etc/a.*1 left out.* /etc/gone.*= 1" "nor is a list silent about it"
 # A package that is missing is named.
 hub mv /usr/lib/sendense/sendense-files /srv/away
 like "$(ctl ls "$id" 2>&1)" "package sendense-files" "a hub without the program says which package is missing"
