@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Unpacking (see unpack.h). Each part of a path is opened from the one before, so that a link which was unpacked, or put there by
- * somebody meanwhile, is never gone through.
+ * somebody meanwhile, is never gone through. What this run has not made is neither changed nor linked to.
  */
 #include "unpack.h"
 
 #include "cleanup.h"
 #include "ctl.h"
+#include "made.h"
 #include "path-text.h"
 #include "untar.h"
 
@@ -42,6 +43,7 @@ typedef struct Work {
         Folder *folders;
         char *data;
         size_t lists_size;
+        Made made;
 } Work;
 
 static void refuse(const Work *work, const char *path, const char *why)
@@ -54,24 +56,46 @@ static void refuse(const Work *work, const char *path, const char *why)
 
 /* ── Paths ── */
 
-static int enter(int folder, const char *name, bool may_make, int *ret_fd)
+static int enter(int folder, const char *name, int *ret_fd)
 {
-        int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-        int fd = openat(folder, name, flags);
+        int fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-        if (fd < 0 && errno == ENOENT && may_make) {
-                if (mkdirat(folder, name, PARENT_MODE) < 0 && errno != EEXIST)
-                        return -errno;
-                fd = openat(folder, name, flags);
-        }
         if (fd < 0)
                 return -errno;
         *ret_fd = fd;
         return 0;
 }
 
+/* 1: it was there. */
+static int make_and_enter(Work *work, int folder, const char *name, mode_t mode, int *ret_fd)
+{
+        bool is_new = mkdirat(folder, name, mode) == 0;
+        _cleanup_close_ int fd = -1;
+        int r;
+
+        if (!is_new && errno != EEXIST)
+                return -errno;
+        r = enter(folder, name, &fd);
+        if (r >= 0 && is_new)
+                r = made_add(&work->made, fd, "");
+        if (r < 0)
+                return r;
+        *ret_fd = take_fd(&fd);
+        return is_new ? 0 : 1;
+}
+
+/* A part of a path. */
+static int step(Work *work, int folder, const char *name, bool may_make, int *ret_fd)
+{
+        int r = enter(folder, name, ret_fd);
+
+        if (r == -ENOENT && may_make)
+                r = make_and_enter(work, folder, name, PARENT_MODE, ret_fd);
+        return r < 0 ? r : 0;
+}
+
 /* Opens the folder that path lies in, and gives the last part of it. -EINVAL: it leads out; 1: it is the top itself. */
-static int open_parent(const Work *work, const char *path, bool may_make, int *ret_fd,
+static int open_parent(Work *work, const char *path, bool may_make, int *ret_fd,
                        char ret_name[static NAME_MAX + 1])
 {
         _cleanup_close_ int fd = fcntl(work->unpack->folder, F_DUPFD_CLOEXEC, 3);
@@ -89,7 +113,7 @@ static int open_parent(const Work *work, const char *path, bool may_make, int *r
                 if (n > NAME_MAX || (n == 2 && strncmp(part, "..", 2) == 0))
                         return -EINVAL;
                 if (n > 0 && !(n == 1 && *part == '.')) {
-                        r = *ret_name ? enter(fd, ret_name, may_make, &next) : 0;
+                        r = *ret_name ? step(work, fd, ret_name, may_make, &next) : 0;
                         if (r < 0)
                                 return r;
                         if (next >= 0) {
@@ -208,6 +232,8 @@ static int make_file(Work *work, Untar *untar, const UntarEntry *entry, int fold
         if (r >= 0)
                 r = set_owner(work, fd, "", entry->uid, entry->gid);
         if (r >= 0)
+                r = made_add(&work->made, fd, "");
+        if (r >= 0)
                 set_attributes(fd, entry);
         if (r >= 0 && fchmod(fd, mode_of(work, entry->mode)) < 0)
                 r = -errno;
@@ -228,10 +254,10 @@ static int make_folder(Work *work, const UntarEntry *entry, int folder, const ch
         Folder *made;
         int r;
 
-        if (mkdirat(folder, name, 0700) < 0 && errno != EEXIST)
-                return -errno;
-        r = enter(folder, name, false, &fd);
-        if (r < 0)
+        r = make_and_enter(work, folder, name, 0700, &fd);
+        if (r > 0)
+                r = made_has(&work->made, fd, "") > 0 ? 0 : 1;
+        if (r != 0)
                 return r;
         set_attributes(fd, entry);
         if (list->size > LISTS_SIZE_MAX - work->lists_size)
@@ -250,13 +276,16 @@ static int make_folder(Work *work, const UntarEntry *entry, int folder, const ch
         return 0;
 }
 
-static int make_hard_link(const Work *work, const UntarEntry *entry, int folder, const char *name)
+static int make_hard_link(Work *work, const UntarEntry *entry, int folder, const char *name)
 {
         char target[NAME_MAX + 1];
         _cleanup_close_ int target_folder = -1;
         int r = open_parent(work, entry->target ?: "", false, &target_folder, target);
 
         if (r != 0)
+                return r < 0 ? r : -EINVAL;
+        r = made_has(&work->made, target_folder, target);
+        if (r <= 0)
                 return r < 0 ? r : -EINVAL;
         return linkat(target_folder, target, folder, name, 0) < 0 ? -errno : 0;
 }
@@ -299,6 +328,8 @@ static int make(Work *work, Untar *untar, const UntarEntry *entry, int folder, c
         default:
                 return -EOPNOTSUPP;
         }
+        if (r == 0)
+                r = made_add(&work->made, folder, name);
         if (r == 0)
                 r = set_owner(work, folder, name, entry->uid, entry->gid);
         return r == 0 ? set_time(folder, name, mtime_of(entry)) : r;
@@ -345,7 +376,7 @@ static void finish_folders(Work *work)
 
                 next = made->next;
                 if (r == 0)
-                        r = enter(folder, name, false, &fd);
+                        r = enter(folder, name, &fd);
                 if (r == 0)
                         r = set_owner(work, fd, "", made->uid, made->gid);
                 if (r == 0 && made->list_size > 0)
@@ -379,6 +410,7 @@ int unpack_stream(Unpack *unpack, int fd)
                 }
         }
         finish_folders(&work);
+        made_done(&work.made);
         (void) untar_free(untar);
         return r;
 }

@@ -262,6 +262,41 @@ static void what_is_there_stays(void **state)
         assert_int_equal(st.st_mode & 07777, 0755);
 }
 
+/* Nor is it linked to, or made to look like the guest's; a folder that only a path has made before is another matter. */
+static void what_is_there_is_not_changed(void **state)
+{
+        _cleanup_free_ char *path = unit_path(top, "mine"), *old = unit_path(top, "old");
+        struct stat st;
+        Unpack done;
+
+        (void) state;
+        unit_write(path, "mine", 4, 0600);
+        assert_int_equal(mkdir(old, 0700), 0);
+        put_header((TarEntry){ .path = "link", .type = '1', .target = "mine" });
+        put_header((TarEntry){ .path = "old", .type = '5', .mode = 0777, .mtime_sec = 5 });
+        put_file("old/new", "x");
+        put_header((TarEntry){ .path = "old/link", .type = '1', .target = "old/new" });
+        put_header((TarEntry){ .path = "old/soft", .type = '2', .target = "x" });
+        put_header((TarEntry){ .path = "old/soft2", .type = '1', .target = "old/soft" });
+        put_file("d/a", "x");
+        put_header((TarEntry){ .path = "d", .type = '5', .mode = 0700, .mtime_sec = 5 });
+        put_end();
+        assert_int_equal(unpack(&done), 0);
+        assert_int_equal(done.refused, 1);
+        expect_nothing("link");
+        assert_int_equal(stat(path, &st), 0);
+        assert_int_equal(st.st_nlink, 1);
+        assert_int_equal(stat(old, &st), 0);
+        assert_int_equal(st.st_mode & 07777, 0700);
+        assert_int_not_equal(st.st_mtim.tv_sec, 5);
+        expect_file("old/link", "x");
+        assert_int_equal(fstatat(folder, "old/soft2", &st, AT_SYMLINK_NOFOLLOW), 0);
+        assert_int_equal(st.st_nlink, 2);
+        assert_int_equal(fstatat(folder, "d", &st, 0), 0);
+        assert_int_equal(st.st_mode & 07777, 0700);
+        assert_int_equal(st.st_mtim.tv_sec, 5);
+}
+
 /* A folder has its own access list at the end, and no file in it one that the guest's has not. */
 static void files_inherit_nothing(void **state)
 {
@@ -355,10 +390,15 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         const struct CMUnitTest tests[] = {
-                TEST(comes_back),          TEST(holes),
-                TEST(names_that_lead_out), TEST(links_are_not_followed),
-                TEST(what_is_there_stays), TEST(files_inherit_nothing),
-                TEST(cut_anywhere),        TEST(any_byte_changed),
+                TEST(comes_back),
+                TEST(holes),
+                TEST(names_that_lead_out),
+                TEST(links_are_not_followed),
+                TEST(what_is_there_stays),
+                TEST(what_is_there_is_not_changed),
+                TEST(files_inherit_nothing),
+                TEST(cut_anywhere),
+                TEST(any_byte_changed),
         };
 
         return RUN_TESTS(tests);

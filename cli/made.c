@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The set of files (see made.h).
+ */
+#include "made.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <search.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+typedef struct MadeFile {
+        dev_t device;
+        ino_t inode;
+} MadeFile;
+
+static int compare(const void *a, const void *b)
+{
+        const MadeFile *x = a, *y = b;
+
+        if (x->device != y->device)
+                return x->device < y->device ? -1 : 1;
+        return x->inode == y->inode ? 0 : x->inode < y->inode ? -1 : 1;
+}
+
+void made_done(Made *made)
+{
+        tdestroy(made->files, free);
+        made->files = NULL;
+}
+
+static int identify(int folder, const char *name, MadeFile *ret_file)
+{
+        int flags = AT_SYMLINK_NOFOLLOW | (*name ? 0 : AT_EMPTY_PATH);
+        struct stat st;
+
+        if (fstatat(folder, name, &st, flags) < 0)
+                return -errno;
+        *ret_file = (MadeFile){ st.st_dev, st.st_ino };
+        return 0;
+}
+
+int made_add(Made *made, int folder, const char *name)
+{
+        MadeFile *file = malloc(sizeof(*file)), **found;
+        int r = file ? identify(folder, name, file) : -ENOMEM;
+
+        if (r < 0) {
+                free(file);
+                return r;
+        }
+        found = tsearch(file, &made->files, compare);
+        if (!found || *found != file)
+                free(file);
+        return found ? 0 : -ENOMEM;
+}
+
+int made_has(const Made *made, int folder, const char *name)
+{
+        MadeFile key;
+        int r = identify(folder, name, &key);
+
+        return r < 0 ? r : tfind(&key, &made->files, compare) != NULL;
+}
