@@ -93,4 +93,21 @@ rows "UPDATE backup_disks SET damaged_usec = 1, damage_text = 'block 7' WHERE jo
 store_do job_work_create "$(jq -cn --arg event "$(event 9000)" \
     '{Type: "delete", BackupId: "backup-pgtest2-1700001300", Work: {force: false}, Principal: "uid:0", EventId: $event, NowUSec: 1700000010000000}')"
 refused EMLINK "LastBackup 'backup-pgtest2-1700001300' is the last sound backup of its VM" "the only backup that stands on nothing damaged is kept"
+
+# One without a disk does not stand in for one that has it, but for one that lacks it, too.
+store_do vm_set "$(vm_json pgtest3 3)"
+store_do job_create "$(create_json pgtest3 5021 1700002100)"
+finish "$(got .Id)" 3000
+for n in 22 23; do
+    store_do job_create "$(create_json pgtest3 "50$n" $((1700000000 + n * 100)) '{"Exclude":{"2001":"scratch"}}')"
+    finish "$(got .Id)" $((3000 + n * 20))
+done
+delete_pgtest3() { # SECOND EVENT
+    store_do job_work_create "$(jq -cn --arg backup "backup-pgtest3-$1" --arg event "$(event "$2")" \
+        '{Type: "delete", BackupId: $backup, Work: {force: false}, Principal: "uid:0", EventId: $event, NowUSec: 1700000010000000}')"
+}
+delete_pgtest3 1700002100 9100
+refused EMLINK "LastBackup .* with all of its disks" "the only backup of a disk that later ones left out is kept"
+delete_pgtest3 1700002200 9101
+ok "one of those goes" test "$(got .Id)" -gt 0
 done_testing

@@ -62,6 +62,15 @@ run_vm "$web2" waiting skipped '{"Reason":"job 9 is copying"}'
 store_do policy_look "{\"Run\":$run,\"Vm\":$web1}"
 is "$(got '.Vms[0] | [.Name, (.Backups | length), .Backups[0].Damaged, (.Policies | map(.Name) | join("+")), .Owed] | map(tostring) | join(" ")')" \
     "web1 1 false daily 0" "what decides about old backups is looked at"
+# A backup without a disk is partial beside one that has it, and only then.
+store_do job_create "$(create_json db1 20 1700000120 '{"BackupType":"full","Exclude":{"2001":"scratch"}}')"
+finish "$(got .Id)" 400
+db1=$(rows "SELECT id FROM vm_replication_contexts WHERE vm_name = 'db1'")
+partial() { store_do policy_look "{\"Run\":$run,\"Vm\":$db1}" && got '.Vms[0].Backups | map(.IsPartial) | join(" ")'; }
+is "$(partial)" 0 "where none has the disk a backup without it is whole"
+store_do job_create "$(create_json db1 21 1700000130 '{"BackupType":"full"}')"
+finish "$(got .Id)" 420
+is "$(partial)" "0 1" "beside one with the disk it is partial"
 run_vm "$web1" prune completed '{"Deleted":2,"BeforeBytes":100,"AfterBytes":0}'
 store_do policy_run_end "{\"Run\":$run,\"NowUSec\":1700000200000000}"
 is "$(got '"\(.State): \(.Summary)"')" "completed: 1 backed up, 1 skipped, 2 backups deleted" "it ends when none is"

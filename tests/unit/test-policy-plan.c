@@ -105,6 +105,22 @@ static void one_policy(void **state)
                             "");
 }
 
+static void partial(void **state)
+{
+        CLEANUP(json_decref_p)
+        json_t *vm = parse(VM("{\"Name\": \"p\", \"KeepLast\": 1}", 0, THREE));
+        _cleanup_free_ char *text = NULL;
+        char reasons[1024];
+
+        (void) state;
+        json_object_set_new(json_array_get(json_object_get(vm, "Backups"), 0), "IsPartial",
+                            json_integer(1));
+        text = json_dumps(vm, 0);
+        assert_string_equal(plan(text, "ok", reasons), "SS-");
+        assert_string_equal(reasons,
+                            "lacks a disk that another one has;1 of 1 last;no period needs it;");
+}
+
 static void several(void **state)
 {
         char reasons[1024];
@@ -164,7 +180,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(matching), cmocka_unit_test(one_policy), cmocka_unit_test(several),
-                cmocka_unit_test(doubt),    cmocka_unit_test(hindrance),
+                cmocka_unit_test(doubt),    cmocka_unit_test(hindrance),  cmocka_unit_test(partial),
         };
 
         return RUN_TESTS(tests);

@@ -42,7 +42,7 @@ static const char *decide(const Retention *rule, RetentionBackup *backups, size_
         return text;
 }
 
-/* Times with spaces between, the newest first; one that ends in ! is damaged. */
+/* Times with spaces between, the newest first; one that ends in ! is damaged, in ~ partial. */
 static const char *decide_times(const Retention *rule, const char *const times[])
 {
         static RetentionBackup backups[N_MAX];
@@ -52,6 +52,7 @@ static const char *decide_times(const Retention *rule, const char *const times[]
         for (; times[n]; n++) {
                 backups[n].created_usec = at(times[n]);
                 backups[n].is_damaged = strchr(times[n], '!') != NULL;
+                backups[n].is_partial = strchr(times[n], '~') != NULL;
         }
         return decide(rule, backups, n);
 }
@@ -144,6 +145,29 @@ static void damaged(void **state)
         EXPECT("SS", RULE([RETENTION_LAST] = 1), TIMES("2026-11-21 22:00!", "2026-11-20 22:00!"));
 }
 
+static void partial(void **state)
+{
+        (void) state;
+        /* It drives no complete one out, and stays as long as it is newer. */
+        EXPECT("SS-", RULE([RETENTION_LAST] = 1),
+               TIMES("2026-11-21 22:00~", "2026-11-21 21:00", "2026-11-21 20:00"));
+        EXPECT("SSSS-", RULE([RETENTION_DAILY] = 2),
+               TIMES("2026-11-21 22:00~", "2026-11-21 21:00~", "2026-11-21 20:00",
+                     "2026-11-20 20:00", "2026-11-20 19:00"));
+        /* A day of which there is nothing else is served by the newest, and does not count. */
+        EXPECT("SS-S-", RULE([RETENTION_DAILY] = 2),
+               TIMES("2026-11-21 22:00", "2026-11-20 21:00~", "2026-11-20 20:00~",
+                     "2026-11-19 20:00", "2026-11-18 20:00~"));
+        /* A day of which there is a complete one needs no partial one. */
+        EXPECT("SS-", RULE([RETENTION_LAST] = 1, [RETENTION_DAILY] = 2),
+               TIMES("2026-11-21 22:00", "2026-11-20 21:00", "2026-11-20 20:00~"));
+        /* Each may have what the other lacks. */
+        EXPECT("SSS", RULE([RETENTION_DAILY] = 1),
+               TIMES("2026-11-21 22:00~", "2026-11-21 21:00~", "2026-11-20 20:00~"));
+        EXPECT("SSS", RULE([RETENTION_LAST] = 1),
+               TIMES("2026-11-21 22:00!", "2026-11-21 21:00~", "2026-11-20 20:00"));
+}
+
 /* 2026-10-25, 3 o'clock comes twice in Berlin: two hours, two periods. */
 static void clocks_go_back(void **state)
 {
@@ -172,6 +196,7 @@ int main(void)
                 cmocka_unit_test(words),          cmocka_unit_test(each_kind),
                 cmocka_unit_test(together),       cmocka_unit_test(damaged),
                 cmocka_unit_test(clocks_go_back), cmocka_unit_test(order),
+                cmocka_unit_test(partial),
         };
 
         (void) setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1);

@@ -17,6 +17,8 @@ enum {
         PERIOD_NAME_SIZE = 32,
 };
 
+#define PARTIAL "lacks a disk that another one has"
+
 static const char *const words[_RETENTION_PERIOD_MAX] = {
         [RETENTION_LAST] = "last",       [RETENTION_HOURLY] = "hourly",
         [RETENTION_DAILY] = "daily",     [RETENTION_WEEKLY] = "weekly",
@@ -99,19 +101,27 @@ static void stay(RetentionBackup *backup, const char *reason)
         (void) snprintf(backup->reason, sizeof(backup->reason), "%s", reason);
 }
 
-/* The newest sound backup of a period, unless one of it stays already. */
+/* The newest sound backup of a period, unless one of it stays already. A partial one only where there is no complete one. */
 static RetentionBackup *find_server(RetentionBackup *backups, size_t n_backups)
 {
-        RetentionBackup *newest = NULL;
+        RetentionBackup *complete = NULL, *partial = NULL;
+        bool has_partial = false;
 
         for (size_t i = 0; i < n_backups; i++) {
-                if (backups[i].is_damaged)
+                RetentionBackup *backup = backups + i;
+
+                if (backup->is_damaged)
                         continue;
-                if (backups[i].stays)
+                if (backup->is_partial) {
+                        has_partial = has_partial || backup->stays;
+                        partial = partial ?: backup;
+                        continue;
+                }
+                if (backup->stays)
                         return NULL;
-                newest = newest ?: backups + i;
+                complete = complete ?: backup;
         }
-        return newest;
+        return complete || has_partial ? complete : partial;
 }
 
 static int decide_kind(RetentionPeriod period, uint64_t n_keep, RetentionBackup *backups,
@@ -130,6 +140,11 @@ static int decide_kind(RetentionPeriod period, uint64_t n_keep, RetentionBackup 
                 server = find_server(backups + i, n);
                 if (!server)
                         continue;
+                if (server->is_partial) {
+                        /* It takes nothing of the number, or partial ones would drive out the complete ones. */
+                        stay(server, PARTIAL);
+                        continue;
+                }
                 (void) snprintf(reason, sizeof(reason), "%" PRIu64 " of %" PRIu64 " %s", ++n_kept,
                                 n_keep, words[period]);
                 stay(server, reason);
@@ -145,19 +160,30 @@ static bool rule_is_empty(const Retention *rule)
         return true;
 }
 
+static bool is_whole(const RetentionBackup *backup)
+{
+        return !backup->is_damaged && !backup->is_partial;
+}
+
 static void decide_rest(const Retention *rule, RetentionBackup *backups, size_t n_backups)
 {
-        bool sound_stays = false;
+        bool sound_stays = false, is_newer_whole = false;
 
         for (size_t i = 0; i < n_backups; i++)
-                sound_stays = sound_stays || (backups[i].stays && !backups[i].is_damaged);
+                sound_stays = sound_stays || (backups[i].stays && is_whole(backups + i));
         for (size_t i = 0; i < n_backups; i++) {
+                bool was_newer_whole = is_newer_whole;
+
+                is_newer_whole = is_newer_whole || is_whole(backups + i);
                 if (backups[i].stays)
                         continue;
                 if (backups[i].is_damaged)
                         stay(backups + i, "damaged, serves no period");
                 else if (rule_is_empty(rule))
                         stay(backups + i, "no rule");
+                else if (backups[i].is_partial && !was_newer_whole)
+                        /* It may have the only copy of a disk, too. */
+                        stay(backups + i, PARTIAL);
                 else if (!sound_stays) {
                         stay(backups + i, "the newest sound one");
                         sound_stays = true;

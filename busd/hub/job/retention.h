@@ -32,6 +32,7 @@ typedef struct Retention {
 typedef struct RetentionBackup {
         uint64_t created_usec;
         bool is_damaged;
+        bool is_partial; /* a disk was left out of which another backup has a copy */
         bool stays; /* decided */
         char reason[RETENTION_REASON_SIZE]; /* decided: "3 of 7 daily", "not in any of the periods" */
 } RetentionBackup;
@@ -43,5 +44,6 @@ RetentionPeriod retention_period_from_string(const char *word);
 /* Decides for all backups of one VM, the newest first. Of each period the newest sound one stays. The kinds are asked in
  * their order; a period of which one stays already is served and takes nothing of the kind's number. A period without a
  * backup does not count. The newest sound one always stays, and so do damaged ones, which serve no period: that
- * something is damaged is for a person to look at. -EINVAL: they are not in that order. */
+ * something is damaged is for a person to look at. A partial one serves a period in which there is no complete one, and takes
+ * nothing of the number; it stays until a complete one is newer. -EINVAL: they are not in that order. */
 int retention_decide(const Retention *rule, RetentionBackup *backups, size_t n_backups);

@@ -98,6 +98,7 @@ static int apply_policy(const json_t *policy, bool is_alone, const json_t *backu
                 list[i].created_usec = (uint64_t) json_integer_value(
                                 json_object_get(backup, "CreatedUSec"));
                 list[i].is_damaged = json_is_true(json_object_get(backup, "Damaged"));
+                list[i].is_partial = json_integer_value(json_object_get(backup, "IsPartial")) > 0;
         }
         if (r >= 0)
                 r = retention_decide(&rule, list, n);

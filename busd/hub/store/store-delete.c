@@ -36,16 +36,22 @@ int delete_refuse_last(MYSQL *database, StoreRequest *request, const json_t *bac
                           /* Another one is sound, or a layer of this one itself is damaged. */
                           " AND IF(j.id = ?, EXISTS (SELECT 1 FROM backup_disks b"
                           "  WHERE b.job_id = j.id AND b.damaged_usec IS NOT NULL),"
-                          "  j.id NOT IN (SELECT job_id FROM damaged)) LIMIT 1",
+                          "  j.id NOT IN (SELECT job_id FROM damaged)"
+                          /* One made without a disk of this one is no copy of it. */
+                          "  AND NOT EXISTS (SELECT 1 FROM backup_disks x"
+                          "   JOIN backup_disks o ON o.disk_key = x.disk_key AND o.job_id = ?"
+                          "    AND o.state = 'completed'"
+                          "   WHERE x.job_id = j.id AND x.state = 'excluded')) LIMIT 1",
                           SQL_VALUES(SQL_NUMBER(object_number(backup, "Vm")),
                                      SQL_NUMBER(object_number(backup, "Vm")),
+                                     SQL_NUMBER(object_number(backup, "Id")),
                                      SQL_NUMBER(object_number(backup, "Id"))),
                           &row);
         if (r != -ENODATA)
                 return r;
         return store_refuse(request, -EMLINK, BUS_ERROR_LAST_BACKUP,
-                            "'%.100s' is the last sound backup of its VM; it is deleted only when "
-                            "that is asked for with force",
+                            "'%.100s' is the last sound backup of its VM with all of its disks; it "
+                            "is deleted only when that is asked for with force",
                             object_text(request->in, "BackupId"));
 }
 

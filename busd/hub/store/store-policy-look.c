@@ -40,6 +40,7 @@ int policy_vms(MYSQL *database, const json_t *policy, json_t **ret_vms)
         return r;
 }
 
+/* One that was made without a disk is partial when another backup there has that disk: of a disk that none has, nothing is lost. */
 static int read_backups(MYSQL *database, uint64_t vm, uint64_t repository, json_t **ret_rows)
 {
         json_t *rows = NULL;
@@ -48,7 +49,14 @@ static int read_backups(MYSQL *database, uint64_t vm, uint64_t repository, json_
         r = statement_rows(database,
                            "SELECT j.id AS Job, j.backup_id AS BackupId,"
                            " j.created_usec AS CreatedUSec,"
-                           " CAST(COALESCE(SUM(b.size_bytes), 0) AS UNSIGNED) AS SizeBytes"
+                           " CAST(COALESCE(SUM(b.size_bytes), 0) AS UNSIGNED) AS SizeBytes,"
+                           " EXISTS (SELECT 1 FROM backup_disks x"
+                           "  JOIN backup_disks o ON o.vm_context_id = x.vm_context_id"
+                           "   AND o.disk_key = x.disk_key AND o.state = 'completed'"
+                           "  JOIN backup_jobs k ON k.id = o.job_id"
+                           "   AND k.repository_id = j.repository_id AND k.job_type = 'backup'"
+                           "   AND k.state = 'completed' AND k.deleted_usec IS NULL"
+                           "  WHERE x.job_id = j.id AND x.state = 'excluded') AS IsPartial"
                            " FROM backup_jobs j LEFT JOIN backup_disks b ON b.job_id = j.id"
                            "  AND b.state = 'completed'"
                            " WHERE j.vm_context_id = ? AND j.repository_id = ?"

@@ -26,7 +26,7 @@ int store_policy_run_vm(MYSQL *database, void *request);
 int store_policy_run_end(MYSQL *database, void *request);
 
 /* store-policy-look.c: {Policy: name, Vm?: as in meant VMs} or {Run, Vm: number} -> {Vms: [{Vm (number), Name, ContextId, RepositoryId,
- * Repository, Policies: [policy], Backups: [{Job, BackupId, CreatedUSec, SizeBytes, Damaged}], Owed: how many deletions are half done}]}:
+ * Repository, Policies: [policy], Backups: [{Job, BackupId, CreatedUSec, SizeBytes, Damaged, IsPartial: 0 or 1}], Owed: how many deletions are half done}]}:
  * what decides which backups of its VMs stay. Policies are all of that repository that mean the VM; backups the newest first. */
 int store_policy_look(MYSQL *database, void *request);
 
