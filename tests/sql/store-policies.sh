@@ -62,6 +62,7 @@ run_vm "$web2" waiting skipped '{"Reason":"job 9 is copying"}'
 store_do policy_look "{\"Run\":$run,\"Vm\":$web1}"
 is "$(got '.Vms[0] | [.Name, (.Backups | length), .Backups[0].Damaged, (.Policies | map(.Name) | join("+")), .Owed] | map(tostring) | join(" ")')" \
     "web1 1 false daily 0" "what decides about old backups is looked at"
+is "$(got '.Vms[0] | "\(.BackupJob) \(.Backups[0].Job)"')" "$job $job" "and which of them the run made"
 # A backup without a disk is partial beside one that has it, and only then.
 store_do job_create "$(create_json db1 20 1700000120 '{"BackupType":"full","Exclude":{"2001":"scratch"}}')"
 finish "$(got .Id)" 400

@@ -52,6 +52,8 @@ static void matching(void **state)
         assert_false(meant("[\"ctx-*\"]", "[]"));
 }
 
+enum { NOW_USEC = 1000 };
+
 #define BACKUP(id, usec, damaged)                                                            \
         "{\"Job\": 1, \"BackupId\": \"" id "\", \"CreatedUSec\": " #usec ", \"SizeBytes\": " \
         "10, \"Damaged\": " #damaged "}"
@@ -71,7 +73,7 @@ static const char *plan(const char *text, const char *repository, char ret_reaso
         const json_t *row;
         size_t i, n = 0;
 
-        assert_int_equal(policy_plan(vm, repository, &rows), 0);
+        assert_int_equal(policy_plan(vm, repository, NOW_USEC, &rows), 0);
         ret_reasons[0] = '\0';
         memset(letters, 0, sizeof(letters));
         json_array_foreach (rows, i, row) {
@@ -119,6 +121,53 @@ static void partial(void **state)
         assert_string_equal(plan(text, "ok", reasons), "SS-");
         assert_string_equal(reasons,
                             "lacks a disk that another one has;1 of 1 last;no period needs it;");
+}
+
+/* A backup of a time to come would be the newest for ever, and each new one would go. */
+static void clock_jumps(void **state)
+{
+        static const char future[] = VM("{\"Name\": \"p\", \"KeepLast\": 1}", 0,
+                                        BACKUP("c", 300001001, false) ", " BACKUP("a", 1, false));
+        static const char near[] = VM("{\"Name\": \"p\", \"KeepLast\": 1}", 0,
+                                      BACKUP("c", 300001000, false) ", " BACKUP("a", 1, false));
+        char reasons[1024];
+
+        (void) state;
+        assert_string_equal(plan(future, "ok", reasons), "SS");
+        assert_string_equal(reasons,
+                            "1 of 1 last;no period needs it, but c is of a time to come; set the "
+                            "clock, or delete that backup;");
+        assert_string_equal(plan(near, "ok", reasons), "S-");
+}
+
+/* Three backups, the newest first, of these jobs; the run made that of own. */
+static const char *plan_of_run(const int jobs[static 3], int own, char ret_reasons[static 1024])
+{
+        CLEANUP(json_decref_p)
+        json_t *vm = parse(VM("{\"Name\": \"p\", \"KeepLast\": 1}", 0, THREE));
+        _cleanup_free_ char *text = NULL;
+
+        json_object_set_new(vm, "BackupJob", own > 0 ? json_integer(own) : json_null());
+        for (size_t i = 0; i < 3; i++)
+                json_object_set_new(json_array_get(json_object_get(vm, "Backups"), i), "Job",
+                                    json_integer(jobs[i]));
+        text = json_dumps(vm, 0);
+        return plan(text, "ok", ret_reasons);
+}
+
+static void own_backup(void **state)
+{
+        char reasons[1024];
+
+        (void) state;
+        assert_string_equal(plan_of_run((const int[]){ 7, 6, 5 }, 7, reasons), "S--");
+        assert_string_equal(plan_of_run((const int[]){ 6, 7, 5 }, 0, reasons), "S--");
+        assert_string_equal(plan_of_run((const int[]){ 6, 7, 5 }, 7, reasons), "SSS");
+        assert_string_equal(reasons,
+                            "1 of 1 last;made by this run;no period needs it, but the clock went "
+                            "back: c is older and has a later time;");
+        /* Somebody has made another one since: that is newer, and this one stays all the same. */
+        assert_string_equal(plan_of_run((const int[]){ 8, 7, 5 }, 7, reasons), "SS-");
 }
 
 static void several(void **state)
@@ -170,17 +219,19 @@ static void hindrance(void **state)
         CLEANUP(json_decref_p) json_t *rows = NULL, *well = NULL;
 
         (void) state;
-        assert_int_equal(policy_plan(vm, "failed", &rows), 0);
+        assert_int_equal(policy_plan(vm, "failed", NOW_USEC, &rows), 0);
         assert_string_equal(policy_plan_hindrance(rows), "repository r is not well");
-        assert_int_equal(policy_plan(vm, "ok", &well), 0);
+        assert_int_equal(policy_plan(vm, "ok", NOW_USEC, &well), 0);
         assert_null(policy_plan_hindrance(well));
 }
 
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(matching), cmocka_unit_test(one_policy), cmocka_unit_test(several),
-                cmocka_unit_test(doubt),    cmocka_unit_test(hindrance),  cmocka_unit_test(partial),
+                cmocka_unit_test(matching),    cmocka_unit_test(one_policy),
+                cmocka_unit_test(several),     cmocka_unit_test(doubt),
+                cmocka_unit_test(hindrance),   cmocka_unit_test(partial),
+                cmocka_unit_test(clock_jumps), cmocka_unit_test(own_backup),
         };
 
         return RUN_TESTS(tests);

@@ -282,7 +282,7 @@ int policies_plan(const Policies *policies, const json_t *vm, json_t **ret_rows)
         if (!place)
                 return -ENOMEM;
         repositories_add_health(policies->repositories, place);
-        return policy_plan(vm, text_of(place, "State"), ret_rows);
+        return policy_plan(vm, text_of(place, "State"), clock_realtime_usec(), ret_rows);
 }
 
 /* ── Looking ── */

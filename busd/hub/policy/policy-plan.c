@@ -6,6 +6,7 @@
 
 #include "cleanup.h"
 #include "job/retention.h"
+#include "parse.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -17,6 +18,9 @@ enum {
         DOUBT_SIZE = 256,
         REASON_SIZE = 384,
 };
+
+/* Clocks of hubs that follow each other may differ by so much. */
+#define CLOCK_SLACK_USEC (5 * 60 * USEC_PER_SEC)
 
 #define HINDERED "no period needs it, but "
 
@@ -39,8 +43,51 @@ static Retention rule_of(const json_t *policy)
         return rule;
 }
 
+static json_int_t number_of(const json_t *object, const char *key)
+{
+        return json_integer_value(json_object_get(object, key));
+}
+
+/* The backup that this run made. */
+static bool is_own(const json_t *vm, const json_t *backup)
+{
+        json_int_t own = number_of(vm, "BackupJob");
+
+        return own > 0 && number_of(backup, "Job") == own;
+}
+
+/* Backups are kept by their times, so the clock must not have jumped between them. "" when it has not. */
+static void find_wrong_time(const json_t *vm, uint64_t now_usec, char ret_text[static DOUBT_SIZE])
+{
+        const json_t *backups = json_object_get(vm, "Backups"), *backup;
+        json_int_t own = number_of(vm, "BackupJob"), own_usec = 0;
+        size_t i;
+
+        ret_text[0] = '\0';
+        json_array_foreach (backups, i, backup) {
+                if (is_own(vm, backup))
+                        own_usec = number_of(backup, "CreatedUSec");
+                if ((uint64_t) number_of(backup, "CreatedUSec") <= now_usec + CLOCK_SLACK_USEC)
+                        continue;
+                (void) snprintf(ret_text, DOUBT_SIZE,
+                                "%s is of a time to come; set the clock, or delete that backup",
+                                text_of(backup, "BackupId"));
+                return;
+        }
+        /* Jobs are numbered as they are made: an earlier one is not newer. */
+        json_array_foreach (backups, i, backup)
+                if (own_usec > 0 && number_of(backup, "Job") < own &&
+                    number_of(backup, "CreatedUSec") > own_usec) {
+                        (void) snprintf(ret_text, DOUBT_SIZE,
+                                        "the clock went back: %s is older and has a later time",
+                                        text_of(backup, "BackupId"));
+                        return;
+                }
+}
+
 /* "" when there is none. */
-static void find_doubt(const json_t *vm, const char *state, char ret_text[static DOUBT_SIZE])
+static void find_doubt(const json_t *vm, const char *state, uint64_t now_usec,
+                       char ret_text[static DOUBT_SIZE])
 {
         const json_t *backup;
         size_t i;
@@ -62,6 +109,7 @@ static void find_doubt(const json_t *vm, const char *state, char ret_text[static
                                         text_of(backup, "BackupId"));
                         return;
                 }
+        find_wrong_time(vm, now_usec, ret_text);
 }
 
 static json_t *new_row(const json_t *vm, const json_t *backup)
@@ -132,7 +180,22 @@ static int hold_back(json_t *rows, const char *why)
         return r;
 }
 
-int policy_plan(const json_t *vm, const char *repository_state, json_t **ret_rows)
+/* What a run has just made it does not delete, whatever the rule says. */
+static int keep_own(const json_t *vm, json_t *rows)
+{
+        const json_t *backup;
+        size_t i;
+        int r = 0;
+
+        json_array_foreach (json_object_get(vm, "Backups"), i, backup)
+                if (r >= 0 && is_own(vm, backup) &&
+                    !json_is_true(json_object_get(json_array_get(rows, i), "Stays")))
+                        r = set_stays(json_array_get(rows, i), "made by this run");
+        return r;
+}
+
+int policy_plan(const json_t *vm, const char *repository_state, uint64_t now_usec,
+                json_t **ret_rows)
 {
         const json_t *backups = json_object_get(vm, "Backups");
         const json_t *policies = json_object_get(vm, "Policies"), *policy, *backup;
@@ -147,9 +210,11 @@ int policy_plan(const json_t *vm, const char *repository_state, json_t **ret_row
         json_array_foreach (policies, i, policy)
                 if (r >= 0)
                         r = apply_policy(policy, json_array_size(policies) == 1, backups, rows);
+        if (r >= 0)
+                r = keep_own(vm, rows);
         if (r >= 0 && json_array_size(policies) == 0)
                 r = hold_back(rows, "no policy is for it any more");
-        find_doubt(vm, repository_state, doubt);
+        find_doubt(vm, repository_state, now_usec, doubt);
         if (r >= 0 && *doubt)
                 r = hold_back(rows, doubt);
         if (r >= 0)

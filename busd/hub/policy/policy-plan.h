@@ -6,10 +6,12 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdint.h>
 
-/* vm: of store_policy_look(); repository_state: the hub's last look at the repository. Makes {Vm, ContextId, BackupId, CreatedUSec,
+/* vm: of store_policy_look(); repository_state: the hub's last look at the repository; now_usec: by the clock. Makes {Vm, ContextId, BackupId, CreatedUSec,
  * SizeBytes, Damaged, Stays, Reason} of each backup, the newest first. */
-int policy_plan(const json_t *vm, const char *repository_state, json_t **ret_rows);
+int policy_plan(const json_t *vm, const char *repository_state, uint64_t now_usec,
+                json_t **ret_rows);
 
 /* The one that goes first, the oldest; NULL when all stay. */
 const json_t *policy_plan_next(const json_t *rows);

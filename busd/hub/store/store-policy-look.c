@@ -142,10 +142,15 @@ static int find_of_run(MYSQL *database, const StoreRequest *request, json_t **re
                           SQL_VALUES(SQL_NUMBER(object_number(in, "Run"))), ret_place);
         if (r >= 0)
                 r = statement_rows(database,
-                                   "SELECT id AS Vm, context_id AS ContextId, instance_uuid AS"
-                                   " InstanceUuid, vm_name AS Name, vm_path AS Path"
-                                   " FROM vm_replication_contexts WHERE id = ?",
-                                   SQL_VALUES(SQL_NUMBER(object_number(in, "Vm"))), ret_vms);
+                                   "SELECT c.id AS Vm, c.context_id AS ContextId,"
+                                   " c.instance_uuid AS InstanceUuid, c.vm_name AS Name,"
+                                   " c.vm_path AS Path, v.backup_job_id AS BackupJob"
+                                   " FROM vm_replication_contexts c"
+                                   " LEFT JOIN policy_run_vms v ON v.vm_context_id = c.id"
+                                   "  AND v.run_id = ? WHERE c.id = ?",
+                                   SQL_VALUES(SQL_NUMBER(object_number(in, "Run")),
+                                              SQL_NUMBER(object_number(in, "Vm"))),
+                                   ret_vms);
         return r;
 }
 

@@ -25,7 +25,7 @@ int store_policy_run_vm(MYSQL *database, void *request);
 /* {Run, NowUSec} -> {Policy, State, Summary}: when no VM of it is open any more. -ESTALE. */
 int store_policy_run_end(MYSQL *database, void *request);
 
-/* store-policy-look.c: {Policy: name, Vm?: as in meant VMs} or {Run, Vm: number} -> {Vms: [{Vm (number), Name, ContextId, RepositoryId,
+/* store-policy-look.c: {Policy: name, Vm?: as in meant VMs} or {Run, Vm: number} -> {Vms: [{Vm (number), Name, ContextId, BackupJob?: of the run, RepositoryId,
  * Repository, Policies: [policy], Backups: [{Job, BackupId, CreatedUSec, SizeBytes, Damaged, IsPartial: 0 or 1}], Owed: how many deletions are half done}]}:
  * what decides which backups of its VMs stay. Policies are all of that repository that mean the VM; backups the newest first. */
 int store_policy_look(MYSQL *database, void *request);
