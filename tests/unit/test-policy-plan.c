@@ -52,6 +52,28 @@ static void matching(void **state)
         assert_false(meant("[\"ctx-*\"]", "[]"));
 }
 
+/* A name with what patterns are made of is a name, too; letters of a UUID are of any case. */
+static void literally(void **state)
+{
+        CLEANUP(json_decref_p)
+        json_t *vm = parse("{\"Name\": \"db[1]\", \"Path\": \"/DC/vm/[old]/db[1]\", \"ContextId\": "
+                           "\"ctx\", \"InstanceUuid\": \"5011ab\"}");
+        CLEANUP(json_decref_p) json_t *all = parse("[\"*\"]");
+        static const char *const names[] = { "[\"db[1]\"]", "[\"/DC/vm/[old]/db[1]\"]",
+                                             "[\"5011AB\"]", "[\"db[[]1]\"]" };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+                CLEANUP(json_decref_p) json_t *list = parse(names[i]);
+
+                assert_true(policy_matches(list, NULL, vm));
+                assert_false(policy_matches(all, list, vm));
+        }
+        assert_true(meant("[\"web-0[1]\"]", "[]"));
+        assert_false(meant("[\"CTX-WEB-1\"]", "[]"));
+        assert_false(meant("[\"WEB-01\"]", "[]"));
+}
+
 enum { NOW_USEC = 1000 };
 
 #define BACKUP(id, usec, damaged)                                                            \
@@ -232,6 +254,7 @@ int main(void)
                 cmocka_unit_test(several),     cmocka_unit_test(doubt),
                 cmocka_unit_test(hindrance),   cmocka_unit_test(partial),
                 cmocka_unit_test(clock_jumps), cmocka_unit_test(own_backup),
+                cmocka_unit_test(literally),
         };
 
         return RUN_TESTS(tests);

@@ -4,16 +4,37 @@
  */
 #include "policy/policy-match.h"
 
+#include "cleanup.h"
+
 #include <fnmatch.h>
 #include <string.h>
+#include <strings.h>
 
-static bool fits(const char *pattern, const json_t *vm, const char *key, bool is_pattern)
+static const char *text_of(const json_t *vm, const char *key)
 {
-        const char *text = json_string_value(json_object_get(vm, key));
+        return json_string_value(json_object_get(vm, key));
+}
 
-        if (!text)
-                return false;
-        return is_pattern ? fnmatch(pattern, text, FNM_NOESCAPE) == 0 : strcmp(pattern, text) == 0;
+/* What the VM is called, letter by letter: a name may have brackets. */
+static bool is_called(const json_t *vm, const char *text)
+{
+        static const char *const keys[] = { "Name", "Path", "ContextId" };
+        const char *uuid = text_of(vm, "InstanceUuid");
+
+        for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
+                const char *value = text_of(vm, keys[i]);
+
+                if (value && strcmp(text, value) == 0)
+                        return true;
+        }
+        return uuid && strcasecmp(text, uuid) == 0;
+}
+
+static bool fits(const char *pattern, const json_t *vm)
+{
+        const char *text = text_of(vm, strchr(pattern, '/') ? "Path" : "Name");
+
+        return text && fnmatch(pattern, text, FNM_NOESCAPE) == 0;
 }
 
 static bool any_fits(const json_t *patterns, const json_t *vm)
@@ -24,9 +45,7 @@ static bool any_fits(const json_t *patterns, const json_t *vm)
         json_array_foreach (patterns, i, value) {
                 const char *pattern = json_string_value(value);
 
-                if (pattern && (fits(pattern, vm, "ContextId", false) ||
-                                fits(pattern, vm, "InstanceUuid", false) ||
-                                fits(pattern, vm, strchr(pattern, '/') ? "Path" : "Name", true)))
+                if (pattern && (is_called(vm, pattern) || fits(pattern, vm)))
                         return true;
         }
         return false;

@@ -14,5 +14,6 @@ enum {
 };
 
 /* vm: {ContextId, InstanceUuid, Name, Path}. A pattern with a slash is compared with its path, every other with its name, as a shell
- * compares names of files; or it is its context id or instance UUID. One of match must fit, and none of except. */
+ * compares names of files; or it is, letter by letter, its name, path or context id, or its instance UUID in
+ * letters of any case. One of match must fit, and none of except. */
 bool policy_matches(const json_t *match, const json_t *except, const json_t *vm);
