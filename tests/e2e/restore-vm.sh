@@ -43,7 +43,7 @@ done
 is "$(power_of first)" poweredOff "it stays off"
 
 # Never over a VM that is there.
-is "$(restore "$(job_field "$full" BackupId)" --datastore=datastore1 >/dev/null 2>&1 && echo done)" "" "a name that is taken"
+is "$(restore "$(job_field "$full" BackupId)" --datastore=datastore1 >/dev/null 2>&1 && echo 'done')" "" "a name that is taken"
 is "$(job_field "$(last_job)" ErrorName)" com.sendense.Error.Exists "is refused"
 is "$(vms)" "back again first pgtest1" "and nothing was made or removed"
 clean "after the refusal"
