@@ -348,6 +348,8 @@ static void run(Job *job)
                 mount_fail_load(job, r);
         else if (job->work_result && !mount_is_of_this_boot(job))
                 end(job, "the machine was started anew");
+        else if (job->work_result && is_over(mount_of(job)))
+                end(job, TIME_IS_OVER);
         else if (job->work_result)
                 mount_take_up(job);
         else if (is_over(mount_of(job)))
