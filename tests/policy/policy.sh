@@ -74,9 +74,20 @@ is "$(policy '.Runs[0] | .Cause + " " + .State')" "missed completed" "and known 
 is "$(n_backups)" 2 "and what was left is deleted"
 diag "$(ctl policy list)" "$(ctl policy show web)" "$(ctl doctor | grep -i polic)"
 
+# One that is removed while it backs up deletes nothing after that, by no other policy's rule either.
+is_backing_up() { [ "$(ctl --json policy show brief | jq -r '.Runs[0].Vms[0].State')" = backup ]; }
+ok "another policy" ctl policy set brief --vm=pgtest1 --keep-last=1
+ok "the node stands still" node systemctl kill --signal=STOP sendense-node.service
+ok "it is run" ctl policy run brief
+ok "it makes a backup" eventually 60 is_backing_up
+ok "and is removed" ctl policy remove brief
+ok "the node goes on" node systemctl kill --signal=CONT sendense-node.service
+ok "its run ends" eventually 120 in_hub 'journalctl -u sendense-hub | grep -q "Policy brief, VM pgtest1: nothing more is deleted: the policy was removed"'
+is "$(n_backups)" 3 "and has deleted nothing"
+
 # Gone.
 ok "it is removed" ctl policy remove web
 is "$(hub systemctl list-units --all --plain --no-legend 'sendense-policy@*')$(hub ls /run/systemd/transient | grep policy)$(stamp)" 0 "nothing of it is left"
-is "$(n_backups)" 2 "but its backups"
+is "$(n_backups)" 3 "but its backups"
 clean "at the end"
 done_testing

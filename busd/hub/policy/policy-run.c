@@ -302,6 +302,9 @@ static int prune(const PolicyStepper *stepper, const json_t *run, const json_t *
                        number_of(vm, "DeleteJob"),
                        state == JOB_CANCELLED ? "was cancelled" : "failed",
                        *text_of(vm, "DeleteErrorText") ? ": " : "", text_of(vm, "DeleteErrorText"));
+        else if (number_of(run, "IsRemoved") > 0)
+                end_vm(step, POLICY_VM_COMPLETED,
+                       "nothing more is deleted: the policy was removed");
         else if (store_call(stepper->jobs->store, store_policy_look,
                             json_pack("{s:O, s:O}", "Run", json_object_get(run, "Id"), "Vm",
                                       json_object_get(vm, "Vm")),
