@@ -53,6 +53,9 @@ same "attributes" 'getfattr --absolute-names -d hello hard | sort'
 ok "and holes" in_hub '[ "$(stat -c %b /srv/got/etc/sparse)" -lt 200 ]'
 is "$(in_hub 'cd "$1" && find . -type f -exec sha256sum {} + | sort' "$fault_repo")" "$before" "the repository is what it was"
 ok "nothing is left" nothing_left
+# shellcheck disable=SC2016 # expanded in the machine
+is "$(in_hub 'cd /var/cache/sendense-files/appliance && find .. /run/sendense-appliance \( ! -user sendense-appliance -o -perm /022 \) ! -type l -ls 2>&1; id -un -- sendense-files')" \
+    "sendense-files" "the machine of the jobs is another user's than theirs"
 
 # Who may, and what is refused at once.
 # shellcheck disable=SC2016 # expanded in the machine
