@@ -20,7 +20,7 @@ enum {
 };
 
 /* Clocks of hubs that follow each other may differ by so much. */
-#define CLOCK_SLACK_USEC (5 * 60 * USEC_PER_SEC)
+#define CLOCK_SLACK_USEC (UINT64_C(300) * USEC_PER_SEC)
 
 #define HINDERED "no period needs it, but "
 
