@@ -43,17 +43,24 @@ static int identify(int folder, const char *name, MadeFile *ret_file)
 
 int made_add(Made *made, int folder, const char *name)
 {
-        MadeFile *file = malloc(sizeof(*file)), **found;
-        int r = file ? identify(folder, name, file) : -ENOMEM;
+        MadeFile key, *file, **found;
+        int r = identify(folder, name, &key);
 
-        if (r < 0) {
-                free(file);
+        if (r < 0)
                 return r;
+        found = tsearch(&key, &made->files, compare);
+        if (!found)
+                return -ENOMEM;
+        if (*found != &key)
+                return 0; /* it is there */
+        file = malloc(sizeof(*file));
+        if (!file) {
+                (void) tdelete(&key, &made->files, compare);
+                return -ENOMEM;
         }
-        found = tsearch(file, &made->files, compare);
-        if (!found || *found != file)
-                free(file);
-        return found ? 0 : -ENOMEM;
+        *file = key;
+        *found = file;
+        return 0;
 }
 
 int made_has(const Made *made, int folder, const char *name)
