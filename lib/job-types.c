@@ -5,10 +5,7 @@
  */
 #include "job-types.h"
 
-#include "cleanup.h"
-
-#include <errno.h>
-#include <string.h>
+#include "word-table.h"
 
 static const char *const job_types[JOB_TYPE_MAX] = {
         [JOB_BACKUP] = "backup", [JOB_RESTORE] = "restore", [JOB_DELETE] = "delete",
@@ -33,29 +30,6 @@ static const char *const backup_types[BACKUP_TYPE_MAX] = {
         [BACKUP_FULL] = "full",
         [BACKUP_INCREMENTAL] = "incremental",
 };
-
-static const char *table_get(const char *const *table, size_t n, int value)
-{
-        return value >= 0 && (size_t) value < n ? table[value] : NULL;
-}
-
-static int table_find(const char *const *table, size_t n, const char *text)
-{
-        for (size_t i = 0; i < n; i++)
-                if (strcmp(table[i], text) == 0)
-                        return (int) i;
-        return -EINVAL;
-}
-
-#define DEFINE_WORDS(type, name)                                              \
-        const char *name##_to_string(type value)                              \
-        {                                                                     \
-                return table_get(name##s, ELEMENTSOF(name##s), (int) value);  \
-        }                                                                     \
-        type name##_from_string(const char *text)                             \
-        {                                                                     \
-                return (type) table_find(name##s, ELEMENTSOF(name##s), text); \
-        }
 
 DEFINE_WORDS(JobType, job_type)
 DEFINE_WORDS(JobState, job_state)

@@ -4,10 +4,7 @@
  */
 #include "policy-types.h"
 
-#include "cleanup.h"
-
-#include <errno.h>
-#include <string.h>
+#include "word-table.h"
 
 static const char *const policy_run_kinds[POLICY_RUN_KIND_MAX] = {
         [POLICY_RUN_BACKUP] = "backup",
@@ -32,29 +29,6 @@ static const char *const policy_vm_states[POLICY_VM_STATE_MAX] = {
         [POLICY_VM_PRUNE] = "prune",     [POLICY_VM_COMPLETED] = "completed",
         [POLICY_VM_FAILED] = "failed",   [POLICY_VM_SKIPPED] = "skipped",
 };
-
-static const char *table_get(const char *const *table, size_t n, int value)
-{
-        return value >= 0 && (size_t) value < n ? table[value] : NULL;
-}
-
-static int table_find(const char *const *table, size_t n, const char *text)
-{
-        for (size_t i = 0; i < n; i++)
-                if (strcmp(table[i], text) == 0)
-                        return (int) i;
-        return -EINVAL;
-}
-
-#define DEFINE_WORDS(type, name)                                              \
-        const char *name##_to_string(type value)                              \
-        {                                                                     \
-                return table_get(name##s, ELEMENTSOF(name##s), (int) value);  \
-        }                                                                     \
-        type name##_from_string(const char *text)                             \
-        {                                                                     \
-                return (type) table_find(name##s, ELEMENTSOF(name##s), text); \
-        }
 
 DEFINE_WORDS(PolicyRunKind, policy_run_kind)
 DEFINE_WORDS(PolicyRunCause, policy_run_cause)

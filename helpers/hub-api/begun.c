@@ -4,6 +4,7 @@
  */
 #include "begun.h"
 
+#include "bus/bus-error.h"
 #include "cleanup.h"
 #include "parse.h"
 #include "text.h"
@@ -69,4 +70,30 @@ void begun_answer(HubTask *task, sd_bus_message *reply, const sd_bus_error *erro
         }
         http_request_answer_at(task->request, 202, body, location);
         hub_task_free(task);
+}
+
+static void free_body(void *userdata)
+{
+        json_decref(userdata);
+}
+
+void begun_call(HubTask *task, const BegunRoute *route)
+{
+        char error[JSON_FIELDS_ERROR_SIZE] = "";
+        sd_bus_message *call = NULL;
+        json_t *body = NULL;
+        const char *why;
+        int r;
+
+        why = route->read_body(task->request, &body, error);
+        if (why) {
+                hub_refuse_with(task, 400, BUS_ERROR_INVALID_ARGUMENT, NULL, why);
+                return;
+        }
+        task->state = body;
+        task->state_free = free_body;
+        r = hub_call_new(task, route->method, &call);
+        if (r >= 0)
+                r = route->append(call, http_request_param(task->request, "backup_id"), body);
+        hub_call_send(task, call, r, begun_answer);
 }

@@ -5,6 +5,19 @@
 #pragma once
 
 #include "hub-task.h"
+#include "json-fields.h"
+
+/* A route whose body says what is to be done with the backup of its path. */
+typedef struct BegunRoute {
+        const char *method; /* of the bus */
+        /* Why the body is refused, else NULL and the caller's reference. */
+        const char *(*read_body)(HttpRequest *request, json_t **ret_body,
+                                 char error[static JSON_FIELDS_ERROR_SIZE]);
+        int (*append)(sd_bus_message *call, const char *backup_id, const json_t *body);
+} BegunRoute;
+
+/* Reads the body, calls, and answers with the job. */
+void begun_call(HubTask *task, const BegunRoute *route);
 
 /* The option disks (au) of a call; nothing for NULL. */
 int begun_append_disks(sd_bus_message *call, const json_t *disks);

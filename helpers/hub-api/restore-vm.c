@@ -43,11 +43,6 @@ enum {
         N_TARGET = 10, /* the first ones, networks the last of them */
 };
 
-static void free_body(void *userdata)
-{
-        json_decref(userdata);
-}
-
 static int append_networks(sd_bus_message *call, const json_t *networks)
 {
         const char *old;
@@ -131,23 +126,9 @@ static const char *read_body(HttpRequest *request, json_t **ret_body,
 
 static void begin_restore(HubTask *task)
 {
-        char error[JSON_FIELDS_ERROR_SIZE] = "";
-        sd_bus_message *call = NULL;
-        json_t *body = NULL;
-        const char *why;
-        int r;
+        static const BegunRoute route = { "RestoreVm", read_body, append_request };
 
-        why = read_body(task->request, &body, error);
-        if (why) {
-                hub_refuse_with(task, 400, BUS_ERROR_INVALID_ARGUMENT, NULL, why);
-                return;
-        }
-        task->state = body;
-        task->state_free = free_body;
-        r = hub_call_new(task, "RestoreVm", &call);
-        if (r >= 0)
-                r = append_request(call, http_request_param(task->request, "backup_id"), body);
-        hub_call_send(task, call, r, begun_answer);
+        begun_call(task, &route);
 }
 
 void api_restore_vm(HttpRequest *request, void *userdata)

@@ -45,11 +45,6 @@ static const JsonField target_fields[] = {
         { .key = "force", .kind = JSON_FIELD_BOOL, .optional = true },
 };
 
-static void free_body(void *userdata)
-{
-        json_decref(userdata);
-}
-
 static int append_texts(sd_bus_message *call, const json_t *target)
 {
         static const char *const keys[] = { "kind", "path", "format", "uri" };
@@ -105,23 +100,9 @@ static const char *read_body(HttpRequest *request, json_t **ret_body,
 
 static void begin_restore(HubTask *task)
 {
-        char error[JSON_FIELDS_ERROR_SIZE] = "";
-        sd_bus_message *call = NULL;
-        json_t *body = NULL;
-        const char *why;
-        int r;
+        static const BegunRoute route = { "RestoreDisk", read_body, append_request };
 
-        why = read_body(task->request, &body, error);
-        if (why) {
-                hub_refuse_with(task, 400, BUS_ERROR_INVALID_ARGUMENT, NULL, why);
-                return;
-        }
-        task->state = body;
-        task->state_free = free_body;
-        r = hub_call_new(task, "RestoreDisk", &call);
-        if (r >= 0)
-                r = append_request(call, http_request_param(task->request, "backup_id"), body);
-        hub_call_send(task, call, r, begun_answer);
+        begun_call(task, &route);
 }
 
 void api_restore_disk(HttpRequest *request, void *userdata)

@@ -31,11 +31,6 @@ static const JsonField fields[] = {
           .max = MANIFEST_DISKS_MAX },
 };
 
-static void free_body(void *userdata)
-{
-        json_decref(userdata);
-}
-
 static int append_request(sd_bus_message *call, const char *backup_id, const json_t *body)
 {
         const json_t *chain = json_object_get(body, "chain");
@@ -75,23 +70,9 @@ static const char *read_body(HttpRequest *request, json_t **ret_body,
 
 static void begin_verify(HubTask *task)
 {
-        char error[JSON_FIELDS_ERROR_SIZE] = "";
-        sd_bus_message *call = NULL;
-        json_t *body = NULL;
-        const char *why;
-        int r;
+        static const BegunRoute route = { "VerifyBackup", read_body, append_request };
 
-        why = read_body(task->request, &body, error);
-        if (why) {
-                hub_refuse_with(task, 400, BUS_ERROR_INVALID_ARGUMENT, NULL, why);
-                return;
-        }
-        task->state = body;
-        task->state_free = free_body;
-        r = hub_call_new(task, "VerifyBackup", &call);
-        if (r >= 0)
-                r = append_request(call, http_request_param(task->request, "backup_id"), body);
-        hub_call_send(task, call, r, begun_answer);
+        begun_call(task, &route);
 }
 
 void api_verify_backup(HttpRequest *request, void *userdata)

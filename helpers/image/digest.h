@@ -2,7 +2,7 @@
 /*
  * The digests of a layer: of what the guest sees, through the whole chain, of each block in which this layer
  * holds anything, as the tree of lib/block-digest. So they stay true when layers are merged. Blocks are read by
- * several threads, each with a connection to a private server.
+ * several threads, out of the files of the chain or, each with connections of its own, from a private server.
  */
 #pragma once
 
