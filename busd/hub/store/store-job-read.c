@@ -178,29 +178,36 @@ static int vm_filter(MYSQL *database, StoreRequest *request, uint64_t *ret_id)
         return r;
 }
 
+/* Lists go down from the newest: the id that a page stays below. A plain comparison, which an index can follow. */
+static uint64_t before(const StoreRequest *request)
+{
+        uint64_t after = object_number(request->in, "After");
+
+        return after > 0 ? after : INT64_MAX;
+}
+
 int store_job_list(MYSQL *database, void *userdata)
 {
         StoreRequest *request = userdata;
         const char *state = object_text(request->in, "State");
-        uint64_t after = object_number(request->in, "After"), vm_id;
+        uint64_t vm_id;
         json_t *jobs;
         int r;
 
         r = vm_filter(database, request, &vm_id);
         if (r < 0)
                 return r;
-        /* The page first, by the primary key alone; only its rows are joined. */
+        /* The page first, by the primary key alone; only its rows are joined, and their texts do not go through a table on disk. */
         r = statement_rows(database,
-                           "SELECT " JOB_COLUMNS
-                           " FROM (SELECT * FROM backup_jobs WHERE (? = 0 OR id < ?)"
+                           "SELECT " JOB_COLUMNS " FROM (SELECT id FROM backup_jobs WHERE id < ?"
                            "  AND (? IS NULL OR state = ?) AND (? = 0 OR vm_context_id = ?)"
-                           "  ORDER BY id DESC LIMIT ?) j"
+                           "  ORDER BY id DESC LIMIT ?) page JOIN backup_jobs j ON j.id = page.id"
                            " JOIN vm_replication_contexts v ON v.id = j.vm_context_id"
                            " JOIN backup_repositories r ON r.id = j.repository_id"
                            " LEFT JOIN nodes n ON n.id = j.node_id"
                            " LEFT JOIN backup_jobs t ON t.id = j.target_job_id ORDER BY j.id DESC",
-                           SQL_VALUES(SQL_NUMBER(after), SQL_NUMBER(after), sql_text(state),
-                                      sql_text(state), SQL_NUMBER(vm_id), SQL_NUMBER(vm_id),
+                           SQL_VALUES(SQL_NUMBER(before(request)), sql_text(state), sql_text(state),
+                                      SQL_NUMBER(vm_id), SQL_NUMBER(vm_id),
                                       SQL_NUMBER(store_limit(request))),
                            &jobs);
         return r < 0 ? r : store_answer(request, json_pack("{s:o}", "Jobs", jobs));
@@ -242,7 +249,7 @@ int store_backup_list(MYSQL *database, void *userdata)
 {
         StoreRequest *request = userdata;
         const char *repository = object_text(request->in, "Repository");
-        uint64_t after = object_number(request->in, "After"), vm_id;
+        uint64_t vm_id;
         json_t *backups;
         int r;
 
@@ -260,14 +267,15 @@ int store_backup_list(MYSQL *database, void *userdata)
                         " CAST((SELECT COALESCE(SUM(b.size_bytes), 0) FROM backup_disks b"
                         "  WHERE b.job_id = j.id AND b.state = 'completed') AS UNSIGNED) AS "
                         "SizeBytes"
-                        " FROM (SELECT * FROM backup_jobs WHERE job_type = 'backup'"
-                        "  AND state = 'completed' AND deleted_usec IS NULL AND (? = 0 OR id < ?)"
+                        " FROM (SELECT id FROM backup_jobs WHERE job_type = 'backup'"
+                        "  AND state = 'completed' AND deleted_usec IS NULL AND id < ?"
                         "  AND (? = 0 OR vm_context_id = ?)"
                         "  AND (? IS NULL OR repository_id IN (SELECT id FROM backup_repositories"
-                        "   WHERE name = ? OR CAST(id AS CHAR) = ?)) ORDER BY id DESC LIMIT ?) j"
+                        "   WHERE name = ? OR CAST(id AS CHAR) = ?)) ORDER BY id DESC LIMIT ?) page"
+                        " JOIN backup_jobs j ON j.id = page.id"
                         " JOIN vm_replication_contexts v ON v.id = j.vm_context_id"
                         " JOIN backup_repositories r ON r.id = j.repository_id ORDER BY j.id DESC",
-                        SQL_VALUES(SQL_NUMBER(after), SQL_NUMBER(after), SQL_NUMBER(vm_id),
+                        SQL_VALUES(SQL_NUMBER(before(request)), SQL_NUMBER(vm_id),
                                    SQL_NUMBER(vm_id), sql_text(repository), sql_text(repository),
                                    sql_text(repository), SQL_NUMBER(store_limit(request))),
                         &backups);

@@ -180,7 +180,7 @@ int store_verify_due(MYSQL *database, void *userdata)
 }
 
 /* Of jobs, those given as a list of ids: whether a layer is damaged, or builds on one that is. Only what belongs to their VMs is
- * looked at, and not the whole table. */
+ * looked at, and not the whole table, which is what another order of that join would read. */
 static int read_health(MYSQL *database, const char *ids, json_t **ret_rows)
 {
         return statement_rows(database,
@@ -192,8 +192,8 @@ static int read_health(MYSQL *database, const char *ids, json_t **ret_rows)
                               " SELECT b.id FROM (SELECT DISTINCT vm_context_id FROM page) v"
                               "  JOIN backup_disks b ON b.vm_context_id = v.vm_context_id"
                               "  WHERE b.damaged_usec IS NOT NULL"
-                              " UNION SELECT b.id FROM backup_disks b"
-                              "  JOIN damaged d ON b.parent_id = d.id)"
+                              " UNION SELECT b.id FROM damaged d"
+                              "  STRAIGHT_JOIN backup_disks b ON b.parent_id = d.id)"
                               " SELECT b.job_id AS Job, COUNT(d.id) AS Damaged,"
                               " IF(COUNT(*) = COUNT(b.verified_usec), MIN(b.verified_usec), NULL)"
                               "  AS VerifiedUSec"
