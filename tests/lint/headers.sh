@@ -7,27 +7,34 @@
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/lint.sh"
 
-# flags_of HEADER DATABASE: the -I, -D, -std and -W flags of the compilations in the nearest folder: one program may take
-# a file of it that another's rooms lie beside.
+# tell_flags DATABASE: "FOLDER/ -I… -D… …" of each folder above a compiled file: what all compilations below it are given, each once.
+tell_flags() {
+    jq -r '.[] | "\(.file) \(.command)"' "$1" | awk '{
+        for (folder = $1; sub("/[^/]*$", "", folder) && folder ~ /[^.\/]/;)
+            for (i = 2; i <= NF; i++)
+                if ($i ~ /^(-I|-D|-std=|-isystem)/ && !seen[folder, $i]++) of[folder] = of[folder] " " $i
+    } END { for (folder in of) print folder "/" of[folder] }' | sed -E 's|^(\.\./)+||'
+}
+
+# flags_of HEADER TABLE: those of the compilations in the nearest folder: one program may take a file of it that another's rooms lie beside.
 flags_of() {
     local folder=$1
     while [ "$folder" != "${folder%/*}" ]; do
         folder=${folder%/*}
-        jq -r --arg folder "/$folder/" '.[] | select(("/" + .file) | contains($folder)) | .command' "$2" |
-            grep . && return
-    done | tr ' ' '\n' | grep -E '^(-I|-D|-std=|-isystem)' | awk '!seen[$0]++' | tr '\n' ' '
+        awk -v folder="$folder/" '$1 == folder { sub("^[^ ]* ", ""); print; found = 1; exit } END { exit !found }' "$2" && return
+    done
 }
 
-compile() { # ROOT BUILD HEADER
+compile() { # ROOT BUILD TABLE HEADER
     local flags
-    flags=$(flags_of "$3" "$2/compile_commands.json")
+    flags=$(flags_of "$4" "$3")
     # A room that is not built yet is compiled with what lib gives everybody.
-    [ -n "$flags" ] || flags=$(flags_of lib/x.h "$2/compile_commands.json")
-    grep -q '^#pragma once$' "$1/$3" || echo "$3:0: header: no #pragma once"
+    [ -n "$flags" ] || flags=$(flags_of lib/x.h "$3")
+    grep -q '^#pragma once$' "$1/$4" || echo "$4:0: header: no #pragma once"
     # shellcheck disable=SC2086 # flags, no spaces within
-    (cd "$2" && printf '#include "%s"\n' "$1/$3" |
+    (cd "$2" && printf '#include "%s"\n' "$1/$4" |
         gcc $flags -Wall -Wextra -Wmissing-prototypes -fsyntax-only -x c - 2>&1) |
-        grep -E '(error|warning): ' | sed -E "s|^[^:]*:([0-9]+):[0-9:]* |\1 |; s|^([0-9]+) (.*)|$3:\1: header: \2|" | head -n 3
+        grep -E '(error|warning): ' | sed -E "s|^[^:]*:([0-9]+):[0-9:]* |\1 |; s|^([0-9]+) (.*)|$4:\1: header: \2|" | head -n 3
 }
 
 check() {
@@ -35,9 +42,10 @@ check() {
     root=$(cd "$1" && pwd -P)
     [ -e "$build/compile_commands.json" ] && [ "$1" != "$SENDENSE_SRC" ] || build=$SENDENSE_BUILD
     export -f compile flags_of
+    tell_flags "$build/compile_commands.json" >"$TEST_TMP/flags"
     # Fuzzers and tests share no contracts; the rooms do.
     lint_files "$root" | grep -E '^(lib|busd|helpers|cli|bench)/.*\.h$' |
-        xargs -r -P 2 -I '{}' bash -c 'compile "$@"' - "$root" "$build" '{}'
+        xargs -r -P 2 -I '{}' bash -c 'compile "$@"' - "$root" "$build" "$TEST_TMP/flags" '{}'
 }
 
 plant lib/good.h <<<$'#pragma once\n#include <stdint.h>\nint f(uint64_t a);'
