@@ -158,3 +158,15 @@ done
 unharmed "backups after a scan"
 
 done_testing
+# A path as long as one may be.
+# shellcheck disable=SC2016 # expanded in the machine
+far=$(in_hub 'path=/srv/$(printf "%0240d" 1)/$(printf "%0240d" 2) && mkdir -p "${path%/*}" &&
+    install -d -o sendense -g sendense-export -m 2750 "$path" && echo "$path"')
+ok "a repository with a long path is added" hub sendensectl repository add far "$far"
+start small --repository=far --type=full || fail "a backup into it starts" "$ANSWER"
+is "$(wait_job)" completed "a backup into it completes" || diag "$(job_error)"
+is "$(hub mariadb --skip-column-names --batch sendense -e "SELECT COUNT(*), MAX(LENGTH(subject)) < 513 FROM obligations
+    WHERE job_id = $JOB AND subject LIKE '/srv/000%...%$(job .BackupId).qcow2'")" $'1\t1' "what it owed was written down first"
+keep small
+unharmed "a long path"
+

@@ -15,9 +15,15 @@
 #include "job/run-work.h"
 #include "log.h"
 #include "unit/units.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
+
+enum {
+        PATH_OWED_MAX = 360, /* with the ids behind it not longer than OWED_SIZE */
+};
 
 static void on_started(Job *job)
 {
@@ -25,18 +31,28 @@ static void on_started(Job *job)
         run_enter(job);
 }
 
-/* The subjects are for people: where the units and the files are that a failure must undo. */
+/* What a failure must undo, for people: a path that the column has no room for loses its middle. The ids at
+ * its end make it the only one of its kind. */
+static void files_owed(const Job *job, char ret_subject[static OWED_SIZE])
+{
+        const char *path = job_text(job, "RepositoryPath");
+        const char *cut = strlen(path) > PATH_OWED_MAX ? "..." : "";
+
+        (void) snprintf(ret_subject, OWED_SIZE, "%.*s%s/%.36s/*/%.95s.qcow2", PATH_OWED_MAX, path,
+                        cut, job_text(job, "InstanceUuid"), job_text(job, "BackupId"));
+        utf8_make_valid(ret_subject);
+}
+
 void run_start(Job *job)
 {
-        char units[64], files[JOB_PATH_SIZE];
+        char units[64], files[OWED_SIZE];
 
         if (job->type != JOB_BACKUP) {
                 run_work_start(job);
                 return;
         }
         (void) snprintf(units, sizeof(units), "sendense-job@%" PRIu64 ".target", job->id);
-        (void) snprintf(files, sizeof(files), "%s/%s/*/%s.qcow2", job_text(job, "RepositoryPath"),
-                        job_text(job, "InstanceUuid"), job_text(job, "BackupId"));
+        files_owed(job, files);
         job_advance_to(job, JOB_EVENT_START, "its turn in the queue has come",
                        json_pack("{s:I, s:[{s:s, s:s}, {s:s, s:s}]}", "StartedUSec",
                                  (json_int_t) clock_realtime_usec(), "Obligations", "Kind", "units",

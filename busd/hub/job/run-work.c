@@ -25,7 +25,6 @@
 enum {
         WORK_RUNS = 3, /* of work that dies without a word */
         WORK_PATHS_MAX = 8,
-        OWED_SIZE = 512, /* a subject's column, in bytes */
 };
 
 #define LOOK_AGAIN_USEC USEC_PER_SEC

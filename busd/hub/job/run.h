@@ -99,5 +99,6 @@ json_t *job_place(const Job *job);
 /* Absolute path of the disk's image while it is made. */
 enum {
         JOB_PATH_SIZE = 1200,
+        OWED_SIZE = 512, /* the subject of an obligation: its column, in bytes */
 };
 void job_image_path(const Job *job, const JobDisk *disk, char ret_path[static JOB_PATH_SIZE]);
