@@ -21,6 +21,7 @@
 #include "job/sweep.h"
 #include "log.h"
 #include "names.h"
+#include "node/node-links.h"
 #include "node/nodes.h"
 #include "parse.h"
 #include "policy/policies.h"
@@ -324,6 +325,22 @@ static void on_job_news(Job *job, JobNews news, void *userdata)
         bus_job_on_news(job, news, manager);
         if (news == JOB_NEWS_FINAL && manager->policies)
                 policies_look(manager->policies);
+        if (news == JOB_NEWS_FINAL && manager->sweeper)
+                sweeper_count(manager->sweeper);
+}
+
+static void on_jobs_loaded(void *userdata)
+{
+        Manager *manager = userdata;
+
+        sweeper_hurry(manager->sweeper, 0);
+}
+
+static void on_node_answers(uint64_t id, void *userdata)
+{
+        Manager *manager = userdata;
+
+        sweeper_hurry(manager->sweeper, id);
 }
 
 static int start_jobs(Manager *manager)
@@ -341,6 +358,7 @@ static int start_jobs(Manager *manager)
                 .units = manager->units,
                 .config = manager->config,
                 .observer = on_job_news,
+                .loaded = on_jobs_loaded,
                 .userdata = manager,
         };
         r = jobs_new(&values, &manager->jobs);
@@ -354,6 +372,8 @@ static int start_jobs(Manager *manager)
                 r = nodes_new(manager->event, manager->store, manager->units,
                               manager->config->node_health_usec, &manager->nodes);
         manager->jobs->nodes = manager->nodes;
+        if (r >= 0)
+                node_links_watch(nodes_links(manager->nodes), on_node_answers, manager);
         if (r >= 0)
                 r = retrier_new(manager->jobs, &manager->retrier);
         if (r >= 0)

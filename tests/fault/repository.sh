@@ -6,6 +6,7 @@
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$SENDENSE_SRC/tests/fault/fault.bash"
+. "$SENDENSE_SRC/tests/fault/disturb.bash"
 
 # disk_of NAME MIB: a file system for a repository, mounted at /srv/NAME.
 disk_of() {
@@ -26,14 +27,26 @@ leave() {
         [ "$free" -le "$(($1 + 64))" ]' "$1"
 }
 
-# broken WHAT BREAK MEND REGEX: a backup while that is done to it, and after it was mended.
+# broken WHAT BREAK MEND REGEX [UNDO]: a backup while that is done to it, and after it was mended.
 broken() {
     in_hub "$2"
     start small --repository=second
     failed "$1" "$4"
+    ok "$1: at once the hub says that something is owed" wait_prop 5 Obligations 'u 1'
     in_hub "$3"
-    ok "$1: mended, what is owed is undone" hub sendensectl cleanup
+    "${5:-by_hand}" "$1"
+    ok "$1: and says that nothing is" wait_prop "$patience_sec" Obligations 'u 0'
     unharmed "$1"
+}
+by_hand() {
+    is "$(hub sendensectl cleanup | sed 's/backup-small-[0-9]*/ID/')" "Files of ID were removed from /srv/second" "$1: mended, what is owed is undone"
+}
+due() { hub mariadb sendense -e "UPDATE obligations SET next_attempt_usec = $1 WHERE state = 'open'"; }
+# Nobody asks for it.
+by_timer() { due 0; }
+by_start() {
+    due $((${EPOCHREALTIME/[.,]/} + 3600000000))
+    ok "$1: mended, the hub is started anew" hub systemctl restart sendense-hub
 }
 # looks WHAT REGEX: the same is said by those who look.
 looks() {
@@ -49,10 +62,10 @@ require "a second repository is added" hub sendensectl repository add second /sr
 backup small --repository=second
 
 broken "its disk is not mounted" 'umount /srv/second' 'mount -o loop /srv/second.img /srv/second' \
-    '^RepositoryMissing: Repository second: /srv/second has no sendense-repository\.json; mount the disk'
+    '^RepositoryMissing: Repository second: /srv/second has no sendense-repository\.json; mount the disk' by_timer
 broken "its folder is gone" 'umount /srv/second; rmdir /srv/second' \
     'mkdir /srv/second; mount -o loop /srv/second.img /srv/second' \
-    '^RepositoryMissing: Repository second: /srv/second is not there; mount its disk, or make a new one: install -d'
+    '^RepositoryMissing: Repository second: /srv/second is not there; mount its disk, or make a new one: install -d' by_start
 broken "another user's" 'chown root /srv/second' 'chown sendense /srv/second' \
     '^RepositoryPermissions: Repository second: /srv/second belongs to uid 0 .*install -d -o sendense -g sendense-export -m 2750 /srv/second'
 broken "another group's" 'chgrp root /srv/second' 'chgrp sendense-export /srv/second' \
@@ -157,7 +170,6 @@ for name in 1 second; do
 done
 unharmed "backups after a scan"
 
-done_testing
 # A path as long as one may be.
 # shellcheck disable=SC2016 # expanded in the machine
 far=$(in_hub 'path=/srv/$(printf "%0240d" 1)/$(printf "%0240d" 2) && mkdir -p "${path%/*}" &&
@@ -170,3 +182,4 @@ is "$(hub mariadb --skip-column-names --batch sendense -e "SELECT COUNT(*), MAX(
 keep small
 unharmed "a long path"
 
+done_testing

@@ -174,7 +174,27 @@ owed=$(got '.Obligations[0].Id')
 store_do obligation_failed "{\"Id\":$owed,\"ErrorText\":\"the disk is away\",\"NextAttemptUSec\":77}"
 store_do obligation_list
 is "$(got '.Obligations | map([.Attempts, .Error, .NextAttemptUSec]) | tojson')" '[[1,"the disk is away",77]]' "a failed attempt is counted"
+store_do obligation_count
+is "$(got .Owed)" 0 "what a job that runs will undo itself is not counted"
 store_do obligation_done "{\"Id\":$owed,\"NowUSec\":88}"
 store_do obligation_done "{\"Id\":$owed,\"NowUSec\":99}"
 is "$(rows 'SELECT state, attempts, done_usec FROM obligations ORDER BY id DESC LIMIT 1')" "done 2 88" "a repaid one is repaid once"
+
+# More than a list holds, which cannot be undone and so wait ever longer: what is due sooner is in the list all the same.
+rows "INSERT INTO obligations (kind, subject, job_id, created_usec, next_attempt_usec)
+    SELECT 'files', CONCAT('old', seq), 1, 5, 1000 + seq FROM seq_1_to_1200"
+rows "INSERT INTO obligations (kind, subject, job_id, created_usec, next_attempt_usec) VALUES ('files', 'newest', 1, 6, 900)"
+# shellcheck disable=SC2034 # step reads it
+step "$other" preparing preparing 81 '{"Obligations":[{"Kind":"units","Subject":"of a job that runs"}]}'
+store_do obligation_list
+is "$(got '[(.Obligations | length), (.Obligations[-1].Subject), ([.Obligations[].Id] | . == sort), .Owed] | tojson')" '[1000,"newest",true,1201]' \
+    "of more than a list holds those that are due the soonest are in it, in their order, and all are counted"
+is "$(got '[.Obligations[] | select(.Subject == "of a job that runs")] | length')" 0 "before those of jobs that run"
+store_do obligation_count
+is "$(got .Owed)" 1201 "counted alone it is the same"
+store_do obligation_hurry '{"NodeId":7,"NowUSec":500}'
+is "$(rows 'SELECT COUNT(*) FROM obligations WHERE next_attempt_usec = 500')" 0 "what is owed at another place does not hurry"
+store_do obligation_hurry '{"NodeId":0,"NowUSec":950}'
+is "$(rows "SELECT COUNT(*), MAX(next_attempt_usec) FROM obligations WHERE job_id = 1 AND state = 'open'")" "1201 950" "what is owed here is due at once"
+is "$(rows "SELECT next_attempt_usec FROM obligations WHERE subject = 'newest'")" 900 "and nothing later than before"
 done_testing

@@ -64,6 +64,8 @@ static const struct {
         { "lease_free", store_lease_free },
         { "lease_list", store_lease_list },
         { "obligation_list", store_obligation_list },
+        { "obligation_count", store_obligation_count },
+        { "obligation_hurry", store_obligation_hurry },
         { "obligation_done", store_obligation_done },
         { "obligation_failed", store_obligation_failed },
         { "node_add", store_node_add },

@@ -40,6 +40,7 @@ struct Jobs {
         Nodes *nodes; /* of those that are copied at one; not in values, because it is made later */
         const HubConfig *config;
         JobsObserver observer;
+        void (*loaded)(void *userdata); /* once: all that was open is taken up */
         void *userdata;
 
         ProgressSocket *progress;
@@ -56,7 +57,8 @@ struct Jobs {
         uint64_t port_blocked_usec[JOBS_PORTS_MAX]; /* a stranger has it: not before */
 };
 
-/* values holds what is borrowed: event, bus, store, units, config, observer, userdata. Logs. */
+/* values holds what is borrowed: event, bus, store, units, config, observer,
+ * loaded, userdata. Logs. */
 int jobs_new(const Jobs *values, Jobs **ret_jobs);
 Jobs *jobs_free(Jobs *jobs);
 

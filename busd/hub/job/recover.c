@@ -92,6 +92,8 @@ static void enter_all(Jobs *jobs)
         if (n == 0)
                 log_debug("No job is open");
         jobs_pump(jobs);
+        if (jobs->loaded)
+                jobs->loaded(jobs->userdata);
 }
 
 static void on_units(int error, const char *const *units, size_t n, void *userdata)

@@ -55,6 +55,11 @@ struct Sweeper {
         NodeRelease *release; /* of this row */
         SweepDone done;
         void *done_userdata;
+
+        /* What was asked for meanwhile. */
+        bool is_wanted_again;
+        SweepDone next_done; /* of a sweep of all; NULL: nobody waits for one */
+        void *next_userdata;
 };
 
 static void next_row(Sweeper *s);
@@ -98,6 +103,59 @@ static bool job_is_open(const Sweeper *s, uint64_t id)
         return false;
 }
 
+static void set_count(Sweeper *s, size_t n)
+{
+        if (s->n_open == n)
+                return;
+        s->n_open = (unsigned) n;
+        if (s->count)
+                s->count(s->n_open, s->userdata);
+}
+
+static void on_counted(int error, const json_t *out, const char *name, const char *text,
+                       void *userdata)
+{
+        Sweeper *s = userdata;
+
+        (void) name;
+        if (s->jobs->is_going_down)
+                return;
+        if (error < 0)
+                log_debug("What is owed cannot be counted: %s; the next sweep counts", text);
+        else
+                set_count(s, row_number(out, "Owed"));
+}
+
+void sweeper_count(Sweeper *sweeper)
+{
+        if (store_call(sweeper->jobs->store, store_obligation_count, json_object(), on_counted,
+                       sweeper) < 0)
+                log_debug("What is owed cannot be counted now; the next sweep counts");
+}
+
+static int begin(Sweeper *s, bool is_eager, SweepDone done, void *userdata);
+
+/* Who asked for a clean-up while this sweep was under way gets one of his own. */
+static void begin_waiting(Sweeper *s)
+{
+        SweepDone done = TAKE(s->next_done);
+        CLEANUP(json_decrefp) json_t *lines = NULL;
+        bool is_wanted = s->is_wanted_again;
+        int r;
+
+        s->is_wanted_again = false;
+        if (!done) {
+                if (is_wanted)
+                        sweeper_look(s);
+                return;
+        }
+        r = begin(s, true, done, s->next_userdata);
+        if (r >= 0)
+                return;
+        lines = json_pack("[s]", "Nothing was tried: the database is not there");
+        done(lines, s->next_userdata);
+}
+
 static void end(Sweeper *s)
 {
         SweepDone done = s->done;
@@ -112,15 +170,10 @@ static void end(Sweeper *s)
         if (done)
                 done(s->lines, s->done_userdata);
         json_decref(TAKE(s->lines));
-}
-
-static void set_count(Sweeper *s, size_t n)
-{
-        if (s->n_open == n)
-                return;
-        s->n_open = (unsigned) n;
-        if (s->count)
-                s->count(s->n_open, s->userdata);
+        /* Jobs have ended meanwhile. */
+        if (!s->jobs->is_going_down)
+                sweeper_count(s);
+        begin_waiting(s);
 }
 
 static void on_given_back(int error, const json_t *out, const char *name, const char *text,
@@ -436,17 +489,6 @@ static void on_units(int error, const char *const *units, size_t n, void *userda
         next_stray(s);
 }
 
-/* Those of open jobs are their own business. */
-static void count_rows(Sweeper *s)
-{
-        const json_t *row;
-        size_t i, n = 0;
-
-        json_array_foreach (s->rows, i, row)
-                n += !job_is_open(s, row_number(row, "Job"));
-        set_count(s, n);
-}
-
 static void on_rows(int error, const json_t *out, const char *name, const char *text,
                     void *userdata)
 {
@@ -460,7 +502,7 @@ static void on_rows(int error, const json_t *out, const char *name, const char *
         }
         s->rows = json_incref(json_object_get(out, "Obligations"));
         s->next = 0;
-        count_rows(s);
+        set_count(s, row_number(out, "Owed"));
         if (units_list(s->jobs->units, on_units, s) >= 0)
                 return;
         say(s, "Systemd cannot be asked about our units");
@@ -484,20 +526,53 @@ static int begin(Sweeper *s, bool is_eager, SweepDone done, void *userdata)
         s->done_userdata = userdata;
         r = store_call(s->jobs->store, store_obligation_list, json_object(), on_rows, s);
         if (r < 0) {
+                s->is_running = false;
                 s->done = NULL;
-                end(s);
+                json_decref(TAKE(s->lines));
         }
         return r;
 }
 
 int sweeper_run(Sweeper *sweeper, SweepDone done, void *userdata)
 {
-        return begin(sweeper, true, done, userdata);
+        if (!sweeper->is_running)
+                return begin(sweeper, true, done, userdata);
+        if (sweeper->done || sweeper->next_done)
+                return -EBUSY;
+        sweeper->next_done = done;
+        sweeper->next_userdata = userdata;
+        return 0;
 }
 
+/* Without the database the timer tries again. */
 void sweeper_look(Sweeper *sweeper)
 {
-        (void) begin(sweeper, false, NULL, NULL);
+        if (sweeper->is_running)
+                sweeper->is_wanted_again = true;
+        else
+                (void) begin(sweeper, false, NULL, NULL);
+}
+
+static void on_hurried(int error, const json_t *out, const char *name, const char *text,
+                       void *userdata)
+{
+        Sweeper *s = userdata;
+
+        (void) out, (void) name;
+        if (s->jobs->is_going_down)
+                return;
+        if (error < 0)
+                (void) log_warning(error, "What is owed is tried at its own time: %s", text);
+        sweeper_look(s);
+}
+
+void sweeper_hurry(Sweeper *sweeper, uint64_t node_id)
+{
+        if (store_call(sweeper->jobs->store, store_obligation_hurry,
+                       json_pack("{s:I, s:I}", "NodeId", (json_int_t) node_id, "NowUSec",
+                                 (json_int_t) clock_realtime_usec()),
+                       on_hurried, sweeper) < 0)
+                log_debug("What is owed is tried at its own time: the database is not there");
 }
 
 unsigned sweeper_n_open(const Sweeper *sweeper)

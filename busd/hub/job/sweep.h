@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 typedef struct Jobs Jobs;
 typedef struct Sweeper Sweeper;
@@ -22,10 +23,18 @@ typedef void (*SweepCount)(unsigned n_open, void *userdata);
 int sweeper_new(Jobs *jobs, SweepCount count, void *userdata, Sweeper **ret_sweeper);
 Sweeper *sweeper_free(Sweeper *sweeper);
 
-/* Everything now, due or not. -EBUSY while one is under way already, -ENOTCONN without the database. */
+/* Everything, due or not, now or after the sweep that is under way. -EBUSY while somebody waits for another
+ * one already, -ENOTCONN without the database. */
 int sweeper_run(Sweeper *sweeper, SweepDone done, void *userdata);
 
-/* The database has come back, or a job has ended owing something. */
+/* What is due, now or after the sweep that is under way. */
 void sweeper_look(Sweeper *sweeper);
+
+/* What stood in the way may be gone: of the hub itself (0), which has just begun, or of that node, which
+ * answers again. All that is owed there is due at once. */
+void sweeper_hurry(Sweeper *sweeper, uint64_t node_id);
+
+/* A job has ended, perhaps owing something: the number is told soon. */
+void sweeper_count(Sweeper *sweeper);
 
 unsigned sweeper_n_open(const Sweeper *sweeper);

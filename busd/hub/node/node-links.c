@@ -69,6 +69,8 @@ struct NodeLinks {
         Link *all;
         bool is_loaded; /* what is not in all is no node */
         Asked *asked;
+        NodeAnswers answers; /* NULL: nobody */
+        void *userdata;
 };
 
 static Link *link_free(Link *link)
@@ -132,6 +134,14 @@ static void tell(Link *link, bool is_reachable)
         else
                 (void) log_event(LOG_WARNING, 0, &context, MESSAGE_NODE_UNREACHABLE, "%s",
                                  link->why);
+        if (is_reachable && link->links->answers)
+                link->links->answers(link->id, link->links->userdata);
+}
+
+void node_links_watch(NodeLinks *links, NodeAnswers answers, void *userdata)
+{
+        links->answers = answers;
+        links->userdata = userdata;
 }
 
 static bool speaks_our_protocol(Link *link, const json_t *health)

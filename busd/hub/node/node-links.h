@@ -34,6 +34,10 @@ int node_links_new(sd_event *event, Store *store, const Secret *key, uint64_t he
 NodeLinks *node_links_free(NodeLinks *links);
 DEFINE_CLEANUP(NodeLinks *, node_links_free)
 
+/* answers is told whenever a node answers that did not before. */
+typedef void (*NodeAnswers)(uint64_t id, void *userdata);
+void node_links_watch(NodeLinks *links, NodeAnswers answers, void *userdata);
+
 /* The nodes of the database, and their tokens, are read anew; each is asked for its health. */
 void node_links_reload(NodeLinks *links);
 

@@ -34,10 +34,55 @@ static int add_keys(MYSQL *database, json_t *obligation)
         return r;
 }
 
+/* Of jobs that are over: what the others will undo is their own business. */
+#define OWED " o.state = 'open' AND j.state IN ('completed', 'failed', 'cancelled')"
+
+static int count_owed(MYSQL *database, uint64_t *ret_n)
+{
+        CLEANUP(json_decrefp) json_t *row = NULL;
+        int r;
+
+        r = statement_row(database,
+                          "SELECT COUNT(*) AS Owed FROM obligations o"
+                          " JOIN backup_jobs j ON j.id = o.job_id WHERE" OWED,
+                          NULL, 0, &row);
+        if (r >= 0)
+                *ret_n = object_number(row, "Owed");
+        return r;
+}
+
+int store_obligation_count(MYSQL *database, void *userdata)
+{
+        StoreRequest *request = userdata;
+        uint64_t n;
+        int r = count_owed(database, &n);
+
+        return r < 0 ? r : store_answer(request, json_pack("{s:I}", "Owed", (json_int_t) n));
+}
+
+int store_obligation_hurry(MYSQL *database, void *userdata)
+{
+        StoreRequest *request = userdata;
+        uint64_t node_id = object_number(request->in, "NodeId"),
+                 now_usec = object_number(request->in, "NowUSec");
+        int r;
+
+        r = statement_run(
+                        database,
+                        "UPDATE obligations SET next_attempt_usec = ? WHERE state = 'open'"
+                        " AND COALESCE(node_id, 0) = ? AND next_attempt_usec > ?",
+                        SQL_VALUES(SQL_NUMBER(now_usec), SQL_NUMBER(node_id), SQL_NUMBER(now_usec)),
+                        NULL, NULL);
+        return r < 0 ? r : store_answer(request, json_object());
+}
+
+/* Of more than a list holds, those that are owed come before those of jobs that run, and of these the ones that are due the soonest:
+ * what cannot be undone waits ever longer, and so keeps nothing else from its turn. */
 int store_obligation_list(MYSQL *database, void *userdata)
 {
         StoreRequest *request = userdata;
         CLEANUP(json_decrefp) json_t *rows = NULL;
+        uint64_t n_owed = 0;
         json_t *row;
         size_t i;
         int r;
@@ -54,17 +99,25 @@ int store_obligation_list(MYSQL *database, void *userdata)
                         "  v.credential_id) AS CredentialId, j.unit IS NOT NULL AS WasAccepted, "
                         "r.path AS RepositoryPath,"
                         " r.repository_uuid AS RepositoryUuid"
-                        " FROM obligations o JOIN backup_jobs j ON j.id = o.job_id"
+                        " FROM (SELECT o.* FROM obligations o"
+                        "  JOIN backup_jobs j ON j.id = o.job_id WHERE o.state = 'open'"
+                        "  ORDER BY j.state NOT IN ('completed', 'failed', 'cancelled'),"
+                        "  o.next_attempt_usec, o.id LIMIT 1000) o"
+                        " JOIN backup_jobs j ON j.id = o.job_id"
                         " JOIN vm_replication_contexts v ON v.id = j.vm_context_id"
                         " JOIN backup_repositories r ON r.id = j.repository_id"
                         " LEFT JOIN nodes n ON n.id = o.node_id"
                         " LEFT JOIN backup_jobs t ON t.id = j.target_job_id"
-                        " WHERE o.state = 'open' ORDER BY o.id LIMIT 1000",
+                        " ORDER BY o.id",
                         NULL, 0, &rows);
         json_array_foreach (rows, i, row)
                 if (r >= 0)
                         r = add_keys(database, row);
-        return r < 0 ? r : store_answer(request, json_pack("{s:O}", "Obligations", rows));
+        if (r >= 0)
+                r = count_owed(database, &n_owed);
+        return r < 0 ? r
+                     : store_answer(request, json_pack("{s:O, s:I}", "Obligations", rows, "Owed",
+                                                       (json_int_t) n_owed));
 }
 
 int store_obligation_done(MYSQL *database, void *userdata)

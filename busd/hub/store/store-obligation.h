@@ -8,8 +8,15 @@
 typedef struct st_mysql MYSQL;
 
 /* {} -> {Obligations: [{Id, Kind, Subject, Job, Attempts, CreatedUSec, NextAttemptUSec, Error?, and what
- * undoing needs: State, Ending?, InstanceUuid, BackupId, RepositoryPath, RepositoryUuid?, DiskKeys, WasAccepted (by its node)}]}: those open */
+ * undoing needs: State, Ending?, InstanceUuid, BackupId, RepositoryPath, RepositoryUuid?, DiskKeys, WasAccepted (by its node)}],
+ * Owed}: those open, 1000 at most, those that are due the soonest; Owed is how many there are of jobs that are over. */
 int store_obligation_list(MYSQL *database, void *request);
+
+/* {} -> {Owed} */
+int store_obligation_count(MYSQL *database, void *request);
+
+/* {NodeId, NowUSec} -> {}: all that is owed there, at the hub itself with 0, is due now. */
+int store_obligation_hurry(MYSQL *database, void *request);
 
 /* {Id, NowUSec} -> {} */
 int store_obligation_done(MYSQL *database, void *request);
