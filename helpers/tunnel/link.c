@@ -234,6 +234,8 @@ static void step_flows(Link *link, const struct pollfd *fds, size_t n_fds)
                 Flow *flow = link->flows[i];
                 bool was_open = flow->state == FLOW_OPEN;
 
+                if (flow->state == FLOW_OVER) /* and counted */
+                        continue;
                 flow_step(flow, i < n_fds ? fds[i].revents : 0);
                 if (!was_open && flow->state != FLOW_OPENING && flow->state != FLOW_CONNECTING)
                         count(link, 0, flow->state == FLOW_OPEN, flow->state != FLOW_OPEN);
