@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "log.h"
 #include "parse.h"
+#include "pause.h"
 
 #include <errno.h>
 #include <libssh/server.h>
@@ -26,8 +27,6 @@
 enum {
         ASK_SEC = 5, /* the hub, whether it lives */
         SILENCE_SEC = 20, /* of the hub, before the session counts as lost */
-        PAUSE_MIN_MSEC = 500,
-        PAUSE_MAX_MSEC = 30 * 1000,
         STOP_SEC = 2,
         PUMP_MAX = 64, /* of what came in, before the flows have their turn */
 };
@@ -389,18 +388,17 @@ static void close_session(Link *link)
         }
 }
 
-static void pause_before_next(Link *link)
+/* up_usec: for how long the session stood, 0 when there was none. */
+static void pause_before_next(Link *link, uint64_t up_usec)
 {
         unsigned chance = 0;
 
         if (getrandom(&chance, sizeof(chance), 0) < 0)
                 chance = (unsigned) clock_monotonic_usec();
-        link->pause_msec = link->pause_msec == 0 ? PAUSE_MIN_MSEC : link->pause_msec * 2;
-        if (link->pause_msec > PAUSE_MAX_MSEC)
-                link->pause_msec = PAUSE_MAX_MSEC;
+        link->pause_msec = pause_next(link->pause_msec, up_usec);
         beat(link);
         (void) poll(&(struct pollfd){ .fd = link->wake_fd, .events = POLLIN }, 1,
-                    (int) (link->pause_msec / 2 + chance % link->pause_msec));
+                    (int) pause_with_chance(link->pause_msec, chance));
         beat(link);
 }
 
@@ -420,6 +418,7 @@ static void *run(void *userdata)
 
         while (!is_stopping(link)) {
                 SessionProblem problem = { .step = SESSION_STEP_INVALID };
+                uint64_t begin_usec;
                 int r;
 
                 beat(link);
@@ -428,12 +427,12 @@ static void *run(void *userdata)
                         set_state(link, LINK_DOWN, &problem);
                         tell_problem(link, &problem);
                         close_session(link);
-                        pause_before_next(link);
+                        pause_before_next(link, 0);
                         continue;
                 }
                 set_state(link, LINK_UP, NULL);
                 link->last_step = SESSION_STEP_INVALID;
-                link->pause_msec = 0;
+                begin_usec = clock_monotonic_usec();
                 r = serve(link);
                 set_state(link, LINK_DOWN, NULL);
                 if (r < 0)
@@ -441,6 +440,8 @@ static void *run(void *userdata)
                                     r == -ETIMEDOUT ? "the hub says nothing any more"
                                                     : strerror(-r));
                 close_session(link);
+                if (r < 0)
+                        pause_before_next(link, clock_monotonic_usec() - begin_usec);
         }
         return NULL;
 }
