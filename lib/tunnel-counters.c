@@ -25,15 +25,17 @@
 
 static json_t *pack(const TunnelCounters *c)
 {
-        return json_pack("{s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:I}",
+        return json_pack("{s:s, s:i, s:I, s:I, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, "
+                         "s:I}",
                          "Hub", c->hub, "Port", (int) c->port, "Sessions",
                          (json_int_t) c->n_sessions, "SessionsWanted", (json_int_t) c->n_wanted,
-                         "Connections", (json_int_t) c->n_connections, "Held",
-                         (json_int_t) c->n_held, "Opened", (json_int_t) c->n_opened, "Refused",
-                         (json_int_t) c->n_refused, "GivenUp", (json_int_t) c->n_given_up,
-                         "Reconnects", (json_int_t) c->n_reconnects, "BytesUp",
-                         (json_int_t) c->bytes_up, "BytesDown", (json_int_t) c->bytes_down, "Error",
-                         c->error, "WrittenUSec", (json_int_t) c->written_usec);
+                         "WayBack", c->has_way_back, "Connections", (json_int_t) c->n_connections,
+                         "Held", (json_int_t) c->n_held, "Opened", (json_int_t) c->n_opened,
+                         "Refused", (json_int_t) c->n_refused, "GivenUp",
+                         (json_int_t) c->n_given_up, "Reconnects", (json_int_t) c->n_reconnects,
+                         "BytesUp", (json_int_t) c->bytes_up, "BytesDown",
+                         (json_int_t) c->bytes_down, "Error", c->error, "WrittenUSec",
+                         (json_int_t) c->written_usec);
 }
 
 static int write_whole(const char *path, const char *text)
@@ -75,6 +77,7 @@ static int check(const json_t *object)
                 COUNTER("Port", UINT16_MAX),
                 COUNTER("Sessions", 1000),
                 COUNTER("SessionsWanted", 1000),
+                { "WayBack", JSON_FIELD_BOOL, false, 0, 0, NULL, NULL },
                 COUNTER("Connections", UINT32_MAX),
                 COUNTER("Held", UINT32_MAX),
                 COUNTER("Opened", INT64_MAX),
@@ -92,12 +95,21 @@ static int check(const json_t *object)
                                  error);
 }
 
+static const char *state_of(const json_t *object, uint64_t now_usec)
+{
+        uint64_t written_usec = json_field_number(object, "WrittenUSec");
+
+        if (now_usec > written_usec && now_usec - written_usec > SILENT_AFTER_USEC)
+                return "silent";
+        if (json_field_number(object, "Sessions") == 0)
+                return "connecting";
+        return json_field_bool(object, "WayBack") ? "connected" : "one-way";
+}
+
 int tunnel_counters_read(const char *path, uint64_t now_usec, json_t **ret_counters)
 {
         CLEANUP(json_decref_p) json_t *object = NULL;
         _cleanup_free_ char *text = NULL;
-        uint64_t written_usec;
-        const char *state;
         size_t size;
         int r;
 
@@ -107,12 +119,7 @@ int tunnel_counters_read(const char *path, uint64_t now_usec, json_t **ret_count
         object = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
         if (!object || check(object) < 0)
                 return -EBADMSG;
-        written_usec = json_field_number(object, "WrittenUSec");
-        if (now_usec > written_usec && now_usec - written_usec > SILENT_AFTER_USEC)
-                state = "silent";
-        else
-                state = json_field_number(object, "Sessions") > 0 ? "connected" : "connecting";
-        if (json_object_set_new(object, "State", json_string(state)) < 0)
+        if (json_object_set_new(object, "State", json_string(state_of(object, now_usec))) < 0)
                 return -ENOMEM;
         *ret_counters = TAKE(object);
         return 0;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define TUNNEL_COUNTERS_FILE "/run/sendense-tunnel/counters"
@@ -19,17 +20,19 @@ typedef struct TunnelCounters {
         const char *hub;
         uint16_t port;
         unsigned n_sessions, n_wanted;
+        bool has_way_back; /* one of them has the reverse port */
         unsigned n_connections, n_held; /* now */
         uint64_t n_opened, n_refused, n_given_up, n_reconnects; /* since it started */
         uint64_t bytes_up, bytes_down;
-        char error[TUNNEL_ERROR_SIZE]; /* why it is not connected; "": it is, or it is about to be */
+        char error[TUNNEL_ERROR_SIZE]; /* why there is no way back; "": there is */
         uint64_t written_usec; /* CLOCK_REALTIME */
 } TunnelCounters;
 
 /* Replaces path, which everybody may read. Nothing is synced: it is about this moment. */
 int tunnel_counters_write(const char *path, const TunnelCounters *counters);
 
-/* The object in the file, with Hub, Port, State ("connected", "connecting", or "silent" when the file is older than it should be),
- * Sessions, SessionsWanted, Connections, Held, Opened, Refused, GivenUp, Reconnects, BytesUp, BytesDown, Error, WrittenUSec. -ENOENT: no
+/* The object in the file, with Hub, Port, State ("connected", "one-way" when the hub does not reach this node, "connecting", or "silent"
+ * when the file is older than it should be), Sessions, SessionsWanted, WayBack, Connections, Held, Opened, Refused, GivenUp, Reconnects,
+ * BytesUp, BytesDown, Error, WrittenUSec. -ENOENT: no
  * tunnel runs; -EBADMSG: it is none of ours. */
 int tunnel_counters_read(const char *path, uint64_t now_usec, json_t **ret_counters);

@@ -15,18 +15,23 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define SOCKET "sendense-tunnel.socket"
+
 static int write_socket(const char *folder, const NodeConfig *config)
 {
-        _cleanup_free_ char *path = text_format("%s/sendense-tunnel.socket", folder);
+        _cleanup_free_ char *path = text_format("%s/" SOCKET, folder);
         _cleanup_fclose_ FILE *file = path ? fopen(path, "we") : NULL;
 
         if (!file)
                 return -errno;
-        fprintf(file, "# Made by sendense-tunnel-generator from node.conf.\n\n"
-                      "[Unit]\n"
-                      "Description=Sendense Tunnel Sockets\n"
-                      "Documentation=man:sendense-tunnel(8)\n\n"
-                      "[Socket]\n");
+        fprintf(file,
+                "# Made by sendense-tunnel-generator from node.conf.\n\n"
+                "[Unit]\n"
+                "Description=Sendense Tunnel Sockets\n"
+                "Documentation=man:sendense-tunnel(8)\n"
+                /* Not a target's: that would be up only when the tunnel is, and the boot would wait for the hub. */
+                "Wants=sendense-tunnel.service\n\n"
+                "[Socket]\n");
         for (unsigned port = config->tunnel_ports.first; port <= config->tunnel_ports.last; port++)
                 fprintf(file, "ListenStream=127.0.0.1:%u\n", port);
         fprintf(file,
@@ -37,17 +42,16 @@ static int write_socket(const char *folder, const NodeConfig *config)
         return fflush(file) == 0 ? 0 : -errno;
 }
 
-static int want(const char *folder, const char *target, const char *unit, const char *where)
+static int want_socket(const char *folder)
 {
-        _cleanup_free_ char *wants = text_format("%s/%s.wants", folder, target);
-        _cleanup_free_ char *link = text_format("%s/%s.wants/%s", folder, target, unit);
-        _cleanup_free_ char *to = text_format("%s/%s", where, unit);
+        _cleanup_free_ char *wants = text_format("%s/sockets.target.wants", folder);
+        _cleanup_free_ char *link = text_format("%s/sockets.target.wants/" SOCKET, folder);
 
-        if (!wants || !link || !to)
+        if (!wants || !link)
                 return -ENOMEM;
         if (mkdir(wants, 0755) < 0 && errno != EEXIST)
                 return -errno;
-        return symlink(to, link) < 0 && errno != EEXIST ? -errno : 0;
+        return symlink("../" SOCKET, link) < 0 && errno != EEXIST ? -errno : 0;
 }
 
 int main(int argc, char *argv[])
@@ -71,10 +75,7 @@ int main(int argc, char *argv[])
         if (*config.tunnel_hub) {
                 r = write_socket(argv[1], &config);
                 if (r >= 0)
-                        r = want(argv[1], "sockets.target", "sendense-tunnel.socket", "..");
-                if (r >= 0)
-                        r = want(argv[1], "multi-user.target", "sendense-tunnel.service",
-                                 SENDENSE_UNIT_DIR);
+                        r = want_socket(argv[1]);
         }
         if (r < 0)
                 (void) fprintf(stderr, "sendense-tunnel-generator: %s: %s\n", argv[1],

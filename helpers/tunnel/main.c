@@ -34,6 +34,7 @@ enum {
         HELD_MAX = 1024, /* connections that wait for a session */
         LINK_ALIVE_SEC =
                         60, /* a link that shows no life for so long is stuck: name resolution may take a while */
+        START_ALIVE_SEC = 30, /* for which one sign of life is good before the tunnel is ready */
 };
 
 static bool arg_preflight, arg_quick;
@@ -193,6 +194,7 @@ static int listen_on(Tunnel *tunnel)
 
 typedef struct Sum {
         unsigned n_up, n_flows;
+        bool has_way_back;
         uint64_t up, down, n_opened, n_refused, n_sessions;
 } Sum;
 
@@ -204,6 +206,7 @@ static Sum sum_up(Tunnel *tunnel)
                 const LinkCounts counts = link_counts(tunnel->links[i]);
 
                 sum.n_up += counts.state == LINK_UP;
+                sum.has_way_back = sum.has_way_back || (i == 0 && counts.state == LINK_UP);
                 sum.n_flows += counts.n_flows;
                 sum.up += counts.n_up;
                 sum.down += counts.n_down;
@@ -214,26 +217,42 @@ static Sum sum_up(Tunnel *tunnel)
         return sum;
 }
 
+/* The first link has it; while that is down the hub does not reach this node, however many others stand. */
+static void why_no_way_back(Tunnel *tunnel, const Sum *sum, SessionProblem *ret_problem)
+{
+        *ret_problem = (SessionProblem){};
+        if (sum->has_way_back)
+                return;
+        link_problem(tunnel->links[0], ret_problem);
+        if (!*ret_problem->text)
+                (void) snprintf(ret_problem->text, sizeof(ret_problem->text), "connecting");
+}
+
 static void tell_status(Tunnel *tunnel)
 {
         const Sum sum = sum_up(tunnel);
         uint64_t now = clock_monotonic_usec();
         double seconds = (double) (now - tunnel->told_usec) / USEC_PER_SEC;
-        SessionProblem problem = {};
+        char way_back[SESSION_TEXT_SIZE + 40] = "";
+        SessionProblem problem;
 
         if (seconds <= 0)
                 return;
-        link_problem(tunnel->links[0], &problem);
+        why_no_way_back(tunnel, &sum, &problem);
+        if (!sum.has_way_back)
+                (void) snprintf(way_back, sizeof(way_back), ", without the way back (%.200s)",
+                                problem.text);
         if (sum.n_up == 0)
                 (void) sd_notifyf(false, "STATUS=Not connected to %s port %u: %.200s; %u waiting",
-                                  tunnel->place.host, tunnel->place.port,
-                                  *problem.text ? problem.text : "connecting", tunnel->n_held);
+                                  tunnel->place.host, tunnel->place.port, problem.text,
+                                  tunnel->n_held);
         else
                 (void) sd_notifyf(false,
-                                  "STATUS=Connected to %s port %u by %u of %u sessions; %u "
+                                  "STATUS=Connected to %s port %u by %u of %u sessions%s; %u "
                                   "connections, %.1f MB/s up, %.1f MB/s down",
                                   tunnel->place.host, tunnel->place.port, sum.n_up, tunnel->n_links,
-                                  sum.n_flows, (double) (sum.up - tunnel->told_up) / 1e6 / seconds,
+                                  way_back, sum.n_flows,
+                                  (double) (sum.up - tunnel->told_up) / 1e6 / seconds,
                                   (double) (sum.down - tunnel->told_down) / 1e6 / seconds);
         tunnel->told_up = sum.up;
         tunnel->told_down = sum.down;
@@ -244,12 +263,13 @@ static void tell_status(Tunnel *tunnel)
 static void tell_counters(Tunnel *tunnel)
 {
         const Sum sum = sum_up(tunnel);
-        SessionProblem problem = {};
+        SessionProblem problem;
         TunnelCounters counters = {
                 .hub = tunnel->place.host,
                 .port = tunnel->place.port,
                 .n_sessions = sum.n_up,
                 .n_wanted = tunnel->n_links,
+                .has_way_back = sum.has_way_back,
                 .n_connections = sum.n_flows,
                 .n_held = tunnel->n_held,
                 .n_opened = sum.n_opened,
@@ -264,8 +284,7 @@ static void tell_counters(Tunnel *tunnel)
         };
         int r;
 
-        if (sum.n_up == 0)
-                link_problem(tunnel->links[0], &problem);
+        why_no_way_back(tunnel, &sum, &problem);
         (void) snprintf(counters.error, sizeof(counters.error), "%.200s", problem.text);
         utf8_make_line(counters.error);
         r = tunnel_counters_write(TUNNEL_COUNTERS_FILE, &counters);
@@ -274,7 +293,8 @@ static void tell_counters(Tunnel *tunnel)
         tunnel->has_failed_to_count = r < 0;
 }
 
-/* A thread that hangs takes the watchdog along. */
+/* A thread that hangs takes the watchdog along. Until the way back is there systemd counts the time of a start; a hub that is away, or
+ * one where a stranger has our port, is no reason to end what the other sessions carry. */
 static void tell_life(Tunnel *tunnel)
 {
         uint64_t now = clock_monotonic_usec();
@@ -285,7 +305,11 @@ static void tell_life(Tunnel *tunnel)
                 if (now > beat && now - beat > LINK_ALIVE_SEC * USEC_PER_SEC)
                         return;
         }
-        (void) sd_notify(false, "WATCHDOG=1");
+        if (tunnel->is_ready)
+                (void) sd_notify(false, "WATCHDOG=1");
+        else
+                (void) sd_notifyf(false, "EXTEND_TIMEOUT_USEC=%" PRIu64,
+                                  START_ALIVE_SEC * USEC_PER_SEC);
 }
 
 static int on_told(sd_event_source *source, int fd, uint32_t revents, void *userdata)

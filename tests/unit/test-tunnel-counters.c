@@ -21,6 +21,7 @@ static const TunnelCounters counters = {
         .port = 443,
         .n_sessions = 3,
         .n_wanted = 4,
+        .has_way_back = true,
         .n_connections = 7,
         .n_held = 1,
         .n_opened = 20000,
@@ -56,6 +57,7 @@ static void there_and_back(void **state)
         assert_int_equal(json_field_number(read, "Port"), 443);
         assert_int_equal(json_field_number(read, "Sessions"), 3);
         assert_int_equal(json_field_number(read, "SessionsWanted"), 4);
+        assert_true(json_field_bool(read, "WayBack"));
         assert_int_equal(json_field_number(read, "Connections"), 7);
         assert_int_equal(json_field_number(read, "Held"), 1);
         assert_int_equal(json_field_number(read, "Opened"), 20000);
@@ -72,6 +74,11 @@ static void there_and_back(void **state)
         state_is(path, NOW_USEC + 10 * USEC_PER_SEC + 1, "silent");
         /* A clock that was set back is no silence. */
         state_is(path, NOW_USEC - USEC_PER_SEC, "connected");
+        /* However many sessions carry data: the hub does not reach this node. */
+        down.has_way_back = false;
+        assert_int_equal(tunnel_counters_write(path, &down), 0);
+        state_is(path, NOW_USEC, "one-way");
+        state_is(path, NOW_USEC + 10 * USEC_PER_SEC + 1, "silent");
         down.n_sessions = 0;
         (void) snprintf(down.error, sizeof(down.error), "Connection refused");
         assert_int_equal(tunnel_counters_write(path, &down), 0);
@@ -98,23 +105,32 @@ static void almost(void **state)
                 "[]",
                 "{\"Hub\":\"h\"}",
                 "no JSON",
-                /* a number that is none, one below zero, a port that is none, and one thing too many */
-                "{\"Hub\":\"h\",\"Port\":443,\"Sessions\":\"3\",\"SessionsWanted\":4,"
+                /* a number that is none, a boolean, a number below zero, a port that is none, and one thing too many */
+                "{\"Hub\":\"h\",\"Port\":443,\"Sessions\":\"3\",\"SessionsWanted\":4,\"WayBack\":"
+                "true,"
                 "\"Connections\":0,\"Held\":0,"
                 "\"Opened\":0,\"Refused\":0,\"GivenUp\":0,\"Reconnects\":0,\"BytesUp\":0,"
                 "\"BytesDown\":0,"
                 "\"Error\":\"\",\"WrittenUSec\":1}",
-                "{\"Hub\":\"h\",\"Port\":443,\"Sessions\":-1,\"SessionsWanted\":4,\"Connections\":"
+                "{\"Hub\":\"h\",\"Port\":443,\"Sessions\":1,\"SessionsWanted\":4,\"WayBack\":1,"
+                "\"Connections\":0,\"Held\":0,"
+                "\"Opened\":0,\"Refused\":0,\"GivenUp\":0,\"Reconnects\":0,\"BytesUp\":0,"
+                "\"BytesDown\":0,"
+                "\"Error\":\"\",\"WrittenUSec\":1}",
+                "{\"Hub\":\"h\",\"Port\":443,\"Sessions\":-1,\"SessionsWanted\":4,\"WayBack\":true,"
+                "\"Connections\":"
                 "0,\"Held\":0,"
                 "\"Opened\":0,\"Refused\":0,\"GivenUp\":0,\"Reconnects\":0,\"BytesUp\":0,"
                 "\"BytesDown\":0,"
                 "\"Error\":\"\",\"WrittenUSec\":1}",
-                "{\"Hub\":\"h\",\"Port\":65536,\"Sessions\":1,\"SessionsWanted\":4,\"Connections\":"
+                "{\"Hub\":\"h\",\"Port\":65536,\"Sessions\":1,\"SessionsWanted\":4,\"WayBack\":"
+                "true,\"Connections\":"
                 "0,\"Held\":0,"
                 "\"Opened\":0,\"Refused\":0,\"GivenUp\":0,\"Reconnects\":0,\"BytesUp\":0,"
                 "\"BytesDown\":0,"
                 "\"Error\":\"\",\"WrittenUSec\":1}",
-                "{\"Hub\":\"h\",\"Port\":443,\"Sessions\":1,\"SessionsWanted\":4,\"Connections\":0,"
+                "{\"Hub\":\"h\",\"Port\":443,\"Sessions\":1,\"SessionsWanted\":4,\"WayBack\":true,"
+                "\"Connections\":0,"
                 "\"Held\":0,"
                 "\"Opened\":0,\"Refused\":0,\"GivenUp\":0,\"Reconnects\":0,\"BytesUp\":0,"
                 "\"BytesDown\":0,"

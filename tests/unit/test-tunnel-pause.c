@@ -13,8 +13,9 @@
 
 static void grows(void **state)
 {
-        static const unsigned wanted[] = { 500,  1000,  2000,  4000,  8000,
-                                           16000, 30000, 30000, 30000 };
+        static const unsigned wanted[] = {
+                500, 1000, 2000, 4000, 8000, 16000, 30000, 30000, 30000
+        };
         unsigned pause = 0;
 
         (void) state;
