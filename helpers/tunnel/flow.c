@@ -7,6 +7,7 @@
 #include "flow.h"
 
 #include "cleanup.h"
+#include "clock.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -51,7 +52,7 @@ static Flow *flow_new(ssh_session session, FlowBuffers *buffers, ssh_channel cha
 }
 
 Flow *flow_new_out(ssh_session session, FlowBuffers *buffers, int fd, uint16_t port,
-                   uint64_t accepted_usec)
+                   uint64_t expires_usec)
 {
         ssh_channel channel = ssh_channel_new(session);
         Flow *flow = channel ? flow_new(session, buffers, channel, fd) : NULL;
@@ -62,7 +63,7 @@ Flow *flow_new_out(ssh_session session, FlowBuffers *buffers, int fd, uint16_t p
                 return NULL;
         }
         flow->port = port;
-        flow->accepted_usec = accepted_usec;
+        flow->expires_usec = expires_usec;
         flow->state = FLOW_OPENING;
         return flow;
 }
@@ -98,7 +99,8 @@ Flow *flow_free(Flow *flow)
         if (flow->is_channel_open)
                 (void) ssh_channel_close(flow->channel);
         ssh_channel_free(flow->channel);
-        (void) close(flow->fd);
+        if (flow->fd >= 0)
+                (void) close(flow->fd);
         free(flow->rest);
         free(flow->up_rest);
         free(flow);
@@ -271,9 +273,15 @@ static void step_opening(Flow *flow)
 
         if (r == SSH_OK) {
                 flow->is_channel_open = true;
-                flow->state = FLOW_OPEN;
+                flow->state = flow->state == FLOW_GIVEN_UP ? FLOW_OVER : FLOW_OPEN;
         } else if (r != SSH_AGAIN)
                 flow->state = FLOW_OVER;
+        else if (flow->state == FLOW_OPENING && clock_monotonic_usec() >= flow->expires_usec) {
+                /* A channel that is freed before its answer comes would stay open at the hub. */
+                (void) close(flow->fd);
+                flow->fd = -1;
+                flow->state = FLOW_GIVEN_UP;
+        }
 }
 
 static void step_connecting(Flow *flow, short revents)
@@ -293,7 +301,7 @@ void flow_step(Flow *flow, short revents)
 {
         int r;
 
-        if (flow->state == FLOW_OPENING)
+        if (flow->state == FLOW_OPENING || flow->state == FLOW_GIVEN_UP)
                 step_opening(flow);
         else if (flow->state == FLOW_CONNECTING)
                 step_connecting(flow, revents);

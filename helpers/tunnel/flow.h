@@ -21,6 +21,7 @@ typedef enum FlowState {
         FLOW_OPENING, /* the hub is asked for the channel */
         FLOW_CONNECTING, /* the local server is */
         FLOW_OPEN,
+        FLOW_GIVEN_UP, /* the client is gone, the hub's answer is awaited */
         FLOW_OVER,
         FLOW_STATE_MAX,
         FLOW_STATE_INVALID = -22,
@@ -39,7 +40,7 @@ typedef struct Flow {
         int fd;
         uint16_t port; /* of the hub's loopback; 0: the hub came to us */
         FlowState state;
-        uint64_t accepted_usec;
+        uint64_t expires_usec; /* when the hub must have opened the channel */
         bool is_channel_open; /* the peer knows it */
         bool local_ended; /* nothing more comes from the local side, and the hub was told */
         bool remote_ended; /* the same the other way */
@@ -53,9 +54,10 @@ typedef struct Flow {
         uint64_t n_up, n_down;
 } Flow;
 
-/* From a local client to a port of the hub. Takes fd. NULL when out of memory; then fd is closed. */
+/* From a local client to a port of the hub, which has until expires_usec to open it. Takes fd. NULL when out of memory; then fd is
+ * closed. */
 Flow *flow_new_out(ssh_session session, FlowBuffers *buffers, int fd, uint16_t port,
-                   uint64_t accepted_usec);
+                   uint64_t expires_usec);
 
 /* From the hub to a port of ours. Takes the channel. NULL: it cannot be reached. */
 Flow *flow_new_in(ssh_session session, FlowBuffers *buffers, ssh_channel channel, uint16_t port);

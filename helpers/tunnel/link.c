@@ -192,7 +192,7 @@ static void add_arrivals(Link *link)
         for (; list; list = next) {
                 next = list->next;
                 add_flow(link, flow_new_out(link->session, &link->buffers, list->fd, list->port,
-                                            list->accepted_usec));
+                                            list->accepted_usec + link->setup.hold_usec));
                 free(list);
         }
 }
@@ -200,6 +200,7 @@ static void add_arrivals(Link *link)
 int link_add(Link *link, int fd, uint16_t port, uint64_t accepted_usec)
 {
         Arrival *arrival = malloc(sizeof(Arrival));
+        bool is_up;
 
         if (!arrival) {
                 (void) close(fd);
@@ -207,10 +208,17 @@ int link_add(Link *link, int fd, uint16_t port, uint64_t accepted_usec)
         }
         *arrival = (Arrival){ .fd = fd, .port = port, .accepted_usec = accepted_usec };
         (void) pthread_mutex_lock(&link->lock);
-        *link->arrivals_end = arrival;
-        link->arrivals_end = &arrival->next;
-        link->counts.n_flows++;
+        is_up = link->counts.state == LINK_UP;
+        if (is_up) {
+                *link->arrivals_end = arrival;
+                link->arrivals_end = &arrival->next;
+                link->counts.n_flows++;
+        }
         (void) pthread_mutex_unlock(&link->lock);
+        if (!is_up) {
+                free(arrival);
+                return -ENOTCONN;
+        }
         wake(link);
         return 0;
 }
@@ -236,7 +244,7 @@ static void step_flows(Link *link, const struct pollfd *fds, size_t n_fds)
                 if (flow->state == FLOW_OVER) /* and counted */
                         continue;
                 flow_step(flow, i < n_fds ? fds[i].revents : 0);
-                if (!was_open && flow->state != FLOW_OPENING && flow->state != FLOW_CONNECTING)
+                if (!was_open && (flow->state == FLOW_OPEN || flow->state == FLOW_OVER))
                         count(link, 0, flow->state == FLOW_OPEN, flow->state != FLOW_OPEN);
         }
 }

@@ -31,6 +31,7 @@ typedef struct LinkSetup {
         unsigned index;
         uint16_t reverse_port; /* of the hub's loopback; 0: not this link's business */
         uint16_t api_port; /* of ours, where that leads */
+        uint64_t hold_usec; /* so long after it came a connection is opened at the hub, or closed */
         int told_fd; /* an eventfd: written when the state changes */
 } LinkSetup;
 
@@ -42,7 +43,7 @@ int link_new(const LinkSetup *setup, Link **ret_link);
 /* Ends its session and its thread, if that takes no more than a moment. Nothing may be asked of it afterwards. */
 void link_stop(Link *link);
 
-/* Connects a local socket with a port of the hub's loopback. Takes fd. */
+/* Connects a local socket with a port of the hub's loopback. Takes fd, but with -ENOTCONN: the link is down. */
 int link_add(Link *link, int fd, uint16_t port, uint64_t accepted_usec);
 
 LinkCounts link_counts(Link *link);

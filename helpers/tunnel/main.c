@@ -21,6 +21,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <libssh/callbacks.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -32,6 +33,8 @@
 enum {
         LINKS_MAX = 16,
         HELD_MAX = 1024, /* connections that wait for a session */
+        HOLD_USUAL_SEC = 10, /* when node.conf cannot be read */
+        QUICK_MAX_SEC = 10, /* of a quick preflight */
         LINK_ALIVE_SEC =
                         60, /* a link that shows no life for so long is stuck: name resolution may take a while */
         START_ALIVE_SEC = 30, /* for which one sign of life is good before the tunnel is ready */
@@ -111,11 +114,11 @@ static void give_held(Tunnel *tunnel)
         unsigned n = 0;
         Link *link;
 
-        while (n < tunnel->n_held && (link = choose(tunnel))) {
-                (void) link_add(link, tunnel->held[n].fd, tunnel->held[n].port,
-                                tunnel->held[n].since_usec);
-                n++;
-        }
+        while (n < tunnel->n_held && (link = choose(tunnel)))
+                /* One that was lost just now is not chosen again. */
+                if (link_add(link, tunnel->held[n].fd, tunnel->held[n].port,
+                             tunnel->held[n].since_usec) != -ENOTCONN)
+                        n++;
         drop_held(tunnel, n);
 }
 
@@ -150,6 +153,20 @@ static int port_of(int fd, uint16_t *ret_port)
         return 0;
 }
 
+/* When it came: it may have waited in the queue of the socket, while we were started. */
+static uint64_t came_usec(int client)
+{
+        uint64_t now = clock_monotonic_usec(), waited_usec;
+        struct tcp_info info = {};
+        socklen_t size = sizeof(info);
+
+        if (getsockopt(client, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
+                return now;
+        /* Counted from the handshake, or from what it has sent since. */
+        waited_usec = info.tcpi_last_data_recv * USEC_PER_MSEC;
+        return waited_usec < now ? now - waited_usec : now;
+}
+
 static int on_connection(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
         Tunnel *tunnel = userdata;
@@ -164,7 +181,7 @@ static int on_connection(sd_event_source *source, int fd, uint32_t revents, void
                 (void) close(client);
                 return 0;
         }
-        tunnel->held[tunnel->n_held++] = (Held){ client, port, clock_monotonic_usec() };
+        tunnel->held[tunnel->n_held++] = (Held){ client, port, came_usec(client) };
         give_held(tunnel);
         return 0;
 }
@@ -346,6 +363,48 @@ static int on_second(sd_event_source *source, uint64_t usec, void *userdata)
         return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
+/* ── A tunnel that cannot be ── */
+
+static int on_second_of_none(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        Tunnel *tunnel = userdata;
+        int r;
+
+        (void) usec;
+        close_expired(tunnel);
+        if (tunnel->n_held == 0)
+                return sd_event_exit(tunnel->event, EX_CONFIG);
+        (void) sd_notifyf(false,
+                          "STATUS=Cannot go to the hub (the journal says why); %u waiting\n"
+                          "EXTEND_TIMEOUT_USEC=%" PRIu64,
+                          tunnel->n_held, START_ALIVE_SEC * USEC_PER_SEC);
+        r = sd_event_source_set_time_relative(source, USEC_PER_SEC);
+        return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+/* Without a key, say. Who connects is held and then closed, as without a session: if nobody took him from the socket he would wait
+ * for ever, and systemd would start us again for him, without end. */
+static int turn_away(Tunnel *tunnel)
+{
+        int r;
+
+        if (arg_preflight || sd_listen_fds(false) <= 0)
+                return EX_CONFIG;
+        r = sd_event_default(&tunnel->event);
+        if (r >= 0)
+                r = sd_event_set_signal_exit(tunnel->event, true);
+        if (r >= 0)
+                r = sd_event_add_time_relative(tunnel->event, NULL, CLOCK_MONOTONIC, USEC_PER_SEC,
+                                               0, on_second_of_none, tunnel);
+        if (r < 0)
+                log_error(r, "Cannot make an event loop: %m");
+        else
+                r = listen_on(tunnel);
+        if (r >= 0)
+                (void) sd_event_loop(tunnel->event);
+        return EX_CONFIG;
+}
+
 /* ── The program ── */
 
 static int start_links(Tunnel *tunnel)
@@ -356,6 +415,7 @@ static int start_links(Tunnel *tunnel)
                         .index = i,
                         .reverse_port = i == 0 ? tunnel->reverse_port : 0,
                         .api_port = NODE_API_PORT,
+                        .hold_usec = tunnel->hold_usec,
                         .told_fd = tunnel->told_fd,
                 };
                 int r = link_new(&setup, &tunnel->links[i]);
@@ -392,12 +452,25 @@ static int serve(Tunnel *tunnel)
         return r < 0 ? r : sd_event_loop(tunnel->event);
 }
 
+static Tunnel tunnel = { .hold_usec = HOLD_USUAL_SEC * USEC_PER_SEC, .told_fd = -1 };
+
+/* A quick one keeps those waiting who connect meanwhile. */
+static int run_preflight(const NodeConfig *config)
+{
+        unsigned hold_sec = (unsigned) (tunnel.hold_usec / USEC_PER_SEC);
+
+        if (arg_quick)
+                preflight_limit(1 + (hold_sec < QUICK_MAX_SEC ? hold_sec : QUICK_MAX_SEC));
+        return preflight(&tunnel.place, config->tunnel_reverse_port, config->tunnel_ports,
+                         arg_quick) < 0
+                               ? EXIT_FAILURE
+                               : EXIT_SUCCESS;
+}
+
 static int run(const NodeConfig *config)
 {
-        static Tunnel tunnel = { .told_fd = -1 };
         int r;
 
-        tunnel.hold_usec = config->tunnel_hold_usec;
         tunnel.n_wanted = (unsigned) config->tunnel_sessions;
         tunnel.reverse_port = config->tunnel_reverse_port;
         tunnel.place = (SessionPlace){ .host = config->tunnel_hub,
@@ -405,12 +478,9 @@ static int run(const NodeConfig *config)
                                        .user = TUNNEL_USER };
         r = place_read_keys(&tunnel.place);
         if (r < 0)
-                return EX_CONFIG;
+                return turn_away(&tunnel);
         if (arg_preflight)
-                return preflight(&tunnel.place, config->tunnel_reverse_port, config->tunnel_ports,
-                                 arg_quick) < 0
-                                       ? EXIT_FAILURE
-                                       : EXIT_SUCCESS;
+                return run_preflight(config);
         r = serve(&tunnel);
         (void) sd_notify(false, "STOPPING=1");
         for (unsigned i = 0; i < tunnel.n_links; i++)
@@ -432,12 +502,13 @@ int main(int argc, char *argv[])
         r = node_config_load(&config, path, &error);
         if (r < 0) {
                 log_error(r, "%s", error ?: "Out of memory");
-                return EX_CONFIG;
+                return turn_away(&tunnel);
         }
         log_set_level(config.log_level);
+        tunnel.hold_usec = config.tunnel_hold_usec;
         if (!*config.tunnel_hub) {
                 log_notice("[Tunnel] Hub= of node.conf is not set: this node needs no tunnel");
-                return EX_CONFIG;
+                return turn_away(&tunnel);
         }
         if (ssh_init() != SSH_OK)
                 return EXIT_FAILURE;

@@ -18,6 +18,9 @@ enum {
         PUBLIC_KEY_MAX = 4096,
 };
 
+/* What the unit has for a credential whose file is not there. */
+#define MISSING "none"
+
 static int read_own_key(ssh_key *ret_key)
 {
         CLEANUP(secret_free_p) Secret *text = NULL;
@@ -26,6 +29,8 @@ static int read_own_key(ssh_key *ret_key)
         r = secret_read_credential("key", KEY_FILE_MAX, &text);
         if (r == -ENXIO)
                 r = secret_read_file(TUNNEL_KEY_FILE, KEY_FILE_MAX, &text);
+        else if (r >= 0 && strcmp(secret_data(text), MISSING) == 0)
+                r = -ENOENT;
         if (r < 0)
                 return log_error(
                                 r,
@@ -51,6 +56,10 @@ static int read_hub_line(char ret_line[static PUBLIC_KEY_MAX])
                                  HUB_KEY_FILE);
         if (!fgets(ret_line, PUBLIC_KEY_MAX, file))
                 return log_error(-ENODATA, "%s is empty", HUB_KEY_FILE);
+        if (folder && strcmp(ret_line, MISSING) == 0)
+                return log_error(-ENOENT,
+                                 "Cannot read the hub's key %s: %m. sendense-node enroll stores it",
+                                 HUB_KEY_FILE);
         return 0;
 }
 

@@ -9,8 +9,10 @@
 #include "parse.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum {
         PORTS_TEXT_SIZE = 120,
@@ -112,6 +114,25 @@ static int try_forwards(ssh_session session, uint16_t reverse_port, PortRange po
                         reverse_port);
         on_step(SESSION_REVERSE, text, NULL);
         return try_forward(session, ports, is_quick, problem);
+}
+
+static void on_limit(int signal_number)
+{
+        static const char text[] =
+                        "FAILED  time      the step that follows takes too long, and who "
+                        "connects waits\n                  the tunnel tries again and "
+                        "tells what is wrong\n";
+
+        (void) signal_number;
+        _exit(write(STDOUT_FILENO, text, sizeof(text) - 1) < 0 ? EXIT_FAILURE + 1 : EXIT_FAILURE);
+}
+
+void preflight_limit(unsigned sec)
+{
+        /* What was told must not lie in a buffer then. */
+        (void) setvbuf(stdout, NULL, _IOLBF, 0);
+        (void) signal(SIGALRM, on_limit);
+        (void) alarm(sec);
 }
 
 int preflight(const SessionPlace *place, uint16_t reverse_port, PortRange ports, bool is_quick)

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# While something is missing: what can go on goes on, in the same process, and nothing is tried in a tight loop.
+# While something is missing: the way back, sshd, the hub's answer, a key. What can go on goes on, in the same process; who connects is
+# held for HoldSec and then closed, whatever it is that is missing; and nothing is tried in a tight loop.
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$SENDENSE_SRC/tests/tunnel/tunnel-lab.bash"
@@ -18,6 +19,15 @@ counted_is() { [ "$(counted "$1")" = "$2" ]; }
 main_pid() { node systemctl show --value -p MainPID sendense-tunnel.service; }
 state() { node systemctl show --value -p ActiveState sendense-tunnel.service; }
 state_is() { [ "$(state)" = "$1" ]; }
+
+# closed NAME FROM TO [PORT]: a connection that nobody at the hub answers ends, after FROM to TO seconds, and no byte came.
+closed() {
+    local ms
+    # shellcheck disable=SC2016 # expanded in the machine
+    ms=$(in_node 'begin=${EPOCHREALTIME/[.,]/}; [ "$(timeout 100 socat -u "TCP4:127.0.0.1:$1" - | wc -c)" = 0 ] && echo $(((${EPOCHREALTIME/[.,]/} - begin) / 1000))' "${4:-10110}")
+    diag "$1: closed after $ms ms"
+    ok "$1: held, then closed" test "${ms:-0}" -ge "$(($2 * 1000))" -a "${ms:-0}" -le "$(($3 * 1000))"
+}
 
 # ── A stranger has the reverse port ──
 server 9081 socat TCP4-LISTEN:9081,bind=127.0.0.1,fork EXEC:cat
@@ -58,5 +68,57 @@ ok "it waits longer and longer before the next" test "$n" -ge 4 -a "$n" -le 28
 ok "and comes back" eventually "$patience_sec" all_sessions || diag "$(tunnel_status)"
 ok "it has counted them" test "$(counted Reconnects)" -ge 4
 
+# ── Nobody there ──
+hub systemctl stop sendense-sshd
+ok "without sshd there is no session" eventually "$patience_sec" no_session
+ok "the node tells it" eventually 5 counted_is State connecting || diag "$(counted State)"
+given_up=$(counted GivenUp)
+node systemd-run --quiet --unit=held --service-type=exec -- socat -u TCP4:127.0.0.1:10110 EXEC:cat
+ok "one that waits is counted" eventually 5 counted_is Held 1 || diag "$(counted Held)"
+closed "without a session" 4 9
+ok "who was given up is counted" eventually 5 counted_is GivenUp $((given_up + 2)) || diag "$(counted GivenUp)"
+hub systemctl start sendense-sshd
+ok "all sessions again" eventually "$patience_sec" all_sessions || diag "$(tunnel_status)"
+
+# ── The hub does not answer ──
+# A server whose queue is full: sshd's connection to it hangs. When it takes some in again nothing of ours is left there.
+full_server 10113
+closed "a server that takes nobody in" 4 9 10113
+works "beside it"
+hub systemctl kill --signal=SIGUSR1 server-10113.service
+nothing_left() { [[ $(tunnel_status) == *" 0 connections"* ]] && [ "$(hub ss -Htn state established 'sport = 10113' | wc -l)" = 0 ]; }
+ok "when it does, nothing is left of it" eventually "$patience_sec" nothing_left || diag "$(tunnel_status)" "$(hub ss -Htn 'sport = 10113')"
+is "$(counted Sessions)" 4 "and the sessions stand"
+
+lab drop node on
+closed "a line that is silent" 4 9
+# Started anew while the hub is silent: who came meanwhile does not wait for the preflight and then once more.
+node systemctl kill --kill-who=main --signal=SIGKILL sendense-tunnel.service
+closed "started anew on a silent line" 4 14
+lab drop node off
+ok "all sessions stand again" eventually "$patience_sec" all_sessions || diag "$(tunnel_status)"
+
+# ── No key ──
+starts() { in_node 'journalctl --sync; journalctl -q -o cat -u sendense-tunnel | grep -c "Starting sendense-tunnel"'; }
+without() { # NAME PATTERN
+    not_ok "$1: it does not start" node systemctl restart sendense-tunnel.service
+    is "$(node systemctl show -p ActiveState -p ExecMainStatus --value sendense-tunnel.service | paste -sd' ')" "78 failed" "$1: it has failed"
+    like "$(node journalctl -q -o cat -u sendense-tunnel -n 5)" "$2" "$1: it says why"
+    before=$(starts)
+    closed "$1" 4 12
+    ok "$1: it has failed again" eventually "$patience_sec" state_is failed
+    is "$(($(starts) - before))" 1 "$1: it was started once for that"
+}
+node cp /etc/sendense/tunnel/hub-key /root/hub-key
+node cp /etc/sendense/tunnel/key /root/key
+node tee /etc/sendense/tunnel/hub-key <<<rubbish >/dev/null
+without "a hub's key that is none" 'hub-key is no public key of the form'
+node rm /etc/sendense/tunnel/hub-key
+without "no hub's key" "Cannot read the hub's key /etc/sendense/tunnel/hub-key: No such file or directory\. sendense-node enroll stores it"
+node cp /root/hub-key /etc/sendense/tunnel/hub-key
+node rm /etc/sendense/tunnel/key
+without "no key of its own" "Cannot read this node's key /etc/sendense/tunnel/key: No such file or directory\. sendense-node enroll makes it"
+node install -m 600 /root/key /etc/sendense/tunnel/key
+ok "with both it starts" node systemctl restart sendense-tunnel.service
 works "at the end"
 done_testing

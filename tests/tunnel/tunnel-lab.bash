@@ -72,6 +72,12 @@ echo_server() {
     server "$1" python3 /srv/echo.py "$1"
 }
 
+# full_server PORT: one that takes nobody in, until it gets SIGUSR1.
+full_server() {
+    require "the server that takes nobody in is there" lab copy-in hub "$SENDENSE_SRC/tests/tunnel/full.py" /srv/full.py
+    server "$1" python3 /srv/full.py "$1"
+}
+
 # works NAME [PORT]: bytes pass both ways and are the same.
 works() {
     # shellcheck disable=SC2016 # expanded in the machine
