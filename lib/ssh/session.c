@@ -19,6 +19,7 @@
 
 enum {
         BANNER_SIZE = 256,
+        ADDRESS_SIZE = 64, /* of its text */
         /* Data that nobody acknowledges for so long end the connection: a link that was cut is noticed. */
         UNACKNOWLEDGED_MSEC = 20 * 1000,
 };
@@ -118,28 +119,79 @@ static int connect_one(const struct addrinfo *address, int *ret_fd)
         return 0;
 }
 
-static int connect_problem(const SessionPlace *place, const char *address, int error,
-                           SessionProblem *problem)
+typedef struct ConnectRemedy {
+        const char *text;
+        int errors[3];
+} ConnectRemedy;
+
+/* The one that tells most about the hub stands first. */
+static const ConnectRemedy connect_remedies[] = {
+        { "nothing listens there: does sendense-sshd.service run at the hub, and is [Tunnel] "
+          "SshPort= the same at both ends?",
+          { ECONNREFUSED, ECONNRESET } },
+        { "a firewall, or no route: this machine must be let out to that address and TCP port",
+          { ETIMEDOUT, EHOSTUNREACH, ENETUNREACH } },
+        { "this machine itself forbids it, by its packet filter or a route: nft list ruleset; ip "
+          "route get ADDRESS",
+          { EACCES, EPERM } },
+        { "no way leads there from this machine: a route that throws it away, or an address like "
+          "fe80::1 without its interface (fe80::1%eth0)",
+          { EINVAL } },
+        { "the network of this machine is down, or it has no address of that kind: ip address",
+          { ENETDOWN, EADDRNOTAVAIL, EAFNOSUPPORT } },
+        { "this machine cannot make connections now: its journal may say why", {} },
+};
+
+static size_t connect_remedy(int error)
 {
-        if (error == -ETIMEDOUT || error == -EHOSTUNREACH || error == -ENETUNREACH)
-                return problem_set(problem, error, SESSION_CONNECT,
-                                   "a firewall, or no route: this machine must be let out to that "
-                                   "address and TCP port",
-                                   "%s (%s) port %u: %s", place->host, address, place->port,
-                                   error == -ETIMEDOUT ? "no answer within 10 s"
-                                                       : strerror(-error));
-        return problem_set(
-                        problem, error, SESSION_CONNECT,
-                        "nothing listens there: does sendense-sshd.service run at the hub, and is "
-                        "[Tunnel] SshPort= the same at both ends?",
-                        "%s (%s) port %u: %s", place->host, address, place->port, strerror(-error));
+        for (size_t i = 0; i < ELEMENTSOF(connect_remedies); i++)
+                for (size_t j = 0; j < ELEMENTSOF(connect_remedies[i].errors); j++)
+                        if (error != 0 && connect_remedies[i].errors[j] == -error)
+                                return i;
+        return ELEMENTSOF(connect_remedies) - 1;
+}
+
+/* One that failed is told with those before it; the remedy is for the one that tells most. */
+static void connect_failed(const SessionPlace *place, const char *address, int error,
+                           size_t *remedy, SessionProblem *problem)
+{
+        size_t n = strlen(problem->text);
+
+        (void) snprintf(problem->text + n, sizeof(problem->text) - n, "%s%s (%s) port %u: %s",
+                        n > 0 ? "; " : "", place->host, address, place->port,
+                        error == -ETIMEDOUT ? "no answer within 10 s" : strerror(-error));
+        if (connect_remedy(error) < *remedy)
+                *remedy = connect_remedy(error);
+}
+
+/* The first that answers. */
+static int connect_any(const SessionPlace *place, const struct addrinfo *all,
+                       char ret_address[static ADDRESS_SIZE], int *ret_fd, SessionProblem *problem)
+{
+        size_t remedy = ELEMENTSOF(connect_remedies) - 1;
+        SessionProblem failed = { .step = SESSION_CONNECT };
+        int r = -EADDRNOTAVAIL;
+
+        for (const struct addrinfo *a = all; a && r < 0; a = a->ai_next) {
+                ret_address[0] = '\0';
+                (void) getnameinfo(a->ai_addr, a->ai_addrlen, ret_address, ADDRESS_SIZE, NULL, 0,
+                                   NI_NUMERICHOST);
+                r = connect_one(a, ret_fd);
+                if (r < 0)
+                        connect_failed(place, ret_address, r, &remedy, &failed);
+        }
+        if (r >= 0)
+                return 0;
+        (void) snprintf(failed.remedy, sizeof(failed.remedy), "%s", connect_remedies[remedy].text);
+        *problem = failed;
+        return r;
 }
 
 static int connect_hub(const SessionPlace *place, SessionTold told, void *userdata, int *ret_fd,
                        SessionProblem *problem)
 {
         struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG }, *all;
-        char port[8], text[SESSION_TEXT_SIZE], address[64] = "";
+        char port[8], text[SESSION_TEXT_SIZE], address[ADDRESS_SIZE] = "";
         int r;
 
         (void) snprintf(port, sizeof(port), "%u", place->port);
@@ -149,15 +201,10 @@ static int connect_hub(const SessionPlace *place, SessionTold told, void *userda
                                    "[Tunnel] Hub= of node.conf must be the hub's name or address; "
                                    "does this machine's DNS know it?",
                                    "the name %s: %s", place->host, gai_strerror(r));
-        r = -EADDRNOTAVAIL;
-        for (const struct addrinfo *a = all; a && r < 0; a = a->ai_next) {
-                (void) getnameinfo(a->ai_addr, a->ai_addrlen, address, sizeof(address), NULL, 0,
-                                   NI_NUMERICHOST);
-                r = connect_one(a, ret_fd);
-        }
+        r = connect_any(place, all, address, ret_fd, problem);
         freeaddrinfo(all);
         if (r < 0)
-                return connect_problem(place, address, r, problem);
+                return r;
         (void) snprintf(text, sizeof(text), "%s is %s", place->host, address);
         if (told) {
                 told(SESSION_RESOLVE, text, userdata);
@@ -367,6 +414,7 @@ int session_try(ssh_session session, uint16_t port, SessionProblem *problem)
 {
         ssh_channel channel = ssh_channel_new(session);
         const char *why;
+        bool is_answer;
         int r;
 
         if (!channel)
@@ -374,9 +422,12 @@ int session_try(ssh_session session, uint16_t port, SessionProblem *problem)
         r = ssh_channel_open_forward(channel, "127.0.0.1", port, "127.0.0.1", 0);
         why = ssh_get_error(session);
         /* RFC 4254, 5.1: "(2)" is allowed, and nothing listens there now; "(1)" is forbidden. */
-        if (r == SSH_OK || (ssh_is_connected(session) && strstr(why, "error (2)")))
+        is_answer = r == SSH_ERROR && ssh_is_connected(session);
+        if (r == SSH_AGAIN) /* the error is that of another port */
+                why = "no answer";
+        if (r == SSH_OK || (is_answer && strstr(why, "error (2)")))
                 r = 0;
-        else if (ssh_is_connected(session) && strstr(why, "error (1)"))
+        else if (is_answer && strstr(why, "error (1)"))
                 r = 1;
         else
                 r = problem_set(problem, -EPROTO, SESSION_FORWARD,
