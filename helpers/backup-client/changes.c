@@ -35,7 +35,7 @@ static const char *since(const DiskSpec *disk)
                                        : NULL;
         /* The plugin of VDDK knows itself what is allocated; a datastore does not. */
         return disk->read == READ_ALLOCATED && disk->source.kind == SOURCE_HTTPS &&
-                                               disk->change_id_now
+                                               disk->change_id_now && *disk->change_id_now
                                ? CHANGE_ID_EVER
                                : NULL;
 }
@@ -53,11 +53,15 @@ static void doubt(DiskSpec *disk, const char *format, ...)
         va_start(ap, format);
         (void) vsnprintf(disk->reason, sizeof(disk->reason), format, ap);
         va_end(ap);
+        /* All of it is what it holds: the source knows that, or it can be asked for. */
+        disk->read = READ_ALLOCATED;
 }
 
-/* In place of nothing: an empty list is what an increment without changes has. */
-static int take_areas(DiskSpec *disk, const VSphereAreas *areas, size_t n_max)
+/* In place of nothing: an empty list is what an increment without changes has. Those in more places than there is room for
+ * are read with what lies between them. */
+static int take_areas(DiskSpec *disk, VSphereAreas *areas, size_t n_max)
 {
+        areas_limit(areas, n_max);
         for (size_t i = 0; i < areas->n_areas; i++) {
                 int r = area_list_add(&disk->areas,
                                       (Area){ areas->areas[i].offset, areas->areas[i].length },
@@ -66,10 +70,7 @@ static int take_areas(DiskSpec *disk, const VSphereAreas *areas, size_t n_max)
                 if (r == -ENOMEM)
                         return r;
                 if (r < 0) {
-                        doubt(disk, r == -E2BIG ? "its changes are in too many places, the whole "
-                                                  "disk is read"
-                                                : "vCenter's list of changes is not one of sectors "
-                                                  "of this disk");
+                        doubt(disk, "vCenter's list of changes is not one of sectors of this disk");
                         return 0;
                 }
         }
@@ -102,6 +103,25 @@ static const char *text_of(const json_t *object, const char *key)
         return json_string_value(json_object_get(object, key));
 }
 
+/* Who must read all of a disk asks once more, for what was ever written. */
+static int ask_patiently(VSphere *v, VSphereAreasRequest *request, DiskSpec *disk, size_t n_max,
+                         VSphereError *error)
+{
+        int r;
+
+        r = ask_disk(v, request, disk, n_max, error);
+        if (r < 0 || disk->has_areas || !*disk->reason)
+                return r;
+        request->change_id = since(disk);
+        return request->change_id ? ask_disk(v, request, disk, n_max, error) : 0;
+}
+
+/* Each of those behind it has room left, too. */
+static size_t room(const CopySpec *spec, size_t i, size_t n_areas)
+{
+        return SPEC_AREAS_MAX - n_areas - (spec->n_disks - 1 - i) * SPEC_DISK_AREAS_MIN;
+}
+
 static int ask_all(CopySpec *spec, VSphere *v, Failure *failure)
 {
         const char *vm = text_of(spec->vm, "moref"),
@@ -114,7 +134,7 @@ static int ask_all(CopySpec *spec, VSphere *v, Failure *failure)
         (void) snprintf(snapshot_ref.value, sizeof(snapshot_ref.value), "%s", snapshot);
         for (size_t i = 0; i < spec->n_disks; i++) {
                 DiskSpec *disk = &spec->disks[i];
-                const VSphereAreasRequest request = {
+                VSphereAreasRequest request = {
                         .vm = &vm_ref,
                         .snapshot = &snapshot_ref,
                         .disk_key = disk->disk_key,
@@ -127,7 +147,7 @@ static int ask_all(CopySpec *spec, VSphere *v, Failure *failure)
 
                 if (!is_of_vcenter(disk) || !request.change_id)
                         continue;
-                r = ask_disk(v, &request, disk, SPEC_AREAS_MAX - n_areas, &error);
+                r = ask_patiently(v, &request, disk, room(spec, i, n_areas), &error);
                 if (r < 0)
                         return failure_set(failure, r, error.name ?: FAILURE_SOURCE, disk->disk_key,
                                            "what has changed on disk %" PRIu32
@@ -151,8 +171,7 @@ int changes_ask(CopySpec *spec, int cancel_fd, Failure *failure)
 
                 if (disk->read == READ_CHANGED && !disk->has_areas && !since(disk))
                         doubt(disk, "nobody says what has changed");
-                else
-                        is_wanted = is_wanted || (is_of_vcenter(disk) && since(disk));
+                is_wanted = is_wanted || (is_of_vcenter(disk) && since(disk));
         }
         if (!is_wanted)
                 return 0;
@@ -160,7 +179,7 @@ int changes_ask(CopySpec *spec, int cancel_fd, Failure *failure)
                 return failure_set(failure, -EINVAL, FAILURE_INVALID, 0,
                                    "the spec: \"vm\" must have moref and snapshot_moref to ask for "
                                    "what has changed");
-        r = login_spec_read(spec->vcenter, NULL, &login, &error);
+        r = login_spec_read(spec->vcenter, session_password_file(), &login, &error);
         if (r >= 0) {
                 login.login.cancel_fd = cancel_fd;
                 r = vsphere_open(&login.login, &v, &error);

@@ -88,6 +88,11 @@ void session_set_password_file(const char *path)
         password_file = path;
 }
 
+const char *session_password_file(void)
+{
+        return password_file;
+}
+
 static void tell_users(Session *session)
 {
         for (SessionUser *user = session->users; user; user = user->next)

@@ -25,6 +25,7 @@ enum {
 
 /* A person has named a file with the password: it is read instead of the credential. Before the first join. */
 void session_set_password_file(const char *path);
+const char *session_password_file(void); /* NULL: the credential */
 
 /* Joins the task's session, made of the spec's "vcenter" by the first who comes. Nothing is sent yet. -EINVAL
  * with failure set when there is no such object or its password cannot be read. */

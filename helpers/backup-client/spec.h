@@ -20,6 +20,8 @@ enum {
         SPEC_SIZE_MAX = 16 * 1024 * 1024, /* bytes */
         SPEC_DISKS_MAX = 256,
         SPEC_AREAS_MAX = 512 * 1024, /* of all disks together */
+        SPEC_DISK_AREAS_MIN =
+                        1024, /* of them are left to each disk, however many the others have */
         SPEC_PATH_MAX = 1024, /* bytes */
         SPEC_SOCKET_MAX = 107, /* bytes: what a unix socket's address holds */
         SPEC_CONNECTIONS = 8, /* unless the spec says otherwise */

@@ -4,6 +4,7 @@
  * snapshot is made and removed by sendense-vsphere, the copy is that of the verb copy. From the moment a snapshot was asked
  * for, its removal is owed on every way out.
  */
+#include "changes.h"
 #include "cleanup.h"
 #include "copy.h"
 #include "log.h"
@@ -168,16 +169,17 @@ static int take_snapshot(Migration *m, Failure *failure)
                    &m->snapshot, failure);
 }
 
-/* What the target held before is not known: zeroes are written, too. */
+/* What the target held before is not known: zeroes are written, too. A disk whose changes are tracked can be asked what was
+ * ever written to it. */
 static json_t *copy_disk_spec(const Migration *m, const json_t *disk)
 {
         const char *uri = nbd_targets_find(&m->options.targets, key_of(disk));
-        bool is_vddk = strcmp(m->options.transport, "vddk") == 0;
 
-        return uri ? json_pack("{s:I, s:O, s:s, s:b, s:s, s:{s:s, s:s, s:s}}", "disk_key",
+        return uri ? json_pack("{s:I, s:O, s:s, s:b, s:s, s:O*, s:{s:s, s:s, s:s}}", "disk_key",
                                (json_int_t) key_of(disk), "capacity_bytes",
                                json_object_get(disk, "capacity_bytes"), "target", uri, "parent", 1,
-                               "read", is_vddk ? "allocated" : "all", "source", "kind",
+                               "read", "allocated", "change_id_now",
+                               json_object_get(disk, "change_id"), "source", "kind",
                                m->options.transport, "datastore_path",
                                text_of(disk, "datastore_path"), "datacenter",
                                text_of(disk, "datacenter"))
@@ -229,7 +231,12 @@ static int copy(Migration *m, Failure *failure)
         int r;
 
         r = make_copy_spec(m, &spec, failure);
-        return r < 0 ? r : copy_disks(&spec, m->child.signal_fd, &m->disks, failure);
+        if (r >= 0)
+                r = changes_ask(&spec, m->child.signal_fd, failure);
+        if (r >= 0)
+                r = copy_disks(&spec, m->child.signal_fd, &m->disks, failure);
+        session_drop();
+        return r;
 }
 
 static int remove_snapshot(const Migration *m, Failure *failure)

@@ -97,6 +97,32 @@ static int add_area(VSphereAreas *areas, uint64_t offset, uint64_t length)
         return 0;
 }
 
+/* Those with at most that much between them, as long as they are too many. */
+static void join(VSphereAreas *areas, uint64_t gap, size_t n_max)
+{
+        size_t n_left = areas->n_areas, at = 0;
+
+        for (size_t i = 1; i < areas->n_areas; i++) {
+                VSphereArea *last = &areas->areas[at];
+                const VSphereArea *next = &areas->areas[i];
+                uint64_t between = next->offset - last->offset - last->length;
+
+                if (n_left > n_max && between <= gap) {
+                        last->length += between + next->length;
+                        areas->bytes += between;
+                        n_left--;
+                } else
+                        areas->areas[++at] = *next;
+        }
+        areas->n_areas = n_left;
+}
+
+void areas_limit(VSphereAreas *areas, size_t n_max)
+{
+        for (uint64_t gap = AREAS_GAP_MIN; areas->n_areas > n_max && areas->n_areas > 1; gap *= 2)
+                join(areas, gap, n_max);
+}
+
 int areas_add_page(VSphereAreas *areas, const XmlNode *page, uint64_t asked, uint64_t capacity,
                    uint64_t *ret_next)
 {
@@ -163,9 +189,12 @@ static int ask_page(VSphere *v, const VSphereAreasRequest *request, uint64_t off
                             ret_document, ret_answer, error);
 }
 
-/* A fault is about the tracking of this disk, unless it says that the object is not there at all. */
+/* A fault is about the tracking of this disk, unless it says that the object is not there at all. A list that is too long
+ * will be so the next time. */
 static bool is_doubt(const VSphereError *error)
 {
+        if (error->is_too_large)
+                return true;
         return error->fault[0] != '\0' && !vsphere_error_is_fault(error, "ManagedObjectNotFound") &&
                !vsphere_error_is_fault(error, "NotAuthenticated") &&
                !vsphere_error_is_fault(error, "InvalidLogin");

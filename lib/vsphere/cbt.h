@@ -13,6 +13,7 @@ enum {
         CHANGE_ID_MAX = 128, /* characters */
         AREAS_MAX = 4 * 1024 * 1024,
         AREAS_PAGES_MAX = 1024 * 1024,
+        AREAS_GAP_MIN = 64 * 1024, /* bytes; between areas that are joined first */
         AREAS_REASON_SIZE = 320,
 };
 
@@ -44,6 +45,9 @@ typedef struct VSphereAreasRequest {
 int vsphere_changed_areas(VSphere *v, const VSphereAreasRequest *request, VSphereAreas *ret,
                           VSphereError *error);
 void areas_done(VSphereAreas *areas);
+
+/* At most n_max of them (which is 1 or more): neighbours become one, with what lies between them, those that are close first. */
+void areas_limit(VSphereAreas *areas, size_t n_max);
 
 /* UUID "/" sequence, as VMware makes them; "*" is none. */
 bool change_id_is_valid(const char *change_id);

@@ -23,14 +23,14 @@ int vsphere_error_set(VSphereError *error, const char *name, const char *format,
         utf8_make_line(text);
         (void) memcpy(error->text, text, sizeof(text));
         error->name = name;
-        error->is_transient = false;
+        error->is_transient = error->is_too_large = false;
         return bus_error_to_errno(name);
 }
 
 int vsphere_error_prefix(VSphereError *error, const char *name, const char *format, ...)
 {
         char before[VSPHERE_ERROR_TEXT_SIZE / 2], text[VSPHERE_ERROR_TEXT_SIZE];
-        bool is_transient = error->is_transient;
+        bool is_transient = error->is_transient, is_too_large = error->is_too_large;
         va_list ap;
         int r;
 
@@ -40,6 +40,7 @@ int vsphere_error_prefix(VSphereError *error, const char *name, const char *form
         (void) memcpy(text, error->text, sizeof(text));
         r = vsphere_error_set(error, name, "%s: %s", before, text);
         error->is_transient = is_transient;
+        error->is_too_large = is_too_large;
         return r;
 }
 

@@ -16,6 +16,7 @@ enum {
 typedef struct VSphereError {
         const char *name; /* BUS_ERROR_… */
         bool is_transient; /* of the network, not of the question: the same may succeed in a moment */
+        bool is_too_large; /* the answer, in bytes or elements */
         char fault[VSPHERE_FAULT_SIZE]; /* "FileFault"; empty: it was no fault of VMware's */
         char text[VSPHERE_ERROR_TEXT_SIZE]; /* one clean line of UTF-8 */
 } VSphereError;

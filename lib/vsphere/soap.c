@@ -103,6 +103,7 @@ static int no_soap(long status, int r, VSphereError *error)
                         "the server answers HTTP %li and %s; is it a vCenter, and is it up?",
                         status, what);
         error->is_transient = r == -EBADMSG;
+        error->is_too_large = r == -EFBIG || r == -E2BIG;
         return bus_error_to_errno(BUS_ERROR_VCENTER_UNREACHABLE);
 }
 

@@ -37,7 +37,7 @@ char *soap_request(const char *method, const VSphereRef *self, const char *argum
 int soap_fault(const XmlNode *fault, const char *message, const char *name, VSphereError *error);
 
 /* Reads an answer to method. status is HTTP's. *ret_answer (in document) is the element METHODResponse. 0, or a
- * negative errno with error set; is_transient when it was no SOAP at all. */
+ * negative errno with error set; is_transient when it was no SOAP at all, is_too_large when it was too much of it. */
 int soap_answer(const char *method, long status, const char *data, size_t size,
                 XmlDocument **ret_document, const XmlNode **ret_answer, VSphereError *error);
 

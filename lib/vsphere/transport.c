@@ -129,8 +129,10 @@ static size_t on_data(char *data, size_t one, size_t size, void *userdata)
         char *larger;
 
         (void) one; /* always 1 */
-        if (size > TRANSPORT_SIZE_MAX - answer->size)
+        if (size > TRANSPORT_SIZE_MAX - answer->size) {
+                answer->is_too_large = true;
                 return 0;
+        }
         larger = realloc(answer->data, answer->size + size + 1);
         if (!larger)
                 return 0;
@@ -161,11 +163,16 @@ static int explain(Transport *transport, CURLcode code, const TransportAnswer *a
                 return vsphere_error_errno(error, -ENOMEM, "Cannot ask vCenter");
         if (tls_explain(&transport->tls, code, transport->message, transport->host, error))
                 return bus_error_to_errno(error->name);
-        if (code == CURLE_WRITE_ERROR)
-                return vsphere_error_set(
+        if (code == CURLE_WRITE_ERROR && !answer->is_too_large)
+                return vsphere_error_errno(error, -ENOMEM, "Cannot keep an answer of vCenter's");
+        if (code == CURLE_WRITE_ERROR) {
+                r = vsphere_error_set(
                                 error, BUS_ERROR_VCENTER_UNREACHABLE,
                                 "%s answers more than %i MiB to one question (%zu bytes so far)",
                                 transport->host, TRANSPORT_SIZE_MAX >> 20, answer->size);
+                error->is_too_large = true;
+                return r;
+        }
         r = vsphere_error_set(
                         error, BUS_ERROR_VCENTER_UNREACHABLE,
                         "no answer of vCenter %s: %s; is the name right, and port 443 open from "

@@ -35,6 +35,7 @@ typedef struct TransportAnswer {
         long status; /* of HTTP */
         char *data;
         size_t size;
+        bool is_too_large; /* there was more than TRANSPORT_SIZE_MAX */
 } TransportAnswer;
 
 /* To be closed in any case. host is a name or an address, without brackets. */
@@ -47,7 +48,7 @@ int transport_name(Transport *transport, const char *user_agent);
 
 /* once: the request must not be sent twice, not even by libcurl when a kept connection turns out to be dead.
  * ret_may_have_arrived is set in any case: whether the peer may have acted on it. -ECANCELED, or an error with
- * is_transient. */
+ * is_transient or is_too_large. */
 int transport_post(Transport *transport, const char *body, size_t size, bool once,
                    bool *ret_may_have_arrived, TransportAnswer *ret_answer, VSphereError *error);
 void transport_answer_done(TransportAnswer *answer);

@@ -157,6 +157,8 @@ doubts() {
     is "$(wrong_disks)" '' "$1: the disks are right"
     is "$(task '[.disks[] | "\(.backup_type) \(.reason // "" | length > 0)"] | sort | join(", ")')" 'full true, incremental false' \
         "$1: one is read whole, and why is told" || diag "$(task .disks)"
+    is "$(jq -c '.disks[] | select(.disk_key == 2000).bytes_read | . > 0 and . < 5242880' "/var/lib/sendense-node/ledger/$job.result")" true \
+        "$1: and of it only what was ever written" || diag "$(jq -c 'del(.disks[].digest)' "/var/lib/sendense-node/ledger/$job.result")"
     diag "$(task '.disks[].reason // empty')"
     release committed >/dev/null
     keep

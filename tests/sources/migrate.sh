@@ -44,6 +44,7 @@ simctl writer start vm="$vm" key=$one size=64K ms=2 >/dev/null
 ok 'the old command line copies a VM' migrate "${whole[@]}" || diag "$(cat "$TEST_TMP/answer" "$TEST_TMP/stderr")"
 is "$(answer result)" ok 'and says so'
 is "$(jq -c '[.disks[].disk_key] | sort' "$TEST_TMP/answer")" "[$one,$two]" 'for each disk'
+is "$(jq -c '[.disks[].bytes_read] | sort' "$TEST_TMP/answer")" "[$((8 << 20)),$((24 << 20))]" 'whose changes are not tracked: every byte is read'
 is_clean 'copied'
 like "$(simctl snapshots all=1 | jq -r '.[-1].name')" '^sendense-cli-night.1$' "the snapshot had the job's name"
 targets_end
@@ -136,6 +137,19 @@ targets_end
 migrate "${file[@]}" "${plain[@]}" --job-id 5
 is "$? $(answer error_name)" '1 com.sendense.Error.TargetFailed' 'no target, no copy' || diag "$(cat "$TEST_TMP/answer")"
 gone 'no target'
+
+# A disk whose changes are tracked: what was never written is not read.
+new_targets || exit
+simctl vm cbt vm=plain on=1 >/dev/null
+ok 'a VM whose changes are tracked' migrate "${file[@]}" "${plain[@]}" --job-id 7 || diag "$(cat "$TEST_TMP/answer" "$TEST_TMP/stderr")"
+is "$(jq -c '.disks[] | select(.disk_key == 2000) | .bytes_read < 14000000' "$TEST_TMP/answer")" true 'half of a disk was never written, and is not read' ||
+    diag "$(cat "$TEST_TMP/answer")"
+targets_end
+snap=$(simctl snapshots all=1 | jq -r '.[-1].snapshot')
+for key in $one $two; do
+    is "$(image_hash "$key")" "$(frozen "$snap" "$key")" "disk $key is as it was at the snapshot, where nothing was read, too"
+done
+gone 'of a tracked VM'
 
 # Killed, and run again: what the first left goes.
 new_targets || exit

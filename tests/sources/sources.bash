@@ -20,9 +20,11 @@ sources_start() {
 # spec DATASTORE-PATH DATACENTER [JSON]: $TEST_TMP/spec.json; the JSON is merged into it.
 # shellcheck disable=SC2154 # soap.bash sets $user and $ca
 spec() {
-    local address
+    local address host
     address=$(simctl ready address)
-    jq -n --arg host "${address%:*}" --argjson port "${address##*:}" --arg user "$user" --arg ca "$ca" \
+    host=${address%:*}
+    host=${host#\[}
+    jq -n --arg host "${host%\]}" --argjson port "${address##*:}" --arg user "$user" --arg ca "$ca" \
         --arg path "$1" --arg dc "$2" --argjson more "${3:-"{}"}" '
         {vcenter: {host: $host, port: $port, user: $user, password_credential: "vcenter", ca_file: $ca},
          datastore_path: $path, datacenter: $dc} * $more' >"$TEST_TMP/spec.json"
@@ -53,9 +55,9 @@ others() { simctl sessions | jq length; }
 client=$SENDENSE_BUILD/helpers/backup-client/sendense-backup-client
 target_pids=()
 
-# target KEY SIZE: an image behind a qemu-nbd with the options of an export; its URI is target_uri KEY.
+# target KEY SIZE: an image (the one that is there, when SIZE is empty) behind a qemu-nbd with the options of an export; its URI is target_uri KEY.
 target() {
-    qemu-img create -q -f qcow2 "$TEST_TMP/$1.qcow2" "$2" || return
+    [ -z "$2" ] || qemu-img create -q -f qcow2 "$TEST_TMP/$1.qcow2" "$2" || return
     qemu-nbd -t --shared=10 -x "disk-$1" -D "instance-$1" -f qcow2 --cache=writeback -k "$TEST_TMP/target-$1.sock" \
         "$TEST_TMP/$1.qcow2" </dev/null >>"$TEST_TMP/qemu-nbd.log" 2>&1 &
     target_pids+=($!)

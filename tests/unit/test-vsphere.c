@@ -220,6 +220,33 @@ static void pages_of_areas(void **state)
                     areas.areas[1].length == 100);
 }
 
+static void few_areas(void **state)
+{
+        const uint64_t kib = 1024, ends[] = { 0, 100 * kib, 200 * kib, 900 * kib };
+        CLEANUP(areas_done)
+        VSphereAreas areas = { .areas = calloc(ELEMENTSOF(ends), sizeof(VSphereArea)) };
+
+        (void) state;
+        assert_non_null(areas.areas);
+        for (size_t i = 0; i < ELEMENTSOF(ends); i++)
+                areas.areas[areas.n_areas++] = (VSphereArea){ ends[i], 40 * kib };
+        areas.bytes = 160 * kib;
+        areas_limit(&areas, 4);
+        assert_true(areas.n_areas == 4 && areas.bytes == 160 * kib);
+        /* Two gaps of 60 KiB: one is enough. */
+        areas_limit(&areas, 3);
+        assert_true(areas.n_areas == 3 && areas.bytes == 220 * kib);
+        assert_true(areas.areas[0].length == 140 * kib && areas.areas[1].offset == 200 * kib);
+        areas_limit(&areas, 2);
+        assert_true(areas.n_areas == 2 && areas.bytes == 280 * kib);
+        assert_true(areas.areas[0].length == 240 * kib && areas.areas[1].offset == 900 * kib);
+        areas_limit(&areas, 1);
+        assert_true(areas.n_areas == 1 && areas.bytes == 940 * kib);
+        assert_true(areas.areas[0].offset == 0 && areas.areas[0].length == 940 * kib);
+        areas_limit(&areas, 1);
+        assert_true(areas.n_areas == 1 && areas.bytes == 940 * kib);
+}
+
 /* One disk with this in its backing and this beside it, judged. */
 static VSphereDisk judge(const char *type, const char *backing, const char *controller,
                          const DiskPolicy *policy)
@@ -495,13 +522,13 @@ static void logins(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(xml_bounds),    cmocka_unit_test(xml_reads),
-                cmocka_unit_test(xml_escapes),   cmocka_unit_test(lines_are_clean),
-                cmocka_unit_test(change_ids),    cmocka_unit_test(pages_of_areas),
-                cmocka_unit_test(hardware),      cmocka_unit_test(verdicts),
-                cmocka_unit_test(wrong_devices), cmocka_unit_test(faults),
-                cmocka_unit_test(names),         cmocka_unit_test(pins),
-                cmocka_unit_test(logins),
+                cmocka_unit_test(xml_bounds),  cmocka_unit_test(xml_reads),
+                cmocka_unit_test(xml_escapes), cmocka_unit_test(lines_are_clean),
+                cmocka_unit_test(change_ids),  cmocka_unit_test(pages_of_areas),
+                cmocka_unit_test(few_areas),   cmocka_unit_test(hardware),
+                cmocka_unit_test(verdicts),    cmocka_unit_test(wrong_devices),
+                cmocka_unit_test(faults),      cmocka_unit_test(names),
+                cmocka_unit_test(pins),        cmocka_unit_test(logins),
         };
 
         return RUN_TESTS(tests);

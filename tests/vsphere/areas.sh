@@ -103,6 +103,11 @@ simctl fault bad-xml method=QueryChangedDiskAreas mode=bomb count=0 >/dev/null
 areas
 is "$(res '.outcome + " " + .error_name')" 'failed com.sendense.Error.VCenterUnreachable' 'an entity bomb is a failure'
 simctl reset >/dev/null
+for mode in 'many too.many.elements' 'huge more.than.32.MiB'; do
+    simctl fault bad-xml method=QueryChangedDiskAreas mode="${mode% *}" >/dev/null
+    areas
+    whole "${mode#* }" "a page of changes that is ${mode% *}"
+done
 
 # What must be a failure and not a reason to read 64 MiB of nothing.
 release
