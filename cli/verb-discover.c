@@ -26,6 +26,8 @@ static char *cell_verdict(const json_t *object, const char *key)
         const json_t *disk;
         size_t i, n_full = 0, n_no = 0;
 
+        if (*text_of(object, "Reason"))
+                return strdup("no");
         json_array_foreach (json_object_get(object, key), i, disk) {
                 n_full += strcmp(text_of(disk, "Verdict"), "full") == 0;
                 n_no += strcmp(text_of(disk, "Verdict"), "no") == 0;

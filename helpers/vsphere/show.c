@@ -37,18 +37,21 @@ static json_t *show_snapshots(const VSphereVm *vm)
 
 json_t *show_vm(const VSphereVm *vm)
 {
-        json_t *disks = json_array();
+        json_t *disks = json_array(), *object;
 
         for (size_t i = 0; i < vm->disks.n_disks; i++)
                 (void) json_array_append_new(disks, show_disk(&vm->disks.disks[i], vm->datacenter));
-        return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:b, s:s, s:s, "
-                         "s:o, s:o}",
-                         "moref", vm->ref.value, "name", vm->name, "path", vm->path,
-                         "instance_uuid", vm->instance_uuid, "bios_uuid", vm->bios_uuid,
-                         "power_state", vm->power_state, "connection_state", vm->connection_state,
-                         "firmware", vm->firmware, "template", vm->is_template, "cbt_enabled",
-                         vm->cbt_enabled, "cbt_supported", vm->cbt_supported,
-                         "consolidation_needed", vm->consolidation_needed, "host", vm->host.value,
-                         "datacenter", vm->datacenter, "snapshots", show_snapshots(vm), "disks",
-                         disks);
+        object = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:b, s:s, s:s, "
+                           "s:o, s:o}",
+                           "moref", vm->ref.value, "name", vm->name, "path", vm->path,
+                           "instance_uuid", vm->instance_uuid, "bios_uuid", vm->bios_uuid,
+                           "power_state", vm->power_state, "connection_state", vm->connection_state,
+                           "firmware", vm->firmware, "template", vm->is_template, "cbt_enabled",
+                           vm->cbt_enabled, "cbt_supported", vm->cbt_supported,
+                           "consolidation_needed", vm->consolidation_needed, "host", vm->host.value,
+                           "datacenter", vm->datacenter, "snapshots", show_snapshots(vm), "disks",
+                           disks);
+        if (vm->unusable)
+                (void) json_object_set_new(object, "unusable", json_string(vm->unusable));
+        return object;
 }

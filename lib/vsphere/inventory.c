@@ -39,7 +39,7 @@ void vm_done(VSphereVm *vm)
 {
         char *texts[] = { vm->name,      vm->path,        vm->datacenter,       vm->instance_uuid,
                           vm->bios_uuid, vm->power_state, vm->connection_state, vm->firmware,
-                          vm->version };
+                          vm->version,   vm->unusable };
 
         for (size_t i = 0; i < ELEMENTSOF(texts); i++)
                 free(texts[i]);
@@ -269,20 +269,38 @@ static bool is_fault_tolerant(const char *state)
         return state && *state && strcmp(state, "notConfigured") != 0;
 }
 
+/* What only this VM has, and what may be odd in it. */
+static int read_parts(const Properties *found, size_t i, VSphereVm *vm, VSphereError *error)
+{
+        const XmlNode *tree = properties_value(found, i, "snapshot");
+        int r = 0;
+
+        for (const XmlNode *root = xml_child(tree, "rootSnapshotList"); root && r >= 0;
+             root = xml_next(root, "rootSnapshotList"))
+                r = add_snapshots(root, vm, 0);
+        if (r == -E2BIG)
+                return vsphere_error_set(error, BUS_ERROR_VM_NOT_USABLE,
+                                         "vCenter shows more than %u snapshots, or a tree of them "
+                                         "deeper than %u",
+                                         (unsigned) SNAPSHOTS_MAX, (unsigned) XML_DEPTH_MAX);
+        if (r == -EBADMSG)
+                return vsphere_error_set(error, BUS_ERROR_VM_NOT_USABLE,
+                                         "vCenter shows a snapshot without a reference");
+        if (r < 0)
+                return vsphere_error_errno(error, r, "Cannot read a VM's snapshots");
+        return disks_read(properties_value(found, i, "config.hardware.device"), &vm->disks, error);
+}
+
 static int read_vm(VSphere *v, const Properties *found, size_t i, Paths *paths, VSphereVm *vm,
                    VSphereError *error)
 {
-        const XmlNode *tree = properties_value(found, i, "snapshot");
         VSphereRef parent = {};
         int r;
 
         vm->ref = *properties_ref(found, i);
         r = read_texts(found, i, vm);
-        for (const XmlNode *root = xml_child(tree, "rootSnapshotList"); root && r >= 0;
-             root = xml_next(root, "rootSnapshotList"))
-                r = add_snapshots(root, vm, 0);
         if (r < 0)
-                return vsphere_error_errno(error, r, "Cannot read a VM and its snapshots");
+                return vsphere_error_errno(error, r, "Cannot read a VM");
         vm->is_template = properties_is_true(found, i, "config.template");
         vm->cbt_enabled = properties_is_true(found, i, "config.changeTrackingEnabled");
         vm->cbt_supported = properties_is_true(found, i, "capability.changeTrackingSupported");
@@ -292,10 +310,21 @@ static int read_vm(VSphere *v, const Properties *found, size_t i, Paths *paths, 
         (void) properties_reference(found, i, "runtime.host", &vm->host);
         if (!properties_reference(found, i, "parent", &parent))
                 (void) properties_reference(found, i, "parentVApp", &parent);
-        r = disks_read(properties_value(found, i, "config.hardware.device"), &vm->disks, error);
-        if (r < 0)
-                return r;
         return paths_of(paths, v, &parent, vm->name, &vm->path, &vm->datacenter, error);
+}
+
+/* Instead of snapshots and disks: the reason why they cannot be told. */
+static int leave_out(VSphereVm *vm, VSphereError *error)
+{
+        for (size_t i = 0; i < vm->n_snapshots; i++)
+                free(vm->snapshots[i].name);
+        vm->n_snapshots = 0;
+        disks_done(&vm->disks);
+        vm->unusable = strdup(error->text);
+        if (!vm->unusable)
+                return vsphere_error_errno(error, -ENOMEM, "Cannot list the VMs");
+        *error = (VSphereError){};
+        return 0;
 }
 
 int inventory_read(VSphere *v, const VSphereRef *ref, VSphereVm *ret_vm, VSphereError *error)
@@ -315,6 +344,9 @@ int inventory_read(VSphere *v, const VSphereRef *ref, VSphereVm *ret_vm, VSphere
                 r = read_vm(v, found, at, &paths, &vm, error);
         if (r < 0)
                 return r;
+        r = read_parts(found, at, &vm, error);
+        if (r < 0)
+                return vsphere_error_prefix(error, error->name, "the VM %s", vm.path);
         *ret_vm = vm;
         vm = (VSphereVm){};
         return 0;
@@ -351,6 +383,11 @@ static int take_page(void *userdata, const Properties *page, VSphereError *error
                 *vm = (VSphereVm){};
                 listing->vms.n_vms++;
                 r = read_vm(listing->v, page, i, &listing->paths, vm, error);
+                if (r < 0)
+                        return r;
+                r = read_parts(page, i, vm, error);
+                if (r < 0 && strcmp(error->name, BUS_ERROR_VM_NOT_USABLE) == 0)
+                        r = leave_out(vm, error);
                 if (r < 0)
                         return r;
         }

@@ -28,6 +28,7 @@ typedef struct VSphereVm {
         VSphereRef ref, host; /* host.value is empty when there is none */
         char *name, *path, *datacenter; /* both are inventory paths; datacenter may be empty */
         char *instance_uuid, *bios_uuid, *power_state, *connection_state, *firmware, *version;
+        char *unusable; /* of a list: why what vCenter shows of it is none of a VM; NULL when it is */
         bool is_template, is_fault_tolerant, cbt_enabled, cbt_supported, consolidation_needed;
         VSphereSnapshot *snapshots; /* the whole tree, parents first */
         size_t n_snapshots;
@@ -44,11 +45,12 @@ int inventory_find_path(VSphere *v, const char *path, VSphereRef *ret_vm, VSpher
 /* Any object by its path. 1: there is none. */
 int inventory_find_object(VSphere *v, const char *path, VSphereRef *ret_ref, VSphereError *error);
 
-/* Everything of one VM. VmMissing when it is gone. */
+/* Everything of one VM. VmMissing when it is gone; VmNotUsable, with its name, when vCenter shows something that cannot be. */
 int inventory_read(VSphere *v, const VSphereRef *ref, VSphereVm *ret_vm, VSphereError *error);
 void vm_done(VSphereVm *vm);
 
-/* All VMs that the user may see. */
+/* All VMs that the user may see. An odd one is in the list with its reason and without snapshots and disks, and takes none of the
+ * others along. */
 typedef struct VSphereVms {
         VSphereVm *vms;
         size_t n_vms;

@@ -124,7 +124,7 @@ answer DiscoverVms 'aa{sv}' '[{"Name": "web", "Path": "DC0/vm/web", "InstanceUui
     {"Name": "tmpl", "Path": "DC0/vm/tmpl", "InstanceUuid": "5030", "PowerState": "poweredOff", "Reason": "it is a template", "Disks": []}]'
 run "vm discover" 0 vm discover main
 like "$out" 'web +poweredOn +2 +not all disks +yes +5029' "what can be backed up, and that it is known"
-like "$out" 'tmpl .* it is a template' "and what is in the way"
+like "$out" 'tmpl +poweredOff +0 +no +it is a template' "and what is in the way"
 like "$(asked DiscoverVms)" 'STRING "enter"; VARIANT "b" \{ BOOLEAN false' "nothing is entered"
 run "vm discover --enter" 0 vm discover main --enter
 like "$(asked DiscoverVms)" 'BOOLEAN true' "unless it is asked for"

@@ -113,6 +113,8 @@ static void refusals(void **state)
         refused_with(false, "name", text_of_size(256), "name");
         refused_with(false, "path", text_of_size(1025), "path");
         refused_with(false, "disks", json_null(), "disks");
+        refused_with(false, "unusable", json_string("a disk without a capacity"),
+                     "a disk without a capacity");
         refused_with(false, "disks", many_disks(JOB_DISKS_MAX + 1), "too many disks");
         refused_with(true, "disk_key", json_integer(0), "disk");
         refused_with(true, "disk_key", json_integer(INT64_C(1) << 31), "disk");

@@ -25,6 +25,7 @@ func (s *sim) diskVerbs() map[string]verb {
 		"/disk/resize":     s.ctlDiskResize,
 		"/disk/replace":    s.ctlDiskReplace,
 		"/disk/fill":       s.ctlDiskFill,
+		"/disk/lost":       s.ctlDiskLost,
 		"/disk/hash":       s.ctlDiskHash,
 		"/disk/descriptor": s.ctlDiskDescriptor,
 		"/cbt/reset":       s.ctlTrackingReset,
@@ -150,6 +151,18 @@ func (s *sim) ctlDiskReplace(a args) (interface{}, error) {
 		return nil, fmt.Errorf("the new disk came to key %d instead of %d", nd.key, d.key)
 	}
 	return describeDisk(nd)
+}
+
+// ctlDiskLost has vCenter show a disk as it does when its datastore is gone: without a capacity.
+func (s *sim) ctlDiskLost(a args) (interface{}, error) {
+	lost := a.number("on", 1) != 0
+	vm, d, err := s.diskOf(a)
+	if err != nil {
+		return nil, err
+	}
+	d.lost = lost
+	s.showDisks(vm)
+	return describeDisk(d)
 }
 
 func (s *sim) ctlDiskFill(a args) (interface{}, error) {

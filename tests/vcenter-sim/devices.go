@@ -223,6 +223,9 @@ func shown(list []types.BaseVirtualDevice, vm *vmState, layersOf func(*disk) (in
 		}
 		d := vm.disks[vd.Key]
 		n, changeID, capacity := layersOf(d)
+		if d.lost {
+			capacity = 0
+		}
 		c := *vd
 		c.CapacityInBytes, c.CapacityInKB = capacity, capacity/1024
 		c.DiskObjectId = fmt.Sprintf("%s-%d", strings.TrimPrefix(vm.ref.Value, "vm-"), d.key)

@@ -27,6 +27,7 @@ type disk struct {
 	uuid     string // backing uuid
 	mode     string // diskMode
 	rdm      bool   // shown as a physical raw device mapping
+	lost     bool   // shown without a capacity, as when its datastore is gone
 	layers   []layer
 	cbt      *tracker // nil while change tracking is off
 	hashes   map[int64][sha256.Size]byte

@@ -5,7 +5,7 @@
 # templates; and disks that are added, resized, removed or replaced between two
 # backups, by the administrator's hand or by reconfiguration over SOAP.
 # Switches: controllers independent rdm template disk-add disk-resize
-# disk-replace
+# disk-replace disk-lost
 
 # shellcheck source=tests/lib/tap.sh
 . "$(dirname "$0")/../lib/tap.sh"
@@ -109,6 +109,11 @@ ok 'nor its file' test "$(disk_file VirtualMachine "$vm" 2002)" != "$file"
 is "$(info pgtest1 2002 capacity)" $((48 << 20)) 'nor its size'
 simctl disk replace vm=pgtest1 key=2002 size=40M >/dev/null && simctl disk replace vm=pgtest1 key=2002 size=48M >/dev/null
 is "$(info pgtest1 2002 capacity)" $((48 << 20)) 'and that as often as you like'
+simctl disk lost vm=pgtest1 key=2002 >/dev/null
+is "$(disk_xml VirtualMachine "$vm" 2002 | xpath "concat(//*[local-name()='capacityInKB'], //*[local-name()='capacityInBytes'])")" 0 \
+    'disk-lost: it is shown without a capacity'
+simctl disk lost vm=pgtest1 key=2002 on=0 >/dev/null
+is "$(disk_xml VirtualMachine "$vm" 2002 | xpath "string(//*[local-name()='capacityInBytes'])")" $((48 << 20)) 'until it is back'
 snap=$(snapshot "$vm" s)
 is "$(areas "$vm" "$snap" 2002 0 "$old" | fault_of)" FileFault 'the old change id is void'
 unsnapshot "$snap" >/dev/null

@@ -71,6 +71,7 @@ var switches = map[string]switchInfo{
 	"live-writer":     {kind: asCommand, help: "a guest that goes on writing"},
 	"disk-add":        {kind: asCommand, help: "a disk is added"},
 	"disk-resize":     {kind: asCommand, help: "a disk grows"},
+	"disk-lost":       {kind: asCommand, help: "a disk without a capacity, as vCenter shows one whose datastore is gone"},
 	"disk-replace":    {kind: asCommand, help: "another disk under the same key"},
 	"descriptor":      {kind: asCommand, help: "a base disk whose descriptor says vsan, vvol, sesparse or encrypted"},
 	"import-lease":    {kind: asCommand, help: "ImportVApp, HTTPS upload of a stream-optimised VMDK, HttpNfcLease"},

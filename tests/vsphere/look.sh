@@ -61,6 +61,19 @@ simctl vm cbt vm=pgtest1 on=1 >/dev/null
 vsphere discover '.path = "DC0/vm/Prod/pgtest1"'
 is "$(res '[.vms[0].cbt_enabled, .vms[0].disks[].verdict] | join(" ")')" 'true incremental incremental' 'a tracked VM: incremental'
 
+# One that vCenter shows as no VM can be.
+all=$(vsphere discover && res '.vms | length')
+simctl disk lost vm=mixed key=16000 >/dev/null
+ok 'a VM whose disk has lost its datastore is no error of the list' vsphere discover
+is "$(res '.vms | length')" "$all" 'all are there'
+is "$(res '[.vms[] | select(.unusable) | .name, .unusable, (.disks | length)] | map(tostring) | join(": ")')" \
+    'mixed: vCenter shows disk 16000 without a capacity: 0' 'this one with its reason'
+vsphere discover '.path = "DC0/vm/mixed"'
+refused VmNotUsable 'the VM DC0/vm/mixed: vCenter shows disk 16000 without a capacity' 'asked for alone'
+simctl disk lost vm=mixed key=16000 on=0 >/dev/null
+vsphere discover
+is "$(res '[.vms[] | select(.unusable)] | length')" 0 'and when it is back nothing is odd'
+
 # In pages, and the session dies between two of them.
 before=$(vsphere discover && res '[.vms[].moref] | sort | join(" ")')
 simctl set property-page=2 >/dev/null

@@ -117,6 +117,8 @@ json_t *vcenter_vm_row(const json_t *vm, const char **ret_reason)
         else if (!is_text(text_of(vm, "name"), 1, NAME_BYTES_MAX) ||
                  !is_text(text_of(vm, "path"), 1, PATH_BYTES_MAX))
                 *ret_reason = "its name or its path is too long";
+        else if (*text_of(vm, "unusable"))
+                *ret_reason = text_of(vm, "unusable");
         else if (!json_is_array(disks) || json_array_size(disks) > JOB_DISKS_MAX)
                 *ret_reason = "it has too many disks";
         if (*ret_reason)
