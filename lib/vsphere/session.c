@@ -242,7 +242,8 @@ int vsphere_open(const VSphereLogin *login, VSphere **ret, VSphereError *error)
                 return vsphere_error_set(
                                 error, BUS_ERROR_INVALID_ARGUMENT,
                                 "the pin is no SHA-256 of a certificate: 32 bytes in hex, as "
-                                "`sendense-vsphere certificate` prints them");
+                                "sendensectl vcenter show and openssl x509 -fingerprint -sha256 "
+                                "print them");
         r = transport_open(&v->transport, login->host, login->port, login->stall_sec,
                            login->cancel_fd, error);
         if (r < 0)

@@ -132,8 +132,9 @@ bool tls_explain(const VSphereTls *tls, CURLcode code, const char *reason, const
                 (void) vsphere_error_set(
                                 error, BUS_ERROR_CERTIFICATE_CHANGED,
                                 "the certificate of %s is not the pinned one: pinned %s, now %s; "
-                                "if it was renewed, "
-                                "compare with `sendense-vsphere certificate` and pin the new one",
+                                "if it was renewed, and the vCenter itself shows this SHA-256, pin "
+                                "it: sendensectl vcenter rotate NAME --accept-certificate, or the "
+                                "option --vmware-pin-sha256= of a copy by hand",
                                 host, pinned, seen);
                 return true;
         }

@@ -53,7 +53,7 @@ ok 'nor capitals' vsphere test "del(.vcenter.ca_file) | .vcenter.pin_sha256 = \"
 ok 'the pin alone decides' vsphere test ".vcenter.ca_file = \"/nowhere\" | .vcenter.pin_sha256 = \"$pin\""
 other=$(tr 01 10 <<<"$pin")
 vsphere test ".vcenter.pin_sha256 = \"$other\""
-refused CertificateChanged "pinned $other, now $pin.*sendense-vsphere certificate" 'a changed certificate'
+refused CertificateChanged "pinned $other, now $pin.*sendensectl vcenter rotate NAME --accept-certificate" 'a changed certificate'
 vsphere test '.vcenter.pin_sha256 = "AA:BB:CC:DD:EE:FF:AA:BB:CC:DD:EE:FF:AA:BB:CC:DD:EE:FF:AA:BB:CC:DD:EE:FF:AA:BB:CC:DD:EE:FF:AA:GG"'
 refused InvalidArgument 'no SHA-256' 'a pin that is none'
 is "$(calls_of Login)" "$(simctl calls | jq '[.[] | select(.method == "Logout")] | length + 2')" 'whoever is not trusted hears of no password: two logins failed, all others logged out'
