@@ -5,6 +5,7 @@
 #include "cleanup.h"
 #include "columns.h"
 #include "ctl.h"
+#include "host-name.h"
 #include "hub-client.h"
 #include "json-cleanup.h"
 #include "options.h"
@@ -225,6 +226,23 @@ static ExitStatus send_login(sd_bus *bus, const char *method, const char *name, 
         return r < 0 ? hub_complain_arguments(r) : hub_call(bus, message, ret_reply);
 }
 
+/* As people have it from an address of the web: with brackets, or with the port behind it. */
+static ExitStatus read_host(char *text, const char **ret_host)
+{
+        size_t n = strlen(text);
+
+        if (text[0] == '[' && text[n - 1] == ']') {
+                text[n - 1] = '\0';
+                text++;
+        }
+        if (strchr(text, ':') && !host_name_is_valid(text))
+                return complain(CTL_USAGE,
+                                "'%s' is no host; give " HOST_NAME_MUST ", and the port as --port=",
+                                text);
+        *ret_host = text;
+        return CTL_OK;
+}
+
 ExitStatus verb_vcenter_add(int argc, char *argv[])
 {
         CLEANUP(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
@@ -232,7 +250,6 @@ ExitStatus verb_vcenter_add(int argc, char *argv[])
         CLEANUP(json_decref_p) json_t *id = NULL;
         _cleanup_free_ char *pin = NULL;
         Place place = {
-                .host = argv[1],
                 .node = option_value(OPTION_THROUGH),
                 .port = VCENTER_PORT,
         };
@@ -244,7 +261,9 @@ ExitStatus verb_vcenter_add(int argc, char *argv[])
                 return complain(CTL_USAGE, "--user= is missing: who logs in at the vCenter");
         if (port && parse_port(port, &place.port) < 0)
                 return complain(CTL_USAGE, "--port= must be a port from 1 to 65535");
-        s = hub_connect(&bus);
+        s = read_host(argv[1], &place.host);
+        if (s == CTL_OK)
+                s = hub_connect(&bus);
         if (s == CTL_OK)
                 s = choose_pin(bus, &place, !option_is_given(OPTION_UNTESTED), &pin);
         if (s == CTL_OK)

@@ -64,7 +64,10 @@ bad() { # NAME TEXT METHOD ARGUMENT...
     denied InvalidArgument "$2" "$1"
 }
 for name in '' a/b -a .a 7 "$(printf 'x%.0s' {1..65})" 'a b'; do bad "the name '${name:0:8}'" 'Argument name' AddVcenter "$name" vc.example +user=u; done
-for host in '' 'a b' -x 'a/b' "$(printf 'x%.0s' {1..300})"; do bad "the host '${host:0:8}'" 'Argument host' AddVcenter main "$host" +user=u; done
+for host in '' 'a b' -x 'a/b' '[2001:db8::5]' vc.example:8443 'fe80::1%eth0' "$(printf 'x%.0s' {1..300})"; do bad "the host '${host:0:8}'" 'Argument host' AddVcenter main "$host" +user=u; done
+login AddVcenter main 2001:db8::5 +user=u +untested=yes
+is "$(vcenters)" "main:2001:db8::5:443:u:any" "an IPv6 address is a host"
+call RemoveVcenter main "$none"
 bad "no user" 'Option user' AddVcenter main vc.example
 bad "port 0" 'Option port' AddVcenter main vc.example +user=u +port=0
 for pin in ab "$(printf 'g%.0s' {1..64})" "$(printf 'ab:%.0s' {1..32})" "a$(printf ':ab%.0s' {1..31})b" "$(printf 'ab%.0s' {1..33})"; do

@@ -223,8 +223,11 @@ static int read_place(const char *host, const char *user, char error[static REQU
 /* Where and who are bounded the same in a request and in a login. */
 static void places(void **state)
 {
-        static const char *const hosts[] = { "",           "vc\n", "vc/sdk",   "-vc",
-                                             "vc example", "ü",    "u@vc:443", "[::1]" };
+        static const char *const hosts[] = { "",         "vc\n",          "vc/sdk",
+                                             "-vc",      "vc example",    "ü",
+                                             "u@vc:443", "[::1]",         "vc.example:8443",
+                                             "::1:vc",   "192.0.2.7:443", "fe80::1%eth0",
+                                             ":" };
         static const char *const users[] = { "", "u\n", "u\x1b[2J", "\x7f", "\xc2\x9b" };
         char error[REQUEST_ERROR_SIZE], host[HOST_NAME_MAX_LENGTH + 2], user[257];
         char long_user[2 * 255 + 1] = "";

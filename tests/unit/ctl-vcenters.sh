@@ -75,6 +75,13 @@ add "both kinds of trust" 64 --pin="$pin" --accept-certificate --password-file="
 run "without a user" 64 vcenter add main vc.example
 like "$err" '--user= is missing' "who logs in"
 add "a port that is none" 64 --port=0
+for host in '[2001:db8::5]:8443' vc.example:8443 '[::1]x' 'fe80::1%eth0'; do
+    run "the host $host" 64 vcenter add main "$host" --user=u --password-file="$TEST_TMP/password" --pin="$pin"
+    like "$err" 'without brackets and without a port, and the port as --port=' "says how"
+done
+rm -f "$answers/AddVcenter.call"
+run "an address in its brackets" 0 vcenter add main '[2001:db8::5]' --user=u --password-file="$TEST_TMP/password" --pin="$pin"
+like "$(asked AddVcenter)" 'STRING "main"; STRING "2001:db8::5"' "is sent without them"
 chmod 644 "$TEST_TMP/password"
 add "a file that others can read" 1 --pin="$pin" --password-file="$TEST_TMP/password"
 like "$err" 'not private.*chmod 0600' "is not taken"
