@@ -80,6 +80,9 @@ const ConfigKey hub_config_keys[] = {
         { "Files", "Running", config_parse_number, FIELD(files_running), 1, 100, "2",
           "a number from 1 to 100" },
 
+        { "Verify", "Running", config_parse_number, FIELD(verify_running), 1, 100, "1",
+          "a number from 1 to 100" },
+
         { "Tunnel", "SshPort", config_parse_port, FIELD(ssh_port), 0, 0, "443",
           "a port from 1 to 65535" },
         { "Tunnel", "PublicAddress", config_parse_host, FIELD(public_address), 0, 253, "",

@@ -44,6 +44,7 @@ typedef struct HubConfig {
 
         GuestAccel files_accel;
         uint64_t files_running; /* jobs that read files, at a time */
+        uint64_t verify_running; /* jobs that read backups back, at a time */
 
         uint16_t ssh_port;
         char *public_address; /* "": the machine's full name */

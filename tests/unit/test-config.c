@@ -72,13 +72,13 @@ static void errors_of_lines(void **state)
                      "User=, ConnectTimeoutSec=, QueryTimeoutSec=, ProbeSec=");
         expect_error("[Nodes]\n", "hub.conf:1: unknown section [Nodes], must be one of [Hub], "
                                   "[Database], [Exports], [Jobs], [Repositories], [Backup], "
-                                  "[Restore], [Files], [Tunnel], [Api]");
+                                  "[Restore], [Files], [Verify], [Tunnel], [Api]");
         expect_error("[]\n", "hub.conf:1: unknown section [], must be one of [Hub], [Database], "
                              "[Exports], [Jobs], [Repositories], [Backup], [Restore], [Files], "
-                             "[Tunnel], [Api]");
+                             "[Verify], [Tunnel], [Api]");
         expect_error("[hub]\n", "hub.conf:1: unknown section [hub], must be one of [Hub], "
                                 "[Database], [Exports], [Jobs], [Repositories], [Backup], "
-                                "[Restore], [Files], [Tunnel], [Api]");
+                                "[Restore], [Files], [Verify], [Tunnel], [Api]");
         expect_error("\n[Hub\n", "hub.conf:2: section header '[Hub' must end in ']'");
         expect_error("[\n", "hub.conf:1: section header '[' must end in ']'");
         expect_error("LogLevel=info\n", "hub.conf:1: LogLevel= must stand below a [Section]");

@@ -119,6 +119,34 @@ static void looks_into_backups_have_a_limit(void **state)
         assert_int_equal(queue_next(entries, 3, &one), 2);
 }
 
+/* However long they have waited, and however many they are. */
+static void verifications_come_last(void **state)
+{
+        const QueueEntry entries[] = {
+                { .job = 1, .repository = 1, .is_verify = true, .is_waiting = true },
+                { .job = 2, .repository = 1, .is_verify = true, .is_waiting = true },
+                { .job = 3, .repository = 1, .is_waiting = true },
+                { .job = 4, .repository = 1, .is_verify = true },
+        };
+        QueueLimits some = { .running = 9,
+                             .running_per_repository = 9,
+                             .running_per_node = 9,
+                             .running_per_host = 9,
+                             .running_verify = 1 };
+
+        (void) state;
+        assert_int_equal(queue_next(entries, 3, &some), 2);
+        assert_int_equal(queue_next(entries, 2, &some), 0);
+        assert_int_equal(queue_wait(entries, 4, entries + 1, &some), QUEUE_FOR_VERIFY);
+        assert_int_equal(queue_next(entries + 1, 3, &some), 1);
+        assert_int_equal(queue_next(entries + 3, 1, &some), -ENOENT);
+        some.running_verify = 2;
+        assert_int_equal(queue_next(entries, 4, &some), 2);
+        assert_int_equal(queue_wait(entries, 4, entries, &some), QUEUE_MAY_START);
+        some.running = 1;
+        assert_int_equal(queue_next(entries, 4, &some), -ENOENT);
+}
+
 /* The first of them that holds it up. */
 static void what_is_waited_for(void **state)
 {
@@ -147,6 +175,7 @@ int main(void)
                 cmocka_unit_test(full_node_holds_up_nobody_else),
                 cmocka_unit_test(full_host_holds_up_nobody_else),
                 cmocka_unit_test(looks_into_backups_have_a_limit),
+                cmocka_unit_test(verifications_come_last),
                 cmocka_unit_test(what_is_waited_for),
         };
 

@@ -10,6 +10,7 @@
 #include "bus/bus-methods.h"
 #include "cleanup.h"
 #include "clock.h"
+#include "hub-config.h"
 #include "job/jobs.h"
 #include "log.h"
 #include "manager.h"
@@ -18,10 +19,12 @@
 #include "store/store-verify.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 enum {
         VERIFIED_AT_ONCE = 200, /* jobs that one call makes; the next call goes on */
+        ROUND_SHARE = 2, /* a round leaves that part of the open jobs, and at least one, to what people wait for */
 };
 
 int method_verify_backup(sd_bus_message *call, void *userdata, sd_bus_error *error)
@@ -95,6 +98,32 @@ static void answer_round(Round *round)
 
 static void begin_next(Round *round);
 
+/* Further jobs are for the next call. Only when none was begun the caller is told so, and asks again. */
+static void end_full(Round *round)
+{
+        const HubConfig *config = round->wait->manager->jobs->config;
+        char text[160];
+
+        if (json_array_size(round->paths) > 0) {
+                answer_round(round);
+                return;
+        }
+        (void) snprintf(text, sizeof(text),
+                        "Backups are due, but %zu jobs are open already, and a round of "
+                        "verifications leaves half of [Jobs] Queued=%" PRIu64 " to others",
+                        jobs_n_open(round->wait->manager->jobs), config->jobs_queued);
+        bus_wait_fail(round->wait, BUS_ERROR_BUSY, text);
+        round_free(round);
+}
+
+static bool is_round_full(const Round *round)
+{
+        const Jobs *jobs = round->wait->manager->jobs;
+        uint64_t most = jobs->config->jobs_queued / ROUND_SHARE;
+
+        return jobs_n_open(jobs) >= (most > 0 ? most : 1);
+}
+
 /* A backup that was deleted meanwhile, or is being deleted, is nobody's fault. */
 static void on_begun(int error, const char *name, const char *text, uint64_t id, const Job *job,
                      void *userdata)
@@ -103,6 +132,10 @@ static void on_begun(int error, const char *name, const char *text, uint64_t id,
         Round *round = userdata;
 
         (void) job;
+        if (error < 0 && strcmp(name ?: "", BUS_ERROR_BUSY) == 0) {
+                end_full(round);
+                return;
+        }
         if (error < 0 && strcmp(name ?: "", BUS_ERROR_NOT_FOUND) != 0 &&
             strcmp(name ?: "", BUS_ERROR_VM_BUSY) != 0) {
                 bus_wait_fail(round->wait, name, text);
@@ -126,9 +159,13 @@ static void begin_next(Round *round)
                 answer_round(round);
                 return;
         }
-        request = json_pack("{s:s, s:O, s:{s:b}, s:O}", "Type", job_type_to_string(JOB_VERIFY),
-                            "BackupId", json_object_get(row, "BackupId"), "Work", "chain", 1,
-                            "Principal", json_object_get(round->wait->request, "Principal"));
+        if (is_round_full(round)) {
+                end_full(round);
+                return;
+        }
+        request = json_pack("{s:s, s:O, s:{s:b, s:b}, s:O}", "Type", job_type_to_string(JOB_VERIFY),
+                            "BackupId", json_object_get(row, "BackupId"), "Work", "chain", 1, "due",
+                            1, "Principal", json_object_get(round->wait->request, "Principal"));
         r = request ? job_begin_work(round->wait->manager->jobs, request, on_begun, round)
                     : -ENOMEM;
         if (r >= 0)

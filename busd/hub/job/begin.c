@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "hub-config.h"
 #include "job/jobs.h"
+#include "job/recover.h"
 #include "job/run.h"
 #include "log.h"
 #include "node/node-links.h"
@@ -57,6 +58,20 @@ static bool is_known(Jobs *jobs, uint64_t id, const json_t *row)
                job_state_is_final(job_state_from_string(text_of(row, "State")));
 }
 
+/* What was cancelled for the job in its transaction is dropped here, too. */
+static void drop_gave_way(Jobs *jobs, const json_t *row)
+{
+        const json_t *id;
+        size_t i;
+
+        json_array_foreach (json_object_get(row, "GaveWay"), i, id) {
+                Job *job = jobs_find(jobs, (uint64_t) json_integer_value(id));
+
+                if (job)
+                        jobs_reload(job);
+        }
+}
+
 /* The job is in the database: from here on it runs whether or not anybody still waits. */
 static void on_created(int error, const json_t *out, const char *name, const char *text,
                        void *userdata)
@@ -90,6 +105,7 @@ static void on_created(int error, const json_t *out, const char *name, const cha
                                job->id, job_text(job, "Vm"), job_text(job, "BackupType"),
                                job_text(job, "Repository"), job_text(job, "BackupId"),
                                job_text(job, "Principal"));
+        drop_gave_way(jobs, out);
         end(beginning, 0, NULL, NULL, id, job);
         /* One of an earlier request that was only in the rows goes on from where they say. */
         if (job && job->state != JOB_QUEUED) {

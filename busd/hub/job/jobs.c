@@ -144,6 +144,11 @@ static void show_wait(Job *job, QueueWait wait, const QueueLimits *limits)
                                 "waits: %" PRIu64 " jobs look into backups, as many as may",
                                 limits->running_files);
                 break;
+        case QUEUE_FOR_VERIFY:
+                (void) snprintf(phase, sizeof(phase),
+                                "waits: %" PRIu64 " jobs verify backups, as many as may",
+                                limits->running_verify);
+                break;
         }
         if (strcmp(job->phase, phase) != 0)
                 job_set_phase(job, phase);
@@ -158,6 +163,7 @@ void jobs_pump(Jobs *jobs)
                 .running_per_node = jobs->config->jobs_running_per_node,
                 .running_files = jobs->config->files_running,
                 .running_per_host = jobs->config->jobs_running_per_host,
+                .running_verify = jobs->config->verify_running,
         };
         _cleanup_free_ QueueEntry *entries = NULL;
         _cleanup_free_ Job **open = NULL;
@@ -188,6 +194,7 @@ void jobs_pump(Jobs *jobs)
                         .repository = repository_of(job),
                         .node = job->node_id,
                         .is_files = job->type == JOB_FILES,
+                        .is_verify = job->type == JOB_VERIFY,
                         .host = json_string_value(json_object_get(job->row, "Host")),
                         .is_waiting = job->state == JOB_QUEUED && !job->write.is_open &&
                                       !job->has_error && job->ending == JOB_STATE_INVALID,

@@ -8,7 +8,8 @@
 #include <string.h>
 
 typedef struct Running {
-        unsigned all, repository, node, host, files; /* of the entry that would be the next */
+        unsigned all, repository, node, host, files,
+                        verify; /* of the entry that would be the next */
 } Running;
 
 /* A host is leaned on by what a node copies from it. */
@@ -28,6 +29,7 @@ static Running count_running(const QueueEntry *entries, size_t n_entries, const 
                 n.all++;
                 n.repository += entries[i].repository == next->repository;
                 n.files += entries[i].is_files;
+                n.verify += entries[i].is_verify;
                 n.node += next->node > 0 && entries[i].node == next->node;
                 n.host += is_of_host(entries + i, next);
         }
@@ -39,23 +41,36 @@ QueueWait queue_wait(const QueueEntry *entries, size_t n_entries, const QueueEnt
 {
         Running n = count_running(entries, n_entries, next);
 
-        return n.all >= limits->running                             ? QUEUE_FOR_ANY
-               : n.repository >= limits->running_per_repository     ? QUEUE_FOR_REPOSITORY
-               : n.node >= limits->running_per_node                 ? QUEUE_FOR_NODE
-               : n.host >= limits->running_per_host                 ? QUEUE_FOR_HOST
-               : next->is_files && n.files >= limits->running_files ? QUEUE_FOR_FILES
-                                                                    : QUEUE_MAY_START;
+        return n.all >= limits->running                                ? QUEUE_FOR_ANY
+               : n.repository >= limits->running_per_repository        ? QUEUE_FOR_REPOSITORY
+               : n.node >= limits->running_per_node                    ? QUEUE_FOR_NODE
+               : n.host >= limits->running_per_host                    ? QUEUE_FOR_HOST
+               : next->is_files && n.files >= limits->running_files    ? QUEUE_FOR_FILES
+               : next->is_verify && n.verify >= limits->running_verify ? QUEUE_FOR_VERIFY
+                                                                       : QUEUE_MAY_START;
+}
+
+/* The oldest of those that verify, or of the others. */
+static int next_of(const QueueEntry *entries, size_t n_entries, const QueueLimits *limits,
+                   bool is_verify)
+{
+        for (size_t i = 0; i < n_entries; i++) {
+                QueueWait wait;
+
+                if (!entries[i].is_waiting || entries[i].is_verify != is_verify)
+                        continue;
+                wait = queue_wait(entries, n_entries, entries + i, limits);
+                if (wait == QUEUE_FOR_ANY)
+                        return -ENOENT;
+                if (wait == QUEUE_MAY_START)
+                        return (int) i;
+        }
+        return -ENOENT;
 }
 
 int queue_next(const QueueEntry *entries, size_t n_entries, const QueueLimits *limits)
 {
-        for (size_t i = 0; i < n_entries; i++) {
-                QueueWait wait = queue_wait(entries, n_entries, entries + i, limits);
+        int next = next_of(entries, n_entries, limits, false);
 
-                if (wait == QUEUE_FOR_ANY)
-                        return -ENOENT;
-                if (entries[i].is_waiting && wait == QUEUE_MAY_START)
-                        return (int) i;
-        }
-        return -ENOENT;
+        return next >= 0 ? next : next_of(entries, n_entries, limits, true);
 }

@@ -16,6 +16,7 @@ typedef struct QueueEntry {
         const char *host; /* that runs the VM, and gives its disks to a node; NULL: none, or not known. Borrowed */
         bool is_waiting; /* in the queue; otherwise it runs */
         bool is_files; /* has an appliance of its own */
+        bool is_verify; /* reads whole chains, and can wait */
 } QueueEntry;
 
 typedef struct QueueLimits {
@@ -24,6 +25,7 @@ typedef struct QueueLimits {
         uint64_t running_per_node;
         uint64_t running_files;
         uint64_t running_per_host;
+        uint64_t running_verify;
 } QueueLimits;
 
 /* What an entry waits for. */
@@ -34,11 +36,13 @@ typedef enum QueueWait {
         QUEUE_FOR_NODE,
         QUEUE_FOR_HOST,
         QUEUE_FOR_FILES,
+        QUEUE_FOR_VERIFY,
 } QueueWait;
 
 QueueWait queue_wait(const QueueEntry *entries, size_t n_entries, const QueueEntry *next,
                      const QueueLimits *limits);
 
 /* The index of the oldest entry that may start now, or -ENOENT when none may. A job that must wait
- * for its repository, its node or its host does not hold up those behind it. */
+ * for its repository, its node or its host does not hold up those behind it; and those that verify come after all others,
+ * however long they have waited. */
 int queue_next(const QueueEntry *entries, size_t n_entries, const QueueLimits *limits);

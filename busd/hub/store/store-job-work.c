@@ -58,6 +58,12 @@ static int find_backup(MYSQL *database, StoreRequest *request, json_t **ret_row)
         return 0;
 }
 
+/* Of a round over all that is due, and not begun: nobody waits for it, and the next round takes it up again. Each is a condition on
+ * backup_jobs, after AND. */
+#define CAN_WAIT_FOR_THE_NEXT_ROUND                                   \
+        "job_type = 'verify' AND state = 'queued' AND ending IS NULL" \
+        " AND JSON_VALUE(work, '$.due')"
+
 /* Nobody reads a chain that changes, and nobody changes one that is read. */
 static int refuse_busy(MYSQL *database, StoreRequest *request, uint64_t vm_id)
 {
@@ -75,7 +81,9 @@ static int refuse_busy(MYSQL *database, StoreRequest *request, uint64_t vm_id)
                           "SELECT id AS Id, job_type AS Type, state AS State FROM backup_jobs"
                           " WHERE vm_context_id = ?"
                           " AND state NOT IN ('completed', 'failed', 'cancelled')"
-                          " AND (job_type = 'delete' OR ? = 'delete') ORDER BY id LIMIT 1",
+                          " AND (job_type = 'delete' OR (? = 'delete'"
+                          "  AND NOT COALESCE(" CAN_WAIT_FOR_THE_NEXT_ROUND ", FALSE)))"
+                          " ORDER BY id LIMIT 1",
                           SQL_VALUES(SQL_NUMBER(vm_id), sql_text(type)), &row);
         if (r < 0)
                 return r == -ENODATA ? 0 : r;
@@ -85,6 +93,60 @@ static int refuse_busy(MYSQL *database, StoreRequest *request, uint64_t vm_id)
                             "(sendensectl job show %" PRIu64 ")",
                             object_number(row, "Id"), object_text(row, "Type"),
                             object_text(row, "State"), object_number(row, "Id"));
+}
+
+/* Its history says to whom. What runs it learns it by GaveWay. */
+static int give_way(MYSQL *database, const StoreRequest *request, uint64_t job_id, uint64_t for_job)
+{
+        const json_t *in = request->in;
+        char reason[96];
+        int r;
+
+        (void) snprintf(reason, sizeof(reason),
+                        "Job %" PRIu64 " deletes a backup of its VM; it is due again after that",
+                        for_job);
+        r = statement_run(database,
+                          "INSERT INTO job_events (event_id, job_id, at_usec, principal,"
+                          " from_state, to_state, reason) VALUES"
+                          " (LEFT(SHA2(CONCAT(?, ' ', ?), 256), 32), ?, ?, ?, 'queued',"
+                          " 'cancelled', ?)",
+                          SQL_VALUES(sql_text(object_text(in, "EventId")), SQL_NUMBER(job_id),
+                                     SQL_NUMBER(job_id), SQL_NUMBER(object_number(in, "NowUSec")),
+                                     sql_text(object_text(in, "Principal")), sql_text(reason)),
+                          NULL, NULL);
+        if (r < 0)
+                return r;
+        return statement_run(database,
+                             "UPDATE backup_jobs SET state = 'cancelled', finished_usec = ?,"
+                             " error_name = '" BUS_ERROR_CANCELLED "', error_text = ? WHERE id = ?",
+                             SQL_VALUES(SQL_NUMBER(object_number(in, "NowUSec")), sql_text(reason),
+                                        SQL_NUMBER(job_id)),
+                             NULL, NULL);
+}
+
+static int give_way_all(MYSQL *database, const StoreRequest *request, uint64_t vm_id,
+                        uint64_t for_job, json_t **ret_ids)
+{
+        CLEANUP(json_decrefp) json_t *rows = NULL, *ids = json_array();
+        const json_t *row;
+        size_t i;
+        int r;
+
+        if (!ids)
+                return -ENOMEM;
+        r = statement_rows(database,
+                           "SELECT id AS Id FROM backup_jobs WHERE vm_context_id = ?"
+                           " AND " CAN_WAIT_FOR_THE_NEXT_ROUND " ORDER BY id FOR UPDATE",
+                           SQL_VALUES(SQL_NUMBER(vm_id)), &rows);
+        json_array_foreach (rows, i, row) {
+                if (r >= 0)
+                        r = give_way(database, request, object_number(row, "Id"), for_job);
+                if (r >= 0 && json_array_append(ids, json_object_get(row, "Id")) < 0)
+                        r = -ENOMEM;
+        }
+        if (r >= 0)
+                *ret_ids = TAKE(ids);
+        return r;
 }
 
 static bool is_restore_vm(const StoreRequest *request)
@@ -120,7 +182,8 @@ static int insert_job(MYSQL *database, const StoreRequest *request, const json_t
 int store_job_work_create(MYSQL *database, void *userdata)
 {
         StoreRequest *request = userdata;
-        CLEANUP(json_decrefp) json_t *backup = NULL;
+        bool is_delete = job_type_from_string(object_text(request->in, "Type")) == JOB_DELETE;
+        CLEANUP(json_decrefp) json_t *backup = NULL, *gave_way = NULL;
         uint64_t job_id = 0, node_id = 0;
         int r;
 
@@ -130,7 +193,7 @@ int store_job_work_create(MYSQL *database, void *userdata)
         r = find_backup(database, request, &backup);
         if (r >= 0)
                 r = refuse_busy(database, request, object_number(backup, "Vm"));
-        if (r >= 0 && job_type_from_string(object_text(request->in, "Type")) == JOB_DELETE)
+        if (r >= 0 && is_delete)
                 r = delete_refuse_last(database, request, backup);
         if (r >= 0 && is_restore_vm(request))
                 r = job_prepare_restore_vm(database, request, backup, &node_id);
@@ -138,7 +201,13 @@ int store_job_work_create(MYSQL *database, void *userdata)
                 r = insert_job(database, request, backup, node_id, &job_id);
         if (r >= 0)
                 r = job_insert_first_event(database, request, job_id);
-        return r < 0 ? r : job_answer(database, request, job_id);
+        if (r >= 0 && is_delete)
+                r = give_way_all(database, request, object_number(backup, "Vm"), job_id, &gave_way);
+        if (r >= 0)
+                r = job_answer(database, request, job_id);
+        return r >= 0 && gave_way && json_object_set(request->out, "GaveWay", gave_way) < 0
+                               ? -ENOMEM
+                               : r;
 }
 
 /* Nobody knows what is left of a backup whose deletion was given up; a verification tells. */

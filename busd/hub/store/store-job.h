@@ -64,7 +64,8 @@ int job_prepare_restore_vm(MYSQL *database, StoreRequest *request, const json_t 
                            uint64_t *ret_node);
 
 /* store-job-work.c: {Type, BackupId, Work, Principal, NowUSec, EventId} -> the job as store_job_load_open has it: one that works
- * on a backup that is there. VmBusy: what changes the chains of a VM is alone with it. */
+ * on a backup that is there. VmBusy: what changes the chains of a VM is alone with it. GaveWay besides: the jobs that were cancelled for
+ * it, queued verifications of a round (Work.due). */
 int store_job_work_create(MYSQL *database, void *request);
 
 /* For store_job_advance(): what came of it, {Id, WorkType?, WorkResult?}, and the rows that follow from that. */
