@@ -12,6 +12,7 @@
 #include "image-run.h"
 #include "job/jobs.h"
 #include "job/run.h"
+#include "job/stray-units.h"
 #include "job/target-undo.h"
 #include "job/work.h"
 #include "log.h"
@@ -48,8 +49,7 @@ struct Sweeper {
         json_t *lines;
         json_t *rows;
         size_t next;
-        char **strays;
-        size_t n_strays, next_stray;
+        StrayUnits strays;
         bool is_undone; /* the files of this row */
         char why[512]; /* they are not */
         NodeRelease *release; /* of this row */
@@ -162,10 +162,7 @@ static void end(Sweeper *s)
 
         s->is_running = false;
         s->done = NULL;
-        for (size_t i = 0; i < s->n_strays; i++)
-                free(s->strays[i]);
-        free(TAKE(s->strays));
-        s->n_strays = 0;
+        stray_units_done(&s->strays);
         json_decref(TAKE(s->rows));
         if (done)
                 done(s->lines, s->done_userdata);
@@ -438,55 +435,22 @@ static void next_row(Sweeper *s)
         look_at_leases(s);
 }
 
-static void next_stray(Sweeper *s);
-
-static void on_stray_stopped(int error, const char *text, void *userdata)
+static bool is_open(uint64_t job, void *userdata)
 {
-        Sweeper *s = userdata;
-        const char *unit = s->strays[s->next_stray - 1];
-
-        s->has_units_left = s->has_units_left || error < 0;
-        if (error < 0)
-                say(s, "%s cannot be stopped: %s", unit, text ?: strerror(-error));
-        else
-                say(s, "%s was stopped: no open job owns it", unit);
-        next_stray(s);
+        return job_is_open(userdata, job);
 }
 
-static void next_stray(Sweeper *s)
+static void say_line(const char *line, void *userdata)
 {
-        while (s->strays && s->next_stray < s->n_strays && !s->jobs->is_going_down) {
-                const char *unit = s->strays[s->next_stray++];
+        say(userdata, "%s", line);
+}
 
-                if (units_stop(s->jobs->units, unit, on_stray_stopped, s) >= 0)
-                        return;
-                s->has_units_left = true;
-        }
+static void on_strays_stopped(bool are_left, void *userdata)
+{
+        Sweeper *s = userdata;
+
+        s->has_units_left = are_left;
         next_row(s);
-}
-
-static void on_units(int error, const char *const *units, size_t n, void *userdata)
-{
-        Sweeper *s = userdata;
-
-        s->has_units_left = error < 0;
-        if (error < 0)
-                say(s, "Systemd does not tell about our units: %s", strerror(-error));
-        s->strays = error < 0 ? NULL : calloc(n + 1, sizeof(char *));
-        s->n_strays = s->next_stray = 0;
-        for (size_t i = 0; s->strays && i < n; i++) {
-                UnitName name;
-                char *copy;
-
-                /* Those of repositories have somebody who waits for them. */
-                if (unit_name_from_string(units[i], &name) < 0 ||
-                    name.kind == UNIT_REPOSITORY_SERVICE || job_is_open(s, name.job))
-                        continue;
-                copy = strdup(units[i]);
-                if (copy)
-                        s->strays[s->n_strays++] = copy;
-        }
-        next_stray(s);
 }
 
 static void on_rows(int error, const json_t *out, const char *name, const char *text,
@@ -503,7 +467,7 @@ static void on_rows(int error, const json_t *out, const char *name, const char *
         s->rows = json_incref(json_object_get(out, "Obligations"));
         s->next = 0;
         set_count(s, row_number(out, "Owed"));
-        if (units_list(s->jobs->units, on_units, s) >= 0)
+        if (stray_units_stop(&s->strays) >= 0)
                 return;
         say(s, "Systemd cannot be asked about our units");
         end(s);
@@ -597,7 +561,17 @@ int sweeper_new(Jobs *jobs, SweepCount count, void *userdata, Sweeper **ret_swee
 
         if (!sweeper)
                 return -ENOMEM;
-        *sweeper = (Sweeper){ .jobs = jobs, .count = count, .userdata = userdata };
+        *sweeper = (Sweeper){
+                .jobs = jobs,
+                .count = count,
+                .userdata = userdata,
+                .strays = { .units = jobs->units,
+                            .is_open = is_open,
+                            .is_going_down = &jobs->is_going_down,
+                            .say = say_line,
+                            .done = on_strays_stopped,
+                            .userdata = sweeper },
+        };
         r = sd_event_add_time_relative(jobs->event, &sweeper->timer, CLOCK_MONOTONIC,
                                        SWEEP_EVERY_USEC, 0, on_timer, sweeper);
         if (r < 0) {
@@ -616,9 +590,7 @@ Sweeper *sweeper_free(Sweeper *sweeper)
         node_release_cancel(sweeper->release);
         json_decref(sweeper->lines);
         json_decref(sweeper->rows);
-        for (size_t i = 0; i < sweeper->n_strays; i++)
-                free(sweeper->strays[i]);
-        free(sweeper->strays);
+        stray_units_done(&sweeper->strays);
         free(sweeper);
         return NULL;
 }
