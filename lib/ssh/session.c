@@ -157,8 +157,12 @@ static void connect_failed(const SessionPlace *place, const char *address, int e
 {
         size_t n = strlen(problem->text);
 
-        (void) snprintf(problem->text + n, sizeof(problem->text) - n, "%s%s (%s) port %u: %s",
-                        n > 0 ? "; " : "", place->host, address, place->port,
+        if (n > 0) {
+                (void) snprintf(problem->text + n, sizeof(problem->text) - n, "; ");
+                n = strlen(problem->text);
+        }
+        (void) snprintf(problem->text + n, sizeof(problem->text) - n, "%s (%s) port %u: %s",
+                        place->host, address, place->port,
                         error == -ETIMEDOUT ? "no answer within 10 s" : strerror(-error));
         if (connect_remedy(error) < *remedy)
                 *remedy = connect_remedy(error);
