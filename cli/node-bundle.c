@@ -194,6 +194,9 @@ ExitStatus node_bundle_give(Bundle *bundle, const json_t *node)
         if (s == CTL_OK && !bundle->local && !path)
                 (void) complain(CTL_OK, "this bundle is a secret, and good once: give it to "
                                         "'sendense-node enroll' at the node");
+        if (s == CTL_OK && !bundle->local)
+                (void) complain(CTL_OK, "the node must be let out to %s, TCP port %u", bundle->hub,
+                                bundle->ssh_port);
         sodium_memzero(text, strlen(text));
         free(text);
         return s;

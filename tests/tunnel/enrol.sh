@@ -7,7 +7,8 @@
 . "$(dirname "$0")/../lib/tap.sh"
 . "$SENDENSE_SRC/tests/tunnel/tunnel-lab.bash"
 
-enrol_lab_up
+# Another port than the usual one: it stands in one place, and bundle, enrolment, node.conf, tunnel and sweep follow.
+enrol_lab_up 2222
 edge() { on edge "$@"; }
 in_edge() { edge bash -c "$1" _ "${@:2}"; }
 
@@ -19,6 +20,8 @@ is "$(sed -nE 's/^([A-Z][A-Za-z]+)=.*/\1/p' <<<"$bundle" | paste -sd' ')" \
 token=$(sed -n 's/^Token=//p' <<<"$bundle")
 is "${#token}" 43 "with a token"
 like "$(cat "$TEST_TMP/note")" 'this bundle is a secret' "and people are told what it is"
+like "$(cat "$TEST_TMP/note")" 'must be let out to hub, TCP port 2222' "and what a firewall must let through"
+is "$(bundle_of SshPort <<<"$bundle")" 2222 "the port is the hub's"
 is "$(bundle_of HostKey <<<"$bundle")" "$(hub cut -d' ' -f1,2 /var/lib/sendense-sshd/host-key.pub)" "the host key is that of the hub's sshd"
 is "$(hub stat -c '%a %U %G' /var/lib/sendense-nodes/tokens /var/lib/sendense-nodes/keys | sort -u)" "640 sendense sendense-tunnel" "the files that sshd asks are for it alone"
 like "$(hub cat /var/lib/sendense-nodes/tokens)" '^site1 [0-9]+ ssh-ed25519 AAAA' "the public half of the token is open"
@@ -28,7 +31,7 @@ like "$(hub sendensectl node list)" 'site1 +waiting' "the node waits"
 # ── Who does not become a node ──
 with() { printf '%s\n' "$bundle" | sed -E "s|^$1=.*|$1=$2|"; } # KEY VALUE: the bundle with another value
 other_key=$(node sh -c 'ssh-keygen -q -t ed25519 -N "" -f /tmp/k && cut -d" " -f1,2 /tmp/k.pub')
-refused node "another hub's key in the bundle" 'port 443 \(host-key\): hub shows the key SHA256:.*nothing was sent to it.*node rotate' < <(with HostKey "$other_key")
+refused node "another hub's key in the bundle" 'port 2222 \(host-key\): hub shows the key SHA256:.*nothing was sent to it.*node rotate' < <(with HostKey "$other_key")
 refused node "a bundle without a token" 'Token= is missing; a bundle is used as sendensectl node add printed it' <<<"$(grep -v ^Token= <<<"$bundle")"
 refused node "a token that was cut off" 'Token= is cut off or changed' <<<"${bundle%????}"
 unlike "$(<"$TEST_TMP/enroll")" "${token:0:20}" "the token is not shown"
@@ -44,7 +47,9 @@ require "with its database" wait_prop "$patience_sec" DatabaseState 's "ready"'
 
 # ── A node, without a hand ──
 ok "the same bundle is good still, and the tunnel is up when it returns" in_node 'sendense-node enroll - >/tmp/said 2>&1' <<<"$bundle" || diag "$(node cat /tmp/said)"
-like "$(node cat /tmp/said)" 'Node site1 is enrolled, and its tunnel to hub port 443 is up\. The bundle is used up: delete it' "it says so"
+like "$(node cat /tmp/said)" 'Node site1 is enrolled, and its tunnel to hub port 2222 is up\. The bundle is used up: delete it' "it says so"
+is "$(node sed -n 's/^SshPort=//p' /etc/sendense/node.conf.d/50-hub.conf)" 2222 "node.conf has the port"
+is "$(sessions_of node | wc -l) $(hub ss -Hltn 'sport = 443' | wc -l)" "4 0" "the tunnel uses it, and nobody listens on the usual one"
 is "$(node systemctl is-active sendense-tunnel.service sendense-tunnel.socket sendense-node-api.socket | paste -sd' ')" "active active active" "what it started is there"
 like "$(hub sendensectl node list)" 'site1 +enrolled' "the hub knows it"
 is "$(node stat -c '%n %a %U %G' /etc/sendense/tunnel/key /etc/sendense/tunnel/hub-key /etc/sendense/node.conf.d/50-hub.conf /etc/sendense/node-api.tokens)" \
@@ -90,7 +95,7 @@ server 10112 socat TCP4-LISTEN:10112,bind=127.0.0.1,fork,reuseaddr 'SYSTEM:cat /
 node systemd-run --quiet --unit=pulls --service-type=exec -- bash -c 'exec 3<>/dev/tcp/127.0.0.1/10112; cat <&3 | tee >(head -c 1000000 | wc -c >/run/pulled) >/dev/null'
 ok "bytes flow through site1's tunnel" eventually "$patience_sec" in_node '[ "$(cat /run/pulled)" = 1000000 ]'
 doomed=$(sessions_of node)
-out=$(hub sh -c 'sendensectl node remove site1 && ss -Htn state established "sport = 443"' 2>&1)
+out=$(hub sh -c 'sendensectl node remove site1 && ss -Htn state established "sport = 2222"' 2>&1)
 like "$out" 'node site1 is removed, and its tunnel is cut' "it is removed"
 is "$(wc -l <<<"$doomed") $(grep -cF "$doomed" <<<"$out")" "4 0" "none of its four sessions was there when that returned" || diag "$out"
 not_ok "it cannot come back" eventually 5 all_sessions

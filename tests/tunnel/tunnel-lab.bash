@@ -23,6 +23,7 @@ tunnel_lab_up() {
     ssh_port=${1:-443}
     require "the hub's port is set" hub install -D -m 644 /dev/stdin /etc/sendense/hub.conf.d/50-test.conf <<<"[Tunnel]
 SshPort=$ssh_port"
+    ssh_options+=(-p "$ssh_port")
     require "its sshd starts" hub systemctl start sendense-sshd.service
     enroll site1 9081
     node_config "${2:-}"
@@ -94,11 +95,20 @@ HUB_NAME=com.sendense.Hub1
 HUB_PATH=/com/sendense/Hub1
 HUB_MANAGER=com.sendense.Hub1.Manager
 
-# enrol_lab_up: a hub with its database and its sshd, and two machines that are no nodes yet: node and edge.
+# enrol_lab_up [PORT]: a hub with its database and its sshd, and two machines that are no nodes yet: node and edge. The ssh port stands
+# once, in the hub's config, before anything of it is started.
 enrol_lab_up() {
     command -v mariadbd >/dev/null || skip_all "mariadbd is missing (package mariadb-server)"
     [ -x /usr/sbin/sshd ] || skip_all "sshd is missing (package openssh-server)"
-    lab_up --names "hub node edge" --install "$SENDENSE_BUILD" --hook "$SENDENSE_SRC/tests/lab/hub-machine"
+    ssh_port=${1:-443}
+    ssh_options+=(-p "$ssh_port")
+    cat >"$TEST_TMP/port-hook" <<'HOOK'
+#!/bin/sh
+[ "$1" = hub ] || exit 0
+mkdir -p "$2/etc/sendense/hub.conf.d" && printf '[Tunnel]\nSshPort=%s\n' "$LAB_SSH_PORT" >"$2/etc/sendense/hub.conf.d/50-port.conf"
+HOOK
+    chmod +x "$TEST_TMP/port-hook"
+    LAB_SSH_PORT=$ssh_port lab_up --names "hub node edge" --install "$SENDENSE_BUILD" --hook "$SENDENSE_SRC/tests/lab/hub-machine" --hook "$TEST_TMP/port-hook"
     require "its sshd starts" hub systemctl start sendense-sshd.service
     require "the hub is ready" wait_prop "$patience_sec" DatabaseState 's "ready"'
 }
@@ -119,12 +129,12 @@ refused() {
     like "$(tr -s '\n ' ' ' <"$TEST_TMP/enroll")" "$3" "$2: why, and what to do"
 }
 
-ssh_options=(-p 443 -o BatchMode=yes -o IdentitiesOnly=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o ExitOnForwardFailure=yes)
+ssh_options=(-o BatchMode=yes -o IdentitiesOnly=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o ExitOnForwardFailure=yes)
 # listen_as MACHINE PORT: with the node's own key, on that port of the hub.
 listen_as() { on "$1" timeout 30 ssh -i /etc/sendense/tunnel/key "${ssh_options[@]}" -N -R "127.0.0.1:$2:127.0.0.1:8081" sendense-tunnel@hub 2>&1 </dev/null; }
 address_of() { on "$1" hostname -I | grep -oE '10\.99\.[0-9.]+' | head -n 1; }
 # sessions_of MACHINE: the other ends of its SSH connections, as the hub sees them.
-sessions_of() { hub ss -Htn state established 'sport = 443' | awk '{ print $NF }' | grep -F "$(address_of "$1"):" | sort; }
+sessions_of() { hub ss -Htn state established "sport = $ssh_port" | awk '{ print $NF }' | grep -F "$(address_of "$1"):" | sort; }
 journal() { hub journalctl --quiet --sync; lab journal hub --quiet -o cat; }
 journal_has() { grep -qE "$1" <<<"$(journal)"; }
 told() { ok "$1: it is told" eventually "$patience_sec" journal_has "$2" || diag "$(journal | tail -n 20)"; } # NAME PATTERN
