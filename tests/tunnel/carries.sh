@@ -42,17 +42,27 @@ talked() { [ "$(node cat /srv/talk | tail -n 1)" = 59 ]; }
 ok "one that talked meanwhile was not disturbed" eventually "$patience_sec" talked || diag "$(node cat /srv/talk | tail -n 2)"
 is "$(hub journalctl -q -o cat -u sendense-sshd | grep -c 'Accepted publickey')" "$sessions" "and no session was opened anew"
 
+# Eight that are there at once, each with a megabyte: two on each session.
+# shellcheck disable=SC2016 # expanded in the machine
+spread=$(in_node '
+    sent() { ss -HtniO "dport = 443" | sed -nE "s/.*:([0-9]+) +[0-9.]+:443 .* bytes_sent:([0-9]+) .*/\1 \2/p" | sort; }
+    before=$(sent)
+    for ((i = 10; i < 18; i++)); do eval "exec $i<>/dev/tcp/127.0.0.1/10110"; done
+    for ((i = 10; i < 18; i++)); do head -c 1000000 /dev/zero >&"$i" & head -c 1000000 <&"$i" >/dev/null & done
+    wait
+    join <(echo "$before") <(sent) | awk "{ print (\$3 - \$2 >= 2000000 && \$3 - \$2 < 2500000) ? \"two\" : \$3 - \$2 }" | paste -sd" "')
+is "$spread" "two two two two" "eight connections are spread over the four sessions"
+
 # 500 at once.
 # shellcheck disable=SC2016 # expanded in the machine
 is "$(in_node 'for ((i = 0; i < 500; i++)); do { echo "line $i" | timeout 60 socat -t 60 - TCP4:127.0.0.1:10110; } & done; wait' | sort -u | wc -l)" 500 \
     "500 connections at once all get their answer"
 
-# One that never reads holds up nobody else; one that never writes, and one that resets, leave nothing.
+# One that never writes, and one that resets, leave nothing.
 server 10112 socat TCP4-LISTEN:10112,bind=127.0.0.1,fork,reuseaddr 'SYSTEM:cat /dev/zero'
-node systemd-run --quiet --unit=deaf --service-type=exec -- socat -u TCP4:127.0.0.1:10112 'EXEC:sleep 1000'
 node systemd-run --quiet --unit=mute --service-type=exec -- socat -u 'EXEC:sleep 1000' TCP4:127.0.0.1:10110
-works "beside one that never reads and one that never writes"
-node systemctl stop deaf mute
+works "beside one that never writes"
+node systemctl stop mute
 for _ in 1 2 3 4 5; do
     in_node 'exec 3<>/dev/tcp/127.0.0.1/10112; head -c 100000 <&3 >/dev/null' # ends with unread bytes: a reset
 done
@@ -60,13 +70,51 @@ gone() { [[ $(tunnel_status) == *" 0 connections"* ]] && [ "$(hub ss -Htn state 
 ok "connections that were reset are gone at both ends" eventually "$patience_sec" gone || diag "$(tunnel_status)"
 works "after all that"
 
-# The way back.
+# What it counts.
 require "the node's API" node systemctl start sendense-node-api.socket sendense-node.service
 counted() { node busctl --json=short get-property com.sendense.Node1 /com/sendense/Node1 com.sendense.Node1.Manager Tunnel | jq -c "$1"; }
 is "$(counted '[.data.State, .data.Hub, .data.Port, .data.Sessions, .data.SessionsWanted] | map(.data)')" '["connected","hub",443,4,4]' "the node tells how its tunnel is"
 ok "and what it has carried" test "$(counted '.data.Opened.data > 500 and .data.Refused.data == 40 and .data.BytesUp.data > 3000000')" = true || diag "$(counted .data)"
 node systemctl stop sendense-tunnel.socket sendense-tunnel.service
 is "$(counted .data)" '{}' "without a tunnel it tells nothing"
+
+# By one session. One that never reads, at either end, is not read for: what lies in memory and on the way stays
+# small, and the others on the same session go on.
+node_config "Sessions=1"
 tunnel_up
+pid=$(node systemctl show --value -p MainPID sendense-tunnel.service)
+works "one session"
+resident_kib() { node awk '/^VmRSS/ { print $2 }' "/proc/$pid/status"; }
+moved() { node ss -HtniO 'dport = 443' | grep -oP "bytes_$1:\K[0-9]+"; } # sent|received
+# stands_still DIRECTION BYTES: until something has come beyond those, and no more than keepalives for two seconds.
+stands_still() {
+    # shellcheck disable=SC2016 # expanded in the machine
+    in_node 'count() { ss -HtniO "dport = 443" | grep -oP "bytes_$1:\K[0-9]+"; }
+        for ((i = 0; i < 60; i++)); do
+            before=$(count "$1"); sleep 2; now=$(count "$1")
+            [ $((before - $2)) -lt 65536 ] || [ $((now - before)) -ge 10000 ] || exit 0
+        done
+        exit 1' "$1" "$2"
+}
+# not_read_for NAME DIRECTION NODE-COMMAND...
+not_read_for() {
+    local kib bytes
+    kib=$(resident_kib) bytes=$(moved "$2")
+    node systemd-run --quiet --collect --unit=rude --service-type=exec -- "${@:3}"
+    ok "$1: comes to a stand" stands_still "$2" "$bytes"
+    bytes=$((($(moved "$2") - bytes) / 1024)) kib=$(($(resident_kib) - kib))
+    diag "$1: $bytes KiB have passed, $kib KiB more are resident"
+    ok "$1: something has passed, and not much" test "$bytes" -ge 64 -a "$bytes" -le 32768
+    ok "$1: little lies in memory" test "$kib" -le 16384
+    works "$1: beside it, on the same session"
+    node systemctl stop rude
+}
+not_read_for "a client that never reads" received socat -u TCP4:127.0.0.1:10112 'EXEC:sleep 1000'
+server 10114 socat -u TCP4-LISTEN:10114,bind=127.0.0.1,fork,reuseaddr 'EXEC:sleep 1000'
+not_read_for "a server that never reads" sent socat -u OPEN:/dev/zero TCP4:127.0.0.1:10114
+node_config ""
+tunnel_up
+
+# The way back.
 like "$(hub curl -s --max-time 20 -o /dev/null -w '%{http_code}' http://127.0.0.1:9081/api/v1/health)" '^(200|401)$' "the hub reaches the node's API"
 done_testing
