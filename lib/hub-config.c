@@ -65,6 +65,8 @@ const ConfigKey hub_config_keys[] = {
 
         { "Repositories", "MinFree", config_parse_size, FIELD(repository_reserve_bytes), 0,
           UINT64_C(1) << 50, "1G", "a size from 0 to 1024T, such as 500M" },
+        { "Repositories", "FirstFullPercent", config_parse_number,
+          FIELD(repository_first_full_percent), 0, 100, "50", "a number from 0 to 100" },
         { "Repositories", "StepTimeoutSec", config_parse_span, FIELD(repository_step_usec),
           5 * USEC_PER_SEC, 86400 * USEC_PER_SEC, "5min", "a time from 5s to 24h" },
 

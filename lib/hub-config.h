@@ -38,6 +38,7 @@ typedef struct HubConfig {
         uint64_t node_release_usec; /* what a node may take before the job ends without it */
 
         uint64_t repository_reserve_bytes;
+        uint64_t repository_first_full_percent; /* of a disk's capacity, while no full of it was made */
         uint64_t repository_step_usec;
         bool backup_allow_sources;
         char *restore_folders; /* paths, one blank between them */

@@ -17,6 +17,8 @@ static const JsonField prepare_fields[] = {
         SPEC_UUID("instance_uuid", false),
         SPEC_BACKUP_ID,
         { .key = "reserve_bytes", .kind = JSON_FIELD_NUMBER, .max = INT64_MAX },
+        { .key = "needed_bytes", .kind = JSON_FIELD_NUMBER, .optional = true, .max = INT64_MAX },
+        { .key = "promised_bytes", .kind = JSON_FIELD_NUMBER, .optional = true, .max = INT64_MAX },
         SPEC_DISK_KEYS,
 };
 
@@ -34,12 +36,45 @@ static int answer(const Repository *repository, json_t **ret_result)
         return 0;
 }
 
+static uint64_t to_mib(uint64_t bytes)
+{
+        return (bytes >> 20) + ((bytes & ((1 << 20) - 1)) != 0);
+}
+
+/* What must stay free, what this backup is expected to take up, and what others have been promised. Each is at
+ * most INT64_MAX, so two of them can be added. */
+static int check_space(const json_t *spec, const Repository *repository, Failure *failure)
+{
+        uint64_t reserve_bytes = json_field_number(spec, "reserve_bytes"),
+                 needed_bytes = json_field_number(spec, "needed_bytes"),
+                 promised_bytes = json_field_number(spec, "promised_bytes"),
+                 free_bytes = repository->free_bytes;
+
+        if (free_bytes < reserve_bytes)
+                return failure_set(failure, BUS_ERROR_REPOSITORY_FULL,
+                                   "%s has %" PRIu64
+                                   " MiB free, and [Repositories] MinFree= wants %" PRIu64
+                                   "; free space or make the file system larger",
+                                   repository->path, free_bytes >> 20, to_mib(reserve_bytes));
+        free_bytes -= reserve_bytes;
+        if (promised_bytes <= free_bytes && needed_bytes <= free_bytes - promised_bytes)
+                return 0;
+        return failure_set(failure, BUS_ERROR_REPOSITORY_FULL,
+                           "%s has %" PRIu64 " MiB free beside [Repositories] MinFree=, of which "
+                           "backups that run are expected to take %" PRIu64
+                           ", and this one is expected to take %" PRIu64
+                           "; free space, make the file system larger, or see "
+                           "[Repositories] FirstFullPercent= for what a first full is expected to "
+                           "take",
+                           repository->path, free_bytes >> 20, to_mib(promised_bytes),
+                           to_mib(needed_bytes));
+}
+
 static int prepare(const json_t *spec, const Repository *repository, Failure *failure)
 {
         const BackupPlace place = { .instance_uuid = json_field_text(spec, "instance_uuid"),
                                     .backup_id = json_field_text(spec, "backup_id"),
                                     .disk_keys = json_object_get(spec, "disk_keys") };
-        uint64_t reserve_bytes = json_field_number(spec, "reserve_bytes");
         int r;
 
         r = repository_lock(repository, failure);
@@ -51,12 +86,9 @@ static int prepare(const json_t *spec, const Repository *repository, Failure *fa
                 return failure_set(failure, BUS_ERROR_EXISTS,
                                    "%s is a finished backup in %s; start another one",
                                    place.backup_id, repository->path);
-        if (repository->free_bytes < reserve_bytes)
-                return failure_set(failure, BUS_ERROR_REPOSITORY_FULL,
-                                   "%s has %" PRIu64 " MiB free and the backup needs up to %" PRIu64
-                                   " MiB; free space or make the file system larger",
-                                   repository->path, repository->free_bytes >> 20,
-                                   (reserve_bytes + (1 << 20) - 1) >> 20);
+        r = check_space(spec, repository, failure);
+        if (r < 0)
+                return r;
         r = layers_remove(repository, &place, failure);
         return r < 0 ? r : layers_make(repository, &place, failure);
 }

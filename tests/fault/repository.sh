@@ -6,7 +6,6 @@
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$SENDENSE_SRC/tests/fault/fault.bash"
-. "$SENDENSE_SRC/tests/fault/disturb.bash"
 
 # disk_of NAME MIB: a file system for a repository, mounted at /srv/NAME.
 disk_of() {
@@ -54,8 +53,10 @@ looks() {
     like "$(hub sendensectl repository list)" "$2" "$1: and from then on the list"
 }
 
-fault_up
+fault_up '[Repositories]
+FirstFullPercent=0'
 vm small 8 4
+vm fresh 8 4
 backup small
 disk_of second 128
 require "a second repository is added" hub sendensectl repository add second /srv/second
@@ -78,21 +79,45 @@ broken "read-only" 'mount -o remount,ro /srv/second' 'mount -o remount,rw /srv/s
 # Full.
 leave 512
 start small --repository=second
-failed "full before the backup" '^RepositoryFull: Repository second: /srv/second has 0 MiB free and the backup needs up to 1 MiB; free space'
+failed "full before the backup" '^RepositoryFull: Repository second: /srv/second has 0 MiB free, and \[Repositories\] MinFree= wants 1; free space'
 hub rm /srv/second/filler
 unharmed "full before the backup"
 leave 12000
-start small --type=full --repository=second
+start fresh --repository=second
 failed "full in the middle of the copy" '^RepositoryFull: Repository second, /srv/second, is full: disk 200[01]: .*; free space'
 hub rm /srv/second/filler
 unharmed "full in the middle of the copy"
 settings '[Repositories]
-MinFree=0'
+MinFree=0
+FirstFullPercent=0'
+for folder in "" /2000 /2001; do
+    hub install -d -o sendense -g sendense-export -m 2750 "/srv/second/$(uuid_of fresh)$folder"
+done
 leave 4
-start small --type=full --repository=second
+start fresh --repository=second
 failed "full when the images are made" '^RepositoryFull: Disk 200[01]: the image cannot be made: /srv/second/.*free space'
 hub rm /srv/second/filler
 unharmed "full when the images are made"
+
+# Room for one, and two want it.
+settings '[Repositories]
+MinFree=0
+FirstFullPercent=100'
+vm one 16:2
+vm two 16:2
+leave 24000
+rate one 1000000
+start one --repository=second || fail "a backup starts" "$ANSWER"
+ok "a backup has found room, and copies" wait_state copying
+first=$JOB
+start two --repository=second
+failed "another one that wants the same room" '^RepositoryFull: Repository second: /srv/second has [12][0-9] MiB free beside .*MinFree=, of which backups that run are expected to take 1[0-6], and this one is expected to take 16; free space'
+rate one ""
+JOB=$first
+finish_backup one
+backup two --repository=second
+hub rm /srv/second/filler
+unharmed "room for one"
 
 # Another one's disk.
 disk_of third 16
@@ -125,7 +150,7 @@ refused "a repository by another path" 'this folder is the same one, or a copy o
 hub umount /srv/mirror
 refused "a relative path" 'absolute' add relative srv/second
 is "$(hub sendensectl repository list --json | jq -c '[.[] | [.Id, .Name, .Path]]')" "$before" "none of them is in the list"
-refused "the removal of one that holds backups" '1 backup' remove second
+refused "the removal of one that holds backups" '3 backups' remove second
 ok "one that nobody used can be removed" hub sendensectl repository remove third
 ok "its folder stays" hub test -e /srv/third/sendense-repository.json
 
@@ -138,11 +163,11 @@ hub install -o sendense -g sendense-export -m 660 /dev/null "/srv/second/$(uuid_
 # Numbers of rows are new; when a backup was finished is now when its record was written, some moments before.
 catalog() {
     hub sendensectl backup list --json | jq -S '[.[] | del(.Job, .FinishedUSec)] | sort_by(.BackupId)'
-    hub sendensectl vm list --json | jq -S '[.[] | del(.Id, .CreatedUSec, .LastBackupUSec)]'
+    hub sendensectl vm list --json | jq -S '[.[] | select(.Name != "fresh") | del(.Id, .CreatedUSec, .LastBackupUSec)]'
     hub sendensectl vm show small --json | jq -S '[.Disks[] | del(.Id)]'
 }
 before=$(catalog)
-is "$(jq -s '.[0] | length' <<<"$before")" 4 "there are four backups"
+is "$(jq -s '.[0] | length' <<<"$before")" 6 "there are six backups"
 hub systemctl stop sendense-hub
 hub mariadb -e 'DROP DATABASE sendense'
 require "a new database" hub systemctl restart sendense-migrate
@@ -152,7 +177,7 @@ is "$(hub sendensectl backup list --json | jq length)" 0 "it knows no backup"
 ok "the second repository is added again" hub sendensectl repository add second /srv/second
 for name in 1 second; do
     answer=$(hub sendensectl repository scan "$name" 2>&1)
-    like "$answer" '2' "repository $name is scanned"
+    like "$answer" "Added: $([ "$name" = 1 ] && echo 2 || echo 4)" "repository $name is scanned"
     diag "$answer"
 done
 like "$answer" "^STRAY .*/2000/backup-small-1\\.qcow2" "a file without a record is told"
@@ -175,11 +200,9 @@ unharmed "backups after a scan"
 far=$(in_hub 'path=/srv/$(printf "%0240d" 1)/$(printf "%0240d" 2) && mkdir -p "${path%/*}" &&
     install -d -o sendense -g sendense-export -m 2750 "$path" && echo "$path"')
 ok "a repository with a long path is added" hub sendensectl repository add far "$far"
-start small --repository=far --type=full || fail "a backup into it starts" "$ANSWER"
-is "$(wait_job)" completed "a backup into it completes" || diag "$(job_error)"
+backup small --repository=far --type=full
 is "$(hub mariadb --skip-column-names --batch sendense -e "SELECT COUNT(*), MAX(LENGTH(subject)) < 513 FROM obligations
     WHERE job_id = $JOB AND subject LIKE '/srv/000%...%$(job .BackupId).qcow2'")" $'1\t1' "what it owed was written down first"
-keep small
 unharmed "a long path"
 
 done_testing

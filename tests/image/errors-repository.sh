@@ -77,8 +77,14 @@ require "a small file system" mount -t tmpfs -o size=8M,mode=2750,uid=$HUB_UID,g
 at_end 'umount "$small"'
 image health "$(spec_health "$small")"
 is "$rc" 0 "it becomes a repository"
-fails "no room for what is reserved" RepositoryFull "has 7 MiB free and the backup needs up to 1024 MiB; free space" prepare \
+fails "no room for what is reserved" RepositoryFull "has 7 MiB free, and \[Repositories\] MinFree= wants 1024; free space" prepare \
     "$(spec_prepare "$small" $full | jq -c '.reserve_bytes = 1073741824')"
+fails "no room for what it is expected to take" RepositoryFull "has 5 MiB free beside .*MinFree=, .* expected to take 0, and this one is expected to take 6; free space" prepare \
+    "$(spec_prepare "$small" $full | jq -c '.reserve_bytes = 2097152 | .needed_bytes = 6291456')"
+fails "no room beside what others are promised" RepositoryFull "has 7 MiB free .*MinFree=, .* expected to take 6, and this one is expected to take 3; free space" prepare \
+    "$(spec_prepare "$small" $full | jq -c '.reserve_bytes = 0 | .needed_bytes = 2097153 | .promised_bytes = 6291456')"
+fails "promises without bounds" RepositoryFull "expected to take" prepare \
+    "$(spec_prepare "$small" $full | jq -c '.reserve_bytes = 0 | .needed_bytes = 9223372036854775000 | .promised_bytes = 9223372036854775000')"
 is "$(ls -A "$small")" sendense-repository.json "nothing was made"
 image prepare "$(spec_prepare "$small" $full)"
 image create "$(spec_disk "$small" $full 2000)"

@@ -185,6 +185,9 @@ static void limits(void **state)
         load_one("Repositories", "MinFree", "1024T", 0);
         load_one("Repositories", "MinFree", "1025T", -EINVAL);
         load_one("Repositories", "MinFree", "1g", -EINVAL);
+        load_one("Repositories", "FirstFullPercent", "0", 0);
+        load_one("Repositories", "FirstFullPercent", "100", 0);
+        load_one("Repositories", "FirstFullPercent", "101", -EINVAL);
         load_one("Repositories", "StepTimeoutSec", "4s", -EINVAL);
         load_one("Repositories", "StepTimeoutSec", "5s", 0);
         load_one("Repositories", "StepTimeoutSec", "24h", 0);

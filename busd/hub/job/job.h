@@ -90,6 +90,7 @@ struct Job {
 
         bool is_recovered; /* its units may be there already */
         bool is_removed; /* freed when nothing points to it any more */
+        bool is_space_taken; /* what it is expected to take up is promised to it */
         bool is_copy_started;
         bool is_collected; /* its copy's result is taken */
         bool is_still; /* its copy was said to stand still */

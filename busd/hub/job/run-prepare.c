@@ -13,6 +13,7 @@
 #include "image-run.h"
 #include "job/jobs.h"
 #include "job/run-work.h"
+#include "job/space.h"
 #include "log.h"
 #include "unit/units.h"
 #include "utf8.h"
@@ -157,6 +158,7 @@ static void prepare(Job *job)
                 .timeout_usec = job_step_usec(job),
                 .write_path = job_text(job, "RepositoryPath"),
         };
+        const HubConfig *config = job->jobs->config;
         CLEANUP(json_decrefp) json_t *spec = job_place(job);
         json_t *keys = json_array();
 
@@ -164,13 +166,16 @@ static void prepare(Job *job)
                 if (job_disk_takes_part(job->disks + i))
                         (void) json_array_append_new(keys, json_integer(job->disks[i].key));
         if (!spec || json_object_set_new(spec, "disk_keys", keys) < 0 ||
-            json_object_set_new(spec, "reserve_bytes",
-                                json_integer((json_int_t) job->jobs->config
-                                                             ->repository_reserve_bytes)) < 0 ||
+            json_object_update_new(spec, json_pack("{s:I, s:I, s:I}", "reserve_bytes",
+                                                   (json_int_t) config->repository_reserve_bytes,
+                                                   "needed_bytes", (json_int_t) space_needed(job),
+                                                   "promised_bytes",
+                                                   (json_int_t) space_promised(job))) < 0 ||
             name_files(job) < 0) {
                 job_fail(job, BUS_ERROR_FAILED, "Out of memory");
                 return;
         }
+        job->is_space_taken = true;
         job_set_phase(job, "preparing the repository");
         job_image(job, NULL, &task, TAKE(spec), on_prepared);
 }

@@ -95,6 +95,13 @@ static int add(json_t *job, const char *key, json_t *value)
         return json_object_set_new(job, key, value) < 0 ? -ENOMEM : 0;
 }
 
+/* What the newest layer of the disk took up that was of the same kind, wherever it lies. */
+#define LAST_SIZE                                                              \
+        ", (SELECT e.size_bytes FROM backup_disks e"                           \
+        " WHERE e.vm_context_id = b.vm_context_id AND e.disk_key = b.disk_key" \
+        " AND e.backup_type = b.backup_type AND e.state = 'completed'"         \
+        " AND e.size_bytes IS NOT NULL ORDER BY e.id DESC LIMIT 1) AS LastSizeBytes"
+
 /* Disks, those of the backup that it works on, and obligations. */
 static int complete(MYSQL *database, json_t *job)
 {
@@ -104,7 +111,7 @@ static int complete(MYSQL *database, json_t *job)
 
         r = statement_rows(database,
                            "SELECT " DISK_COLUMNS ", l.invocation_id AS LeaseInvocationId,"
-                           " l.boot_id AS LeaseBootId" DISK_TABLES,
+                           " l.boot_id AS LeaseBootId" LAST_SIZE DISK_TABLES,
                            SQL_VALUES(SQL_NUMBER(id)), &disks);
         if (r >= 0)
                 r = add(job, "Disks", disks);
