@@ -7,8 +7,10 @@
 #include "bus/bus-value.h"
 #include "cleanup.h"
 #include "columns.h"
+#include "doctor-tools.h"
 #include "hub-client.h"
 #include "json-cleanup.h"
+#include "names.h"
 #include "parse.h"
 #include "text.h"
 
@@ -97,6 +99,56 @@ static bool property_is(sd_bus *bus, const char *unit, const char *property, con
         return text && strcmp(text, value) == 0;
 }
 
+/* Those of jobs come and go, and are the hub's business; the HTTP API has a line of its own. */
+static bool is_standing(const char *unit)
+{
+        UnitName name;
+
+        return unit_name_from_string(unit, &name) < 0 && strcmp(unit, API_SERVICE) != 0 &&
+               strcmp(unit, API_SOCKET) != 0;
+}
+
+static int judge_failed(sd_bus_message *reply, json_t *verdicts)
+{
+        const char *unit, *load, *active, *sub;
+        unsigned n = 0;
+        int r;
+
+        r = sd_bus_message_enter_container(reply, 'a', "(ssssssouso)");
+        while (r >= 0 &&
+               (r = sd_bus_message_read(reply, "(ssssssouso)", &unit, NULL, &load, &active, &sub,
+                                        NULL, NULL, NULL, NULL, NULL)) > 0) {
+                if (!is_standing(unit))
+                        continue;
+                n++;
+                r = add(verdicts, strdup("services"), "bad", text_format("%s failed", unit),
+                        "systemctl status of it says why; when that is mended: systemctl restart, "
+                        "or systemctl reset-failed");
+        }
+        if (r < 0 || n > 0)
+                return r < 0 ? r : 0;
+        return add(verdicts, strdup("services"), "ok", strdup("none of ours has failed"), NULL);
+}
+
+/* The standing units: a migration, a key or a firewall that failed is seen while the hub itself answers. */
+static int judge_services(sd_bus *bus, json_t *verdicts)
+{
+        CLEANUP(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        CLEANUP(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int r;
+
+        r = sd_bus_call_method(bus, "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
+                               "org.freedesktop.systemd1.Manager", "ListUnitsByPatterns", &error,
+                               &reply, "asas", 1, "failed", 1, "sendense-*");
+        if (r >= 0)
+                r = judge_failed(reply, verdicts);
+        return r >= 0 || r == -ENOMEM ? r
+                                      : add(verdicts, strdup("services"), "bad",
+                                            text_format("systemd does not say: %s",
+                                                        error.message ?: strerror(-r)),
+                                            "systemctl --failed");
+}
+
 /* A hub without its HTTP API is well, when somebody has switched that off. */
 static int judge_api(sd_bus *bus, json_t *verdicts)
 {
@@ -162,7 +214,13 @@ int doctor_hub(sd_bus *bus, json_t *verdicts)
         size_t i;
         int r;
 
-        r = judge_api(bus, verdicts);
+        r = doctor_versions(bus, verdicts);
+        if (r >= 0)
+                r = doctor_tools(verdicts);
+        if (r >= 0)
+                r = judge_services(bus, verdicts);
+        if (r >= 0)
+                r = judge_api(bus, verdicts);
         /* Without its database the hub has said so already. */
         (void) ask(bus, "ListVcenters", NULL, "aa{sv}", &vcenters, &error);
         json_array_foreach (vcenters, i, vcenter)

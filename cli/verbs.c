@@ -19,9 +19,11 @@ const Verb verbs[] = {
                                      "Exit status 3 when it is not in the state \"running\", or a "
                                      "repository failed its check.",
           verb_status },
-        { "doctor", "", 0, 0, NULL, "Look for what is wrong, and say what to do about it",
-          "Has the hub look at its database, folders, rights and tools. When the hub does not run, "
-          "asks\nsystemd how the units stand that it needs. Where a node runs, looks at its units, "
+        { "doctor", "", 0, 0, OPTIONS(OPTION_ROOT),
+          "Look for what is wrong, and say what to do about it",
+          "Has the hub look at its database, folders, rights and ports; looks itself at versions, "
+          "tools and\nunits that failed. When the hub does not run, asks systemd how the units "
+          "stand that it needs. Where a node runs, looks at its units, "
           "settings,\n"
           "tokens and tools, too. " RIGHT(
                           "inspect") "\n"

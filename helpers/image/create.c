@@ -22,6 +22,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* That serves the image to its copier, as units/sendense-export-.service.d has it. */
+#define QEMU_NBD "/usr/bin/qemu-nbd"
+
 enum {
         DIRECT_BLOCK_SIZE = 4096, /* what every disk can do */
 };
@@ -133,7 +136,10 @@ int verb_create(const json_t *spec, json_t **ret_result, Failure *failure)
         if (r >= 0)
                 r = image_open(&image, json_field_text(spec, "path"), failure);
         if (r >= 0)
-                r = tool_check_version(failure);
+                r = tool_check_version("qemu-img", failure);
+        /* That it is missing is for the export to say, which is another unit. */
+        if (r >= 0 && access(QEMU_NBD, X_OK) == 0)
+                r = tool_check_version(QEMU_NBD, failure);
         if (r >= 0 && backing)
                 r = check_backing(&image, capacity_bytes, backing, failure);
         if (r >= 0)

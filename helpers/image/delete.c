@@ -63,7 +63,7 @@ static int open_all(Deletion *deletion, const json_t *spec, Failure *failure)
 
 static int read_records(Deletion *deletion, Failure *failure)
 {
-        int r = tool_check_version(failure);
+        int r = tool_check_version("qemu-img", failure);
 
         return r < 0 ? r : vm_records_read(&deletion->vm, failure);
 }

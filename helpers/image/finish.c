@@ -57,7 +57,7 @@ static int finish(const Image *image, uint64_t capacity_bytes, const char *backi
 
         r = image_check_unlocked(image->fd, image->path, failure);
         if (r >= 0)
-                r = tool_check_version(failure);
+                r = tool_check_version("qemu-img", failure);
         if (r >= 0)
                 r = sync_image(image, failure);
         if (r >= 0)

@@ -7,7 +7,7 @@
 #include "bus/bus-error.h"
 #include "cleanup.h"
 #include "image-shape.h"
-#include "parse.h"
+#include "tool-version.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -272,34 +272,9 @@ int tool_failure(Failure *failure, const char *name, const char *path, const cha
         return failure_set(failure, name, "%s: %s: %.*s%s", path, what, (int) length, text, remedy);
 }
 
-/* "qemu-img version 7.2.22 (Debian …)". */
-static bool version_is_enough(const char *text)
+int tool_check_version(const char *program, Failure *failure)
 {
-        const char *at = strstr(text, "version ");
-        char number[16];
-        uint64_t part[2];
-
-        if (!at)
-                return false;
-        at += strlen("version ");
-        for (size_t i = 0; i < 2; i++) {
-                size_t n = strspn(at, "0123456789");
-
-                if (n == 0 || n >= sizeof(number))
-                        return false;
-                memcpy(number, at, n);
-                number[n] = '\0';
-                if (parse_uint64(number, 0, UINT32_MAX, part + i) < 0)
-                        return false;
-                at += n + (at[n] == '.');
-        }
-        return part[0] > IMAGE_SHAPE_QEMU_MAJOR ||
-               (part[0] == IMAGE_SHAPE_QEMU_MAJOR && part[1] >= IMAGE_SHAPE_QEMU_MINOR);
-}
-
-int tool_check_version(Failure *failure)
-{
-        static const char *const argv[] = { "qemu-img", "--version", NULL };
+        const char *const argv[] = { program, "--version", NULL };
         _cleanup_free_ char *text = NULL;
         int r, status = 0;
         Said said;
@@ -309,9 +284,9 @@ int tool_check_version(Failure *failure)
                 return r;
         if (status != 0 || !text)
                 return failure_set(failure, BUS_ERROR_TOOL_MISSING,
-                                   "qemu-img --version failed: %.200s; " REMEDY, said.text);
+                                   "%s --version failed: %.200s; " REMEDY, program, said.text);
         text[strcspn(text, "\n")] = '\0';
-        if (!version_is_enough(text))
+        if (!tool_version_is_enough(text, IMAGE_SHAPE_QEMU_MAJOR, IMAGE_SHAPE_QEMU_MINOR))
                 return failure_set(failure, BUS_ERROR_TOOL_MISSING,
                                    "\"%.100s\" is too old, %d.%d is needed; " REMEDY, text,
                                    IMAGE_SHAPE_QEMU_MAJOR, IMAGE_SHAPE_QEMU_MINOR);

@@ -50,5 +50,5 @@ int tool_run(int folder, const char *const argv[], int *ret_status, char **ret_o
 int tool_failure(Failure *failure, const char *name, const char *path, const char *what,
                  const Said *said);
 
-/* ToolMissing unless qemu-img is there and not older than lib/image-shape.h says. */
-int tool_check_version(Failure *failure);
+/* ToolMissing unless qemu-img or qemu-nbd is there and not older than lib/image-shape.h says. */
+int tool_check_version(const char *program, Failure *failure);

@@ -43,6 +43,16 @@ start small
 failed "qemu-img is too old" '^ToolMissing: .*"qemu-img version 6\.2\.0 .*" is too old, 7\.[0-9]+ is needed; install .*qemu-utils'
 back qemu-img
 unharmed "a qemu-img that is too old"
+hub mv /usr/bin/qemu-nbd /usr/bin/qemu-nbd.away
+hub install -m 755 /dev/stdin /usr/bin/qemu-nbd <<'OLD'
+#!/bin/sh
+echo "qemu-nbd 6.2.0 (Debian 1:6.2+dfsg-3)"
+OLD
+start small
+failed "qemu-nbd is too old" '^ToolMissing: Disk 200[01]: .*"qemu-nbd 6\.2\.0 .*" is too old, 7\.[0-9]+ is needed; install .*qemu-utils'
+like "$(hub sendensectl doctor)" '^bad +tools +/usr/bin/qemu-nbd says "qemu-nbd 6\.2\.0 .*", 7\.2 is needed' "doctor says so, too"
+back qemu-nbd
+unharmed "a qemu-nbd that is too old"
 
 change small
 backup small

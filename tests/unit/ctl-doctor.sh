@@ -56,28 +56,69 @@ units {sendense-hub,mariadb,polkit}.service=loaded,active,running
 run "units that are all well, and no hub on the bus" 3 doctor
 unlike "$out" "^bad" "no unit is bad"
 
-# A hub.
-peer_with_answers
-answer Diagnose 'aa{sv}' '[{"Check": "database", "Verdict": "ok", "Text": "ready, schema 4"}, {"Check": "tools", "Verdict": "ok", "Text": "all there"}]'
-run "doctor" 0 doctor
+# A hub. Its programs, and those of others that it needs, are below a root of our own.
+root=$TEST_TMP/root
+libexec=$(sed -nE 's/^#define SENDENSE_LIBEXEC_DIR "(.*)"$/\1/p' "$SENDENSE_BUILD/build-config.h")
+bin=$(sed -nE 's/^#define SENDENSE_BIN_DIR "(.*)"$/\1/p' "$SENDENSE_BUILD/build-config.h")
+mkdir -p "$root$libexec" "$root$bin" "$root/usr/bin"
+cp "$ctl" "$root$bin/sendensectl"
+cp "$ctl" "$root$libexec/sendense-hub" # any program of ours will do: its file is read, not run
+id=$("$ctl" --version | sed -E 's/.*build-id ([0-9a-f]+)\).*/\1/')
+tool() { printf '#!/bin/sh\necho "%s"\n' "$2" >"$root/usr/bin/$1" && chmod 755 "$root/usr/bin/$1"; }
+tool qemu-img "qemu-img version 7.2.22 (Debian 1)"
+tool qemu-nbd "qemu-nbd 7.2.22 (Debian 1)"
+tool nbdcopy "nbdcopy 1.14.2"
+hub_answers() { peer_with_answers BuildId="$id" DatabaseSchema=3 ProgramSchema=3 "$@"; }
+doctor() { run "$1" "$2" doctor --root="$root" "${@:3}"; }
+hub_answers
+units sendense-hub.service=loaded,active,running
+answer Diagnose 'aa{sv}' '[{"Check": "database", "Verdict": "ok", "Text": "ready, schema 4"}, {"Check": "space", "Verdict": "ok", "Text": "enough"}]'
+doctor "doctor" 0
 is "$out" "VERDICT  CHECK     FOUND
 ok       database  ready, schema 4
-ok       tools     all there" "what it found"
-run "doctor as JSON" 0 doctor --json
-is "$(jq -cS . <<<"$out")" "$(jq -cS .value "$answers/Diagnose.json")" "as the bus has it"
+ok       space     enough
+ok       versions  all programs are of one build, and the hub that runs is its file
+ok       tools     qemu-img, qemu-nbd and nbdcopy are there
+ok       services  none of ours has failed" "what it found"
+doctor "doctor as JSON" 0 --json
+is "$(jq -cS '.[:2]' <<<"$out")" "$(jq -cS .value "$answers/Diagnose.json")" "as the bus has it"
+
+# What it looks at itself: tools, units, versions.
+answer Diagnose 'aa{sv}' '[]'
+bad() { grep -A1 '^bad' <<<"$out" | tr -s ' '; }
+tool qemu-nbd "qemu-nbd 6.2.0 (Debian 1:6.2+dfsg-3)"
+doctor "doctor with an old qemu-nbd" 3
+is "$(bad)" "bad tools $root/usr/bin/qemu-nbd says \"qemu-nbd 6.2.0 (Debian 1:6.2+dfsg-3)\", 7.2 is needed
+ Remedy: apt-get install qemu-utils" "says which, and what to install"
+tool qemu-nbd "qemu-nbd 7.2.22 (Debian 1)"
+rm "$root/usr/bin/nbdcopy"
+doctor "doctor without nbdcopy" 3
+is "$(bad)" "bad tools $root/usr/bin/nbdcopy is missing or cannot be run
+ Remedy: apt-get install libnbd-bin" "says that"
+tool nbdcopy "nbdcopy 1.14.2"
+units sendense-hub.service=loaded,active,running sendense-firewall@hub.service=loaded,failed,failed sendense-import-7.service=loaded,failed,failed
+doctor "doctor with a unit that failed, and one of a job" 3
+is "$(bad)" "bad services sendense-firewall@hub.service failed
+ Remedy: systemctl status of it says why; when that is mended: systemctl restart, or systemctl reset-failed" "says that the first has"
+units sendense-hub.service=loaded,active,running
+peer_with_answers BuildId=00ff DatabaseSchema=3 ProgramSchema=3
+doctor "doctor with a hub that is not its file" 3
+is "$(bad)" "bad versions sendense-hub: the running process was started from another file than the one on disk. Restart it: systemctl restart sendense-hub.service
+ Remedy: sendensectl version shows all of them" "says so"
+hub_answers
 for verdict in warning bad strange; do
     jq -n --arg v "$verdict" --arg t $'x\e[2J' '{signature: "aa{sv}", value: [{Check: "a", Verdict: "ok", Text: "b"},
         {Check: "space", Verdict: $v, Text: $t, Remedy: "add some"}]}' | answer_file Diagnose
-    run "doctor that says $verdict" 3 doctor
-    is "$(tail -2 <<<"$out" | tr -s ' ')" "$verdict space x?[2J
+    doctor "doctor that says $verdict" 3
+    is "$(sed -n '3,4p' <<<"$out" | tr -s ' ')" "$verdict space x?[2J
  Remedy: add some" "$verdict: with its remedy"
 done
 # Around the hub: the sockets of its HTTP API, and the vCenters.
 answer Diagnose 'aa{sv}' '[]'
-found() { tail -n +2 <<<"$out" | tr -s ' '; }
+found() { tail -n +2 <<<"$out" | grep -vE '^ok +(versions|tools|services) ' | tr -s ' '; }
 while IFS='|' read -r socket service status want; do
     units "sendense-hub-api.socket=$socket" "sendense-hub-api.service=$service"
-    run "doctor, the HTTP API's socket being $socket and its service $service" "$status" doctor
+    doctor "doctor, the HTTP API's socket being $socket and its service $service" "$status"
     is "$(found)" "$want" "it says: $want"
 done <<'TABLE'
 loaded,active,listening,enabled|loaded,inactive,dead|0|ok HTTP API its sockets listen
@@ -85,30 +126,30 @@ loaded,inactive,dead,disabled|loaded,inactive,dead|0|ok HTTP API is switched off
 not-found,inactive,dead|not-found,inactive,dead|0|
 TABLE
 units sendense-hub-api.socket=loaded,failed,failed,enabled sendense-hub-api.service=loaded,inactive,dead
-run "doctor with an HTTP API that is not there" 3 doctor
+doctor "doctor with an HTTP API that is not there" 3
 like "$out" '^bad +HTTP API +nobody listens: sendense-hub-api.socket is enabled and not active$' "which is not well"
 like "$out" 'Remedy: systemctl reset-failed .*; systemctl start sendense-hub-api.socket' "and what to do"
 units sendense-hub-api.socket=loaded,active,listening,enabled sendense-hub-api.service=loaded,failed,failed
-run "doctor with one that dies" 3 doctor
+doctor "doctor with one that dies" 3
 like "$out" '^bad +HTTP API +sendense-hub-api.service failed$' "is not well either"
-units_stop
+units sendense-hub.service=loaded,active,running
 answer ListVcenters 'aa{sv}' '[{"Name": "main"}]'
 answer TestVcenter 'a{sv}' '{"Name": "VMware vCenter Server", "Version": "8.0.2"}'
-run "doctor with a vCenter" 0 doctor
+doctor "doctor with a vCenter" 0
 is "$(found)" 'ok vCenter main lets us in: VMware vCenter Server 8.0.2' "it was asked"
 is "$(asked TestVcenter)" 'sa{sv} STRING "main"; ARRAY "{sv}" { }; ' "by its name"
 refuse TestVcenter com.sendense.Error.VCenterLogin 'The login is refused: check user and password'
-run "doctor with one that refuses us" 3 doctor
+doctor "doctor with one that refuses us" 3
 is "$(found)" 'bad vCenter main The login is refused: check user and password
  Remedy: sendensectl vcenter test main' "says so"
 refuse TestVcenter org.freedesktop.DBus.Error.AccessDenied "You may not."
-run "doctor by who may not ask it" 0 doctor
+doctor "doctor by who may not ask it" 0
 is "$(found)" '' "leaves it out"
 refuse ListVcenters com.sendense.Error.DatabaseUnavailable "Away."
-run "doctor without a database" 0 doctor
+doctor "doctor without a database" 0
 
 refuse Diagnose org.freedesktop.DBus.Error.AccessDenied "You may not."
-run "doctor for somebody without a right" 77 doctor
+doctor "doctor for somebody without a right" 77
 is "$out" "" "nothing is shown"
 
 # Status shows the work too.

@@ -50,6 +50,36 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_VTABLE_END,
 };
 
+/* Those whose second word is "failed", whatever is asked for. */
+static int on_list(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        CLEANUP(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int r = sd_bus_message_new_method_return(m, &reply);
+
+        (void) userdata, (void) error;
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "(ssssssouso)");
+        for (char **q = arg_units; *q && r >= 0; q++) {
+                _cleanup_free_ char *unit = strndup(*q, strcspn(*q, "="));
+
+                if (!unit)
+                        return -ENOMEM;
+                if (strstr(*q, "=loaded,failed,"))
+                        r = sd_bus_message_append(reply, "(ssssssouso)", unit, "", "loaded",
+                                                  "failed", "failed", "", "/", 0, "", "/");
+        }
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
+static const sd_bus_vtable manager_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD("ListUnitsByPatterns", "asas", "a(ssssssouso)", on_list,
+                      SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_VTABLE_END,
+};
+
 static int on_input(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
         (void) fd, (void) events, (void) userdata;
@@ -74,6 +104,10 @@ int main(int argc, char *argv[])
         if (r >= 0)
                 r = sd_bus_add_fallback_vtable(bus, NULL, UNIT_PREFIX,
                                                "org.freedesktop.systemd1.Unit", vtable, NULL, NULL);
+        if (r >= 0)
+                r = sd_bus_add_object_vtable(bus, NULL, "/org/freedesktop/systemd1",
+                                             "org.freedesktop.systemd1.Manager", manager_vtable,
+                                             NULL);
         if (r >= 0)
                 r = sd_bus_request_name(bus, "org.freedesktop.systemd1", 0);
         if (r >= 0) {
