@@ -73,6 +73,12 @@ simctl disk add vm=web01 disk=4M >/dev/null
 ctl vm discover main "$uuid"
 is "$(manager GetVm 'sa{sv}' web01 0 | jq '.data[0].Disks.data | length')" 2 "a disk more is there when it is found again" || diag "$answer"
 clean "discovered"
+simctl vm add name=odd01 disks=4M >/dev/null
+simctl disk lost vm=odd01 key=2000 >/dev/null
+ctl vm discover main
+like "$answer" "odd01 +poweredOn +0 +no +vCenter shows disk 2000 without a capacity" "a VM whose disk has lost its datastore is shown with that"
+like "$answer" "web01 +poweredOn +2 " "and the others as ever"
+simctl vm remove vm=odd01 >/dev/null
 
 # Another password.
 new=ganz-anderes-geheimnis-7
@@ -94,6 +100,7 @@ in_node 'rm -rf /srv/sim2; mkdir /srv/sim2' && require "another vCenter is in it
 password() { on "$peer" cat /srv/sim2/password; }
 ctl vcenter test main
 like "$answer" "refuses: .*not the pinned one: pinned $pin" "another certificate is told, with both"
+like "$answer" 'pin it: sendensectl vcenter rotate NAME --accept-certificate' "and by which command it is trusted"
 ctl vcenter rotate main --password-fd=0
 like "$answer" 'refuses: .*not the pinned one' "a new password does not help"
 ctl vcenter rotate main --password-fd=0 --accept-certificate
