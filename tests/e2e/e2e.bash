@@ -91,7 +91,7 @@ job_is() { [ "$(job_field "$1" State)" = "$2" ]; }      # JOB STATE
 
 # is_the_vm NAME JOB: the images of the job are what the disks were when its snapshot was taken.
 was_at_snapshot() { # JOB KEY
-    simctl snapshots all=1 | jq -r --arg n "-$1-1" --argjson k "$2" '[.[] | select(.name | endswith($n))][-1].disks[] | select(.key == $k).hash'
+    simctl snapshots all=1 | jq -r --arg n "-$1-[0-9]+\$" --argjson k "$2" '[.[] | select(.name | test($n))][-1].disks[] | select(.key == $k).hash'
 }
 read_back() { # JOB KEY
     # shellcheck disable=SC2016 # expanded in the machine

@@ -28,6 +28,9 @@
 #define LOOK_USEC         (500 * USEC_PER_MSEC)
 #define LOST_LOOK_USEC    (2 * USEC_PER_SEC)
 
+/* 2020-01-01: a node takes attempts up to 2^31 - 1, which is a second of 2088. */
+#define ATTEMPTS_BEGIN_SEC UINT64_C(1577836800)
+
 typedef void (*NodeSaid)(Job *job, const HttpAnswer *answer);
 
 typedef struct Question {
@@ -189,9 +192,31 @@ static void on_started(Job *job, const HttpAnswer *answer)
                 refused(job, answer);
 }
 
+/* A node knows the numbers of some hundred jobs, and a catalog that was lost or put back begins again with numbers of before. So what
+ * tells a node which job it is includes when it was made: a later job of the same number is to the node a later attempt, whatever
+ * version it is of. */
+static uint64_t attempt_at_node(const Job *job)
+{
+        uint64_t made_sec = number_of(job->row, "CreatedUSec") / USEC_PER_SEC;
+
+        return (made_sec > ATTEMPTS_BEGIN_SEC ? made_sec - ATTEMPTS_BEGIN_SEC : 0) +
+               number_of(job->row, "Attempt");
+}
+
+static json_t *make_body(const Job *job)
+{
+        json_t *body = job->follow->start_body(job);
+
+        if (body && json_object_set_new(body, "attempt",
+                                        json_integer((json_int_t) attempt_at_node(job))) == 0)
+                return body;
+        json_decref(body);
+        return NULL;
+}
+
 static void start_with(Job *job, const json_t *login)
 {
-        CLEANUP(json_decref_p) json_t *body = job->follow->start_body(job);
+        CLEANUP(json_decref_p) json_t *body = make_body(job);
         const Secret *key = nodes_key(job->jobs->nodes);
         int r = body ? 0 : -ENOMEM;
 
@@ -260,12 +285,17 @@ static void start(Job *job)
 
 static void on_looked(Job *job, const HttpAnswer *answer)
 {
+        /* Or a job of another catalog under its number. */
+        bool is_known = answer->status == 200 &&
+                        (job->is_at_node ||
+                         number_of(answer->body, "attempt") == attempt_at_node(job));
+
         /* A hub that died between the answer and its row finds it accepted. */
-        if (answer->status == 200 && !job->is_at_node)
+        if (is_known && !job->is_at_node)
                 accepted(job);
-        else if (answer->status == 200)
+        else if (is_known)
                 job->follow->on_task(job, answer->body);
-        else if (answer->status != 404)
+        else if (answer->status != 200 && answer->status != 404)
                 refused(job, answer);
         else if (job->is_at_node)
                 job_fail(job, BUS_ERROR_COPY_FAILED,

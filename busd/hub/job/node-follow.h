@@ -14,7 +14,7 @@ struct NodeFollow {
         const char *start_path; /* of the node's API */
         UnitKind unit; /* the node's, which the row names once it has accepted the job */
         const char *step; /* in its name; NULL: it has none */
-        json_t *(*start_body)(const Job *job); /* without the login; NULL: no memory */
+        json_t *(*start_body)(const Job *job); /* without login and attempt; NULL: no memory */
         void (*on_task)(Job *job,
                         const json_t *task); /* how it stands; then node_follow_again(), or an end */
 };

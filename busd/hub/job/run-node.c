@@ -233,11 +233,9 @@ static json_t *start_body(const Job *job)
 {
         CLEANUP(json_decref_p) json_t *disks = known_disks(job);
 
-        return json_pack("{s:I, s:I, s:s, s:s, s:s, s:s, s:o, s:o, s:O}", "job_id",
-                         (json_int_t) job->id, "attempt",
-                         json_integer_value(json_object_get(job->row, "Attempt")), "vm_name",
-                         job_text(job, "Vm"), "vm_path", job_text(job, "VmPath"), "instance_uuid",
-                         job_text(job, "InstanceUuid"), "backup_type",
+        return json_pack("{s:I, s:s, s:s, s:s, s:s, s:o, s:o, s:O}", "job_id", (json_int_t) job->id,
+                         "vm_name", job_text(job, "Vm"), "vm_path", job_text(job, "VmPath"),
+                         "instance_uuid", job_text(job, "InstanceUuid"), "backup_type",
                          backup_type_to_string(json_array_size(disks) > 0 ? BACKUP_INCREMENTAL
                                                                           : BACKUP_FULL),
                          "nbd_targets", targets(job), "excluded", excluded(job), "disks", disks);

@@ -62,8 +62,7 @@ static json_t *start_body(const Job *job)
 {
         static const char *const same[] = { "folder",   "resource_pool", "host",      "datastore",
                                             "networks", "power_on",      "keep_macs", "force" };
-        json_t *body = json_pack("{s:I, s:O, s:s, s:O, s:o}", "job_id", (json_int_t) job->id,
-                                 "attempt", json_object_get(job->row, "Attempt"), "vm_name",
+        json_t *body = json_pack("{s:I, s:s, s:O, s:o}", "job_id", (json_int_t) job->id, "vm_name",
                                  text_of(target_of(job), "name"), "hardware", job->vm_state,
                                  "disks", disks_of(job));
 

@@ -1,0 +1,75 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# The database is lost, and the folder of the repository and the nodes are there. After the steps that docs/RESTORE.md names backups go on
+# as increments of what was adopted, through a node that remembers jobs of the same numbers, and all that is made of backups is made of these.
+. "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/e2e.bash"
+
+e2e_up
+vcenter_with_pgtest1 "16M:fill=6M,8M:fill=2M"
+
+ok "a full backup" backup --type=full
+full=$(job_field 1 BackupId)
+was=$(was_at_snapshot 1 "${keys[0]}")
+ok "which is verified" ctl backup verify "$full" --wait
+head -c 1536000 /dev/urandom | guest_writes "${keys[0]}" 4194304
+ok "and an increment" backup
+is "$(last_job)" 3 "by the third job"
+second=$(job_field 3 BackupId)
+ok "a folder for a second repository" hub install -d -o sendense -g sendense-export -m 2750 /var/lib/sendense/other
+ok "the second repository" ctl repository add other /var/lib/sendense/other
+ok "has a backup, too" backup --type=full --repository=other
+for n in 5 6; do
+    ok "backup $n" backup
+done
+for n in 6 5; do
+    ok "which is deleted" ctl backup delete "$(job_field "$n" BackupId)" --wait
+done
+
+hub systemctl stop sendense-hub
+hub mariadb -e 'DROP DATABASE sendense'
+ok "the database is lost" hub systemctl restart sendense-migrate
+ok "the hub starts" in_hub 'systemctl start sendense-hub && sendensectl database probe >/dev/null'
+is "$(ctl --json backup list | jq length)" 0 "and knows nothing"
+
+# The steps of docs/RESTORE.md.
+is "$(ctl --json repository scan 1 | jq -c '[.Added, (.Problems | length), (.Strays | length)]')" '[2,0,0]' "the repository is scanned"
+ok "the other one added" ctl repository add other /var/lib/sendense/other
+is "$(ctl --json repository scan other | jq -c '[.Added, (.Problems | length), (.Strays | length)]')" '[1,0,0]' "and scanned"
+enroll_again() { ctl node add edge1 --hub=hub 2>/dev/null | node sendense-node enroll --replace - >"$TEST_TMP/enroll" 2>&1; }
+ok "the node is enrolled again" enroll_again || diag "$(<"$TEST_TMP/enroll")"
+ok "and answers" eventually "$patience_sec" node_answers edge1
+ok "the vCenter is added again" vcenter_add
+ok "its VM is discovered" ctl vm discover vc1 pgtest1
+
+# The catalog's next jobs have numbers that the node has seen.
+is "$(last_job)" 3 "three backups were adopted"
+head -c 524288 /dev/urandom | guest_writes "${keys[0]}" 9437184
+ok "a damage that is not there is not believed" ctl backup verify "$second" --wait
+for n in 5 6; do
+    ok "a backup by the node" backup || diag "$(job_field "$(last_job)" ErrorText)"
+    is "$(ctl --json job show "$n" | jq -r '"\(.Type) \(.State) \(.Node) \([.Disks[].BackupType] | unique | join(","))"')" \
+        "backup completed edge1 incremental" "is job $n, an increment of what was adopted"
+    is_the_vm "job $n" "$n"
+    head -c 131072 /dev/urandom | guest_writes "${keys[0]}" $((n * 1048576))
+done
+
+# What is made of backups.
+like "$(ctl backup tree pgtest1)" "$second" "the chain is shown"
+ok "the adopted VM comes back" ctl restore vm "$full" --name=back --datastore=datastore1 --wait
+back_key=$(simctl vm list | jq -r '.[] | select(.name == "back") | .disks[0].key')
+is "$(simctl disk hash vm=back key="$back_key" | jq -r .hash)" "$was" "as it was"
+ok "a policy for it" ctl policy set keep --vm=pgtest1 --keep-last=2
+is "$(ctl --json policy prune keep --dry-run | jq -r '[.[] | select(.Stays | not) | .BackupId] | sort | join(" ")' | tr ' ' '\n' | grep -cx "$full")" 1 "would have the adopted full go"
+ok "it is pruned" ctl policy prune keep
+full_is_gone() { [ "$(ctl --json backup list pgtest1 | jq --arg full "$full" '[.[] | select(.BackupId == $full)] | length')" = 0 ]; }
+ok "and merged into the next" eventually "$patience_sec" full_is_gone
+is_over() { [ "$(ctl --json policy show keep | jq -r '.Runs[0].State')" = completed ]; }
+ok "the run is completed" eventually "$patience_sec" is_over
+is_the_vm "the newest" 6
+token=$(ctl token create again --role=inspect)
+hub systemctl start sendense-hub-api.socket
+like "$(hub curl -s -H "Authorization: Bearer $token" http://127.0.0.1:8082/api/v1/backups)" "\"backup_id\":\"$(job_field 6 BackupId)\"" "HTTP tells the same, with a new token"
+clean "at the end"
+done_testing
