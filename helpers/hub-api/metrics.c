@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "gather.h"
 #include "health.h"
+#include "job-types.h"
 #include "parse.h"
 
 #include <inttypes.h>
@@ -167,19 +168,41 @@ static void write_full_instead(FILE *f, const json_t *figures)
         }
 }
 
-static void write_jobs(FILE *f, const json_t *figures)
+static void write_job_count(FILE *f, const char *state, const char *reason, json_int_t count)
+{
+        (void) fprintf(f, "sendense_jobs{");
+        label(f, "state", state);
+        (void) fputc(',', f);
+        label(f, "reason", reason);
+        (void) fprintf(f, "} %" JSON_INTEGER_FORMAT "\n", count);
+}
+
+static bool has_failed(const json_t *counts, const char *reason)
 {
         const json_t *row;
         size_t i;
 
+        json_array_foreach (counts, i, row)
+                if (strcmp(text_of(row, "state"), job_state_to_string(JOB_FAILED)) == 0 &&
+                    strcmp(text_of(row, "error_name"), reason) == 0)
+                        return true;
+        return false;
+}
+
+/* An error that no job has met is there with 0: a line that begins with 1 has not grown, and the first failure would alert nobody. */
+static void write_jobs(FILE *f, const json_t *figures)
+{
+        const json_t *counts = json_object_get(figures, "job_counts"), *row;
+        const char *reason;
+        size_t i;
+
         head(f, "sendense_jobs", "Jobs in the history, by state and by the error they ended with.");
-        json_array_foreach (json_object_get(figures, "job_counts"), i, row) {
-                (void) fprintf(f, "sendense_jobs{");
-                label(f, "state", text_of(row, "state"));
-                (void) fputc(',', f);
-                label(f, "reason", text_of(row, "error_name"));
-                (void) fprintf(f, "} %" JSON_INTEGER_FORMAT "\n", number_of(row, "count"));
-        }
+        json_array_foreach (counts, i, row)
+                write_job_count(f, text_of(row, "state"), text_of(row, "error_name"),
+                                number_of(row, "count"));
+        for (unsigned k = 0; counts && (reason = bus_error_name(k)); k++)
+                if (!has_failed(counts, reason))
+                        write_job_count(f, job_state_to_string(JOB_FAILED), reason, 0);
 }
 
 static void write_phases(FILE *f, const json_t *figures)
@@ -237,6 +260,15 @@ static void write_vms(FILE *f, const json_t *figures, uint64_t now_usec)
                 label(f, "context_id", text_of(row, "context_id"));
                 (void) fprintf(f, "} %" PRIu64 "\n",
                                now_usec > usec ? (now_usec - usec) / USEC_PER_SEC : 0);
+        }
+        head(f, "sendense_vm_without_backup",
+             "Whether a backup of a VM was wanted, and there is no good one.");
+        json_array_foreach (json_object_get(figures, "vm_figures"), i, row) {
+                (void) fprintf(f, "sendense_vm_without_backup{");
+                label(f, "vm", text_of(row, "vm"));
+                (void) fputc(',', f);
+                label(f, "context_id", text_of(row, "context_id"));
+                (void) fprintf(f, "} %" JSON_INTEGER_FORMAT "\n", number_of(row, "missing"));
         }
 }
 

@@ -76,6 +76,14 @@ like "$(metrics)" '^sendense_job_phase_seconds_total\{phase="copying"\} 0\.00000
 is "$(metrics | grep -cE '^# TYPE sendense_[a-z_]+_total counter$')" "$(metrics | grep -cE '^# TYPE sendense_[a-z_]+_total ')" "what is called total is a counter"
 rows "INSERT INTO backup_repositories (name, path, repository_uuid, created_usec) VALUES ('a\"b', '/srv/a', '11111111-1111-1111-1111-111111111111', 1)"
 like "$(metrics)" '^sendense_repository_free_bytes\{repository="a\\"b"\} [0-9]+$' "a name becomes a label, escaped"
+# A VM that nobody wanted to back up lacks nothing; one whose first backup has failed does, and a kind of failure is there before it is met.
+failed='sendense_jobs{state="failed",reason="com.sendense.Error.CopyFailed"}'
+without() { metrics | sed -nE 's/^sendense_vm_without_backup\{vm="([^"]*)".* /\1 /p' | paste -sd,; }
+is "$(metrics | grep -F "$failed") $(without)" "$failed 0 Büro 1 0,vm2 0,vm3 0" "no job has failed, and no backup is missing"
+rows "INSERT INTO backup_jobs (job_type, vm_context_id, repository_id, backup_id, backup_type, state, ending, principal, created_usec, finished_usec, error_name)
+    SELECT 'backup', id, 1, 'backup-vm2-1', 'full', 'failed', 'failed', 'uid:0', 1, 2, 'com.sendense.Error.CopyFailed' FROM vm_replication_contexts WHERE vm_name = 'vm2'"
+is "$(metrics | grep -F "$failed") $(without)" "$failed 1 Büro 1 0,vm2 1,vm3 0" "one has, and its VM has none"
+rows "DELETE FROM backup_jobs WHERE backup_id = 'backup-vm2-1'"
 token=
 is "$(curl -s "http://127.0.0.1:$api_port/openapi.json" | jq -cS .)" "$(jq -cS . "$SENDENSE_SRC/helpers/hub-api/openapi.json")" "the description needs no token"
 like "$(ask /health)" '^401 ' "the rest does"

@@ -4,10 +4,12 @@
  */
 #include "unit.h"
 
+#include "bus/bus-error.h"
 #include "cleanup.h"
 #include "health.h"
 #include "json-cleanup.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define NOW UINT64_C(5000000000)
@@ -127,15 +129,20 @@ static void figures(void **state)
                         "\"here\", \"reachable\": true, \"tunnel\": {}}], \"figures\": "
                         "{\"full_instead\": [{\"reason\": \"damaged\", \"count\": 9}], "
                         "\"job_counts\": "
-                        "[{\"state\": \"failed\", \"error_name\": \"x.Y\", \"count\": 3}], "
+                        "[{\"state\": \"failed\", \"error_name\": \"x.Y\", \"count\": 3}, "
+                        "{\"state\": "
+                        "\"failed\", \"error_name\": \"" BUS_ERROR_COPY_FAILED
+                        "\", \"count\": 2}], "
                         "\"jobs_open\": 1, \"leases_used\": 2, \"leases_max\": 101, "
                         "\"obligations_owed\": 4, \"oldest_obligation_usec\": 4000000000, "
                         "\"stored_bytes\": 8, \"vm_figures\": [{\"vm\": \"v\", \"context_id\": "
-                        "\"c\", \"last_backup_usec\": 1000000000}, {\"vm\": \"w\"}], "
+                        "\"c\", \"last_backup_usec\": 1000000000, \"missing\": 0}, {\"vm\": "
+                        "\"w\", \"context_id\": \"d\", \"missing\": 1}], "
                         "\"policy_figures\": [{\"policy\": \"p\", \"state\": \"failed\", "
                         "\"last_run_usec\": 1, \"last_success_usec\": 1000000000}, "
                         "{\"policy\": \"new\"}]}}");
         _cleanup_free_ char *text = metrics_of(gathered, NOW);
+        char line[160];
 
         (void) state;
         has_line(text, "sendense_database_ready 1");
@@ -157,7 +164,19 @@ static void figures(void **state)
         has_line(text, "sendense_vm_last_backup_age_seconds{vm=\"v\",context_id=\"c\"} 4000");
         has_line(text, "sendense_policy_last_run_ok{policy=\"p\"} 0");
         has_line(text, "sendense_policy_last_success_age_seconds{policy=\"p\"} 4000");
-        assert_null(strstr(text, "vm=\"w\""));
+        assert_null(strstr(text, "age_seconds{vm=\"w\""));
+        has_line(text, "sendense_vm_without_backup{vm=\"v\",context_id=\"c\"} 0");
+        has_line(text, "sendense_vm_without_backup{vm=\"w\",context_id=\"d\"} 1");
+        /* Every error has its line before the first job meets it, once. */
+        for (unsigned i = 0; bus_error_name(i); i++) {
+                (void) snprintf(line, sizeof(line),
+                                "sendense_jobs{state=\"failed\",reason=\"%s\"} %d",
+                                bus_error_name(i),
+                                strcmp(bus_error_name(i), BUS_ERROR_COPY_FAILED) == 0 ? 2 : 0);
+                has_line(text, line);
+        }
+        (void) snprintf(line, sizeof(line), "reason=\"%s\"}", BUS_ERROR_COPY_FAILED);
+        assert_null(strstr(strstr(text, line) + 1, line));
         free(text);
         json_decref(gathered);
         gathered = json_object();
