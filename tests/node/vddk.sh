@@ -34,9 +34,35 @@ readable() {
 }
 copied() { state_is copied || state_is failed; }
 
+# What listens, before a copy and while a child of one is held in its middle. VDDK listens nowhere; nor may nbdkit, or whatever it executes
+# anew, but on the socket in its private folder.
+in_node '
+    chmod a+rwx /srv/host
+    install -D -m 644 /dev/stdin /etc/systemd/system/sendense-copy-.service.d/90-host.conf && systemctl daemon-reload
+    echo 3 >/srv/host/stop-at-read
+    chmod a+rw /srv/host/stop-at-read' <<'X'
+[Service]
+ReadWritePaths=/srv/host
+X
+ports() { node ss -Hltun | awk '{ print $1, $5 }' | sort; }
+sockets() { node ss -Hlx | awk '$1 != "u_dgr" { print $5 }' | sort; }
+held() { in_node 'ps -eo pid=,stat=,args= | awk "\$2 ~ /T/ && /vddk-stand-in/ { print \$1 }"'; }
+
 readable
 targets_up full
+ports >"$TEST_TMP/ports"
+sockets >"$TEST_TMP/sockets"
 backup full
+ok "a child stands in the middle of the copy" eventually "$patience_sec" node test -e /srv/host/stopped
+is "$(ports)" "$(<"$TEST_TMP/ports")" "no port is listened on that was not before"
+like "$(<"$TEST_TMP/ports")" ':8081' "and those of before can be seen"
+more=$(sockets | comm -13 "$TEST_TMP/sockets" -)
+like "$more" '^/tmp/sendense-nbdkit-[^/]+/socket' "but on a socket"
+unlike "$more" '^[^/]|^/[^t]|^/tmp/[^s]' "and nowhere else, for any of the disks"
+child=$(held)
+is "$(in_node 'stat -c %a "/proc/$1/root$(dirname "$2")"; ls -d "$(dirname "$2")" 2>/dev/null' "$child" "$(head -n 1 <<<"$more")")" 700 \
+    "in a private folder, which only the copy can see"
+ok "it goes on" node kill -CONT "$child"
 ok "a full" eventually "$patience_sec" copied
 is "$(task '.state + " " + .error')" "copied " "it is copied" || diag "$(task .)"
 targets_down

@@ -15,6 +15,7 @@ secrets_up
 vcenter_up -empty -password-file /srv/secret/right
 vm_new 8M:fill=4M,8M:nvme:fill=2M
 targets_up full
+job=5000 # the hub, which comes later, counts its own from 1
 port=$(sed -E 's/.*:([0-9]+)\/.*/\1/' <<<"$url")
 # Content of a disk takes its time; descriptors, which are looked at before, do not.
 slow() { simctl fault delay method=FolderGet vm=/folder/web01/web01-flat.vmdk ms=5000 count=0 >/dev/null; }
@@ -125,12 +126,40 @@ for name in right wrong; do
 done
 in_node 'sendensectl status; sendensectl job list' >/dev/null 2>&1
 targets_down
+
+# The hub, to which an operator gives it: a vCenter is added, given another password, asked; a job takes it to the node; and the hub dies.
+ctl() { in_node 'sendensectl "$@" 2>&1 | tee -a /srv/found/answers; exit "${PIPESTATUS[0]}"' "$@"; }
+manager() { node busctl --json=short call com.sendense.Hub1 /com/sendense/Hub1 com.sendense.Hub1.Manager "$@"; }
+add() { ctl vcenter add main 127.0.0.1 --user="$user" --port="$port" --accept-certificate --password-file="/srv/secret/$1"; }
+manager AddNode 'ssa{sv}' here '' 1 local b true >/dev/null
+in_node 'echo "hub $1" >>/etc/sendense/node-api.tokens && systemctl try-restart sendense-node-api.service' \
+    "$(manager EnrolNode 'ssa{sv}' '' '' 1 name s here | jq -r '.data[3]')"
+reachable() { [ "$(manager GetNode 'sa{sv}' here 0 | jq -r .data[0].Reachable.data)" = true ]; }
+ok "the hub has its node" eventually "$patience_sec" reachable
+not_ok "a vCenter with a wrong password is not taken" add wrong
+ok "with the right one it is" add right
+not_ok "nor is a wrong one in its place" ctl vcenter rotate main --password-file=/srv/secret/wrong
+ok "unless it is untested" ctl vcenter rotate main --password-file=/srv/secret/wrong --untested
+not_ok "which is no login" ctl vcenter test main
+ok "the right one again" ctl vcenter rotate main --password-file=/srv/secret/right
+ok "a VM is discovered and entered" ctl vm discover main web01
+slow
+before=$(fired)
+ok "a job begins" ctl backup start web01
+ok "its node reads a disk" eventually "$patience_sec" more_fired "$before"
+processes_now
+die hub "$(main_pid sendense-hub)"
+ok "a hub that dies is started again" eventually "$patience_sec" node busctl status com.sendense.Hub1
+quick
+all_completed() { [ "$(manager ListJobs 'a{sv}' 0 | jq -r '[.data[0][].State.data] | unique | join(" ")')" = completed ]; }
+ok "and the job goes on to its end" eventually 120 all_completed || diag "$(ctl job list)"
+
 is "$(node ls /run/credentials | grep -E '^sendense-(copy|vsphere)')" "" "no credential outlives its unit"
 
 # Planted in the same places as all of it, and looked for in the same way.
 plant_all
 ok "everything is there to be looked at" collect
-for program in sendense-vsphere sendense-backup-client nbdkit qemu-nbd sendense-node-api; do
+for program in sendense-vsphere sendense-backup-client nbdkit qemu-nbd sendense-node-api sendense-hub sendensectl; do
     ok "$program was looked at when it started" node grep -aq "$program" /srv/found/proc/cmdline
 done
 is "$(search right wrong)" "" "the password is found nowhere, in no form"

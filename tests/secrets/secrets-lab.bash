@@ -23,7 +23,7 @@ cores_hook() {
     cat >"$TEST_TMP/cores-hook" <<'X'
 #!/bin/bash
 set -e
-for unit in sendense-copy-.service sendense-vsphere-.service sendense-node.service sendense-node-api.service; do
+for unit in sendense-copy-.service sendense-vsphere-.service sendense-node.service sendense-node-api.service sendense-hub.service; do
     install -D -m 644 /dev/stdin "$2/etc/systemd/system/$unit.d/90-core.conf" <<'Y'
 [Service]
 LimitCORE=infinity
@@ -31,6 +31,7 @@ WorkingDirectory=/srv/cores
 ReadWritePaths=/srv/cores
 Y
 done
+printf '[Tunnel]\nHealthSec=1s\n' | install -D -m 644 /dev/stdin "$2/etc/sendense/hub.conf.d/60-often.conf"
 mkdir -p "$2/srv/found/cores" "$2/srv/found/proc"
 install -d -m 1777 "$2/srv/cores"
 X
