@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Flows (see flow.h). Upwards a flow reads no more than the channel's window has room for, and nothing while the session's socket is
- * full, so that libssh keeps little. Downwards libssh opens the window with the size of the read that is asked for, so a large one is
- * asked for now and then: with a small window a long line would stand still most of the time.
+ * full, so that libssh keeps little. Downwards libssh hands over what it has for a channel with each packet, and a good piece of it
+ * goes straight from its buffer into the local socket. What is left is read out whole and never in pieces: libssh opens the window
+ * with every read, however much it still holds, so that a reader that is slow but not dead would let its buffer grow without end. It
+ * opens it as far as the read that is asked for; on a long line its own measure is too small, so a large one is asked for now
+ * and then, as long as the local side keeps up.
  */
 #include "flow.h"
 
@@ -18,18 +21,49 @@
 
 enum {
         READS_EACH = 4, /* of one flow before another has its turn */
-        DOWN_READ_SIZE = 256 * 1024,
+        DOWN_AT_ONCE = 64 * 1024, /* smaller pieces wake the reader too often */
         WINDOW_AFTER = 1024 * 1024,
+        WINDOWS_MAX = 4, /* wide ones of a link: they may end up in memory */
 };
 
+static bool is_for_later(int error)
+{
+        return error == EAGAIN || error == EINTR;
+}
+
+/* Gives it to the local side, which takes what it has room for: so much, or a negative errno. */
+static ssize_t give_down(Flow *flow, const char *data, size_t n)
+{
+        ssize_t given = send(flow->fd, data, n, MSG_NOSIGNAL);
+
+        if (given < 0 && !is_for_later(errno))
+                return -errno;
+        if (given < 0)
+                given = 0;
+        flow->is_full = (size_t) given < n;
+        flow->was_full = flow->was_full || flow->is_full;
+        flow->n_down += (uint64_t) given;
+        return given;
+}
+
+/* Called by libssh with all that it holds for the channel; returns what was taken. After an error the next step meets it again. */
 static int on_data(ssh_session session, ssh_channel channel, void *data, uint32_t size,
                    int is_stderr, void *userdata)
 {
         Flow *flow = userdata;
+        ssize_t n = 0;
 
-        (void) session, (void) channel, (void) data, (void) size, (void) is_stderr;
-        flow->has_data = true;
-        return 0; /* it stays where it is until the local side takes it */
+        (void) session, (void) channel;
+        if (is_stderr)
+                return 0;
+        if (size >= DOWN_AT_ONCE && flow->state == FLOW_OPEN && flow->rest_size == 0 &&
+            !flow->is_full)
+                n = give_down(flow, data, size);
+        if (n < 0)
+                n = 0;
+        flow->n_buffered = size - (size_t) n;
+        flow->n_since_window += (size_t) n;
+        return (int) n;
 }
 
 static Flow *flow_new(ssh_session session, FlowBuffers *buffers, ssh_channel channel, int fd)
@@ -128,14 +162,19 @@ short flow_events(const Flow *flow)
                 return 0;
         if (can_take(flow))
                 events |= POLLIN;
-        if (flow->rest_size > 0)
+        if (flow->is_full)
                 events |= POLLOUT;
         return events;
 }
 
-static bool is_for_later(int error)
+bool flow_can_go_on(const Flow *flow)
 {
-        return error == EAGAIN || error == EINTR;
+        return flow->state == FLOW_OPEN && flow->n_buffered > 0 && !flow->is_full;
+}
+
+static bool has_more_down(const Flow *flow)
+{
+        return flow->rest_size > 0 || flow->n_buffered > 0;
 }
 
 /* ── Up: from the local socket to the hub ── */
@@ -201,65 +240,68 @@ static int move_up(Flow *flow)
 
 /* ── Down ── */
 
-/* How much the local side took; the rest is kept. */
-static int write_down(Flow *flow, const char *data, size_t n)
-{
-        ssize_t written = send(flow->fd, data, n, MSG_NOSIGNAL);
-
-        if (written < 0 && !is_for_later(errno))
-                return -errno;
-        if (written < 0)
-                written = 0;
-        flow->n_down += (uint64_t) written;
-        if ((size_t) written == n)
-                return 0;
-        return keep(&flow->rest, &flow->rest_at, &flow->rest_size, data + written,
-                    n - (size_t) written);
-}
-
 static int write_rest(Flow *flow)
 {
-        while (flow->rest_size > 0) {
-                ssize_t n = send(flow->fd, flow->rest + flow->rest_at, flow->rest_size,
-                                 MSG_NOSIGNAL);
+        ssize_t n;
 
-                if (n < 0)
-                        return is_for_later(errno) ? 0 : -errno;
-                flow->n_down += (uint64_t) n;
-                flow->rest_at += (size_t) n;
-                flow->rest_size -= (size_t) n;
-        }
+        if (flow->rest_size == 0 || flow->is_full)
+                return 0;
+        n = give_down(flow, flow->rest + flow->rest_at, flow->rest_size);
+        if (n < 0)
+                return (int) n;
+        flow->rest_at += (size_t) n;
+        flow->rest_size -= (size_t) n;
+        if (flow->rest_size > 0)
+                return 0;
         free(flow->rest);
         flow->rest = NULL;
         return 0;
 }
 
+/* It is time to open the window wide. Not for a local side that was not always ready: what comes more would lie here. */
+static bool wants_window(Flow *flow)
+{
+        bool keeps_up;
+
+        if (flow->n_since_window < WINDOW_AFTER || ssh_channel_is_eof(flow->channel))
+                return false;
+        keeps_up = !flow->was_full;
+        flow->n_since_window = 0;
+        flow->was_full = false;
+        return keeps_up && flow->buffers->n_flows <= WINDOWS_MAX;
+}
+
 static int move_down(Flow *flow)
 {
-        for (unsigned i = 0; i < READS_EACH && flow->has_data && flow->rest_size == 0; i++) {
-                bool wide = flow->n_since_window >= WINDOW_AFTER;
-                int n, r;
+        size_t size = flow->n_buffered < FLOW_WINDOW ? flow->n_buffered : FLOW_WINDOW;
+        ssize_t given;
+        int n;
 
-                n = ssh_channel_read(flow->channel, flow->buffers->down,
-                                     wide ? FLOW_WINDOW : DOWN_READ_SIZE, 0);
-                if (n == SSH_AGAIN || n == 0) {
-                        flow->has_data = false;
-                        return 0;
-                }
-                if (n < 0)
-                        return -EPIPE;
-                flow->n_since_window = (wide ? 0 : flow->n_since_window) + (size_t) n;
-                r = write_down(flow, flow->buffers->down, (size_t) n);
-                if (r < 0)
-                        return r;
+        if (flow->is_full || flow->rest_size > 0)
+                return 0;
+        if (wants_window(flow))
+                size = FLOW_WINDOW;
+        if (size == 0)
+                return 0;
+        n = ssh_channel_read(flow->channel, flow->buffers->down, (uint32_t) size, 0);
+        if (n == SSH_AGAIN || n == 0) {
+                flow->n_buffered = 0;
+                return 0;
         }
-        return 0;
+        if (n < 0)
+                return -EPIPE;
+        flow->n_buffered -= (size_t) n;
+        flow->n_since_window += (size_t) n;
+        given = give_down(flow, flow->buffers->down, (size_t) n);
+        if (given < 0 || given == n)
+                return given < 0 ? (int) given : 0;
+        return keep(&flow->rest, &flow->rest_at, &flow->rest_size, flow->buffers->down + given,
+                    (size_t) (n - given));
 }
 
 static void end_down(Flow *flow)
 {
-        if (flow->remote_ended || flow->rest_size > 0 || flow->has_data ||
-            !ssh_channel_is_eof(flow->channel))
+        if (flow->remote_ended || has_more_down(flow) || !ssh_channel_is_eof(flow->channel))
                 return;
         flow->remote_ended = true;
         (void) shutdown(flow->fd, SHUT_WR);
@@ -307,6 +349,8 @@ void flow_step(Flow *flow, short revents)
                 step_connecting(flow, revents);
         if (flow->state != FLOW_OPEN)
                 return;
+        if (revents & (POLLOUT | POLLHUP | POLLERR))
+                flow->is_full = false;
         r = write_rest(flow);
         if (r >= 0)
                 r = move_down(flow);
@@ -317,6 +361,6 @@ void flow_step(Flow *flow, short revents)
         if (r >= 0)
                 end_down(flow);
         if (r < 0 || (flow->local_ended && flow->remote_ended) ||
-            (ssh_channel_is_closed(flow->channel) && flow->rest_size == 0 && !flow->has_data))
+            (ssh_channel_is_closed(flow->channel) && !has_more_down(flow)))
                 flow->state = FLOW_OVER;
 }

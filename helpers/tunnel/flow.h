@@ -31,6 +31,7 @@ typedef enum FlowState {
 typedef struct FlowBuffers {
         char *up; /* FLOW_UP_SIZE */
         char *down; /* FLOW_WINDOW */
+        size_t n_flows;
 } FlowBuffers;
 
 typedef struct Flow {
@@ -44,12 +45,14 @@ typedef struct Flow {
         bool is_channel_open; /* the peer knows it */
         bool local_ended; /* nothing more comes from the local side, and the hub was told */
         bool remote_ended; /* the same the other way */
-        bool has_data; /* libssh holds bytes for the local side */
+        size_t n_buffered; /* that libssh holds for the local side */
+        bool is_full; /* the local side takes nothing more until poll() says so */
+        bool was_full; /* some time since the window was looked at */
         char *rest; /* bytes that the local side has not taken yet */
         size_t rest_at, rest_size;
         char *up_rest; /* bytes that libssh has not taken yet */
         size_t up_at, up_size;
-        size_t n_since_window; /* taken since the window was last opened */
+        size_t n_since_window; /* taken since the window was last looked at */
         struct ssh_channel_callbacks_struct callbacks;
         uint64_t n_up, n_down;
 } Flow;
@@ -67,6 +70,9 @@ Flow *flow_free(Flow *flow);
 
 /* What to wait for at flow->fd; 0: nothing. */
 short flow_events(const Flow *flow);
+
+/* There is something to do without waiting. */
+bool flow_can_go_on(const Flow *flow);
 
 /* Does what can be done now; revents are those of flow->fd. */
 void flow_step(Flow *flow, short revents);

@@ -29,6 +29,7 @@ enum {
         SILENCE_SEC = 20, /* of the hub, before the session counts as lost */
         STOP_SEC = 2,
         PUMP_MAX = 64, /* of what came in, before the flows have their turn */
+        READ_SIZE = 4096, /* what libssh asks its socket for */
 };
 
 typedef struct Arrival {
@@ -269,7 +270,7 @@ static void drop_finished(Link *link)
 
 /* ── The session ── */
 
-/* Takes in what has come. libssh reads 4 KiB at a time. */
+/* Takes in what has come. What is less than libssh asks for was all. */
 static int pump(Link *link)
 {
         for (unsigned i = 0; i < PUMP_MAX; i++) {
@@ -278,7 +279,7 @@ static int pump(Link *link)
                 if (ssh_event_dopoll(link->event, 0) == SSH_ERROR ||
                     !ssh_is_connected(link->session))
                         return -ECONNRESET;
-                if (link->socket_counter.in_bytes == before)
+                if (link->socket_counter.in_bytes - before < READ_SIZE)
                         break;
         }
         return 0;
@@ -316,11 +317,12 @@ static int wait_for_news(Link *link, size_t *ret_n)
                 Flow *flow = link->flows[i];
                 short events = flow_events(flow);
 
-                begins = begins || (flow->has_data && flow->rest_size == 0);
+                begins = begins || flow_can_go_on(flow);
                 link->fds[i + 2] =
                                 (struct pollfd){ .fd = events ? flow->fd : -1, .events = events };
         }
         *ret_n = link->n_flows;
+        link->buffers.n_flows = link->n_flows;
         return poll(link->fds, link->n_flows + 2, begins ? 0 : 1000) < 0 && errno != EINTR ? -errno
                                                                                            : 0;
 }

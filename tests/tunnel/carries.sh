@@ -63,6 +63,16 @@ server 10112 socat TCP4-LISTEN:10112,bind=127.0.0.1,fork,reuseaddr 'SYSTEM:cat /
 node systemd-run --quiet --unit=mute --service-type=exec -- socat -u 'EXEC:sleep 1000' TCP4:127.0.0.1:10110
 works "beside one that never writes"
 node systemctl stop mute
+# Forty of them hold no more than libssh's own window each.
+# shellcheck disable=SC2016 # expanded in the machine
+node systemd-run --quiet --unit=deaf-40 --service-type=exec -- bash -c \
+    'for ((i = 0; i < 40; i++)); do exec {fd}<>/dev/tcp/127.0.0.1/10112; done; exec sleep 1000'
+stuck() { [[ $(tunnel_status) == *" 40 connections, 0.0 MB/s up, 0.0 MB/s down" ]]; }
+ok "40 that never read get nothing more" eventually "$patience_sec" stuck || diag "$(tunnel_status)"
+# shellcheck disable=SC2016 # expanded in the machine
+resident_kib=$(in_node 'awk "/^VmRSS:/ { print \$2 }" "/proc/$(systemctl show --value -p MainPID sendense-tunnel.service)/status"')
+ok "and do not fill its memory" test "$resident_kib" -gt 0 -a "$resident_kib" -lt 102400 || diag "$resident_kib KiB"
+node systemctl stop deaf-40
 for _ in 1 2 3 4 5; do
     in_node 'exec 3<>/dev/tcp/127.0.0.1/10112; head -c 100000 <&3 >/dev/null' # ends with unread bytes: a reset
 done
