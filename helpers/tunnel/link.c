@@ -7,6 +7,7 @@
 #include "link.h"
 
 #include "flow.h"
+#include "read-ahead.h"
 
 #include "cleanup.h"
 #include "clock.h"
@@ -366,6 +367,7 @@ static int open_session(Link *link, SessionProblem *problem)
         link->socket_counter = link->packet_counter = (struct ssh_counter_struct){};
         ssh_set_counters(link->session, &link->socket_counter, &link->packet_counter);
         ssh_set_blocking(link->session, 0);
+        read_ahead_begin(ssh_get_fd(link->session));
         link->event = ssh_event_new();
         if (!link->event || ssh_event_add_session(link->event, link->session) != SSH_OK)
                 return -ENOMEM;
@@ -389,6 +391,7 @@ static void close_session(Link *link)
         if (link->session)
                 session_close(link->session);
         link->session = NULL;
+        read_ahead_end();
         /* Those whose turn never came. */
         for (Arrival *list = take_arrivals(link), *next; list; list = next) {
                 next = list->next;

@@ -27,6 +27,17 @@ ok "a disk goes to the hub and back, by several connections" in_node '
         cmp /tmp/sent /tmp/got
     rc=$?; kill $pid; rm -f /tmp/sent /tmp/got; exit $rc'
 
+# libssh reads 4 KiB at a time, and the tunnel more for it.
+# shellcheck disable=SC2016 # expanded in the machine
+ok "bytes from the hub are taken in large pieces" in_node '
+    pid=$(systemctl show --value -p MainPID sendense-tunnel.service)
+    strace -f -qq -c -e trace=recvfrom -o /tmp/calls -p "$pid" & tracer=$!
+    for task in /proc/$pid/task/*; do until grep -q "^TracerPid:.*[1-9]" "$task/status"; do sleep 0.05; done; done
+    nbdcopy nbd://127.0.0.1:10100 /tmp/got; rc=$?
+    kill -INT $tracer; wait $tracer
+    [ $rc = 0 ] && awk "\$NF == \"recvfrom\" { n = \$4 } END { exit !(n > 0 && n < 16384) }" /tmp/calls' ||
+    diag "$(node cat /tmp/calls)"
+
 # Half a connection: what the client ends, the server hears; what the server says after that still comes.
 server 10111 socat TCP4-LISTEN:10111,bind=127.0.0.1,fork,reuseaddr 'SYSTEM:sum=$(sha256sum); echo "heard $sum"'
 # shellcheck disable=SC2016 # expanded in the machine
