@@ -21,6 +21,9 @@
 #define NODE_BUS_PATH          "/com/sendense/Node1"
 #define NODE_MANAGER_INTERFACE "com.sendense.Node1.Manager"
 
+/* Of the words by which a node says what it can do: exports by TLS with a key shared beforehand. */
+#define NODE_FEATURE_TLS_PSK "tls-psk"
+
 enum {
         UNIT_NAME_SIZE = 128, /* of any unit name of ours, with its NUL */
         UNIT_STEP_MAX = 32, /* bytes */

@@ -121,7 +121,25 @@ static int parse_unix(const char *text, NbdUri *uri)
         return r < 0 || *uri->socket != '/' ? -EINVAL : 0;
 }
 
-int nbd_uri_parse(const char *text, NbdUri *ret_uri)
+static int parse_tls(const char *text, NbdUri *uri)
+{
+        const char *at = strchr(text, '@');
+        size_t length = at ? (size_t) (at - text) : 0;
+
+        if (length < 1 || length >= sizeof(uri->tls_name))
+                return -EINVAL;
+        memcpy(uri->tls_name, text, length);
+        uri->tls_name[length] = '\0';
+        return tls_psk_name_is_fine(uri->tls_name) ? parse_tcp(at + 1, uri) : -EINVAL;
+}
+
+bool nbd_uri_is_same(const NbdUri *a, const NbdUri *b)
+{
+        return strcmp(a->host, b->host) == 0 && strcmp(a->port, b->port) == 0 &&
+               strcmp(a->socket, b->socket) == 0 && strcmp(a->export_name, b->export_name) == 0;
+}
+
+static int parse(const char *text, bool with_tls, NbdUri *ret_uri)
 {
         NbdUri uri = {};
         int r = -EINVAL;
@@ -130,10 +148,22 @@ int nbd_uri_parse(const char *text, NbdUri *ret_uri)
                 return -EINVAL;
         if (strncmp(text, "nbd://", 6) == 0)
                 r = parse_tcp(text + 6, &uri);
+        else if (with_tls && strncmp(text, "nbds://", 7) == 0)
+                r = parse_tls(text + 7, &uri);
         else if (strncmp(text, "nbd+unix:///", 12) == 0)
                 r = parse_unix(text + 12, &uri);
         if (r < 0)
                 return -EINVAL;
         *ret_uri = uri;
         return 0;
+}
+
+int nbd_uri_parse(const char *text, NbdUri *ret_uri)
+{
+        return parse(text, false, ret_uri);
+}
+
+int nbd_uri_parse_tls(const char *text, NbdUri *ret_uri)
+{
+        return parse(text, true, ret_uri);
 }

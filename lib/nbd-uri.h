@@ -1,17 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Where an NBD export is, as people and specs write it. Of the many forms of the NBD URI specification these
- * two alone, strictly, so that one target has one spelling and nothing of it reaches a resolver, a shell or a
+ * few alone, strictly, so that one target has one spelling and nothing of it reaches a resolver, a shell or a
  * file unseen:
  *
  *   nbd://HOST[:PORT]/EXPORT          HOST: letters, digits, '.', '-'; or an IPv6 address in []
  *   nbd+unix:///EXPORT?socket=PATH    PATH: absolute
  *
- * EXPORT and PATH may hold %xx, but none that stands for NUL or a control character. EXPORT may be empty. No user, no
- * other parameter, no fragment, no TLS. Pure.
+ * and for those who know what to do with it, one by TLS with a key shared beforehand:
+ *
+ *   nbds://NAME@HOST[:PORT]/EXPORT    NAME: the key's, as tls-psk.h has it
+ *
+ * EXPORT and PATH may hold %xx, but none that stands for NUL or a control character. EXPORT may be empty. No user without TLS, no
+ * other parameter, no fragment. Pure.
  */
 #pragma once
 
+#include "tls-psk.h"
+
+#include <stdbool.h>
 #include <stddef.h>
 
 enum {
@@ -27,7 +34,14 @@ typedef struct NbdUri {
         char port[6]; /* decimal */
         char socket[NBD_SOCKET_SIZE];
         char export_name[NBD_EXPORT_SIZE]; /* decoded */
+        char tls_name[TLS_PSK_NAME_SIZE]; /* of the key; empty: without TLS */
 } NbdUri;
 
-/* -EINVAL for everything that is none. */
+/* -EINVAL for everything that is none, and for one by TLS. */
 int nbd_uri_parse(const char *text, NbdUri *ret_uri);
+
+/* Takes one by TLS, too. */
+int nbd_uri_parse_tls(const char *text, NbdUri *ret_uri);
+
+/* Whether both are the same export of the same server, however it is reached. */
+bool nbd_uri_is_same(const NbdUri *a, const NbdUri *b);

@@ -104,6 +104,8 @@ static json_t *row_new(const Node *node, const Request *request, bool is_restore
                         "Digest", request->digest, "SnapshotName", name, "OwesSnapshot", 0,
                         "BootId", node->boot_id, "Principal", principal, "CreatedUSec",
                         (json_int_t) clock_realtime_usec());
+        if (request->keys && json_object_set_new(row, "HasKeys", json_true()) < 0)
+                return NULL;
         return row && (!is_restore || add_restore(row) >= 0) ? TAKE(row) : NULL;
 }
 
@@ -134,8 +136,10 @@ static int accept(Node *node, Request *request, bool is_restore, const char *pri
         Task *task;
         int r;
 
-        /* In this order: a node that dies in between finds the login that the row needs. */
-        keep_password(request->job, request->password);
+        /* In this order: a node that dies in between finds the secrets that the row needs. */
+        keep_secret(request->job, KEEP_LOGIN, request->password);
+        if (request->keys)
+                keep_secret(request->job, KEEP_KEYS, request->keys);
         r = row ? ledger_write(node->ledger, row) : -ENOMEM;
         if (r < 0) {
                 keep_nothing(request->job);
@@ -151,6 +155,7 @@ static int accept(Node *node, Request *request, bool is_restore, const char *pri
                 return bus_error_setf(error, BUS_ERROR_BUSY, "The node has too many tasks");
         }
         task->password = TAKE(request->password);
+        task->keys = TAKE(request->keys);
         *ret_task = task;
         return 0;
 }

@@ -65,7 +65,8 @@ static int get_features(sd_bus *bus, const char *path, const char *interface, co
                         sd_bus_message *reply, void *userdata, sd_bus_error *error)
 {
         (void) bus, (void) path, (void) interface, (void) property, (void) userdata, (void) error;
-        return sd_bus_message_append(reply, "as", 4, "hold", "digests", "incremental", "restore");
+        return sd_bus_message_append(reply, "as", 5, "hold", "digests", "incremental", "restore",
+                                     NODE_FEATURE_TLS_PSK);
 }
 
 /* Empty without a tunnel; a file that is none of the tunnel's is told as if there were none. */

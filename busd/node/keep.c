@@ -14,41 +14,56 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
-#define NAME_PREFIX "login-"
-
 enum {
         STATE_SIZE = 64,
 };
 
-void keep_nothing(uint64_t job)
+static const char *const prefixes[KEEP_KIND_MAX] = {
+        [KEEP_LOGIN] = "login-",
+        [KEEP_KEYS] = "keys-",
+};
+
+static void forget(uint64_t job, KeepKind kind)
 {
-        (void) sd_notifyf(false, "FDSTOREREMOVE=1\nFDNAME=" NAME_PREFIX "%" PRIu64, job);
+        (void) sd_notifyf(false, "FDSTOREREMOVE=1\nFDNAME=%s%" PRIu64, prefixes[kind], job);
 }
 
-void keep_password(uint64_t job, const Secret *password)
+void keep_nothing(uint64_t job)
+{
+        for (KeepKind kind = 0; kind < KEEP_KIND_MAX; kind++)
+                forget(job, kind);
+}
+
+void keep_secret(uint64_t job, KeepKind kind, const Secret *secret)
 {
         _cleanup_close_ int fd = -1;
         char state[STATE_SIZE];
         int r;
 
-        keep_nothing(job);
-        (void) snprintf(state, sizeof(state), "FDSTORE=1\nFDNAME=" NAME_PREFIX "%" PRIu64, job);
-        r = secret_make_memfd(secret_data(password), secret_size(password), &fd);
+        forget(job, kind);
+        (void) snprintf(state, sizeof(state), "FDSTORE=1\nFDNAME=%s%" PRIu64, prefixes[kind], job);
+        r = secret_make_memfd(secret_data(secret), secret_size(secret), &fd);
         if (r >= 0)
                 r = sd_pid_notify_with_fds(0, false, state, &fd, 1);
         if (r < 0)
                 (void) log_warning(r,
-                                   "Cannot have systemd keep the login of job %" PRIu64
+                                   "Cannot have systemd keep the %s of job %" PRIu64
                                    ", a restart will forget it: %m",
-                                   job);
+                                   kind == KEEP_LOGIN ? "login" : "keys", job);
 }
 
-uint64_t keep_name_job(const char *name)
+uint64_t keep_name_job(const char *name, KeepKind *ret_kind)
 {
-        uint64_t job = 0;
+        uint64_t job;
 
-        if (strncmp(name, NAME_PREFIX, strlen(NAME_PREFIX)) != 0 ||
-            parse_uint64(name + strlen(NAME_PREFIX), 1, JOB_NUMBER_MAX, &job) < 0)
-                return 0;
-        return job;
+        for (KeepKind kind = 0; kind < KEEP_KIND_MAX; kind++) {
+                size_t length = strlen(prefixes[kind]);
+
+                if (strncmp(name, prefixes[kind], length) != 0 ||
+                    parse_uint64(name + length, 1, JOB_NUMBER_MAX, &job) < 0)
+                        continue;
+                *ret_kind = kind;
+                return job;
+        }
+        return 0;
 }

@@ -116,11 +116,13 @@ int node_tasks_read(Node *node)
         return ledger_read(node->ledger, take_row, bad_row, node);
 }
 
-void node_tasks_keep_password(Node *node, const char *name, int fd)
+void node_tasks_take_kept(Node *node, const char *name, int fd)
 {
         _cleanup_close_ int owned = fd;
-        uint64_t job = keep_name_job(name);
+        KeepKind kind = KEEP_LOGIN;
+        uint64_t job = keep_name_job(name, &kind);
         Task *task = job > 0 ? node_find(node, job) : NULL;
+        Secret **secret;
         int r;
 
         if (!task || task_state_is_final(task->state)) {
@@ -129,11 +131,12 @@ void node_tasks_keep_password(Node *node, const char *name, int fd)
                         keep_nothing(job);
                 return;
         }
-        task->password = secret_free(task->password);
-        r = secret_read_memfd(owned, SECRET_SIZE_MAX, &task->password);
+        secret = kind == KEEP_LOGIN ? &task->password : &task->keys;
+        *secret = secret_free(*secret);
+        r = secret_read_memfd(owned, SECRET_SIZE_MAX, secret);
         if (r < 0)
                 (void) log_warning(r,
-                                   "The login that systemd has kept for job %" PRIu64
+                                   "What systemd has kept as '%s' for job %" PRIu64
                                    " cannot be read: %m",
-                                   job);
+                                   name, job);
 }

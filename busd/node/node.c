@@ -22,6 +22,7 @@
 #include "node-tasks.h"
 #include "node-units.h"
 #include "task-run.h"
+#include "tls-psk.h"
 #include "unit/progress-socket.h"
 #include "unit/unit-files.h"
 #include "unit/units.h"
@@ -50,14 +51,15 @@ enum {
 static const Secret *find_credential(const char *unit, const char *credential, void *userdata)
 {
         const Node *node = userdata;
+        bool is_keys = strcmp(credential, TLS_PSK_FILE) == 0;
 
-        if (strcmp(credential, CREDENTIAL_VCENTER) != 0)
+        if (!is_keys && strcmp(credential, CREDENTIAL_VCENTER) != 0)
                 return NULL;
         for (size_t i = 0; i < node->n_tasks; i++)
                 if (strcmp(node->tasks[i]->unit, unit) == 0 &&
                     !task_state_is_final(node->tasks[i]->state))
-                        return node->tasks[i]->password;
-        return asks_password(node->asks, unit);
+                        return is_keys ? node->tasks[i]->keys : node->tasks[i]->password;
+        return is_keys ? NULL : asks_password(node->asks, unit);
 }
 
 static void on_progress(uint64_t job, uint32_t disk_key, uint64_t bytes_done, uint64_t bytes_total,
@@ -247,7 +249,7 @@ static int start_credentials(Node *node)
                         r = credentials_new(node->event, fd, find_credential, node,
                                             &node->credentials);
                 else
-                        node_tasks_keep_password(node, names[i], fd);
+                        node_tasks_take_kept(node, names[i], fd);
                 free(names[i]);
         }
         free(names);

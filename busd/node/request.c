@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Strict reading of requests (see request.h): tables of fields, and what must fit together. The password leaves the
+ * Strict reading of requests (see request.h): tables of fields, and what must fit together. Password and keys leave the
  * JSON before anything else is done with it.
  */
 #include "request.h"
+
+#include "request-keys.h"
 
 #include "host-name.h"
 #include "json-cleanup.h"
@@ -21,7 +23,6 @@
 
 enum {
         JOBS_MAX = 1000,
-        TARGET_MAX = 512,
         REASON_MAX = 4096,
 };
 
@@ -72,13 +73,6 @@ static const JsonField disk_fields[] = {
         { "change_id", JSON_FIELD_TEXT, true, 0, 255, NULL, NULL },
 };
 
-/* "nbd://host:port/export" without what could hide something else; the copier reads it as a whole. */
-static bool is_target(const char *text)
-{
-        return (strncmp(text, "nbd://", 6) == 0 || strncmp(text, "nbd+unix:///", 12) == 0) &&
-               strlen(text) <= TARGET_MAX && !strpbrk(text, " \t\r\n\"\\");
-}
-
 static int check_targets(const json_t *targets, char ret_error[static REQUEST_ERROR_SIZE])
 {
         const char *key;
@@ -97,10 +91,10 @@ static int check_targets(const json_t *targets, char ret_error[static REQUEST_ER
                         return json_fields_refuse(
                                         ret_error,
                                         "nbd_targets: a key must be a disk's number such as 2000");
-                if (!json_is_string(value) || !is_target(json_string_value(value)))
+                if (!json_is_string(value) || !request_export_is_valid(json_string_value(value)))
                         return json_fields_refuse(ret_error,
-                                                  "nbd_targets: the target of disk %s must be an "
-                                                  "nbd:// address",
+                                                  "nbd_targets: the target of disk %s must "
+                                                  "be " REQUEST_EXPORT_MUST,
                                                   key);
         }
         return 0;
@@ -220,9 +214,11 @@ int request_read(const char *text, size_t size, Request *ret_request,
                  char ret_error[static REQUEST_ERROR_SIZE])
 {
         CLEANUP(request_done) Request request = {};
+        CLEANUP(json_decref_p) json_t *keys = NULL;
         int r;
 
         r = request_parse(text, size, &request.public, ret_error);
+        keys = request_keys_take(request.public);
         if (r >= 0)
                 r = request_take_password(request.public, &request.password, ret_error);
         if (r >= 0)
@@ -238,6 +234,9 @@ int request_read(const char *text, size_t size, Request *ret_request,
         if (r >= 0)
                 r = check_disks(json_object_get(request.public, "disks"), ret_error);
         if (r >= 0)
+                r = request_keys_read(keys, json_object_get(request.public, "nbd_targets"),
+                                      &request.keys, ret_error);
+        if (r >= 0)
                 r = request_complete(&request);
         if (r < 0)
                 return r;
@@ -250,6 +249,7 @@ void request_done(Request *request)
 {
         json_decref(request->public);
         secret_free(request->password);
+        secret_free(request->keys);
         *request = (Request){};
 }
 

@@ -20,8 +20,9 @@ enum {
 
 /* Members are borrowed from public. */
 typedef struct Request {
-        json_t *public; /* everything but the password */
+        json_t *public; /* everything but the secrets */
         Secret *password;
+        Secret *keys; /* of exports by TLS, as a credential has them (tls-psk.h); NULL: there are none */
         uint64_t job, attempt;
         char digest[REQUEST_DIGEST_SIZE]; /* of public: two requests with the same one ask for the same */
 } Request;

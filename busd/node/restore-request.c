@@ -5,6 +5,8 @@
  */
 #include "request.h"
 
+#include "request-keys.h"
+
 #include "host-name.h"
 #include "json-cleanup.h"
 #include "json-fields.h"
@@ -54,17 +56,11 @@ static const JsonField fields[] = {
         { "disks", JSON_FIELD_ARRAY, false, 1, REQUEST_DISKS_MAX, NULL, NULL },
 };
 
-/* "nbd://host:port/export" without what could hide something else. */
-static bool is_source(const char *text)
-{
-        return (strncmp(text, "nbd://", 6) == 0 || strncmp(text, "nbd+unix:///", 12) == 0) &&
-               !strpbrk(text, " \t\r\n\"\\");
-}
-
 static const JsonField disk_fields[] = {
         { "disk_key", JSON_FIELD_NUMBER, false, 1, DISK_KEY_MAX, NULL, NULL },
         { "capacity_bytes", JSON_FIELD_NUMBER, false, 1, INT64_MAX, NULL, NULL },
-        { "source", JSON_FIELD_TEXT, false, 1, SOURCE_MAX, is_source, "an nbd:// address" },
+        { "source", JSON_FIELD_TEXT, false, 1, SOURCE_MAX, request_export_is_valid,
+          REQUEST_EXPORT_MUST },
 };
 
 static int check_disks(const json_t *disks, char ret_error[static REQUEST_ERROR_SIZE])
@@ -86,13 +82,42 @@ static int check_disks(const json_t *disks, char ret_error[static REQUEST_ERROR_
         return 0;
 }
 
+/* As a backup's request has them: by the key of the disk. NULL: no memory. */
+static json_t *exports_of(const json_t *disks)
+{
+        CLEANUP(json_decref_p) json_t *exports = json_object();
+        const json_t *disk;
+        size_t i;
+
+        json_array_foreach (disks, i, disk) {
+                char key[24];
+
+                (void) snprintf(key, sizeof(key), "%" JSON_INTEGER_FORMAT,
+                                json_integer_value(json_object_get(disk, "disk_key")));
+                if (json_object_set(exports, key, json_object_get(disk, "source")) < 0)
+                        return NULL;
+        }
+        return TAKE(exports);
+}
+
+static int read_keys(const json_t *keys, Request *request,
+                     char ret_error[static REQUEST_ERROR_SIZE])
+{
+        CLEANUP(json_decref_p)
+        json_t *exports = exports_of(json_object_get(request->public, "disks"));
+
+        return exports ? request_keys_read(keys, exports, &request->keys, ret_error) : -ENOMEM;
+}
+
 int restore_request_read(const char *text, size_t size, Request *ret_request,
                          char ret_error[static REQUEST_ERROR_SIZE])
 {
         CLEANUP(request_done) Request request = {};
+        CLEANUP(json_decref_p) json_t *keys = NULL;
         int r;
 
         r = request_parse(text, size, &request.public, ret_error);
+        keys = request_keys_take(request.public);
         if (r >= 0)
                 r = request_take_password(request.public, &request.password, ret_error);
         if (r >= 0)
@@ -100,6 +125,8 @@ int restore_request_read(const char *text, size_t size, Request *ret_request,
                                       ret_error);
         if (r >= 0)
                 r = check_disks(json_object_get(request.public, "disks"), ret_error);
+        if (r >= 0)
+                r = read_keys(keys, &request, ret_error);
         if (r >= 0)
                 r = request_complete(&request);
         if (r < 0)

@@ -263,6 +263,7 @@ void task_finish(Task *task)
                                : strcmp(ending, "cancelled") == 0 ? TASK_EVENT_DONE_CANCELLED
                                                                   : TASK_EVENT_DONE);
         task->password = secret_free(task->password);
+        task->keys = secret_free(task->keys);
         keep_nothing(task->job);
         context = task_context(task);
         (void) log_event(LOG_INFO, 0, &context, MESSAGE_JOB_ENDED, "Job %" PRIu64 " of %s is %s",
@@ -282,11 +283,17 @@ static int on_no_login(sd_event_source *source, uint64_t usec, void *userdata)
         return 0;
 }
 
-/* A unit without a password would only fail. */
+/* A unit without a password would only fail. So would one without the keys of its exports, and nobody offers them twice. */
 static void step(Task *task)
 {
         const LogContext context = task_context(task);
 
+        if (task_unit_needs_keys(task) && !task->keys && !task->is_recovered) {
+                fail(task, BUS_ERROR_FAILED,
+                     "The node was stopped in the middle of it, and has lost the keys of the hub's "
+                     "exports; start it again");
+                return;
+        }
         if (task->password || task->is_recovered) {
                 task_step_begin(task);
                 return;
@@ -395,7 +402,7 @@ void task_login(Task *task, Secret *password)
         }
         secret_free(task->password);
         task->password = password;
-        keep_password(task->job, password);
+        keep_secret(task->job, KEEP_LOGIN, password);
         task->has_newer_login = task->unit[0] != '\0';
         if (task->state == TASK_COPIED || task->unit[0])
                 return;

@@ -15,6 +15,7 @@
 #include "parse.h"
 #include "task-look.h"
 #include "task-restore.h"
+#include "tls-psk.h"
 #include "unit/unit-files.h"
 #include "unit/unit-job.h"
 #include "unit/unit-property.h"
@@ -72,6 +73,14 @@ int task_unit_name(const Task *task, char ret_unit[static UNIT_NAME_SIZE])
         const UnitName name = unit_name(task);
 
         return unit_name_to_string(&name, ret_unit);
+}
+
+bool task_unit_needs_keys(const Task *task)
+{
+        const Step step = step_of(task);
+
+        return json_is_true(json_object_get(task->row, "HasKeys")) &&
+               (strcmp(step.program, COPY_PROGRAM) == 0 || strcmp(step.verb, "import") == 0);
 }
 
 json_t *task_vcenter(const Task *task)
@@ -270,6 +279,18 @@ json_t *task_unit_task(const Task *task, char ret_error[static 256])
         return NULL;
 }
 
+/* What it asks the node for when it starts. */
+static json_t *credentials_of(const Task *task)
+{
+        CLEANUP(json_decref_p)
+        json_t *list = json_pack("[[s,s]]", CREDENTIAL_VCENTER, CREDENTIALS_SOCKET);
+
+        if (task_unit_needs_keys(task) &&
+            json_array_append_new(list, json_pack("[s,s]", TLS_PSK_FILE, CREDENTIALS_SOCKET)) < 0)
+                return NULL;
+        return TAKE(list);
+}
+
 static int unit_spec(const Task *task, json_t **ret_spec)
 {
         char in[UNIT_FILE_PATH_SIZE], out[UNIT_FILE_PATH_SIZE];
@@ -289,8 +310,7 @@ static int unit_spec(const Task *task, json_t **ret_spec)
         if (r >= 0)
                 r = unit_property_files(spec, in, out);
         if (r >= 0)
-                r = unit_property(spec, "LoadCredential", "a(ss)",
-                                  json_pack("[[s,s]]", CREDENTIAL_VCENTER, CREDENTIALS_SOCKET));
+                r = unit_property(spec, "LoadCredential", "a(ss)", credentials_of(task));
         if (r >= 0)
                 r = unit_property_command(spec, step.program, step.verb);
         if (r >= 0)

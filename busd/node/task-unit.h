@@ -18,6 +18,9 @@ json_t *task_vcenter(const Task *task);
 /* What the unit reads. NULL when out of memory. */
 json_t *task_unit_task(const Task *task, char ret_error[static 256]);
 
+/* Whether that unit is given the keys of the exports. */
+bool task_unit_needs_keys(const Task *task);
+
 /* Makes its files and starts it. Done when the program was executed. */
 int task_unit_start(Task *task, const json_t *spec, UnitDone done);
 

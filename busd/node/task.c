@@ -35,6 +35,7 @@ Task *task_free(Task *task)
         sd_event_source_disable_unref(task->timer);
         json_decref(task->row);
         secret_free(task->password);
+        secret_free(task->keys);
         free(task);
         return NULL;
 }

@@ -28,13 +28,14 @@ typedef struct TaskDisk {
 
 /* The row: Job, Attempt, State, Request (without a password), Digest (of it), SnapshotName, OwesSnapshot, Look, Checked, Snapshot
  * and Copy (results of the units), Outcome, Ending, ErrorName, ErrorText, Warnings, BootId, CreatedUSec, CopiedUSec. Of a restore
- * (task-restore.h) Kind, NewUuid, OwesVm and PowerState. */
+ * (task-restore.h) Kind, NewUuid, OwesVm and PowerState. With exports by TLS HasKeys. */
 typedef struct Task {
         Node *node;
         json_t *row;
         uint64_t job, attempt;
         TaskState state;
         Secret *password; /* NULL after a restart, until somebody offers it again */
+        Secret *keys; /* of its exports by TLS; NULL without, and after a restart that lost them */
         char unit[UNIT_NAME_SIZE]; /* of the step that is open; "" when none is */
         uint32_t process_id; /* of that unit's program; 0 when it is not known */
         unsigned n_calls; /* to systemd about it, not yet answered */

@@ -89,7 +89,7 @@ static int look_at_target(const json_t *disk, int signal_fd, PreflightSize *ret_
         r = read_disk(disk, &ret_size->disk_key, &ret_size->capacity_bytes, failure);
         if (r < 0)
                 return r;
-        if (nbd_uri_parse(uri_text, &uri) < 0)
+        if (nbd_uri_parse_tls(uri_text, &uri) < 0)
                 return failure_set(failure, -EINVAL, FAILURE_INVALID, ret_size->disk_key,
                                    "disk %" PRIu32 ": its target '%.200s' is no NBD URI",
                                    ret_size->disk_key, uri_text);

@@ -17,8 +17,7 @@ static bool is_same(const char *one, const char *other)
         NbdUri a, b;
 
         return nbd_uri_parse(one, &a) >= 0 && nbd_uri_parse(other, &b) >= 0 &&
-               strcmp(a.host, b.host) == 0 && strcmp(a.port, b.port) == 0 &&
-               strcmp(a.socket, b.socket) == 0 && strcmp(a.export_name, b.export_name) == 0;
+               nbd_uri_is_same(&a, &b);
 }
 
 static int check_other(const NbdTargets *targets, const NbdTarget *target, Failure *failure)

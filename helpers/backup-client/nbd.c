@@ -17,6 +17,37 @@ static int keep(char error[static NBD_ERROR_SIZE], int r, const char *text)
         return r;
 }
 
+/* A server that does not take a key says only that it goes on no longer. */
+static int lost(int r, const char *text, char error[static NBD_ERROR_SIZE])
+{
+        if (!text || !strstr(text, "gnutls_handshake"))
+                return keep(error, r, text);
+        (void) snprintf(error, NBD_ERROR_SIZE,
+                        "no TLS with its server, which may have another key than was given here: "
+                        "%.150s",
+                        text);
+        return r;
+}
+
+/* The key is in a file of the unit's credentials, which libnbd reads at the handshake. */
+static int set_tls(struct nbd_handle *handle, const char *name, char error[static NBD_ERROR_SIZE])
+{
+        char path[TLS_PSK_PATH_SIZE];
+        int r = tls_psk_find_credential(name, path);
+
+        if (r < 0) {
+                (void) snprintf(error, NBD_ERROR_SIZE,
+                                "the key '%.128s' for its TLS is not in the credential "
+                                "'" TLS_PSK_FILE "' of this unit (%s)",
+                                name, strerror(-r));
+                return r;
+        }
+        if (nbd_set_tls(handle, LIBNBD_TLS_REQUIRE) < 0 || nbd_set_tls_psk_file(handle, path) < 0 ||
+            nbd_set_tls_username(handle, name) < 0)
+                return keep(error, -EOPNOTSUPP, nbd_get_error());
+        return 0;
+}
+
 static int set_up(struct nbd_handle *handle, const NbdUri *uri, bool with_extents)
 {
         /* The description of an export comes only when asked for; buffers are ours and whole or unused. */
@@ -37,9 +68,14 @@ int nbd_begin(Nbd *nbd, const NbdUri *uri, bool with_extents, char error[static 
         nbd->handle = nbd_create();
         if (!nbd->handle)
                 return keep(error, -ENOMEM, nbd_get_error());
+        r = *uri->tls_name ? set_tls(nbd->handle, uri->tls_name, error) : 0;
+        if (r < 0) {
+                nbd_drop(nbd);
+                return r;
+        }
         if (set_up(nbd->handle, uri, with_extents) < 0) {
                 r = nbd_get_errno();
-                (void) keep(error, 0, nbd_get_error());
+                (void) lost(0, nbd_get_error(), error);
                 nbd_drop(nbd);
                 return r > 0 ? -r : -ENOTCONN;
         }
@@ -114,7 +150,7 @@ int nbd_go_on(Nbd *nbd, short revents, uint64_t now_usec, char error[static NBD_
 
         if (notify(nbd, revents) < 0) {
                 r = nbd_get_errno();
-                return keep(error, r == ENOENT ? -ENOENT : -ENOTCONN, nbd_get_error());
+                return lost(r == ENOENT ? -ENOENT : -ENOTCONN, nbd_get_error(), error);
         }
         if (nbd_aio_is_dead(nbd->handle) || nbd_aio_is_closed(nbd->handle))
                 return keep(error, -ENOTCONN, "the connection was lost");

@@ -165,9 +165,10 @@ static int read_target(const Place *place, DiskSpec *disk)
         int r;
 
         r = place_text(place, "target", false, NBD_URI_SIZE - 1, &disk->target);
-        if (r >= 0 && nbd_uri_parse(disk->target, &disk->target_uri) < 0)
+        if (r >= 0 && nbd_uri_parse_tls(disk->target, &disk->target_uri) < 0)
                 r = place_complain(place, "target",
-                                   "nbd://HOST:PORT/EXPORT or nbd+unix:///EXPORT?socket=PATH");
+                                   "nbd://HOST:PORT/EXPORT, nbds://KEY@HOST:PORT/EXPORT or "
+                                   "nbd+unix:///EXPORT?socket=PATH");
         return r;
 }
 
@@ -206,12 +207,6 @@ static int read_disk(const Place *place, DiskSpec *disk, size_t n_areas_max)
         return r >= 0 ? read_areas(place, disk, n_areas_max) : r;
 }
 
-static bool is_same_target(const NbdUri *a, const NbdUri *b)
-{
-        return strcmp(a->host, b->host) == 0 && strcmp(a->port, b->port) == 0 &&
-               strcmp(a->socket, b->socket) == 0 && strcmp(a->export_name, b->export_name) == 0;
-}
-
 /* A disk's data goes to its own target: none may stand for two. */
 static int check_apart(const CopySpec *spec, Failure *failure)
 {
@@ -224,7 +219,7 @@ static int check_apart(const CopySpec *spec, Failure *failure)
                         return failure_set(failure, -EINVAL, FAILURE_INVALID, last->disk_key,
                                            "disk_key %" PRIu32 " stands twice in the spec",
                                            last->disk_key);
-                if (is_same_target(&disk->target_uri, &last->target_uri))
+                if (nbd_uri_is_same(&disk->target_uri, &last->target_uri))
                         return failure_set(failure, -EINVAL, FAILURE_INVALID, last->disk_key,
                                            "disks %" PRIu32 " and %" PRIu32 " have the same target",
                                            disk->disk_key, last->disk_key);

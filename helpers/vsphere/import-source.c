@@ -72,6 +72,25 @@ static int wait_for(ImportSource *source, int64_t cookie)
         }
 }
 
+static int set_tls(ImportSource *source, const char *name)
+{
+        char path[TLS_PSK_PATH_SIZE];
+        int r = tls_psk_find_credential(name, path);
+
+        if (r < 0) {
+                (void) snprintf(source->why, sizeof(source->why),
+                                "the key '%.100s' for its TLS is not in the credential "
+                                "'" TLS_PSK_FILE "' of this unit (%s)",
+                                name, strerror(-r));
+                return r;
+        }
+        if (nbd_set_tls(source->nbd, LIBNBD_TLS_REQUIRE) < 0 ||
+            nbd_set_tls_psk_file(source->nbd, path) < 0 ||
+            nbd_set_tls_username(source->nbd, name) < 0)
+                return keep(source, -EOPNOTSUPP, nbd_get_error());
+        return 0;
+}
+
 static int connect_to(ImportSource *source, const NbdUri *uri)
 {
         int r;
@@ -81,6 +100,9 @@ static int connect_to(ImportSource *source, const NbdUri *uri)
             nbd_set_pread_initialize(source->nbd, false) < 0 ||
             nbd_add_meta_context(source->nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) < 0)
                 return keep(source, -ENOMEM, nbd_get_error());
+        r = *uri->tls_name ? set_tls(source, uri->tls_name) : 0;
+        if (r < 0)
+                return r;
         r = *uri->socket ? nbd_aio_connect_unix(source->nbd, uri->socket)
                          : nbd_aio_connect_tcp(source->nbd, uri->host, uri->port);
         if (r < 0)
@@ -101,7 +123,7 @@ int import_source_open(ImportSource *source, const char *text, uint64_t capacity
         int r;
 
         *source = (ImportSource){ .stop_fd = stop_fd, .capacity = capacity };
-        if (nbd_uri_parse(text, &uri) < 0)
+        if (nbd_uri_parse_tls(text, &uri) < 0)
                 return keep(source, -EINVAL, "its source is no NBD URI");
         source->extents = calloc(IMPORT_EXTENTS_MAX, sizeof(ImportExtent));
         if (!source->extents)

@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         char *text = strndup((const char *) data, size);
         uint16_t port;
-        NbdUri uri;
+        NbdUri uri, other;
         int r;
 
         MUST(text);
@@ -29,6 +29,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 MUST(!*uri.socket || *uri.socket == '/');
                 MUST(!*uri.host || parse_port(uri.port, &port) == 0);
         }
+        r = nbd_uri_parse_tls(text, &other);
+        MUST(r == 0 || r == -EINVAL);
+        if (r == 0)
+                MUST(*other.tls_name ? tls_psk_name_is_fine(other.tls_name) && *other.host &&
+                                                       strncmp(text, "nbds://", 7) == 0
+                                     : nbd_uri_parse(text, &uri) == 0 &&
+                                                       nbd_uri_is_same(&uri, &other));
         free(text);
         return 0;
 }

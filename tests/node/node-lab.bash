@@ -85,18 +85,29 @@ vm_new() {
     on "$peer" cat "$ca" | node install -m 644 /dev/stdin /etc/sendense/ca.pem
 }
 
-# targets_up NAME [PARENT]: an image for each disk, in the hub's shape, served as the hub does; PARENT is the layer below.
+# targets_up NAME [PARENT]: an image for each disk, in the hub's shape, served as the hub does; PARENT is the layer below. With targets_tls
+# by TLS, with the key that is in /srv/secret/nbd-<disk>, or a new one.
+targets_tls=
 targets_up() {
-    local key port=10100
-    targets={}
+    local key port=10100 scheme=nbd:// tls=
+    targets={} target_keys={}
     for key in "${keys[@]}"; do
         port=$((port + 1))
+        if [ "$targets_tls" ]; then
+            scheme=nbds://$1-$key@
+            tls="--object tls-creds-psk,id=tls,endpoint=server,dir=/srv/keys-$key --tls-creds tls"
+            # shellcheck disable=SC2016 # expanded in the machine
+            require "a key for disk $key" in_peer 'umask 077 && mkdir -p "/srv/keys-$2" /srv/secret && cp /usr/share/sendense/dh-params.pem "/srv/keys-$2/" &&
+                { [ -e "/srv/secret/nbd-$2" ] || openssl rand -hex 32 >"/srv/secret/nbd-$2"; } &&
+                printf "%s-%s:%s\n" "$1" "$2" "$(cat "/srv/secret/nbd-$2")" >"/srv/keys-$2/keys.psk"' "$1" "$key"
+            target_keys=$(on "$peer" cat "/srv/secret/nbd-$key" | jq -R -c --argjson t "$target_keys" --arg k "$key" '$t + {($k): .}')
+        fi
         # shellcheck disable=SC2016 # expanded in the machine
         require "an image for disk $key" in_peer 'cd /srv && qemu-img create -q -f qcow2 -o cluster_size=1M,extended_l2=on ${4:+-b "$2-$4.qcow2" -F qcow2} "$2-$1.qcow2" ${5:+"$5"} &&
             systemd-run -q --unit="target-$2" -p Restart=on-failure -p RestartSec=100ms -p StartLimitIntervalSec=0 --collect -- \
-                qemu-nbd -t --shared=10 -x "$1-$2" -D "\${INVOCATION_ID}" -b "$6" -p "$3" -f qcow2 "/srv/$2-$1.qcow2"' \
-            "$1" "$key" "$port" "${2:-}" "$(capacity "$key")" "$peer_address"
-        targets=$(jq -nc --argjson t "$targets" --arg k "$key" --arg v "nbd://$peer_address:$port/$1-$key" '$t + {($k): $v}')
+                qemu-nbd -t --shared=10 -x "$1-$2" -D "\${INVOCATION_ID}" -b "$6" -p "$3" -f qcow2 $7 "/srv/$2-$1.qcow2"' \
+            "$1" "$key" "$port" "${2:-}" "$(capacity "$key")" "$peer_address" "$tls"
+        targets=$(jq -nc --argjson t "$targets" --arg k "$key" --arg v "$scheme$peer_address:$port/$1-$key" '$t + {($k): $v}')
     done
 }
 targets_down() {
@@ -110,10 +121,10 @@ password() { on "$peer" cat /srv/sim/password; }
 # request TYPE [JQ]: the body of a start for the next job, changed by the filter.
 request() {
     jq -nc --arg type "$1" --argjson job "$job" --arg uuid "$uuid" --arg user "$user" --argjson targets "$targets" \
-        --arg password "$(password)" --arg host "$peer_address" --argjson port "$(sed -E 's/.*:([0-9]+)\/.*/\1/' <<<"$url")" \
+        --argjson nbd_keys "${target_keys:-{\}}" --arg password "$(password)" --arg host "$peer_address" --argjson port "$(sed -E 's/.*:([0-9]+)\/.*/\1/' <<<"$url")" \
         "{job_id: \$job, attempt: 1, vm_name: \"web01\", vm_path: \"DC0/vm/web01\", instance_uuid: \$uuid, vcenter_host: \$host,
         vcenter_port: \$port, vcenter_user: \$user, vcenter_password: \$password, ca_file: \"/etc/sendense/ca.pem\",
-        backup_type: \$type, nbd_targets: \$targets} | ${2:-.}"
+        backup_type: \$type, nbd_targets: \$targets} + (if \$nbd_keys == {} then {} else {nbd_keys: \$nbd_keys} end) | ${2:-.}"
 }
 # backup TYPE [JQ]: starts the next job; what the API answers is in answer.
 backup() {

@@ -3,7 +3,7 @@
 #
 # Hub and node on one machine: a request that is repeated gets its job though nobody can be asked any more; a hub that died before it
 # wrote down what the node had accepted does so later; a node that has lost its folder does not end what it owes; and what nobody can
-# undo any more is forgiven by name. A job that the settings do not let begin is not tried again either.
+# undo any more is forgiven by name.
 machine=hub
 
 . "$(dirname "$0")/../lib/tap.sh"
@@ -16,7 +16,6 @@ install -D -m 644 /dev/stdin "$2/etc/sendense/hub.conf.d/60-owed.conf" <<'Y'
 HealthSec=1s
 [Jobs]
 Retries=0
-RetrySec=1s
 Y
 X
 chmod +x "$TEST_TMP/settings"
@@ -134,12 +133,4 @@ like "$(ctl job show "$job")" 'forgiven, and not undone: snapshot web01 of job' 
 is "$(job_field "$job" '[.Events[] | select(.Reason | startswith("forgiven")) | .Principal] | join(" ")')" uid:0 "and who it was"
 ok "so does the journal" in_node 'journalctl -q -o cat -u sendense-hub SENDENSE_PRINCIPAL=uid:0 | grep -q "is forgiven by uid:0"'
 like "$(ctl obligation forgive "$id" 2>&1)" "There is no open obligation $id" "once"
-
-# A hub that lets no node write tries nothing again either.
-sql "UPDATE backup_jobs SET finished_usec = UNIX_TIMESTAMP() * 1000000 WHERE id = $job"
-printf '[Jobs]\nRetries=3\n[Exports]\nTlsPsk=yes\n' | node tee /etc/sendense/hub.conf.d/70-psk.conf >/dev/null
-node systemctl restart sendense-hub.service
-told() { node journalctl -q -o cat -u sendense-hub | grep -q "Job $job cannot be tried again yet: Nodes have no keys for TLS"; }
-ok "a job that the settings do not let begin is not tried again, and why" eventually "$patience_sec" told
-is "$(last_job)" "$job" "there is no other"
 done_testing

@@ -131,6 +131,79 @@ static void targets(void **state)
                 "same target");
 }
 
+#define KEY_A "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define KEY_B "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
+
+/* A request whose exports have TLS, with these keys. */
+static json_t *with_keys(json_t *keys)
+{
+        json_t *object = with("nbd_targets",
+                              json_pack("{s:s, s:s}", "2000", "nbds://a-1@127.0.0.1:10100/a-1",
+                                        "2001", "nbds://b-1@127.0.0.1:10101/b-1"));
+
+        if (keys)
+                assert_int_equal(json_object_set_new(object, "nbd_keys", keys), 0);
+        return object;
+}
+
+static void keys(void **state)
+{
+        CLEANUP(json_decref_p)
+        json_t *object = with_keys(json_pack("{s:s, s:s}", "2000", KEY_A, "2001", KEY_B));
+        CLEANUP(request_done) Request request = {}, again = {};
+        char error[REQUEST_ERROR_SIZE], *text;
+
+        (void) state;
+        assert_int_equal(read_object(object, &request, error), 0);
+        assert_string_equal(secret_data(request.keys), "a-1:" KEY_A "\nb-1:" KEY_B "\n");
+        text = json_dumps(request.public, 0);
+        assert_null(strstr(text, KEY_A));
+        assert_null(strstr(text, "nbd_keys"));
+        free(text);
+
+        /* Other keys of the same exports are the same request: its hub has told them before. */
+        assert_int_equal(json_object_set_new(object, "nbd_keys",
+                                             json_pack("{s:s, s:s}", "2000", KEY_B, "2001", KEY_A)),
+                         0);
+        assert_int_equal(read_object(object, &again, error), 0);
+        assert_string_equal(again.digest, request.digest);
+        request_done(&request);
+
+        /* One of them alone. */
+        assert_int_equal(json_object_set_new(object, "nbd_targets",
+                                             json_pack("{s:s, s:s}", "2000",
+                                                       "nbd://127.0.0.1:10100/a", "2001",
+                                                       "nbds://b-1@127.0.0.1:10101/b-1")),
+                         0);
+        assert_int_equal(json_object_set_new(object, "nbd_keys", json_pack("{s:s}", "2001", KEY_B)),
+                         0);
+        assert_int_equal(read_object(object, &request, error), 0);
+        assert_string_equal(secret_data(request.keys), "b-1:" KEY_B "\n");
+        request_done(&request);
+
+        json_decref(object);
+        object = good();
+        assert_int_equal(read_object(object, &request, error), 0);
+        assert_null(request.keys);
+}
+
+static void wrong_keys(void **state)
+{
+        (void) state;
+        refused(with_keys(NULL), "no key for disk 2000");
+        refused(with_keys(json_pack("{s:s}", "2000", KEY_A)), "no key for disk 2001");
+        refused(with_keys(json_pack("{s:s, s:s}", "2000", KEY_A, "2001", "geheim")),
+                "the key of disk 2001");
+        refused(with_keys(json_pack("{s:s, s:i}", "2000", KEY_A, "2001", 7)),
+                "the key of disk 2001");
+        refused(with_keys(json_pack("{s:s, s:s, s:s}", "2000", KEY_A, "2001", KEY_B, "2002",
+                                    KEY_B)),
+                "2002");
+        refused(with_keys(json_array()), "nbd_keys");
+        refused(with("nbd_keys", json_pack("{s:s}", "2000", KEY_A)), "'2000' is no disk with");
+        refused(with("nbd_targets", json_pack("{s:s}", "2000", "nbds://127.0.0.1:1/a")), "2000");
+}
+
 static void disks(void **state)
 {
         json_t *twice = json_pack("[{s:i, s:i}, {s:i, s:i}]", "key", 2000, "capacity_bytes", 512,
@@ -274,9 +347,11 @@ static void no_texts(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(complete), cmocka_unit_test(members),   cmocka_unit_test(targets),
-                cmocka_unit_test(disks),    cmocka_unit_test(no_object), cmocka_unit_test(logins),
-                cmocka_unit_test(places),   cmocka_unit_test(no_texts),
+                cmocka_unit_test(complete),   cmocka_unit_test(members),
+                cmocka_unit_test(targets),    cmocka_unit_test(keys),
+                cmocka_unit_test(wrong_keys), cmocka_unit_test(disks),
+                cmocka_unit_test(no_object),  cmocka_unit_test(logins),
+                cmocka_unit_test(places),     cmocka_unit_test(no_texts),
         };
 
         return RUN_TESTS(tests);

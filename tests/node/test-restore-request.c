@@ -125,12 +125,38 @@ static void disks(void **state)
         refused(with_disk("colour", json_true()), "colour");
 }
 
+/* As of a backup: with each disk's address, and out of what the ledger keeps. */
+static void keys(void **state)
+{
+        static const char key[] =
+                        "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+        json_t *object = with_disk("source", json_string("nbds://8-2001@127.0.0.1:10101/8-2001"));
+        CLEANUP(request_done) Request request = {};
+        char error[REQUEST_ERROR_SIZE], *text;
+
+        (void) state;
+        assert_int_equal(json_object_set_new(object, "nbd_keys", json_pack("{s:s}", "2001", key)),
+                         0);
+        assert_int_equal(read_object(object, &request, error), 0);
+        assert_int_equal(strncmp(secret_data(request.keys), "8-2001:", 7), 0);
+        assert_int_equal(strncmp(secret_data(request.keys) + 7, key, sizeof(key) - 1), 0);
+        text = json_dumps(request.public, 0);
+        assert_null(strstr(text, key));
+        free(text);
+        assert_int_equal(json_object_set_new(object, "nbd_keys", json_pack("{s:s}", "2000", key)),
+                         0);
+        refused(object, "'2000' is no disk with");
+        refused(with_disk("source", json_string("nbds://8-2001@127.0.0.1:10101/8-2001")),
+                "no key for disk 2001");
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(complete),
                 cmocka_unit_test(members),
                 cmocka_unit_test(disks),
+                cmocka_unit_test(keys),
         };
 
         return RUN_TESTS(tests);

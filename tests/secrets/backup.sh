@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# A password made of everything that somebody escapes goes down every path: HTTP, bus, units, SOAP, nbdkit, the command
+# A password made of everything that somebody escapes, and the keys of exports by TLS, go down every path: HTTP, bus, units, SOAP, nbdkit, the command
 # line for people; through whole backups and through ones that fail, are cancelled, or whose programs die with core
-# dumps on. It is looked for on command lines and in environments of all programs, on the whole bus, in journals, database,
+# dumps on. They are looked for on command lines and in environments of all programs, on the whole bus, in journals, database,
 # transient units, core dumps and folders, in every form; and one planted leak of each kind must be found.
 
 # shellcheck disable=SC2016 # expanded in the machine
@@ -14,8 +14,11 @@
 secrets_up
 vcenter_up -empty -password-file /srv/secret/right
 vm_new 8M:fill=4M,8M:nvme:fill=2M
+targets_tls=yes
 targets_up full
 job=5000 # the hub, which comes later, counts its own from 1
+secrets=(right wrong)
+for key in "${keys[@]}"; do secrets+=("nbd-$key"); done
 port=$(sed -E 's/.*:([0-9]+)\/.*/\1/' <<<"$url")
 # Content of a disk takes its time; descriptors, which are looked at before, do not.
 slow() { simctl fault delay method=FolderGet vm=/folder/web01/web01-flat.vmdk ms=5000 count=0 >/dev/null; }
@@ -35,8 +38,9 @@ like "$answer" '^202 ' "a backup is taken"
 ok "it copies" eventually "$patience_sec" runs "sendense-copy-$job"
 ok "and reads a disk" eventually "$patience_sec" more_fired 0
 processes_now
-is "$(node /srv/src/tests/lib/secret-search /srv/secret/right -- transient=/run/systemd/transient state=/var/lib/sendense-node run=/run/sendense-node)" "" \
-    "while it copies the password is in no file but its credential"
+is "$(node sh -c 'cat /run/credentials/sendense-copy-*/keys.psk | wc -l')" "${#keys[@]}" "it has the keys of its targets, which have TLS"
+is "$(node /srv/src/tests/lib/secret-search "${secrets[@]/#//srv/secret/}" -- transient=/run/systemd/transient state=/var/lib/sendense-node run=/run/sendense-node)" "" \
+    "while it copies password and keys are in no file but its credentials"
 die copy "$(main_pid "sendense-copy-$job")"
 ok "a copy that dies is a failed backup" eventually "$patience_sec" state_is failed || diag "$(task .)"
 ok "its snapshot goes" eventually "$patience_sec" gone || diag "$(simctl left)"
@@ -95,6 +99,20 @@ in_node 'curl -s -K - >/dev/null' <<X
 url = "http://127.0.0.1:8081/api/v1/backups?vcenter_password=$(jq -r '@uri' <<<"$right")"
 header = "Authorization: Bearer $(jq -r '@base64' <<<"$right")"
 X
+
+key=$(jq -c '.[]' <<<"$target_keys" | head -n 1)
+for body in "$(request full ".job_id = 903 | .nbd_keys = {\"x\": $key}")" "$(request full ".job_id = 904 | .nbd_keys |= map_values([$key])")" \
+    "$(request full ".job_id = 905 | .nbd_targets |= map_values(\"nbd://127.0.0.1:1/\" + $key) | .backup_type = $key")" "$(request full ".job_id = 906 | .vm_name = 7")"; do
+    like "$(say POST backup/start "$body")" '^400 ' "keys that make no sense are refused"
+done
+start full '.nbd_keys |= map_values("'"$(printf '%064d' 7)"'")'
+ok "a wrong key fails" eventually "$patience_sec" state_is failed || diag "$(task .)"
+is "$(task .error_name)" com.sendense.Error.TargetFailed "by its name"
+like "$(task .error)" 'no TLS with its server, which may have another key.*nothing was done' "and says so, with nothing done"
+is "$(simctl snapshots)" '[]' "before there is a snapshot"
+targets_down
+targets_tls=
+targets_up hand
 
 # For people: the programs by hand, from a private file; by VDDK's stand-in, whose nbdkit dies.
 in_node '
@@ -162,7 +180,7 @@ ok "everything is there to be looked at" collect
 for program in sendense-vsphere sendense-backup-client nbdkit qemu-nbd sendense-node-api sendense-hub sendensectl; do
     ok "$program was looked at when it started" node grep -aq "$program" /srv/found/proc/cmdline
 done
-is "$(search right wrong)" "" "the password is found nowhere, in no form"
+is "$(search "${secrets[@]}")" "" "passwords and keys are found nowhere, in no form"
 found=$(search planted)
 is "$?" 1 "planted leaks turn it red"
 is "$(sed -E 's/^leak ([a-z]*): .*/\1/' <<<"$found" | sort -u | paste -sd' ')" "$(printf '%s\n' "${kinds[@]}" | sort | paste -sd' ')" \

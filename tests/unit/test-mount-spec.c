@@ -74,7 +74,7 @@ static void for_a_user(void **state)
         expect(service, "ReadWritePaths", "");
         expect(service, "Environment",
                "[\"SENDENSE_EXPORT_NAME=7-2000\",\"SENDENSE_IMAGE=/r/a b$c%d.qcow2\","
-               "\"SENDENSE_ACCESS=--read-only\",\"SENDENSE_UNTIL=1763702276\"]");
+               "\"SENDENSE_ACCESS=--read-only\",\"SENDENSE_UNTIL=1763702276\",\"SENDENSE_TLS=\"]");
         expect(service, "RuntimeMaxUSec", "8000000");
         json_decref(spec);
 }
@@ -100,7 +100,8 @@ static void writable_on_a_port(void **state)
         expect(service, "MemoryMax", "1");
         expect(service, "Environment",
                "[\"SENDENSE_EXPORT_NAME=7-2000\",\"SENDENSE_IMAGE=/r/a b$c%d.qcow2\","
-               "\"SENDENSE_ACCESS=--snapshot\",\"SENDENSE_UNTIL=9223372036854\"]");
+               "\"SENDENSE_ACCESS=--snapshot\",\"SENDENSE_UNTIL=9223372036854\",\"SENDENSE_TLS="
+               "\"]");
         expect(service, "RuntimeMaxUSec", "");
         json_decref(spec);
 }
@@ -137,13 +138,34 @@ static void mounts_refused(void **state)
         }
 }
 
+/* For a node that reads it by TLS: where the key is, and not what it is. */
+static void with_key(void **state)
+{
+        MountUnit mount = a_mount;
+        const json_t *service;
+        json_t *spec = NULL;
+
+        (void) state;
+        mount.port = 10100;
+        mount.psk_path = "/run/m.psk";
+        assert_int_equal(unit_spec_mount(&mount, &spec), 0);
+        service = json_array_get(json_object_get(spec, "aux"), 0);
+        expect(service, "LoadCredential",
+               "[[\"keys.psk\",\"/run/m.psk\"],[\"dh-params.pem\",\"" SENDENSE_DH_PARAMS "\"]]");
+        expect(service, "Environment",
+               "[\"SENDENSE_EXPORT_NAME=7-2000\",\"SENDENSE_IMAGE=/r/a b$c%d.qcow2\","
+               "\"SENDENSE_ACCESS=--read-only\",\"SENDENSE_UNTIL=1763702276\","
+               "\"SENDENSE_TLS=--object tls-creds-psk,id=tls,endpoint=server,"
+               "dir=/run/credentials/sendense-mount-7-2000.service --tls-creds tls\"]");
+        json_decref(spec);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(for_a_user),
-                cmocka_unit_test(writable_on_a_port),
-                cmocka_unit_test(addresses),
-                cmocka_unit_test(mounts_refused),
+                cmocka_unit_test(for_a_user), cmocka_unit_test(writable_on_a_port),
+                cmocka_unit_test(addresses),  cmocka_unit_test(mounts_refused),
+                cmocka_unit_test(with_key),
         };
 
         return RUN_TESTS(tests);

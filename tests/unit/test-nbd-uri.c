@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * lib/nbd-uri: the two forms that are read, and everything near them that is not.
+ * lib/nbd-uri: the forms that are read, and everything near them that is not.
  */
 #include "unit.h"
 
@@ -85,6 +85,40 @@ static void bad(void **state)
         assert_string_equal(uri.host, "untouched");
 }
 
+/* By TLS, for those who ask for it by that call. */
+static void with_tls(void **state)
+{
+        static const char *const wrong[] = {
+                "nbds://host/x",
+                "nbds://@host/x",
+                "nbds://Name@host/x",
+                "nbds://a:b@host/x",
+                "nbds://a@b@host/x",
+                "nbds://a%2d@host/x",
+                "nbds://a@host",
+                "nbds://a@host/x?tls-psk-file=/x",
+                "nbds+unix://a@/x?socket=/a",
+        };
+        NbdUri uri = { .host = "untouched" }, other;
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTSOF(wrong); i++)
+                if (nbd_uri_parse_tls(wrong[i], &uri) != -EINVAL)
+                        fail_msg("'%s' was taken", wrong[i]);
+        assert_int_equal(nbd_uri_parse("nbds://a-1@127.0.0.1:10100/b", &uri), -EINVAL);
+        assert_string_equal(uri.host, "untouched");
+        assert_int_equal(nbd_uri_parse_tls("nbds://a-1@127.0.0.1:10100/b", &uri), 0);
+        assert_string_equal(uri.tls_name, "a-1");
+        assert_string_equal(uri.host, "127.0.0.1");
+        assert_string_equal(uri.port, "10100");
+        assert_string_equal(uri.export_name, "b");
+        assert_int_equal(nbd_uri_parse_tls("nbd://127.0.0.1:10100/b", &other), 0);
+        assert_string_equal(other.tls_name, "");
+        assert_true(nbd_uri_is_same(&uri, &other)); /* one image, and two who would write it */
+        assert_int_equal(nbd_uri_parse_tls("nbds://a-1@127.0.0.1:10101/b", &other), 0);
+        assert_false(nbd_uri_is_same(&uri, &other));
+}
+
 static int parse_long(const char *head, size_t n)
 {
         _cleanup_free_ char *tail = unit_repeat('a', n), *text = NULL;
@@ -109,6 +143,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(good),
                 cmocka_unit_test(bad),
+                cmocka_unit_test(with_tls),
                 cmocka_unit_test(long_ones),
         };
 

@@ -31,10 +31,10 @@ enum {
 static int act_start(Manager *manager, sd_bus_message *call, const char *principal, json_t *request,
                      sd_bus_error *error)
 {
-        const char *hindrance = job_begin_hindrance(manager->config, request);
-
-        if (hindrance)
-                return bus_error_setf(error, BUS_ERROR_NOT_ALLOWED, "%s", hindrance);
+        if (json_object_get(request, "Sources") && !manager->config->backup_allow_sources)
+                return bus_error_setf(error, BUS_ERROR_NOT_ALLOWED,
+                                      "Option sources is switched off; [Backup] AllowSources=yes "
+                                      "in the hub's settings allows it");
         return bus_begin_job(manager, call, principal, request, job_begin, error);
 }
 

@@ -266,19 +266,6 @@ static void on_looked_up(int error, const json_t *out, const char *name, const c
                     "The job cannot be written down; try again", 0, NULL);
 }
 
-const char *job_begin_hindrance(const HubConfig *config, const json_t *request)
-{
-        bool has_sources = json_object_get(request, "Sources") != NULL;
-
-        if (has_sources && !config->backup_allow_sources)
-                return "Option sources is switched off; [Backup] AllowSources=yes in the hub's "
-                       "settings allows it";
-        if (!has_sources && config->export_tls_psk)
-                return "Nodes have no keys for TLS on the exports yet; [Exports] TlsPsk=no lets "
-                       "them write (their way is an SSH tunnel)";
-        return NULL;
-}
-
 int job_begin(Jobs *jobs, json_t *request, JobBegun done, void *userdata)
 {
         Beginning *beginning = malloc(sizeof(*beginning));

@@ -7,7 +7,6 @@
 #include <jansson.h>
 #include <stdint.h>
 
-typedef struct HubConfig HubConfig;
 typedef struct Job Job;
 typedef struct Jobs Jobs;
 
@@ -15,9 +14,6 @@ typedef struct Jobs Jobs;
  * line. */
 typedef void (*JobBegun)(int error, const char *name, const char *text, uint64_t id, const Job *job,
                          void *userdata);
-
-/* Why the settings do not let such a request begin; NULL when they do. */
-const char *job_begin_hindrance(const HubConfig *config, const json_t *request);
 
 /* request: what store_job_create() takes, without NowUSec, NodesReachable and EventId, and with IdempotencyKey when there is one; it
  * is kept until done, which may be before this returns. Errors as store_call(); then done is not called. A request whose key was used

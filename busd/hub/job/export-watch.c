@@ -10,11 +10,11 @@
 #include "clock.h"
 #include "fault-point.h"
 #include "hub-config.h"
+#include "job/export-tls.h"
 #include "job/jobs.h"
 #include "job/run.h"
 #include "log.h"
 #include "parse.h"
-#include "unit/export-psk.h"
 #include "unit/handshake.h"
 #include "unit/unit-files.h"
 #include "unit/units.h"
@@ -194,23 +194,13 @@ static void on_greeting(int error, const char *text, uint64_t size_bytes, const 
         question_end(q);
 }
 
-/* Its file; NULL when the export has no TLS. */
-static const char *psk_of(const Job *job, const JobDisk *disk,
-                          char ret_path[static UNIT_FILE_PATH_SIZE])
-{
-        char unit[UNIT_NAME_SIZE];
-
-        export_unit_name(job, disk, UNIT_EXPORT_SERVICE, unit);
-        return export_psk_find(unit, ret_path) ? ret_path : NULL;
-}
-
 void export_ask_instance(Job *job, JobDisk *disk, DiskThen then)
 {
         char path[UNIT_FILE_PATH_SIZE];
         const HandshakeRequest request = {
                 .port = disk->port,
                 .export_name = disk->export_name,
-                .psk_path = psk_of(job, disk, path),
+                .psk_path = export_tls_path(job, disk, UNIT_EXPORT_SERVICE, path),
                 .timeout_usec = HANDSHAKE_TIMEOUT_USEC,
         };
         Question *q = malloc(sizeof(Question));
@@ -273,7 +263,7 @@ void run_export_probe(Job *job)
                 const HandshakeRequest request = {
                         .port = disk->port,
                         .export_name = disk->export_name,
-                        .psk_path = psk_of(job, disk, path),
+                        .psk_path = export_tls_path(job, disk, UNIT_EXPORT_SERVICE, path),
                         .timeout_usec = config->export_answer_timeout_usec,
                 };
                 Question *q;

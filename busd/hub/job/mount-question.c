@@ -5,6 +5,7 @@
 #include "job/mount-question.h"
 
 #include "bus/bus-error.h"
+#include "job/export-tls.h"
 #include "job/export-watch.h"
 #include "job/jobs.h"
 #include "job/run.h"
@@ -68,11 +69,12 @@ static void on_greeting(int error, const char *text, uint64_t size_bytes, const 
 
 void mount_ask(Job *job, JobDisk *disk, MountAnswer answer)
 {
-        char path[UNIT_FILE_PATH_SIZE];
+        char path[UNIT_FILE_PATH_SIZE], psk[UNIT_FILE_PATH_SIZE];
         const HandshakeRequest request = {
                 .port = disk->port,
                 .socket_path = disk->port > 0 ? NULL : path,
                 .export_name = disk->export_name,
+                .psk_path = export_tls_path(job, disk, UNIT_MOUNT_SERVICE, psk),
                 .timeout_usec = HANDSHAKE_TIMEOUT_USEC,
         };
         Question *q = question_new(job, disk, answer);

@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "fault-point.h"
 #include "hub-config.h"
+#include "job/export-tls.h"
 #include "job/jobs.h"
 #include "job/run.h"
 #include "json-cleanup.h"
@@ -214,12 +215,32 @@ static json_t *make_body(const Job *job)
         return NULL;
 }
 
+/* An older node would call the addresses wrong. Nothing has begun there yet. */
+static bool node_has_tls(Job *job)
+{
+        int r = node_links_knows(nodes_links(job->jobs->nodes), job->node_id, NODE_FEATURE_TLS_PSK);
+
+        if (r > 0)
+                return true;
+        if (r == -EAGAIN)
+                lost(job, "The node has not said yet what it can do");
+        else
+                job_fail(job, BUS_ERROR_NOT_ALLOWED,
+                         "[Exports] TlsPsk=yes, and node %s is of a version without TLS to "
+                         "exports. Install this hub's version there, or set TlsPsk=no (its way is "
+                         "an SSH tunnel)",
+                         job_text(job, "Node"));
+        return false;
+}
+
 static void start_with(Job *job, const json_t *login)
 {
         CLEANUP(json_decref_p) json_t *body = make_body(job);
         const Secret *key = nodes_key(job->jobs->nodes);
-        int r = body ? 0 : -ENOMEM;
+        int r = body ? export_tls_add_keys(job, job->follow->exports, body) : -ENOMEM;
 
+        if (r >= 0 && json_object_get(body, "nbd_keys") && !node_has_tls(job))
+                return;
         if (!key) {
                 job_fail(job, BUS_ERROR_MASTER_KEY_UNUSABLE, "%s",
                          nodes_key_error(job->jobs->nodes));

@@ -77,7 +77,6 @@ static void begin_next(Retrier *retrier)
 
         while (!jobs->is_going_down && (row = json_array_get(retrier->rows, retrier->next++))) {
                 CLEANUP(json_decrefp) json_t *request = NULL;
-                const char *hindrance;
 
                 if (!bus_error_passes(text_of(row, "ErrorName")) ||
                     jobs_n_open(jobs) >= jobs->config->jobs_queued)
@@ -91,11 +90,6 @@ static void begin_next(Retrier *retrier)
                                     json_object_get(row, "RetryNumber"), "Exclude",
                                     json_object_get(row, "Exclude"), "Node",
                                     json_object_get(row, "Node"));
-                hindrance = request ? job_begin_hindrance(jobs->config, request) : NULL;
-                if (hindrance) {
-                        refuse(retrier, row, BUS_ERROR_NOT_ALLOWED, hindrance);
-                        continue;
-                }
                 if (request && job_begin(retrier->jobs, request, on_begun, retrier) >= 0)
                         return;
         }

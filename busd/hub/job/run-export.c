@@ -11,9 +11,11 @@
 #include "clock.h"
 #include "fault-point.h"
 #include "hub-config.h"
+#include "job/export-tls.h"
 #include "job/export-watch.h"
 #include "job/jobs.h"
 #include "log.h"
+#include "node/nodes.h"
 #include "store/store-job.h"
 #include "store/store-lease.h"
 #include "unit/export-psk.h"
@@ -201,6 +203,19 @@ static void on_unit_started(Job *job, JobDisk *disk, int error, const char *text
         export_ask_instance(job, disk, on_instance);
 }
 
+/* What its name says counts, also after a reboot by which the setting has changed: a node goes on as it was told. The same holds for
+ * its key. Copies on this machine end with it. */
+static int make_key(Job *job, const JobDisk *disk, const char *unit)
+{
+        const Secret *master = job->node_id > 0 ? nodes_key(job->jobs->nodes) : NULL;
+
+        if (!export_tls_is_named(disk->export_name))
+                return 0;
+        if (job->node_id > 0 && !master)
+                return -ENOKEY;
+        return export_psk_make(unit, disk->export_name, master);
+}
+
 static void start_export(Job *job, JobDisk *disk)
 {
         char unit[UNIT_NAME_SIZE], path[JOB_PATH_SIZE], errors[UNIT_FILE_PATH_SIZE];
@@ -213,7 +228,7 @@ static void start_export(Job *job, JobDisk *disk)
                 .export_name = disk->export_name,
                 .image_path = path,
                 .error_path = errors,
-                .psk_path = config->export_tls_psk ? psk : NULL,
+                .psk_path = export_tls_is_named(disk->export_name) ? psk : NULL,
                 .direct = disk->is_direct,
                 .memory_max = config->export_memory_bytes,
         };
@@ -227,8 +242,8 @@ static void start_export(Job *job, JobDisk *disk)
         disk->is_exported = false;
         disk->asked_usec = clock_monotonic_usec();
         r = unit_files_make(unit, NULL);
-        if (r >= 0 && config->export_tls_psk)
-                r = export_psk_make(unit, disk->export_name);
+        if (r >= 0)
+                r = make_key(job, disk, unit);
         if (r >= 0)
                 r = ticket_new(job, disk, on_unit_started, &ticket);
         if (r >= 0) {
@@ -238,7 +253,10 @@ static void start_export(Job *job, JobDisk *disk)
                 if (r < 0)
                         ticket_discard(ticket);
         }
-        if (r < 0)
+        if (r == -ENOKEY)
+                job_fail(job, BUS_ERROR_MASTER_KEY_UNUSABLE, "%s",
+                         nodes_key_error(job->jobs->nodes));
+        else if (r < 0)
                 job_fail(job, BUS_ERROR_EXPORT_FAILED, "Disk %s: cannot ask for its export: %s",
                          disk->text, strerror(-r));
 }
@@ -283,7 +301,7 @@ static void on_leased(Job *job, int error, const json_t *out)
                 take_leases(job);
 }
 
-/* Attempt and nonce: a copy of an earlier life cannot write into this one. */
+/* Attempt and nonce: a copy of an earlier life cannot write into this one. And how it is served. */
 static int make_export_name(const Job *job, JobDisk *disk)
 {
         uint32_t nonce;
@@ -291,9 +309,9 @@ static int make_export_name(const Job *job, JobDisk *disk)
         if (getrandom(&nonce, sizeof(nonce), 0) != sizeof(nonce))
                 return -EIO;
         (void) snprintf(disk->export_name, sizeof(disk->export_name),
-                        "job%" PRIu64 "-%s-%lld-%08" PRIx32, job->id, disk->text,
-                        (long long) json_integer_value(json_object_get(job->row, "Attempt")),
-                        nonce);
+                        "job%" PRIu64 "-%s-%lld-%08" PRIx32 "%s", job->id, disk->text,
+                        (long long) json_integer_value(json_object_get(job->row, "Attempt")), nonce,
+                        job->jobs->config->export_tls_psk ? EXPORT_TLS_SUFFIX : "");
         return 0;
 }
 

@@ -10,6 +10,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "fault-point.h"
+#include "job/export-tls.h"
 #include "job/export-watch.h"
 #include "job/jobs.h"
 #include "job/node-follow.h"
@@ -209,9 +210,9 @@ static json_t *targets(const Job *job)
                 const JobDisk *disk = job->disks + i;
 
                 if (job_disk_takes_part(disk))
-                        (void) json_object_set_new(targets, disk->text,
-                                                   json_sprintf("nbd://127.0.0.1:%u/%s", disk->port,
-                                                                disk->export_name));
+                        (void) json_object_set_new(
+                                        targets, disk->text,
+                                        export_tls_address(job, disk, UNIT_EXPORT_SERVICE));
         }
         return targets;
 }
@@ -244,6 +245,7 @@ static json_t *start_body(const Job *job)
 static const NodeFollow backup_follow = {
         .start_path = "/api/v1/backup/start",
         .unit = UNIT_COPY_SERVICE,
+        .exports = UNIT_EXPORT_SERVICE,
         .start_body = start_body,
         .on_task = on_task,
 };

@@ -20,6 +20,7 @@
 #include "job/run.h"
 #include "log.h"
 #include "store/store-job.h"
+#include "unit/export-psk.h"
 #include "unit/mount-unit.h"
 #include "unit/unit-files.h"
 #include "unit/units.h"
@@ -212,9 +213,11 @@ static void on_started(Job *job, JobDisk *disk, int error, const char *text)
 static void start_disk(Job *job, JobDisk *disk)
 {
         char unit[UNIT_NAME_SIZE], path[JOB_PATH_SIZE], errors[UNIT_FILE_PATH_SIZE];
+        char psk[UNIT_FILE_PATH_SIZE];
         const Mount *mount = mount_of(job);
         uint64_t until_usec = mount->until_usec > 0 ? mount->until_usec + LATE_USEC : 0;
         uint64_t now_usec = clock_realtime_usec();
+        bool has_tls = job->node_id > 0 && job->jobs->config->export_tls_psk;
         const MountUnit mounted = {
                 .job = job->id,
                 .disk_key = disk->key,
@@ -222,6 +225,7 @@ static void start_disk(Job *job, JobDisk *disk)
                 .port = disk->port,
                 .image_path = path,
                 .error_path = errors,
+                .psk_path = has_tls ? psk : NULL,
                 .is_writable = mount->is_writable,
                 .until_usec = until_usec,
                 .lasts_usec = until_usec == 0         ? 0
@@ -235,8 +239,11 @@ static void start_disk(Job *job, JobDisk *disk)
         (void) snprintf(path, sizeof(path), "%s/%s", job_text(job, "RepositoryPath"), disk->file);
         export_unit_name(job, disk, UNIT_MOUNT_SERVICE, unit);
         unit_file_path(unit, UNIT_FILE_ERROR, errors);
+        unit_file_path(unit, UNIT_FILE_PSK, psk);
         disk->is_exported = false;
         r = unit_files_make(unit, NULL);
+        if (r >= 0 && has_tls)
+                r = export_psk_make(unit, disk->export_name, NULL);
         if (r >= 0)
                 r = ticket_new(job, disk, on_started, &ticket);
         if (r >= 0) {

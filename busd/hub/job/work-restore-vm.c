@@ -11,6 +11,7 @@
 #include "cleanup.h"
 #include "fault-point.h"
 #include "image-run.h"
+#include "job/export-tls.h"
 #include "job/jobs.h"
 #include "job/mount-job.h"
 #include "job/node-follow.h"
@@ -49,11 +50,11 @@ static json_t *disks_of(const Job *job)
                 const JobDisk *disk = job->disks + i;
 
                 (void) json_array_append_new(
-                                disks, json_pack("{s:I, s:I, s:o}", "disk_key",
-                                                 (json_int_t) disk->key, "capacity_bytes",
-                                                 (json_int_t) disk->capacity_bytes, "source",
-                                                 json_sprintf("nbd://127.0.0.1:%u/%s", disk->port,
-                                                              disk->export_name)));
+                                disks,
+                                json_pack("{s:I, s:I, s:o}", "disk_key", (json_int_t) disk->key,
+                                          "capacity_bytes", (json_int_t) disk->capacity_bytes,
+                                          "source",
+                                          export_tls_address(job, disk, UNIT_MOUNT_SERVICE)));
         }
         return disks;
 }
@@ -135,6 +136,7 @@ static const NodeFollow restore_follow = {
         .start_path = "/api/v1/restore/start",
         .unit = UNIT_VSPHERE_SERVICE,
         .step = "import",
+        .exports = UNIT_MOUNT_SERVICE,
         .start_body = start_body,
         .on_task = on_task,
 };

@@ -439,6 +439,20 @@ int node_links_add_live(const NodeLinks *links, uint64_t id, json_t *dict)
         return live && json_object_update(dict, live) == 0 ? 0 : -ENOMEM;
 }
 
+int node_links_knows(const NodeLinks *links, uint64_t id, const char *feature)
+{
+        const Link *link = find(links, id);
+        const json_t *word;
+        size_t i;
+
+        if (!link || !link->health)
+                return -EAGAIN;
+        json_array_foreach (json_object_get(link->health, "features"), i, word)
+                if (strcmp(json_string_value(word) ?: "", feature) == 0)
+                        return 1;
+        return 0;
+}
+
 json_t *node_links_reachable(const NodeLinks *links)
 {
         json_t *ids = json_array();

@@ -45,6 +45,9 @@ void node_links_reload(NodeLinks *links);
  * Tunnel, Error. */
 int node_links_add_live(const NodeLinks *links, uint64_t id, json_t *dict);
 
+/* Whether the node says of itself that it has this feature, as it last told. 0: it does not; -EAGAIN: it has told nothing yet. */
+int node_links_knows(const NodeLinks *links, uint64_t id, const char *feature);
+
 /* The ids of those that answered when they were last asked; the caller's. */
 json_t *node_links_reachable(const NodeLinks *links);
 

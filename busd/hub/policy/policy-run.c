@@ -155,7 +155,6 @@ static void begin_backup(PolicyStep *step)
         const json_t *run = step->run, *vm = step->vm;
         CLEANUP(json_decrefp) json_t *request = NULL;
         char key[KEY_SIZE], principal[96];
-        const char *hindrance;
 
         (void) snprintf(key, sizeof(key), "run %" JSON_INTEGER_FORMAT " vm %" JSON_INTEGER_FORMAT,
                         number_of(run, "Id"), number_of(vm, "Vm"));
@@ -167,10 +166,7 @@ static void begin_backup(PolicyStep *step)
                                                                               : BACKUP_INCREMENTAL),
                             "Principal", principal, "IdempotencyKey", key, "Node",
                             json_object_get(run, "Node"));
-        hindrance = request ? job_begin_hindrance(step->stepper.jobs->config, request) : NULL;
-        if (hindrance)
-                end_vm(step, POLICY_VM_FAILED, "%s", hindrance);
-        else if (!request || job_begin(step->stepper.jobs, request, on_backup_begun, step) < 0)
+        if (!request || job_begin(step->stepper.jobs, request, on_backup_begun, step) < 0)
                 step_end(step, false);
 }
 

@@ -22,6 +22,7 @@ typedef struct MountUnit {
         uint16_t port; /* of 127.0.0.1, instead of a unix socket; 0: none */
         const char *image_path;
         const char *error_path; /* exists already; qemu-nbd's words are added to it */
+        const char *psk_path; /* NULL: without TLS; exists already, and holds the key of this disk */
         bool is_writable; /* what is written is thrown away at its end */
         uint64_t until_usec; /* CLOCK_REALTIME: from then on no server starts, whoever connects; 0: never */
         uint64_t lasts_usec; /* a server runs no longer; 0: as long as it is wanted */

@@ -25,16 +25,25 @@ enum { EXPORT_NAME_MAX = 255 };
 /* The folder where systemd puts the credentials of a unit. */
 #define CREDENTIALS_FOLDER "/run/credentials/"
 
-/* What 20-serve.conf makes arguments of. */
-static int add_export(json_t *spec, const ExportUnit *export, const char *unit)
-{
-        char tls[UNIT_NAME_SIZE + 128] = "SENDENSE_TLS=";
+enum { TLS_OPTIONS_SIZE = UNIT_NAME_SIZE + 128 };
 
-        if (export->psk_path)
-                (void) snprintf(tls, sizeof(tls),
+/* Where qemu-nbd finds its key, when there is one. */
+static void write_tls(const char *psk_path, const char *unit, char ret_tls[static TLS_OPTIONS_SIZE])
+{
+        (void) snprintf(ret_tls, TLS_OPTIONS_SIZE, "SENDENSE_TLS=");
+        if (psk_path)
+                (void) snprintf(ret_tls, TLS_OPTIONS_SIZE,
                                 "SENDENSE_TLS=--object tls-creds-psk,id=tls,endpoint=server,"
                                 "dir=" CREDENTIALS_FOLDER "%s --tls-creds tls",
                                 unit);
+}
+
+/* What 20-serve.conf makes arguments of. */
+static int add_export(json_t *spec, const ExportUnit *export, const char *unit)
+{
+        char tls[TLS_OPTIONS_SIZE];
+
+        write_tls(export->psk_path, unit, tls);
         return unit_property(spec, "Environment", "as",
                              json_pack("[s+,s+,s,s]", "SENDENSE_EXPORT_NAME=", export->export_name,
                                        "SENDENSE_IMAGE=", export->image_path,
@@ -146,19 +155,22 @@ int unit_spec_export(const ExportUnit *export, json_t **ret_spec)
 }
 
 /* What 20-serve.conf of mounts makes arguments of. */
-static int add_mount(json_t *spec, const MountUnit *mount, const char *export_name)
+static int add_mount(json_t *spec, const MountUnit *mount, const char *unit,
+                     const char *export_name)
 {
         const char *access = mount->is_writable ? "--snapshot" : "--read-only";
-        char until[32];
+        char until[32], tls[TLS_OPTIONS_SIZE];
         int r = -EINVAL;
 
+        write_tls(mount->psk_path, unit, tls);
         (void) snprintf(until, sizeof(until), "%" PRIu64,
                         (mount->until_usec ?: INT64_MAX) / USEC_PER_SEC);
         if (unit_path_is_sound(mount->image_path))
                 r = unit_property(spec, "Environment", "as",
-                                  json_pack("[s+,s+,s+,s+]", "SENDENSE_EXPORT_NAME=", export_name,
+                                  json_pack("[s+,s+,s+,s+,s]", "SENDENSE_EXPORT_NAME=", export_name,
                                             "SENDENSE_IMAGE=", mount->image_path,
-                                            "SENDENSE_ACCESS=", access, "SENDENSE_UNTIL=", until));
+                                            "SENDENSE_ACCESS=", access, "SENDENSE_UNTIL=", until,
+                                            tls));
         if (r >= 0 && mount->lasts_usec > 0)
                 r = unit_property(spec, "RuntimeMaxUSec", "t",
                                   json_integer((json_int_t) mount->lasts_usec));
@@ -174,7 +186,7 @@ static int spec_mount_service(const MountUnit *mount, const UnitName *name, cons
 {
         uint64_t memory_max = mount->memory_max ?: EXPORT_MEMORY_DEFAULT;
         CLEANUP(json_decref_p) json_t *spec = NULL;
-        char export_name[MOUNT_NAME_SIZE];
+        char export_name[MOUNT_NAME_SIZE], unit[UNIT_NAME_SIZE];
         int r;
 
         mount_name(mount->job, mount->disk_key, export_name);
@@ -193,7 +205,11 @@ static int spec_mount_service(const MountUnit *mount, const UnitName *name, cons
         if (r >= 0)
                 r = unit_property(spec, "MemoryMax", "t", json_integer((json_int_t) memory_max));
         if (r >= 0)
-                r = add_mount(spec, mount, export_name);
+                r = add_psk(spec, mount->psk_path, true);
+        if (r >= 0)
+                r = unit_name_to_string(name, unit);
+        if (r >= 0)
+                r = add_mount(spec, mount, unit, export_name);
         if (r >= 0)
                 *ret_spec = TAKE(spec);
         return r;
