@@ -12,6 +12,7 @@
 #include "bus/bus-job.h"
 #include "bus/bus-manager.h"
 #include "bus/bus-mount.h"
+#include "bus/bus-node-object.h"
 #include "bus/bus-session.h"
 #include "bus/sessions.h"
 #include "cleanup.h"
@@ -373,7 +374,9 @@ static int start_jobs(Manager *manager)
                               manager->config->node_health_usec, &manager->nodes);
         manager->jobs->nodes = manager->nodes;
         if (r >= 0)
-                node_links_watch(nodes_links(manager->nodes), on_node_answers, manager);
+                node_links_watch_answers(nodes_links(manager->nodes), on_node_answers, manager);
+        if (r >= 0)
+                r = node_objects_new(manager, &manager->node_objects);
         if (r >= 0)
                 r = retrier_new(manager->jobs, &manager->retrier);
         if (r >= 0)
@@ -418,6 +421,8 @@ Manager *manager_free(Manager *manager)
 {
         if (!manager)
                 return NULL;
+        /* First: what ends now is announced no more. */
+        manager->node_objects = node_objects_free(manager->node_objects);
 
         /* The worker first: calls that wait for it are answered while the bus is still there. */
         if (manager->jobs)

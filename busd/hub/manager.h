@@ -15,6 +15,7 @@
 typedef struct Authority Authority;
 typedef struct Jobs Jobs;
 typedef struct MountWaits MountWaits;
+typedef struct NodeObjects NodeObjects;
 typedef struct Nodes Nodes;
 typedef struct Policies Policies;
 typedef struct Repositories Repositories;
@@ -39,6 +40,7 @@ typedef struct Manager {
         Repositories *repositories;
         Policies *policies;
         Nodes *nodes;
+        NodeObjects *node_objects; /* on the bus */
         const HubConfig *config;
         uint64_t started_usec; /* CLOCK_REALTIME */
         LoopStats loop;

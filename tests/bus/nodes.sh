@@ -16,9 +16,35 @@ is "$(keys)$(tokens)" '' "and empty"
 is "$(stat -c %a "$SENDENSE_NODES_FOLDER/keys" "$SENDENSE_NODES_FOLDER/tokens" | paste -sd' ')" "640 640" "for the folder's group to read"
 ok "sessions are looked at, too" eventually 10 swept_is 1
 
+# Who watches the objects is told of each that comes, changes and goes.
+gdbus monitor --system --dest "$hub_name" >"$TEST_TMP/signals" 2>&1 &
+watcher=$!
+at_end "kill $watcher"
+require "somebody watches" eventually 10 grep -q 'is owned by' "$TEST_TMP/signals"
+signalled() { grep -qE -e "$1" "$TEST_TMP/signals"; }
+object() { busctl --system get-property "$hub_name" "$hub_path/node/$1" com.sendense.Hub1.Node "$2" 2>&1; } # ID PROPERTY
+objects() { # the ids that the object manager has
+    busctl --system --json=short call "$hub_name" "$hub_path" org.freedesktop.DBus.ObjectManager GetManagedObjects |
+        jq -r '.data[0] | to_entries[] | select(.value["com.sendense.Hub1.Node"]) | .key | sub(".*/"; "")' | sort -n | paste -sd' '
+}
+is "$(objects)" '' "there is no object of a node"
+
 # Added.
 add edge1 1
 like "$answer" "objectpath '/com/sendense/Hub1/node/[0-9]+'" "a node is added"
+id=$(grep -oE '[0-9]+' <<<"${answer#*/node}" | head -n 1)
+is "$(objects)" "$id" "when the call is answered its object is there"
+ok "it was announced" eventually 10 signalled "^$hub_path: org.freedesktop.DBus.ObjectManager.InterfacesAdded \(objectpath '$hub_path/node/$id'.*'com.sendense.Hub1.Node'"
+is "$(object "$id" Name), $(object "$id" State), $(object "$id" ReversePort), $(object "$id" Local), $(object "$id" Reachable), $(object "$id" Features), $(object "$id" Jobs), $(object "$id" Tunnel)" \
+    's "edge1", s "waiting", q 9081, b false, b false, as 0, at 0, a{sv} 0' "it shows what is known of it"
+golden=$SENDENSE_SRC/tests/bus/golden/com.sendense.Hub1.Node.xml
+ours=$(busctl --system --xml-interface introspect "$hub_name" "$hub_path/node/$id" | xmllint --xpath '//interface[starts-with(@name,"com.sendense.")]' -)
+[ -z "${SENDENSE_GOLDEN_UPDATE:-}" ] || printf '%s\n' "$ours" >"$golden"
+is "$(diff "$golden" <(printf '%s\n' "$ours") 2>&1)" '' "its interface is the golden one"
+for property in $(xmllint --xpath '//property/@name' "$golden" | grep -oE '"[^"]+"' | tr -d '"'); do
+    like "$(sed -n '/^### com.sendense.Hub1.Node$/,/^### Errors/p' "$SENDENSE_SRC/docs/API_REFERENCE.md")" "\| $property \| \`[a-z{}]+\` \| (const|emits-change) \|" "the API reference has its property $property"
+done
+like "$(busctl --system call "$hub_name" "$hub_path/node/999" org.freedesktop.DBus.Properties GetAll s com.sendense.Hub1.Node 2>&1)" 'Unknown object|UnknownObject' "there is no other"
 is "$(tokens)" edge1:1 "its token is in the file when the call is answered"
 is "$(keys)" '' "and it may have no tunnel yet"
 is "$(lines "$SENDENSE_NODES_FOLDER/tokens" | cut -d' ' -f1,3,4)" "edge1 $(public_key 1)" "in the form that sshd's command reads"
@@ -58,6 +84,10 @@ like "$(node edge1 KeyFingerprint)" '^s SHA256:[A-Za-z0-9+/]{43}$' "its fingerpr
 is "$(lines "$SENDENSE_NODES_FOLDER/keys" | cut -d' ' -f4 | sed 's/^/ssh-ed25519 /' | ssh-keygen -lf - | cut -d' ' -f2)" \
     "$(node edge1 KeyFingerprint | cut -d' ' -f2)" "as ssh-keygen shows it"
 is "$(node edge1 State), $(node edge1 TokenExpiresUSec)" "s enrolled, t 0" "its token counts as used"
+is "$(object "$id" State)" 's "enrolled"' "its object knows"
+ok "and the change was told" eventually 10 signalled "^$hub_path/node/$id: org.freedesktop.DBus.Properties.PropertiesChanged \('com.sendense.Hub1.Node', \{.*'State': <'enrolled'>"
+# Nobody listens on its port.
+ok "that it does not answer is told, and why" eventually 30 signalled "^$hub_path/node/$id: .*PropertiesChanged .*'Error': <.Node edge1 has no tunnel: nobody listens on 127.0.0.1:9081"
 enrol 1 11
 is "$answer" "$first" "asked again, it is told the same"
 token=$("$SENDENSE_BUILD/tests/bus/unseal" "$(rows 'SELECT HEX(token_sealed) FROM nodes WHERE live_name = "edge1"')")
@@ -118,6 +148,8 @@ ok "before it is answered" test -d "/proc/$second"
 pid1 "end done"
 ended "$second" "too"
 is "$(nodes)" "edge2:waiting:9083" "they are gone"
+ok "their objects, too, and it was told" eventually 10 signalled "^$hub_path: org.freedesktop.DBus.ObjectManager.InterfacesRemoved \(objectpath '$hub_path/node/$id'.*'com.sendense.Hub1.Node'"
+is "$(objects)" "$(rows 'SELECT id FROM nodes WHERE removed_usec IS NULL')" "there is one for each node that is left"
 remove edge1
 refused NotFound "no node 'edge1'" "and cannot be removed twice"
 enrol 3 13

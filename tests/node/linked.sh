@@ -23,6 +23,8 @@ require "the hub is ready" eventually "$patience_sec" in_node 'busctl get-proper
 manager() { node busctl --json=short call com.sendense.Hub1 /com/sendense/Hub1 com.sendense.Hub1.Manager "$@"; }
 # known KEY: what the hub knows of the node.
 known() { manager GetNode 'sa{sv}' here 0 | jq -r ".data[0].$1.data"; }
+# object KEY: what its object on the bus shows, without a question.
+object() { node busctl --json=short get-property com.sendense.Hub1 "/com/sendense/Hub1/node/$(known Id)" com.sendense.Hub1.Node "$1" | jq -c .data; }
 known_is() { [ "$(known "$1")" = "$2" ]; }
 known_like() { [[ $(known "$1") =~ $2 ]]; }
 
@@ -35,6 +37,13 @@ ok "the hub sees it, by itself" eventually "$patience_sec" known_is Reachable tr
 is "$(known NodeState) $(known Obligations) $(known Error)" "running 0 " "running, without debts, without an error"
 is "$(known Version)" "$(node /usr/lib/sendense/sendense-node --version | cut -d' ' -f2)" "its version"
 like "$(node journalctl -q -o cat SENDENSE_NODE=here)" 'Node here answers' "the journal says so"
+is "$(object Reachable) $(object State) $(object NodeState) $(object Protocol) $(object Version)" "true \"enrolled\" \"running\" 1 \"$(known Version)\"" "its object shows the same"
+is "$(object Features)" "$(node busctl --json=short get-property com.sendense.Node1 /com/sendense/Node1 com.sendense.Node1.Manager Features | jq -c .data)" "and what it can do"
+before=$(object LastSeenUSec)
+seen_again() { [ "$(object LastSeenUSec)" -gt "$before" ]; }
+ok "when it was last heard moves on" eventually "$patience_sec" seen_again
+node systemd-run -q --unit=watch-node -p StandardOutput=file:/srv/signals -- gdbus monitor --system --dest com.sendense.Hub1
+object_told() { node grep -qE "/node/$(known Id): org.freedesktop.DBus.Properties.PropertiesChanged .*$1" /srv/signals; }
 
 # What it owes: a snapshot that cannot be removed.
 targets_up owed
@@ -43,6 +52,7 @@ ok "a backup is copied" eventually "$patience_sec" state_is copied || diag "$(ta
 simctl fault task-error method=RemoveSnapshot_Task count=0 >/dev/null
 release committed >/dev/null
 ok "its snapshot is owed" eventually "$patience_sec" known_is Obligations 1
+ok "who watches its object is told" eventually "$patience_sec" object_told "'Obligations': <uint32 1>"
 like "$(node sendensectl cleanup)" "Node here owes the removal of snapshot 'sendense-.*' of web01, job 1[;:] .*127.0.0.1" "cleanup names it"
 simctl faults clear >/dev/null
 like "$(api POST snapshots/cleanup "$(request full)")" '^200 ' "a login comes"
@@ -54,6 +64,7 @@ targets_down
 node systemctl stop sendense-node-api.socket sendense-node-api.service
 ok "no API: unreachable" eventually "$patience_sec" known_is Reachable false
 like "$(known Error)" 'nobody listens on 127.0.0.1:8081; systemctl status sendense-node-api.socket' "and what to look at"
+ok "who watches its object is told" eventually "$patience_sec" object_told "'Reachable': <false>"
 like "$(node sendensectl cleanup)" 'What node here owes is not known: .*nobody listens' "cleanup says that it could not ask"
 like "$(node journalctl -q -o cat -p warning SENDENSE_NODE=here)" 'nobody listens' "so does the journal"
 node systemctl start sendense-node-api.socket

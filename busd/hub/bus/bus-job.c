@@ -9,6 +9,7 @@
 #include "bus/bus-json.h"
 #include "bus/bus-manager.h"
 #include "bus/bus-mount.h"
+#include "bus/bus-node-object.h"
 #include "cleanup.h"
 #include "log.h"
 #include "manager.h"
@@ -275,8 +276,10 @@ void bus_job_on_news(Job *job, JobNews news, void *userdata)
         r = tell(manager, job, news);
         if (r < 0)
                 (void) log_warning(r, "Cannot announce the change of job %" PRIu64 ": %m", job->id);
-        if (news == JOB_NEWS_NEW || news == JOB_NEWS_FINAL)
+        if (news == JOB_NEWS_NEW || news == JOB_NEWS_FINAL) {
                 bus_manager_emit_changed(manager, "Jobs");
+                node_objects_refresh(manager);
+        }
 }
 
 void bus_job_add_live(Jobs *jobs, json_t *row)

@@ -29,6 +29,8 @@ enum {
         NAME_SIZE = 80,
         WHY_SIZE = 512,
         TOKEN_SIZE = 128,
+        FEATURES_MAX = 32, /* that are shown, and bytes of one */
+        FEATURE_SIZE_MAX = 64,
 };
 
 typedef struct Link {
@@ -36,7 +38,7 @@ typedef struct Link {
         struct Link *next;
         uint64_t id;
         char name[NAME_SIZE];
-        bool is_local, is_listed;
+        bool is_local, is_listed, is_enrolled;
         uint16_t port;
         Secret *token; /* NULL: it cannot be read */
         HttpCall *look; /* at its health, under way */
@@ -67,10 +69,12 @@ struct NodeLinks {
         HttpClient *client;
         sd_event_source *timer;
         Link *all;
+        NodeLinksChanged changed; /* NULL: nobody wants to know */
+        void *userdata;
         bool is_loaded; /* what is not in all is no node */
         Asked *asked;
         NodeAnswers answers; /* NULL: nobody */
-        void *userdata;
+        void *answers_userdata;
 };
 
 static Link *link_free(Link *link)
@@ -135,13 +139,13 @@ static void tell(Link *link, bool is_reachable)
                 (void) log_event(LOG_WARNING, 0, &context, MESSAGE_NODE_UNREACHABLE, "%s",
                                  link->why);
         if (is_reachable && link->links->answers)
-                link->links->answers(link->id, link->links->userdata);
+                link->links->answers(link->id, link->links->answers_userdata);
 }
 
-void node_links_watch(NodeLinks *links, NodeAnswers answers, void *userdata)
+void node_links_watch_answers(NodeLinks *links, NodeAnswers answers, void *userdata)
 {
         links->answers = answers;
-        links->userdata = userdata;
+        links->answers_userdata = userdata;
 }
 
 static bool speaks_our_protocol(Link *link, const json_t *health)
@@ -157,6 +161,12 @@ static bool speaks_our_protocol(Link *link, const json_t *health)
                                         : "Node %s does not say its protocol",
                         link->name, json_integer_value(protocol), PROTOCOL);
         return false;
+}
+
+static void changed(const NodeLinks *links)
+{
+        if (links->changed)
+                links->changed(links->userdata);
 }
 
 static void on_health(const HttpAnswer *answer, void *userdata)
@@ -179,6 +189,7 @@ static void on_health(const HttpAnswer *answer, void *userdata)
         /* The tunnel of one that was just enrolled is on its way. */
         if (is_good || link->seen_usec > 0 || link->n_failed > 1)
                 tell(link, is_good);
+        changed(link->links);
 }
 
 /* The token as a string, wiped by the caller. */
@@ -212,7 +223,7 @@ static void look(Link *link)
 {
         int r;
 
-        if (link->look)
+        if (link->look || !link->is_enrolled)
                 return;
         r = ask(link,
                 &(HttpAsked){ .method = "GET",
@@ -232,6 +243,7 @@ static void look(Link *link)
                 (void) snprintf(link->why, sizeof(link->why), "Node %s cannot be asked: %s",
                                 link->name, strerror(-r));
         tell(link, false);
+        changed(link->links);
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
@@ -338,6 +350,9 @@ static int take_row(NodeLinks *links, const json_t *row)
         link->is_listed = true;
         link->look = http_call_cancel(link->look);
         link->token = secret_free(link->token);
+        link->is_enrolled = *text_of(row, "TokenSealed") != '\0';
+        if (!link->is_enrolled)
+                return 0;
         return links->key ? unseal(links->key, text_of(row, "TokenSealed"), &link->token) : 0;
 }
 
@@ -357,36 +372,60 @@ static void drop_unlisted(NodeLinks *links)
         }
 }
 
-static void on_rows(int error, const json_t *out, const char *name, const char *text,
-                    void *userdata)
+/* One reading of the rows. */
+typedef struct Reading {
+        NodeLinks *links;
+        NodeLinksRead done;
+        void *userdata;
+} Reading;
+
+static void take_rows(NodeLinks *links, const json_t *rows)
 {
-        NodeLinks *links = userdata;
         const json_t *row;
         size_t i;
 
-        (void) name;
-        if (error < 0) {
-                if (error != -ENOTCONN && error != -ECANCELED)
-                        (void) log_warning(error, "Cannot read the nodes: %s", text);
-                return;
-        }
         links->is_loaded = true;
         for (Link *link = links->all; link; link = link->next)
                 link->is_listed = false;
-        json_array_foreach (json_object_get(out, "Nodes"), i, row)
+        json_array_foreach (rows, i, row)
                 if (take_row(links, row) == -ENOMEM)
                         (void) log_error(-ENOMEM, "Cannot follow the nodes: %m");
         drop_unlisted(links);
+        changed(links);
         for (Link *link = links->all; link; link = link->next)
                 look(link);
 }
 
-void node_links_reload(NodeLinks *links)
+static void on_rows(int error, const json_t *out, const char *name, const char *text,
+                    void *userdata)
 {
-        int r = store_call(links->store, store_node_links, json_object(), on_rows, links);
+        _cleanup_free_ Reading *reading = userdata;
 
-        if (r < 0 && r != -ENOTCONN)
+        (void) name;
+        if (error >= 0)
+                take_rows(reading->links, json_object_get(out, "Nodes"));
+        else if (error != -ENOTCONN && error != -ECANCELED)
+                (void) log_warning(error, "Cannot read the nodes: %s", text);
+        if (reading->done)
+                reading->done(reading->userdata);
+}
+
+void node_links_reload(NodeLinks *links, NodeLinksRead done, void *userdata)
+{
+        Reading *reading = malloc(sizeof(*reading));
+        int r = -ENOMEM;
+
+        if (reading) {
+                *reading = (Reading){ links, done, userdata };
+                r = store_call(links->store, store_node_links, json_object(), on_rows, reading);
+        }
+        if (r >= 0)
+                return;
+        free(reading);
+        if (r != -ENOTCONN)
                 (void) log_warning(r, "Cannot have the nodes read: %m");
+        if (done)
+                done(userdata);
 }
 
 static json_int_t number_of(const json_t *object, const char *key)
@@ -453,6 +492,47 @@ int node_links_knows(const NodeLinks *links, uint64_t id, const char *feature)
         return 0;
 }
 
+void node_links_watch(NodeLinks *links, NodeLinksChanged fn, void *userdata)
+{
+        links->changed = fn;
+        links->userdata = userdata;
+}
+
+/* What it says that it can do, as far as that is believable. */
+static json_t *features_of(const Link *link)
+{
+        json_t *features = json_array(), *word;
+        size_t i;
+
+        json_array_foreach (json_object_get(link->health, "features"), i, word)
+                if (i < FEATURES_MAX && json_is_string(word) &&
+                    json_string_length(word) <= FEATURE_SIZE_MAX)
+                        (void) json_array_append(features, word);
+        return features;
+}
+
+static json_t *describe(const NodeLinks *links, const Link *link)
+{
+        CLEANUP(json_decref_p)
+        json_t *dict = json_pack("{s:I, s:s, s:b, s:s, s:i, s:I, s:o}", "Id", (json_int_t) link->id,
+                                 "Name", link->name, "Local", link->is_local, "State",
+                                 link->is_enrolled ? "enrolled" : "waiting", "ReversePort",
+                                 (int) link->port, "Protocol", health_number(link, "protocol"),
+                                 "Features", features_of(link));
+
+        return dict && node_links_add_live(links, link->id, dict) >= 0 ? TAKE(dict) : NULL;
+}
+
+json_t *node_links_describe(const NodeLinks *links)
+{
+        CLEANUP(json_decref_p) json_t *list = json_array();
+
+        for (const Link *link = links->all; link; link = link->next)
+                if (json_array_append_new(list, describe(links, link)) < 0)
+                        return NULL;
+        return TAKE(list);
+}
+
 json_t *node_links_reachable(const NodeLinks *links)
 {
         json_t *ids = json_array();
@@ -467,7 +547,8 @@ void node_links_each(const NodeLinks *links,
                      void (*each)(uint64_t id, const char *name, void *userdata), void *userdata)
 {
         for (const Link *link = links->all; link; link = link->next)
-                each(link->id, link->name, userdata);
+                if (link->is_enrolled)
+                        each(link->id, link->name, userdata);
 }
 
 bool node_answer_is_lost(const HttpAnswer *answer)
@@ -496,7 +577,7 @@ int node_links_ask(NodeLinks *links, uint64_t id, const NodeQuestion *question)
         Link *link = find(links, id);
         int r;
 
-        if (!link)
+        if (!link || !link->is_enrolled)
                 return links->is_loaded ? -ENOENT : -EAGAIN;
         asked = malloc(sizeof(*asked));
         if (!asked)

@@ -36,10 +36,12 @@ DEFINE_CLEANUP(NodeLinks *, node_links_free)
 
 /* answers is told whenever a node answers that did not before. */
 typedef void (*NodeAnswers)(uint64_t id, void *userdata);
-void node_links_watch(NodeLinks *links, NodeAnswers answers, void *userdata);
+void node_links_watch_answers(NodeLinks *links, NodeAnswers answers, void *userdata);
 
-/* The nodes of the database, and their tokens, are read anew; each is asked for its health. */
-void node_links_reload(NodeLinks *links);
+/* The nodes of the database, and their tokens, are read anew; each is asked for its health. done (may be NULL) is called once, when they
+ * were read or cannot be, perhaps before this returns. */
+typedef void (*NodeLinksRead)(void *userdata);
+void node_links_reload(NodeLinks *links, NodeLinksRead done, void *userdata);
 
 /* Adds what is known of the link to the dict of the node id: Reachable, LastSeenUSec, Version, NodeState, Tasks, Obligations,
  * Tunnel, Error. */
@@ -47,6 +49,15 @@ int node_links_add_live(const NodeLinks *links, uint64_t id, json_t *dict);
 
 /* Whether the node says of itself that it has this feature, as it last told. 0: it does not; -EAGAIN: it has told nothing yet. */
 int node_links_knows(const NodeLinks *links, uint64_t id, const char *feature);
+
+/* Called in the loop whenever something that they show may have changed: for each look at a node's health once, and when the nodes were
+ * read. At most one can be told. */
+typedef void (*NodeLinksChanged)(void *userdata);
+void node_links_watch(NodeLinks *links, NodeLinksChanged fn, void *userdata);
+
+/* Id, Name, Local, State, ReversePort, Protocol, Features and what node_links_add_live() adds, of each node that was added, enrolled or
+ * not; the caller's. NULL: no memory. */
+json_t *node_links_describe(const NodeLinks *links);
 
 /* The ids of those that answered when they were last asked; the caller's. */
 json_t *node_links_reachable(const NodeLinks *links);

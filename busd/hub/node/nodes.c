@@ -232,6 +232,21 @@ static void watch_expiry(Nodes *nodes, uint64_t next_usec)
         (void) sd_event_source_set_enabled(nodes->expiry, SD_EVENT_ONESHOT);
 }
 
+/* Who asked finds its object on the bus, or finds it gone. */
+static void on_read(void *userdata)
+{
+        Follow *follow = userdata;
+        Nodes *nodes = follow->nodes;
+
+        if (!follow->cut) {
+                follow_ok(follow);
+                return;
+        }
+        follow->next = nodes->waiting;
+        nodes->waiting = follow;
+        sweep(nodes);
+}
+
 static void on_written(int error, const json_t *out, const char *name, const char *text,
                        void *userdata)
 {
@@ -244,15 +259,8 @@ static void on_written(int error, const json_t *out, const char *name, const cha
                             text);
                 return;
         }
-        node_links_reload(nodes->links);
         watch_expiry(nodes, (uint64_t) json_integer_value(json_object_get(out, "NextExpiryUSec")));
-        if (!follow->cut) {
-                follow_ok(follow);
-                return;
-        }
-        follow->next = nodes->waiting;
-        nodes->waiting = follow;
-        sweep(nodes);
+        node_links_reload(nodes->links, on_read, follow);
 }
 
 int nodes_follow(Nodes *nodes, bool cut, NodesDone done, void *userdata)
@@ -299,7 +307,7 @@ void nodes_database_ready(Nodes *nodes)
         int r;
 
         /* Jobs ask their nodes at once, whether or not the files can be written. */
-        node_links_reload(nodes->links);
+        node_links_reload(nodes->links, NULL, NULL);
         r = nodes_follow(nodes, true, NULL, NULL);
 
         if (r < 0)

@@ -257,8 +257,7 @@ int store_node_links(MYSQL *database, void *userdata)
         r = statement_rows(database,
                            "SELECT n.id AS Id, n.name AS Name, n.is_local AS IsLocal,"
                            " n.reverse_port AS ReversePort, HEX(n.token_sealed) AS TokenSealed"
-                           " FROM nodes n WHERE n.removed_usec IS NULL"
-                           " AND n.token_sealed IS NOT NULL ORDER BY n.name",
+                           " FROM nodes n WHERE n.removed_usec IS NULL ORDER BY n.name",
                            NULL, 0, &rows);
         return r < 0 ? r : store_answer(request, json_pack("{s:o}", "Nodes", rows));
 }

@@ -25,7 +25,7 @@ int store_node_remove(MYSQL *database, void *request);
  * EnrolledUSec?}; the token's end only while it is open. */
 int store_node_list(MYSQL *database, void *request);
 
-/* {} -> {Nodes: [{Id, Name, IsLocal, ReversePort, TokenSealed}]}: how the enrolled ones are reached. */
+/* {} -> {Nodes: [{Id, Name, IsLocal, ReversePort, TokenSealed?}]}: how they are reached; one that is not enrolled has no token. */
 int store_node_links(MYSQL *database, void *request);
 
 /* {Node} -> row */
