@@ -41,10 +41,10 @@ nodes_are() { # LINES
     hub install -m 640 -o sendense -g sendense-tunnel /dev/stdin /var/lib/sendense-nodes/keys <<<"$1"
 }
 
-# node_config LINES: [Tunnel] of the node, beside what all tests want; systemd makes the sockets anew.
+# node_config LINES: [Tunnel] of the node, beside what all tests want; systemd makes the sockets anew. The hub is tunnel_hub, or its name.
 node_config() {
     require "the node's settings are written" node install -D -m 644 /dev/stdin /etc/sendense/node.conf.d/50-test.conf <<<"[Tunnel]
-Hub=hub
+Hub=${tunnel_hub:-hub}
 SshPort=$ssh_port
 $1"
     node systemctl stop sendense-tunnel.socket sendense-tunnel.service 2>/dev/null

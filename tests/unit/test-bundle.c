@@ -60,6 +60,26 @@ static void both_ways(void **state)
         assert_memory_equal(again.seed, bundle.seed, PUBLIC_KEY_SEED_SIZE);
 }
 
+/* As it is written in node.conf, and without brackets: the port stands in a line of its own. */
+static void by_number(void **state)
+{
+        static const char *const addresses[] = { "fd99::1", "fe80::1%eth0", "192.0.2.7" };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTSOF(addresses); i++) {
+                CLEANUP(bundle_done) Bundle bundle = {}, again = {};
+                _cleanup_free_ char *text = NULL, *error = NULL;
+
+                fill(&bundle);
+                free(bundle.hub);
+                bundle.hub = strdup(addresses[i]);
+                assert_int_equal(bundle_format(&bundle, &text), 0);
+                assert_int_equal(load(text, &again, &error), 0);
+                assert_string_equal(again.hub, addresses[i]);
+                assert_int_equal(again.ssh_port, 443);
+        }
+}
+
 static void local(void **state)
 {
         CLEANUP(bundle_done) Bundle bundle = { .node = strdup("here"), .local = true }, again = {};
@@ -110,7 +130,8 @@ static void refused(void **state)
 
 int main(void)
 {
-        const struct CMUnitTest tests[] = { cmocka_unit_test(both_ways), cmocka_unit_test(local),
+        const struct CMUnitTest tests[] = { cmocka_unit_test(both_ways),
+                                            cmocka_unit_test(by_number), cmocka_unit_test(local),
                                             cmocka_unit_test(refused) };
 
         return RUN_TESTS(tests);

@@ -6,6 +6,7 @@
 # of the veth, out of the machine's reach. There is no way out: the lab's bridge has no uplink.
 
 LAB_NET=10.99.0
+LAB_NET6=fd99: # beside it, by number alone: the names in /etc/hosts are IPv4's
 LAB_GATEWAY=$LAB_NET.254 # the holder's own address, called "lab" in every machine
 
 network_address() { # INDEX, from 1
@@ -27,6 +28,7 @@ network_make() {
         ip -n "$name" -batch - <<-X || return 1
 			link set lo up
 			addr add $(network_address $i)/24 dev eth0
+			addr add $LAB_NET6:$i/64 dev eth0 nodad
 			link set eth0 up
 		X
     done
