@@ -191,6 +191,9 @@ func (s *sim) ctlVMPower(a args) (interface{}, error) {
 	} else {
 		_, err = s.finishInner(o.PowerOff(context.Background()))
 	}
+	if err == nil {
+		noteChange(vm.simVM())
+	}
 	return nil, err
 }
 

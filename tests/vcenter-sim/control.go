@@ -310,8 +310,12 @@ func (s *sim) ctlLeft(a args) (interface{}, error) {
 	if err != nil {
 		return nil, err
 	}
+	loose, err := s.looseDisks()
+	if err != nil {
+		return nil, err
+	}
 	return map[string]interface{}{"sessions": sessions, "snapshots": snaps, "tasks": s.taskInfos(true),
-		"leases": s.leaseList(), "consolidation_needed": waiting}, a.done()
+		"leases": s.leaseList(), "consolidation_needed": waiting, "loose_disks": loose}, a.done()
 }
 
 // ctlReset takes back every order: faults, settings, lists of calls, held

@@ -42,7 +42,7 @@ func (s *sim) adoptAll() {
 			continue
 		}
 		for _, d := range vm.disks {
-			d.close()
+			s.shelve(d)
 		}
 		for sref, snap := range s.snapshots {
 			if snap.vm == vm {
@@ -52,6 +52,7 @@ func (s *sim) adoptAll() {
 		}
 		delete(s.vms, ref)
 	}
+	s.sweepShelf()
 }
 
 // prepareVM sets what the simulator leaves open and a backup program asks for.
@@ -62,6 +63,7 @@ func (s *sim) prepareVM(vm *vmState) {
 			{Name: "capability.changeTrackingSupported", Val: true},
 			{Name: "capability.snapshotOperationsSupported", Val: true},
 			{Name: "runtime.consolidationNeeded", Val: false},
+			{Name: "config.changeVersion", Val: changeVersion()},
 		})
 	})
 }
@@ -91,7 +93,7 @@ func (s *sim) adoptDisks(vm *vmState) error {
 			continue
 		}
 		if d != nil {
-			d.close()
+			s.shelve(d)
 		}
 		nd, err := s.adoptDisk(vd, b)
 		if err != nil {
@@ -102,7 +104,7 @@ func (s *sim) adoptDisks(vm *vmState) error {
 	}
 	for key, d := range vm.disks {
 		if !seen[key] {
-			d.close()
+			s.shelve(d)
 			delete(vm.disks, key)
 		} else if !vm.tracking() {
 			d.cbt = nil // switched on again later, it begins again
@@ -122,8 +124,19 @@ func capacityOf(vd *types.VirtualDisk) int64 {
 }
 
 // adoptDisk takes over a disk that the simulator has just made: it has empty
-// files there.
+// files there. One that was taken off before is what it was.
 func (s *sim) adoptDisk(vd *types.VirtualDisk, b *types.VirtualDiskFlatVer2BackingInfo) (*disk, error) {
+	host, err := hostPath(b.FileName, b.Datastore)
+	if err != nil {
+		return nil, err
+	}
+	if d := s.unshelve(host); d != nil {
+		d.key = vd.Key
+		if d.mode = b.DiskMode; d.mode == "" {
+			d.mode = string(types.VirtualDiskModePersistent)
+		}
+		return d, nil
+	}
 	d := &disk{key: vd.Key, capacity: capacityOf(vd), uuid: b.Uuid, mode: b.DiskMode, hashes: make(map[int64][32]byte)}
 	if d.uuid == "" {
 		d.uuid = uuid.New().String()

@@ -118,7 +118,7 @@ simctl set task-ms=0 >/dev/null
 task=$(start_task CreateSnapshot_Task VirtualMachine "$vm" "$(snapshot_args quick)")
 is "$(state "$task")" success 'task-ms=0: done at the first look'
 clean
-is "$(simctl left | jq -c 'del(.sessions)')" '{"consolidation_needed":[],"leases":[],"snapshots":[],"tasks":[]}' 'nothing is left'
+is "$(simctl left | jq -c 'del(.sessions)')" '{"consolidation_needed":[],"leases":[],"loose_disks":[],"snapshots":[],"tasks":[]}' 'nothing is left'
 logout >/dev/null
 is "$(simctl left | jq -c '[.[] | length] | add')" 0 'nothing at all'
 done_testing

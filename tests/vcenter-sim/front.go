@@ -57,6 +57,8 @@ func (s *sim) handlers() map[string]func(*call) soap.HasFault {
 		"Destroy_Task":                 s.destroy,
 		"PowerOnVM_Task":               s.powerOn,
 		"PowerOffVM_Task":              s.powerOff,
+		"MoveVirtualDisk_Task":         s.moveDisk,
+		"DeleteVirtualDisk_Task":       s.deleteDisk,
 		"ContinueRetrievePropertiesEx": s.continueProperties,
 		"CancelRetrievePropertiesEx":   s.cancelProperties,
 	}

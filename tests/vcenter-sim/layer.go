@@ -121,6 +121,27 @@ func (l *flatLayer) remove() error {
 	return os.Remove(l.descriptor)
 }
 
+// rename moves both files; the descriptor names the other one anew.
+func (l *flatLayer) rename(ds, descriptor, diskUUID string) error {
+	flat := extentFile(descriptor, "-flat")
+	if err := os.Rename(l.f.Name(), flat); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(flat, os.O_RDWR, 0600)
+	if err != nil {
+		return err
+	}
+	if err := l.f.Close(); err != nil {
+		return err
+	}
+	old := l.descriptor
+	l.f, l.ds, l.descriptor = f, ds, descriptor
+	if err := l.resize(l.capacity, diskUUID); err != nil {
+		return err
+	}
+	return os.Remove(old)
+}
+
 // pretend rewrites the descriptor as that of a disk whose data is not a plain
 // flat file; a client must see it before it reads a byte.
 func (l *flatLayer) pretend(kind, diskUUID string) error {

@@ -107,20 +107,22 @@ func (s *sim) showLease(info *types.HttpNfcLeaseInfo) {
 		return
 	}
 	devices := object.VirtualDeviceList(vm.simVM().Config.Hardware.Device)
-	if s.setting("lease-reversed") != 0 {
-		sort.SliceStable(info.DeviceUrl, func(i, j int) bool { return info.DeviceUrl[i].TargetId > info.DeviceUrl[j].TargetId })
-	}
+	// The simulator made them in the order of the devices; two files on two datastores may have one name.
+	files := devices.Select(func(d types.BaseVirtualDevice) bool {
+		_, ok := d.GetVirtualDevice().Backing.(types.BaseVirtualDeviceFileBackingInfo)
+		return ok
+	})
 	for i := range info.DeviceUrl {
 		u := &info.DeviceUrl[i]
-		for _, dev := range devices.SelectByType((*types.VirtualDisk)(nil)) {
-			vd := dev.(*types.VirtualDisk)
-			d := vm.disks[vd.Key]
+		if vd, ok := files[i].(*types.VirtualDisk); ok {
 			c, ok := devices.FindByKey(vd.ControllerKey).(types.BaseVirtualController)
-			if d == nil || !ok || vd.UnitNumber == nil || path.Base(d.layers[0].dsPath()) != u.TargetId {
+			if vm.disks[vd.Key] == nil || !ok || vd.UnitNumber == nil {
 				continue
 			}
 			name := fmt.Sprintf("%s%d:%d", reflect.TypeOf(c).Elem().Name(), c.GetVirtualController().BusNumber, *vd.UnitNumber)
 			u.Key, u.ImportKey = path.Join("/", vm.ref.Value, name), path.Join("/", vm.name(), name)
+			at := strings.LastIndexByte(u.Url, '/') + 1 // names stand in it with their escapes
+			u.Url = u.Url[:at] + fmt.Sprintf("%d/", vd.Key) + u.Url[at:]
 		}
 		if mode := s.setting("lease-host"); mode != 0 {
 			u.Url = strings.Replace(u.Url, "https://*/", "https://localhost:"+s.port+"/", 1)
@@ -130,12 +132,15 @@ func (s *sim) showLease(info *types.HttpNfcLeaseInfo) {
 			}
 		}
 	}
+	if s.setting("lease-reversed") != 0 {
+		sort.SliceStable(info.DeviceUrl, func(i, j int) bool { return info.DeviceUrl[i].TargetId > info.DeviceUrl[j].TargetId })
+	}
 }
 
-// leaseDisk finds the disk behind /nfc/LEASE/FILE.
+// leaseDisk finds the disk behind /nfc/LEASE/KEY/FILE.
 func (s *sim) leaseDisk(urlPath string) (l *lease, d *disk, file string) {
-	parts := strings.SplitN(strings.TrimPrefix(urlPath, "/nfc/"), "/", 2)
-	if len(parts) != 2 {
+	parts := strings.SplitN(strings.TrimPrefix(urlPath, "/nfc/"), "/", 3)
+	if len(parts) != 3 {
 		return nil, nil, ""
 	}
 	l = s.leases[moref{Type: "HttpNfcLease", Value: parts[0]}]
@@ -143,8 +148,8 @@ func (s *sim) leaseDisk(urlPath string) (l *lease, d *disk, file string) {
 		return nil, nil, ""
 	}
 	for _, d := range l.vm.disks {
-		if path.Base(d.layers[0].dsPath()) == parts[1] {
-			return l, d, parts[1]
+		if fmt.Sprint(d.key) == parts[1] && path.Base(d.layers[0].dsPath()) == parts[2] {
+			return l, d, parts[1] + "/" + parts[2]
 		}
 	}
 	return nil, nil, ""

@@ -44,6 +44,7 @@ type sim struct {
 	ruleCount int
 	calls     []callRecord
 	leases    map[moref]*lease
+	shelf     map[string]*disk         // at no machine, by the file of its descriptor
 	aged      map[string]time.Duration // idle time that a session only pretends
 	pages     map[string]*page
 	writers   map[string]*writer
@@ -58,6 +59,7 @@ func newSim(opt options) *sim {
 		snapshots: make(map[moref]*snapshot),
 		settings:  defaultSettings(),
 		leases:    make(map[moref]*lease),
+		shelf:     make(map[string]*disk),
 		aged:      make(map[string]time.Duration),
 		pages:     make(map[string]*page),
 		writers:   make(map[string]*writer),

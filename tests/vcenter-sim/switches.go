@@ -73,6 +73,7 @@ var switches = map[string]switchInfo{
 	"disk-resize":     {kind: asCommand, help: "a disk grows"},
 	"disk-lost":       {kind: asCommand, help: "a disk without a capacity, as vCenter shows one whose datastore is gone"},
 	"disk-replace":    {kind: asCommand, help: "another disk under the same key"},
+	"detached":        {kind: asCommand, help: "a disk that was taken off keeps its content: moved, deleted, attached elsewhere"},
 	"descriptor":      {kind: asCommand, help: "a base disk whose descriptor says vsan, vvol, sesparse or encrypted"},
 	"import-lease":    {kind: asCommand, help: "ImportVApp, HTTPS upload of a stream-optimised VMDK, HttpNfcLease"},
 	"datastore":       {kind: asCommand, help: "/folder with ranges, behind cookie or Basic"},

@@ -168,13 +168,41 @@ func (s *sim) reconfigVM(c *call) soap.HasFault {
 	return body
 }
 
+// innerReconfig is all or nothing. The simulator cuts devices out of the very
+// list that it shows: it gets a copy, which is thrown away when it fails.
 func (s *sim) innerReconfig(req *types.ReconfigVM_Task) (types.AnyType, types.BaseMethodFault) {
+	v, ok := simulator.Map.Get(req.This).(*simulator.VirtualMachine)
+	if !ok {
+		return nil, &types.ManagedObjectNotFound{Obj: req.This}
+	}
+	if fault := s.checkReconfig(v, &req.Spec); fault != nil {
+		return nil, fault
+	}
+	before := v.Config.Hardware.Device
+	v.Config.Hardware.Device = append([]types.BaseVirtualDevice(nil), before...)
 	res, err := methods.ReconfigVM_Task(context.Background(), s.model.Service, req)
 	if err != nil {
+		v.Config.Hardware.Device = before
 		return s.inner(moref{}, err)
 	}
-	return s.inner(res.Returnval, nil)
+	result, fault := s.inner(res.Returnval, nil)
+	if fault != nil {
+		v.Config.Hardware.Device = before
+		return nil, fault
+	}
+	noteChange(v)
+	return result, nil
 }
+
+// noteChange: the configuration is another one now. Switching a machine on or
+// off writes into its file, too.
+func noteChange(v *simulator.VirtualMachine) {
+	simulator.Map.WithLock(v, func() {
+		simulator.Map.Update(v, []types.PropertyChange{{Name: "config.changeVersion", Val: changeVersion()}})
+	})
+}
+
+func changeVersion() string { return time.Now().UTC().Format(time.RFC3339Nano) }
 
 func (s *sim) createVM(c *call) soap.HasFault {
 	req := c.body.(*types.CreateVM_Task)
@@ -222,7 +250,11 @@ func (s *sim) powerOn(c *call) soap.HasFault {
 		if err != nil {
 			return s.inner(moref{}, err)
 		}
-		return s.inner(res.Returnval, nil)
+		result, fault := s.inner(res.Returnval, nil)
+		if v, ok := simulator.Map.Get(req.This).(*simulator.VirtualMachine); ok && fault == nil {
+			noteChange(v)
+		}
+		return result, fault
 	})
 	body.Res, body.Fault_ = &types.PowerOnVM_TaskResponse{Returnval: ref}, fault
 	return body
@@ -236,7 +268,11 @@ func (s *sim) powerOff(c *call) soap.HasFault {
 		if err != nil {
 			return s.inner(moref{}, err)
 		}
-		return s.inner(res.Returnval, nil)
+		result, fault := s.inner(res.Returnval, nil)
+		if v, ok := simulator.Map.Get(req.This).(*simulator.VirtualMachine); ok && fault == nil {
+			noteChange(v)
+		}
+		return result, fault
 	})
 	body.Res, body.Fault_ = &types.PowerOffVM_TaskResponse{Returnval: ref}, fault
 	return body
