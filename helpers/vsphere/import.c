@@ -75,6 +75,13 @@ static const JsonField fields[] = {
           .max = 36,
           .is_valid = is_uuid,
           .must = "must be a UUID in lower case" },
+        { .key = "beside",
+          .kind = JSON_FIELD_TEXT,
+          .optional = true,
+          .min = 36,
+          .max = 36,
+          .is_valid = is_uuid,
+          .must = "must be a UUID in lower case" },
         { .key = "networks", .kind = JSON_FIELD_OBJECT, .optional = true },
         FLAG("power_on"),
         FLAG("keep_macs"),
@@ -160,6 +167,8 @@ static int read_plan(Import *import, VSphereError *error)
                              why);
         if (r == -EINVAL)
                 return vsphere_error_set(error, BUS_ERROR_INVALID_ARGUMENT, "%s", why);
+        if (json_field_text(spec, "beside"))
+                import->plan.n_cards = 0; /* it only brings disks */
         return r < 0 ? no_memory(error) : 0;
 }
 
@@ -204,6 +213,21 @@ static const char *datastore_of(const json_t *spec)
         return name;
 }
 
+static int find_place(Import *import, const PlaceWish *wish, VSphereError *error)
+{
+        const char *beside = json_field_text(import->task->spec, "beside");
+        VSphereRef vm = {};
+        int r;
+
+        if (!beside)
+                return place_find(import->v, wish, &import->place, error);
+        if (!wish->datastore)
+                return vsphere_error_set(error, BUS_ERROR_INVALID_ARGUMENT,
+                                         "the spec says \"beside\", and no datastore");
+        r = inventory_find_uuid(import->v, beside, &vm, error);
+        return r < 0 ? r : place_beside(import->v, &vm, wish, &import->place, error);
+}
+
 static int prepare(Import *import, VSphereError *error)
 {
         const json_t *spec = import->task->spec;
@@ -218,7 +242,7 @@ static int prepare(Import *import, VSphereError *error)
 
         r = spec_open(import->task, &import->login, &import->v, error);
         if (r >= 0)
-                r = place_find(import->v, &wish, &import->place, error);
+                r = find_place(import, &wish, error);
         import->plan.datastore = import->place.datastore;
         if (r >= 0)
                 r = place_networks(import->v, &import->place, &import->plan,
@@ -384,6 +408,20 @@ static void power_on(Import *import)
         (void) json_array_append_new(import->warnings, json_string(line ? line : ""));
 }
 
+/* Where vCenter has made it: at its place, whatever the key is. */
+static const char *file_of(const VSphereVm *vm, const ImportDisk *disk)
+{
+        char controller[sizeof(vm->disks.disks->controller)];
+
+        (void) snprintf(controller, sizeof(controller), "%s%u",
+                        controller_kind(disk->controller->type), disk->controller->bus);
+        for (size_t i = 0; i < vm->disks.n_disks; i++)
+                if (strcmp(vm->disks.disks[i].controller, controller) == 0 &&
+                    vm->disks.disks[i].unit_number == disk->unit)
+                        return vm->disks.disks[i].file_name;
+        return NULL;
+}
+
 static json_t *show(Import *import)
 {
         json_t *disks = json_array(), *result;
@@ -395,11 +433,12 @@ static json_t *show(Import *import)
         for (size_t i = 0; i < import->uploads.n_uploads; i++) {
                 const Upload *upload = &import->uploads.uploads[i];
 
-                (void) json_array_append_new(disks,
-                                             json_pack("{s:I, s:I, s:I}", "disk_key",
-                                                       (json_int_t) upload->disk->disk_key, "bytes",
-                                                       (json_int_t) upload->disk->capacity_bytes,
-                                                       "sent_bytes", (json_int_t) upload->sent));
+                (void) json_array_append_new(
+                                disks, json_pack("{s:I, s:I, s:I, s:s*}", "disk_key",
+                                                 (json_int_t) upload->disk->disk_key, "bytes",
+                                                 (json_int_t) upload->disk->capacity_bytes,
+                                                 "sent_bytes", (json_int_t) upload->sent,
+                                                 "datastore_path", file_of(&vm, upload->disk)));
         }
         result = json_pack("{s:s, s:s, s:s, s:s, s:o, s:O, s:O}", "vm_moref",
                            import->lease.vm.value, "instance_uuid",

@@ -32,6 +32,9 @@ static const struct {
         { "release", "remove the snapshot of a backup", verb_release },
         { "import", "make a VM anew and upload its disks", verb_import },
         { "import-end", "keep the VM of an import, or remove it", verb_import_end },
+        { "in-place-look", "look which disks of a VM a restore exchanges", verb_in_place_look },
+        { "in-place-swap", "exchange them for those of an import", verb_in_place_swap },
+        { "in-place-end", "keep what was exchanged, or take it back", verb_in_place_end },
 };
 
 static const char *arg_password_file = NULL;
@@ -41,7 +44,7 @@ static void print_help(void)
         (void) printf("sendense-vsphere [OPTIONS...] VERB <SPEC >RESULT\n\n"
                       "Works at a vCenter. SPEC and RESULT are JSON objects.\n\n");
         for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
-                (void) printf("  %-11s  %s\n", verbs[i].name, verbs[i].what);
+                (void) printf("  %-13s  %s\n", verbs[i].name, verbs[i].what);
         (void) printf("\n  -h --help                Show this help\n"
                       "     --version             Show version, git commit and build id\n"
                       "     --password-file=FILE  Take the password from a private file, not from "

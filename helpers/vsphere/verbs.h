@@ -26,3 +26,6 @@ int verb_snapshot(const Task *task, json_t **ret_result, VSphereError *error);
 int verb_release(const Task *task, json_t **ret_result, VSphereError *error);
 int verb_import(const Task *task, json_t **ret_result, VSphereError *error);
 int verb_import_end(const Task *task, json_t **ret_result, VSphereError *error);
+int verb_in_place_look(const Task *task, json_t **ret_result, VSphereError *error);
+int verb_in_place_swap(const Task *task, json_t **ret_result, VSphereError *error);
+int verb_in_place_end(const Task *task, json_t **ret_result, VSphereError *error);

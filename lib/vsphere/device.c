@@ -46,6 +46,7 @@ static void free_disk(VSphereDisk *disk)
         free(disk->file_name);
         free(disk->mode);
         free(disk->change_id);
+        free(disk->base_file);
 }
 
 void disks_done(VSphereDisks *disks)
@@ -90,22 +91,27 @@ static const XmlNode *find_device(const XmlNode *device, uint64_t key)
         return NULL;
 }
 
+const char *controller_kind(const char *type)
+{
+        for (size_t i = ELEMENTSOF(controllers); i > 0; i--)
+                if (strstr(type, controllers[i - 1].part))
+                        return controllers[i - 1].kind;
+        return "other";
+}
+
 static void name_controller(const XmlNode *device, const XmlNode *disk, VSphereDisk *ret_disk)
 {
-        const char *kind = "other";
         const XmlNode *controller;
-        uint64_t key, bus = 0;
+        uint64_t key = 0, bus = 0;
         const char *sharing;
 
         controller = xml_uint64_at(disk, "controllerKey", INT32_MAX, &key) < 0
                                      ? NULL
                                      : find_device(device, key);
-        for (size_t i = ELEMENTSOF(controllers); controller && i > 0; i--)
-                if (strstr(xml_type(controller), controllers[i - 1].part))
-                        kind = controllers[i - 1].kind;
         (void) xml_uint64_at(controller, "busNumber", 1000, &bus);
-        (void) snprintf(ret_disk->controller, sizeof(ret_disk->controller), "%s%" PRIu64, kind,
-                        bus);
+        ret_disk->controller_key = (uint32_t) key;
+        (void) snprintf(ret_disk->controller, sizeof(ret_disk->controller), "%s%" PRIu64,
+                        controller ? controller_kind(xml_type(controller)) : "other", bus);
         sharing = xml_text_at(controller, "sharedBus");
         if (sharing && *sharing && strcmp(sharing, "noSharing") != 0)
                 ret_disk->is_shared = true;
@@ -126,10 +132,14 @@ static int copy_text(const XmlNode *node, const char *path, char **ret_text)
 /* fileName and uuid of the backing itself: those of its parents stand deeper. */
 static int read_texts(const XmlNode *node, VSphereDisk *disk)
 {
-        const XmlNode *backing = xml_child(node, "backing");
+        const XmlNode *backing = xml_child(node, "backing"), *base = backing;
         int r;
 
+        while (xml_child(base, "parent"))
+                base = xml_child(base, "parent");
         r = copy_text(node, "deviceInfo/label", &disk->label);
+        if (r >= 0)
+                r = copy_text(base, "fileName", &disk->base_file);
         if (r >= 0)
                 r = copy_text(backing, "uuid", &disk->backing_uuid);
         if (r >= 0)

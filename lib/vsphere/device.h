@@ -32,12 +32,14 @@ const char *disk_verdict_to_string(DiskVerdict verdict);
 typedef struct VSphereDisk {
         uint32_t key;
         char controller[24]; /* "scsi0", "sata1", "nvme0", "ide0" */
+        uint32_t controller_key; /* 0: none is told */
         uint32_t unit_number;
         uint64_t capacity_bytes;
         const char *backing_kind; /* "flat", "sesparse", "sparse", "rdm-virtual", "rdm-physical", "raw", "other" */
         bool has_parent; /* its file holds only what was written since a snapshot */
         bool is_shared;
         char *label, *backing_uuid, *file_name, *mode, *change_id; /* never NULL */
+        char *base_file; /* at the bottom of its chain; file_name when it has no parent. Never NULL */
         DiskVerdict verdict;
         const char *reason; /* why it is not DISK_INCREMENTAL; NULL */
 } VSphereDisk;
@@ -65,3 +67,6 @@ void disks_done(VSphereDisks *disks);
 void disks_judge(VSphereDisks *disks, const DiskPolicy *policy);
 
 const VSphereDisk *disks_find(const VSphereDisks *disks, uint32_t key); /* or NULL */
+
+/* "scsi", "sata", "nvme", "ide", "other", out of vim25's name of a controller's type. */
+const char *controller_kind(const char *type);

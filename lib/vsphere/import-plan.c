@@ -148,6 +148,7 @@ static int read_disk(ImportPlan *plan, const json_t *wanted, char *ret_why)
         to->unit = (unsigned) unit;
         to->source = text_of(wanted, "source");
         to->mode = text_of(device, "mode");
+        to->datastore = text_of(wanted, "datastore");
         plan->n_disks++;
         return 0;
 }
@@ -307,7 +308,7 @@ static void put_disk(FILE *f, const ImportPlan *plan, size_t i)
                        "</fileOperation><device xsi:type=\"VirtualDisk\"><key>%i</key>"
                        "<backing xsi:type=\"VirtualDiskFlatVer2BackingInfo\"><fileName>[",
                        KEY_DISK - (int) i);
-        xml_put(f, plan->datastore);
+        xml_put(f, disk->datastore ? disk->datastore : plan->datastore);
         (void) fputs("]</fileName>", f);
         put_text(f, "diskMode", disk->mode ? disk->mode : "persistent");
         (void) fprintf(f,

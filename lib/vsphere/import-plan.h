@@ -30,7 +30,8 @@ typedef struct ImportController {
 typedef struct ImportDisk {
         uint32_t disk_key; /* the old one */
         uint64_t capacity_bytes;
-        const char *source; /* the URI that it is read from; borrowed, as mode */
+        const char *source; /* the URI that it is read from; borrowed, as mode and datastore */
+        const char *datastore; /* NULL: the plan's */
         const ImportController *controller;
         unsigned unit;
         const char *mode;
@@ -58,7 +59,7 @@ typedef struct ImportPlan {
         json_t *left_out; /* array of {type, label}: what is not made anew; the plan's */
 } ImportPlan;
 
-/* disks: array of {disk_key, capacity_bytes, source}. keeps_macs: else vCenter chooses. The members before controllers are the
+/* disks: array of {disk_key, capacity_bytes, source, datastore?}. keeps_macs: else vCenter chooses. The members before controllers are the
  * caller's to set. -EINVAL with a line in ret_why, -ENOMEM. To be ended in any case. */
 int import_plan_read(ImportPlan *plan, const json_t *hardware, const json_t *disks, bool keeps_macs,
                      char ret_why[static IMPORT_WHY_SIZE]);

@@ -33,9 +33,8 @@ static int read_reference(VSphere *v, const VSphereRef *ref, const char *path, V
         return 0;
 }
 
-/* The datacenter above an object. */
-static int climb(VSphere *v, const VSphereRef *from, VSphereRef *ret_datacenter,
-                 VSphereError *error)
+int place_datacenter(VSphere *v, const VSphereRef *from, VSphereRef *ret_datacenter,
+                     VSphereError *error)
 {
         VSphereRef at = *from;
         int r;
@@ -133,8 +132,9 @@ static int find_folder(VSphere *v, const PlaceWish *wish, Place *place, VSphereE
         int r;
 
         if (!wish->folder) {
-                r = place->pool.value[0] ? climb(v, &place->pool, &place->datacenter, error)
-                                         : only_datacenter(v, &place->datacenter, error);
+                r = place->pool.value[0]
+                                    ? place_datacenter(v, &place->pool, &place->datacenter, error)
+                                    : only_datacenter(v, &place->datacenter, error);
                 return r < 0 ? r
                              : read_reference(v, &place->datacenter, "vmFolder", &place->folder,
                                               error);
@@ -145,7 +145,7 @@ static int find_folder(VSphere *v, const PlaceWish *wish, Place *place, VSphereE
         if (r >= 0 && !is_a(&place->folder, "Folder"))
                 return vsphere_error_set(error, BUS_ERROR_NOT_FOUND, "'%s' is no folder but a %s",
                                          wish->folder, place->folder.type);
-        return r < 0 ? r : climb(v, &place->folder, &place->datacenter, error);
+        return r < 0 ? r : place_datacenter(v, &place->folder, &place->datacenter, error);
 }
 
 /* A host that can write to the datastore, when nobody has named one. */
@@ -276,6 +276,43 @@ static int check_name(VSphere *v, const PlaceWish *wish, const Place *place, VSp
                                          "there is '%s' in that folder already; choose another "
                                          "name or folder",
                                          wish->name);
+        return r;
+}
+
+int place_beside(VSphere *v, const VSphereRef *vm, const PlaceWish *wish, Place *ret_place,
+                 VSphereError *error)
+{
+        static const char *const paths[] = { "parent", "resourcePool", "runtime.host" };
+        CLEANUP(properties_free_p) Properties *found = NULL;
+        Place place = {};
+        int r;
+
+        r = properties_of(v, vm, paths, ELEMENTSOF(paths), &found, error);
+        if (r < 0)
+                return r;
+        if (!properties_reference(found, 0, "runtime.host", &place.host) ||
+            !properties_reference(found, 0, "resourcePool", &place.pool))
+                return vsphere_error_set(error, BUS_ERROR_VM_NOT_USABLE,
+                                         "vCenter does not say on which host and in which resource "
+                                         "pool the VM is");
+        r = place_datacenter(v, &place.host, &place.datacenter, error);
+        /* One of a vApp is in no folder. */
+        if (r >= 0 && !properties_reference(found, 0, "parent", &place.folder))
+                r = read_reference(v, &place.datacenter, "vmFolder", &place.folder, error);
+        if (r < 0)
+                return r;
+        if (is_a(&place.pool, "VirtualApp")) {
+                VSphereRef owner = {};
+
+                r = read_reference(v, &place.host, "parent", &owner, error);
+                if (r >= 0)
+                        r = read_reference(v, &owner, "resourcePool", &place.pool, error);
+        }
+        (void) snprintf(place.datastore, sizeof(place.datastore), "%s", wish->datastore);
+        if (r >= 0)
+                r = check_name(v, wish, &place, error);
+        if (r >= 0)
+                *ret_place = place;
         return r;
 }
 

@@ -27,6 +27,14 @@ typedef struct Place {
 
 int place_find(VSphere *v, const PlaceWish *wish, Place *ret_place, VSphereError *error);
 
+/* The folder, pool, host and datacenter of a VM that is there; the datastore and the name are the wish's, which has nothing else. */
+int place_beside(VSphere *v, const VSphereRef *vm, const PlaceWish *wish, Place *ret_place,
+                 VSphereError *error);
+
+/* The datacenter above an object that stands below one: a host, a folder, a pool. */
+int place_datacenter(VSphere *v, const VSphereRef *from, VSphereRef *ret_datacenter,
+                     VSphereError *error);
+
 /* A name as vCenter wants it: %, / and \ as %25, %2f and %5c, unless they are so already. For free(); NULL: no memory. */
 char *place_escape(const char *name);
 

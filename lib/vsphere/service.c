@@ -15,12 +15,14 @@
 static const struct {
         const char *element;
         VSphereObject object;
+        bool is_optional; /* who needs it says so: its reference is empty */
 } managers[] = {
-        { "sessionManager", VSPHERE_SESSION_MANAGER },
-        { "propertyCollector", VSPHERE_PROPERTY_COLLECTOR },
-        { "searchIndex", VSPHERE_SEARCH_INDEX },
-        { "viewManager", VSPHERE_VIEW_MANAGER },
-        { "rootFolder", VSPHERE_ROOT_FOLDER },
+        { "sessionManager", VSPHERE_SESSION_MANAGER, false },
+        { "propertyCollector", VSPHERE_PROPERTY_COLLECTOR, false },
+        { "searchIndex", VSPHERE_SEARCH_INDEX, false },
+        { "viewManager", VSPHERE_VIEW_MANAGER, false },
+        { "rootFolder", VSPHERE_ROOT_FOLDER, false },
+        { "virtualDiskManager", VSPHERE_VIRTUAL_DISK_MANAGER, true },
 };
 
 static int read_about(const XmlNode *about, Service *service)
@@ -49,7 +51,8 @@ int service_read(const XmlNode *content, Service *service, VSphereError *error)
                         (VSphereRef){ "ServiceInstance", "ServiceInstance" };
         for (size_t i = 0; i < ELEMENTSOF(managers); i++)
                 if (soap_reference(xml_child(content, managers[i].element),
-                                   &service->objects[managers[i].object]) < 0)
+                                   &service->objects[managers[i].object]) < 0 &&
+                    !managers[i].is_optional)
                         return vsphere_error_set(error, BUS_ERROR_VCENTER_UNREACHABLE,
                                                  "the server says nothing of its %s: it is no "
                                                  "vCenter and no ESXi host",

@@ -113,12 +113,12 @@ static bool is_about_snapshots(const char *what)
 
 static const char *const running_paths[] = { "info.state", "info.descriptionId", "info.name" };
 
-static bool runs_and_matters(const Properties *info, size_t i)
+static bool runs_and_matters(const Properties *info, size_t i, bool matters)
 {
         const char *state = properties_text(info, i, "info.state");
 
         return state && (strcmp(state, "running") == 0 || strcmp(state, "queued") == 0) &&
-               (is_about_snapshots(properties_text(info, i, "info.descriptionId")) ||
+               (matters || is_about_snapshots(properties_text(info, i, "info.descriptionId")) ||
                 is_about_snapshots(properties_text(info, i, "info.name")));
 }
 
@@ -131,7 +131,7 @@ static int wait_for_other(VSphere *v, const VSphereRef *task, VSphereError *erro
 }
 
 /* 1: it runs and matters. A task that vCenter has forgotten has ended. */
-static int is_running(VSphere *v, const VSphereRef *task, VSphereError *error)
+static int is_running(VSphere *v, const VSphereRef *task, bool all, VSphereError *error)
 {
         CLEANUP(properties_free_p) Properties *info = NULL;
         int r;
@@ -139,10 +139,10 @@ static int is_running(VSphere *v, const VSphereRef *task, VSphereError *error)
         r = properties_of(v, task, running_paths, ELEMENTSOF(running_paths), &info, error);
         if (r < 0)
                 return vsphere_error_is_fault(error, "ManagedObjectNotFound") ? 0 : r;
-        return runs_and_matters(info, 0);
+        return runs_and_matters(info, 0, all);
 }
 
-static int wait_one_by_one(VSphere *v, const VSphereRef *vm, VSphereError *error)
+static int wait_one_by_one(VSphere *v, const VSphereRef *vm, bool all, VSphereError *error)
 {
         static const char *const paths[] = { "recentTask" };
         CLEANUP(properties_free_p) Properties *found = NULL;
@@ -157,14 +157,14 @@ static int wait_one_by_one(VSphere *v, const VSphereRef *vm, VSphereError *error
 
                 if (soap_reference(node, &task) < 0)
                         continue;
-                r = is_running(v, &task, error);
+                r = is_running(v, &task, all, error);
                 if (r > 0)
                         r = wait_for_other(v, &task, error);
         }
         return r;
 }
 
-int task_wait_for_snapshots(VSphere *v, const VSphereRef *vm, VSphereError *error)
+static int wait_for_recent(VSphere *v, const VSphereRef *vm, bool all, VSphereError *error)
 {
         CLEANUP(properties_free_p) Properties *info = NULL;
         int r;
@@ -172,9 +172,19 @@ int task_wait_for_snapshots(VSphere *v, const VSphereRef *vm, VSphereError *erro
         r = properties_behind(v, vm, "recentTask", "Task", running_paths, ELEMENTSOF(running_paths),
                               &info, error);
         if (r > 0)
-                return wait_one_by_one(v, vm, error);
+                return wait_one_by_one(v, vm, all, error);
         for (size_t i = 0; r >= 0 && i < properties_count(info); i++)
-                if (runs_and_matters(info, i))
+                if (runs_and_matters(info, i, all))
                         r = wait_for_other(v, properties_ref(info, i), error);
         return r;
+}
+
+int task_wait_for_snapshots(VSphere *v, const VSphereRef *vm, VSphereError *error)
+{
+        return wait_for_recent(v, vm, false, error);
+}
+
+int task_wait_for_all(VSphere *v, const VSphereRef *vm, VSphereError *error)
+{
+        return wait_for_recent(v, vm, true, error);
 }

@@ -22,3 +22,6 @@ int task_run(VSphere *v, const char *method, const VSphereRef *self, const char 
 
 /* Waits until no recent task of the VM that has to do with snapshots runs any more, whoever started it. */
 int task_wait_for_snapshots(VSphere *v, const VSphereRef *vm, VSphereError *error);
+
+/* The same, and for every other task of the VM: what somebody who was killed has asked for is done then, or was refused. */
+int task_wait_for_all(VSphere *v, const VSphereRef *vm, VSphereError *error);

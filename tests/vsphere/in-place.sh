@@ -1,0 +1,187 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# The disks of a VM that is there are exchanged for those of a backup: it stays the VM that it was, the new content stands before the old
+# is touched, the old files stay until they are let go of, and what is given up is taken back. What would surprise somebody is refused
+# before anything is made.
+
+# shellcheck source=tests/lib/tap.sh
+. "$(dirname "$0")/../lib/tap.sh"
+# shellcheck source=tests/vsphere/vsphere.bash
+. "$(dirname "$0")/vsphere.bash"
+# shellcheck source=tests/vsphere/import.bash
+. "$(dirname "$0")/import.bash"
+# shellcheck source=tests/vsphere/in-place.bash
+. "$(dirname "$0")/in-place.bash"
+vsphere_start -empty
+web_up
+web_is=$(who)
+as_it_was 'before'
+
+# The good case.
+ok 'it is looked at' look || diag "$(cat "$TEST_TMP/result")"
+is "$(res '[.disks[] | "\(.disk_key) \(.controller_key):\(.unit_number) \(.old_file) -> \(.new_file)"] | sort | join("; ")')" \
+    "16000 15000:0 [datastore1] web/web_1.vmdk -> [datastore1] web/$mark-16000.vmdk; 2000 1000:0 [datastore1] web/web.vmdk -> [datastore1] web/$mark-2000.vmdk; 2004 1000:4 [fast disks] web/web.vmdk -> [fast disks] web/$mark-2004.vmdk" \
+    'each disk has its place, its old file, and a name beside it'
+as_it_was 'after the look'
+ok 'the disks are made with a VM of their own' bring || diag "$(cat "$TEST_TMP/result")"
+is "$(hashes)" "$old_hashes" 'meanwhile it is as it was'
+is "$(res '[.disks[].datastore_path] | length')" 3 'where they were made is told'
+ok 'they are exchanged' swap || diag "$(cat "$TEST_TMP/result")"
+is "$(res '.result + " " + .path + " " + .power_state')" 'ok DC0/vm/Prod/web poweredOff' 'it is there, and off'
+it_is 'the new content' "$new_hashes" '["[datastore1] web/web.vmdk","[datastore1] web/web_1.vmdk","[fast disks] web/web.vmdk"]'
+simctl calls clear >/dev/null
+ok 'asked for once more' swap
+is "$(calls_of ReconfigVM_Task)" 0 'nothing is done twice'
+ok 'it is kept' keep '.power_on = true' || diag "$(cat "$TEST_TMP/result")"
+is "$(res '.power_state + " " + (.left | tojson) + (.kept_files | tojson)')" 'poweredOn [][]' 'and switched on'
+it_is 'kept' "$new_hashes" '[]'
+ok 'kept once more' keep
+simctl vm power vm=web on=0 >/dev/null
+
+# And back, by another restore; the files of before stay when that is wanted.
+old_hashes=$(hashes) old_files=$(files_of)
+mark=sendense-test-8-1
+look && bring && swap
+ok 'another one is kept, and the files too' keep '.keep_disks = true'
+is "$(res '.kept_files | sort | join(" ")')" "[datastore1] web/sendense-test-7-1-16000.vmdk [datastore1] web/sendense-test-7-1-2000.vmdk [fast disks] web/sendense-test-7-1-2004.vmdk" 'they are told'
+is "$(simctl left | jq -c .loose_disks)" '["[datastore1] web/sendense-test-7-1-16000.vmdk","[datastore1] web/sendense-test-7-1-2000.vmdk","[fast disks] web/sendense-test-7-1-2004.vmdk"]' 'and lie there'
+keep
+old_hashes=$(hashes) old_files=$(files_of)
+mark=sendense-test-9-1
+
+# Given up, in each of its steps.
+look
+: >"$TEST_TMP/import"
+echo '{}' >"$TEST_TMP/import"
+ok 'given up before anything was made' give_up "$(planned_disks)" || diag "$(cat "$TEST_TMP/result")"
+as_it_was 'given up before anything was made'
+bring
+ok 'given up when the disks are made' give_up || diag "$(cat "$TEST_TMP/result")"
+as_it_was 'given up when the disks are made'
+bring
+swap
+ok 'given up when they are exchanged' give_up || diag "$(cat "$TEST_TMP/result")"
+as_it_was 'given up when they are exchanged'
+ok 'given up once more' give_up
+as_it_was 'given up once more'
+
+# Somebody uses it: nothing of his is touched.
+look && bring && swap
+version=$(jq -r .change_version "$TEST_TMP/in-place-swap")
+new_files=$(files_of)
+simctl vm power vm=web on=1 >/dev/null
+give_up
+is "$(res .error_name)" com.sendense.Error.VmNotUsable 'one that somebody has switched on is not taken back: VmNotUsable'
+like "$(res .error_text)" 'keeps the disks of a restore that was given up, because .*is switched on.*Those of before lie where they lay, .datastore1. web/' 'and why, and where the others are'
+is "$(files_of)" "$new_files" 'it keeps what it runs on'
+simctl vm power vm=web on=0 >/dev/null
+with_version() { swap_filter | sed "s/$/ | .keep = false | .change_version = \"$version\"/"; }
+verb in-place-end "$(with_version)"
+like "$(res .error_text)" 'because its configuration has changed since' 'when it is off again it has been used, and stays so'
+verb in-place-end "$(swap_filter) | .keep = false | .is_used = true"
+like "$(res .error_text)" 'because somebody has used it since' 'also for who knows of it'
+is "$(files_of)" "$new_files" 'it keeps what it has'
+ok 'who knows nothing of all that gives it back' give_up
+as_it_was 'taken back later'
+look && bring && swap
+version=$(jq -r .change_version "$TEST_TMP/in-place-swap")
+ok 'one that nobody has touched is given back' verb in-place-end "$(with_version)"
+as_it_was 'untouched'
+look && bring
+simctl vm power vm=web on=1 >/dev/null
+swap
+is "$(res .error_name)" com.sendense.Error.VmNotUsable 'one that somebody has switched on gets no other disks: VmNotUsable'
+like "$(res .error_text)" 'web is switched on; switch it off' 'and says so'
+ok 'what was made is removed all the same' give_up
+simctl vm power vm=web on=0 >/dev/null
+as_it_was 'switched on meanwhile'
+look && bring
+simctl vm user-snapshot vm=web >/dev/null
+swap
+like "$(res .error_text)" "has 1 snapshots, 'before the update' among them; remove them" 'nor one that got a snapshot meanwhile'
+ok 'what was made is removed beside the snapshot' give_up || diag "$(cat "$TEST_TMP/result")"
+is "$(vms) $(simctl left | jq -c .loose_disks)" "$vms_before []" 'nothing else is'
+
+# Refused before anything is made.
+refuses() { # NAME ERROR TEXT [JQ]
+    simctl calls clear >/dev/null
+    look "${4:-.}"
+    is "$(res .error_name)" "com.sendense.Error.$2" "$1: $2"
+    like "$(res .error_text)" "$3" "$1: says why"
+    is "$(calls_of ReconfigVM_Task) $(calls_of ImportVApp)" '0 0' "$1: nothing is done"
+}
+refuses 'a VM with a snapshot' VmNotUsable "web has 1 snapshots, 'before the update' among them; remove them, or restore it as a new VM"
+refuses 'a VM with a snapshot, by force' VmNotUsable 'remove them' '.force = true'
+ref=$(simctl snapshots | jq -r '.[0].snapshot')
+is "$(unsnapshot "$ref")" success 'the snapshot goes'
+old_hashes=$(hashes)
+simctl vm power vm=web on=1 >/dev/null
+refuses 'a VM that runs' VmNotUsable 'web is switched on; switch it off; nothing is restored into a VM that runs' '.force = true'
+simctl vm suspended vm=web >/dev/null
+refuses 'a VM that is suspended' VmNotUsable 'is suspended' '.force = true'
+simctl vm power vm=web on=1 >/dev/null
+simctl vm power vm=web on=0 >/dev/null
+refuses 'a VM that is not there' VmMissing 'no VM with the instance UUID' '.instance_uuid = "00000000-0000-0000-0000-000000000000"'
+refuses 'a controller that is gone' VmNotUsable 'disk 16000 .*no VirtualAHCIController 3 any more. Restore it as a new VM' '(.hardware.controllers[] | select(.key == 15000).bus_number) = 3'
+refuses 'a controller of another kind' VmNotUsable 'ParaVirtualSCSIController now where it had a VirtualLsiLogicController then.*--force' '(.hardware.controllers[] | select(.key == 1000).type) = "VirtualLsiLogicController"'
+refuses 'another firmware' VmNotUsable 'firmware efi now and had bios then' '.hardware.firmware = "bios"'
+refuses 'a disk that the backup does not have' VmNotUsable 'disk 2004 .*is not in the backup, and stays as it is now .--force goes on' 'del(.disks[2])'
+refuses 'a place that is empty now' VmNotUsable 'no disk any more where the disk 2000 of the backup was' '(.hardware.disks[] | select(.key == 2000).unit_number) = 9'
+refuses 'a disk that no record knows' VmNotUsable 'disk 2009 .*nothing of its place' '.disks[0].disk_key = 2009'
+refuses 'a mark that is a path' InvalidArgument 'mark' '.mark = "../x"'
+simctl disk add vm=web disk=4M:rdm >/dev/null
+as_it_was 'after all refusals' >/dev/null || :
+rdm=$(simctl vm list vm=web | jq '.disks[] | select(.rdm).key')
+refuses 'a raw device beside' VmNotUsable "disk $rdm .*is not in the backup"
+simctl disk remove vm=web key="$rdm" >/dev/null
+as_it_was 'after the refusals'
+
+# By force: what is not in the backup stays, what the VM has no more comes back.
+before=$(hashes)
+ok 'only two of three disks, by force' look 'del(.disks[2]) | .force = true'
+like "$(res '.warnings | join(" ")')" 'disk 2004 .*stays as it is now' 'with a warning'
+disks_all=$disks
+disks=$(jq -c 'del(.[2])' <<<"$disks")
+bring && swap
+is "$(hashes)" "$(grep -v ^2004 <<<"$new_hashes"; grep ^2004 <<<"$before")" 'two are exchanged, the third is as it was'
+ok 'and given up' give_up
+as_it_was 'two of three, given up'
+disks=$disks_all
+task=$(start_task ReconfigVM_Task VirtualMachine "$web" '<spec><deviceChange><operation>remove</operation><fileOperation>destroy</fileOperation><device xsi:type="VirtualDisk"><key>2004</key><backing xsi:type="VirtualDiskFlatVer2BackingInfo"><fileName>[fast disks] web/sendense-test-8-1-2004.vmdk</fileName><diskMode>persistent</diskMode></backing><capacityInKB>0</capacityInKB></device></deviceChange></spec>')
+is "$(task_end "$task")" success 'a disk is taken away from it'
+old_hashes=$(hashes) old_files=$(files_of)
+ok 'it is brought back by force' look '.force = true'
+bring && swap
+is "$(hashes)" "$new_hashes" 'with the others'
+ok 'and given up, the place is empty again' give_up
+as_it_was 'an empty place, given up'
+
+# vCenter's no: before the exchange, in it, and where files are removed.
+says_no() { # NAME METHOD FAULT AT TEXT: of the swap, which is then given up
+    look '.force = true' && bring
+    simctl fault task-error method="$2" fault="$3" at="$4" >/dev/null
+    swap
+    is "$(res .result)" failed "$1: it fails"
+    like "$(res .error_text)" "$5" "$1: with vCenter's words"
+    simctl faults clear >/dev/null
+    ok "$1: given up" give_up || diag "$(cat "$TEST_TMP/result")"
+    as_it_was "$1"
+}
+says_no 'the disks cannot be taken off' ReconfigVM_Task GenericVmConfigFault 1 'cannot be taken off the VM that they were made with.*GenericVmConfigFault'
+says_no 'a disk cannot be moved' MoveVirtualDisk_Task NoDiskSpace 2 'NoDiskSpace'
+says_no 'the exchange is refused' ReconfigVM_Task GenericVmConfigFault 2 'does not exchange the disks.*GenericVmConfigFault'
+look '.force = true' && bring && swap
+simctl fault task-error method=DeleteVirtualDisk_Task fault=FileLocked count=1 >/dev/null
+ok 'kept, and one old file cannot be removed' keep '.power_on = true'
+is "$(res '.left | length') $(res .power_state)" '1 poweredOn' 'it is told, and the VM runs'
+like "$(res '.left[0].why')" FileLocked 'and why'
+simctl faults clear >/dev/null
+ok 'asked again' keep
+is "$(res '.left | length')" 0 'it goes'
+it_is 'at the end' "$new_hashes" '[]'
+simctl vm remove vm=web >/dev/null
+ok 'one that somebody has removed since' keep
+is "$(res '.vm_missing')" true 'is missing, and no failure'
+like "$(res '.warnings[0]')" 'was removed meanwhile' 'with a word about its files'
+done_testing
