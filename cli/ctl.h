@@ -88,6 +88,8 @@ typedef enum Option {
         OPTION_POWER_ON,
         OPTION_KEEP_MACS,
         OPTION_NO_VERIFY,
+        OPTION_IN_PLACE,
+        OPTION_KEEP_DISKS,
         OPTION_MAX,
 } Option;
 

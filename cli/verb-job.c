@@ -6,6 +6,7 @@
 #include "columns.h"
 #include "ctl.h"
 #include "hub-client.h"
+#include "job-result.h"
 #include "job-types.h"
 #include "job-watch.h"
 #include "job-words.h"
@@ -153,6 +154,7 @@ static ExitStatus show(const json_t *job)
 
         if (s != CTL_OK || arg_json)
                 return s;
+        job_result_print(job);
         print_problems(job);
         s = print_part(job, "Disks", disk_columns, ELEMENTSOF(disk_columns));
         return s == CTL_OK ? print_part(job, "Events", event_columns, ELEMENTSOF(event_columns))

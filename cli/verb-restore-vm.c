@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * sendensectl restore vm: a whole VM back into a vCenter, as a new one. What is not given is the VM's own.
+ * sendensectl restore vm: a whole VM back into a vCenter, as a new one or into itself. What is not given is the VM's own.
  */
 #include "cleanup.h"
 #include "columns.h"
@@ -99,6 +99,10 @@ static int append_target(sd_bus_message *message)
                 r = append_flag(message, "keep_macs", OPTION_KEEP_MACS, 1);
         if (r >= 0)
                 r = append_flag(message, "force", OPTION_FORCE, 1);
+        if (r >= 0)
+                r = append_flag(message, "in_place", OPTION_IN_PLACE, 1);
+        if (r >= 0)
+                r = append_flag(message, "keep_disks", OPTION_KEEP_DISKS, 1);
         return r < 0 ? r : sd_bus_message_close_container(message);
 }
 

@@ -143,13 +143,16 @@ const Verb verbs[] = {
           verb_restore_disks },
         { "restore vm", "BACKUP", 1, 1,
           OPTIONS(OPTION_VCENTER, OPTION_NAME, OPTION_FOLDER, OPTION_POOL, OPTION_HOST,
-                  OPTION_DATASTORE, OPTION_NETWORK, OPTION_POWER_ON, OPTION_KEEP_MACS, OPTION_FORCE,
-                  OPTION_NO_VERIFY, OPTION_DAMAGED_OK, OPTION_THROUGH, OPTION_WAIT),
-          "Restore a VM into vCenter, as a new one",
+                  OPTION_DATASTORE, OPTION_NETWORK, OPTION_POWER_ON, OPTION_KEEP_MACS,
+                  OPTION_IN_PLACE, OPTION_KEEP_DISKS, OPTION_FORCE, OPTION_NO_VERIFY,
+                  OPTION_DAMAGED_OK, OPTION_THROUGH, OPTION_WAIT),
+          "Restore a VM into vCenter, as a new one or into itself",
           "With the hardware that the backup recorded. A VM of that name is never touched: choose "
           "another\n--name= or --folder=. --force leaves out network cards whose network is not "
-          "there. On a terminal,\nor with --wait, follows the job as \"job watch\" does; else "
-          "prints it. " RIGHT("restore"),
+          "there. With --in-place\nthe VM stays what it is, and gets the disks of the backup; it "
+          "must be switched off and have no\nsnapshots, and its next backup is a full. On a "
+          "terminal, or with --wait, follows the job as\n\"job watch\" does; else prints "
+          "it. " RIGHT("restore"),
           verb_restore_vm },
         { "backup verify", "[BACKUP]", 0, 1,
           OPTIONS(OPTION_NO_CHAIN, OPTION_WAIT, OPTION_ALL, OPTION_OLDER_THAN, OPTION_VM,

@@ -84,11 +84,12 @@ CREATE TABLE `backup_jobs` (
   `finished_usec` bigint(20) unsigned DEFAULT NULL,
   `retry_of` bigint(20) unsigned DEFAULT NULL COMMENT 'the job that failed and that this one tries again; NULL: somebody asked for it',
   `retry_number` int(10) unsigned NOT NULL DEFAULT 0 COMMENT 'how many jobs in a row have failed before this one',
-  `active_vm_context_id` bigint(20) unsigned GENERATED ALWAYS AS (case when `state` in ('completed','failed','cancelled') or `job_type` not in ('backup','delete') then NULL else `vm_context_id` end) VIRTUAL COMMENT 'the VM while the job is open and writes into its chains: one such job for each VM',
   `work` longtext DEFAULT NULL COMMENT 'what was asked, as JSON, without secrets; NULL: a backup',
   `work_result` longtext DEFAULT NULL COMMENT 'what came of it, as JSON',
   `deleted_usec` bigint(20) unsigned DEFAULT NULL COMMENT 'when the backup was deleted; the row stays as history. NULL: it is there',
   `vm_state` longtext DEFAULT NULL COMMENT 'hardware of the VM and whether its guest was quiesced, as JSON; NULL: not known',
+  `changes_vm` tinyint(1) NOT NULL DEFAULT 0 COMMENT '1: exchanges the disks of its VM, or may have: what was backed up before it is no parent of what comes after',
+  `active_vm_context_id` bigint(20) unsigned GENERATED ALWAYS AS (case when `state` in ('completed','failed','cancelled') or `job_type` not in ('backup','delete') and `changes_vm` = 0 then NULL else `vm_context_id` end) VIRTUAL COMMENT 'the VM while the job is open and writes into its chains, or into itself: one such job for each VM',
   PRIMARY KEY (`id`),
   UNIQUE KEY `backup_jobs_place` (`id`,`vm_context_id`,`repository_id`),
   UNIQUE KEY `backup_jobs_backup_id` (`backup_id`),
@@ -115,7 +116,8 @@ CREATE TABLE `backup_jobs` (
   CONSTRAINT `backup_jobs_retry` CHECK (`retry_of` is null = (`retry_number` = 0)),
   CONSTRAINT `backup_jobs_work` CHECK (`job_type` = 'backup' = (`work` is null) and (`work` is null or json_valid(`work`)) and (`work_result` is null or `work` is not null and json_valid(`work_result`))),
   CONSTRAINT `backup_jobs_deleted` CHECK (`deleted_usec` is null or `job_type` = 'backup' and `state` = 'completed'),
-  CONSTRAINT `backup_jobs_vm_state` CHECK (`vm_state` is null or `job_type` = 'backup' and json_valid(`vm_state`))
+  CONSTRAINT `backup_jobs_vm_state` CHECK (`vm_state` is null or `job_type` = 'backup' and json_valid(`vm_state`)),
+  CONSTRAINT `backup_jobs_changes` CHECK (`changes_vm` in (0,1) and (`changes_vm` = 0 or `job_type` = 'restore'))
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin COMMENT='Jobs, each about one VM; a completed one of type backup is a restore point';
 CREATE TABLE `backup_repositories` (
   `id` bigint(20) unsigned NOT NULL AUTO_INCREMENT,

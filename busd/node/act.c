@@ -163,7 +163,9 @@ static int accept(Node *node, Request *request, bool is_restore, const char *pri
 static int start(Node *node, Request *request, bool is_restore, const char *principal,
                  const Task **ret_task, sd_bus_error *error)
 {
-        const char *uuid = json_string_value(json_object_get(request->public, "instance_uuid"));
+        const json_t *of =
+                        is_restore ? json_object_get(request->public, "in_place") : request->public;
+        const char *uuid = json_string_value(json_object_get(of, "instance_uuid"));
         Task *task = node_find(node, request->job), *other;
         LogContext context;
         int r;
@@ -187,7 +189,7 @@ static int start(Node *node, Request *request, bool is_restore, const char *prin
                                               " is just being put away; try again",
                                               task->attempt, task->job);
         }
-        other = is_restore ? NULL : node_find_vm(node, uuid);
+        other = uuid ? node_find_vm(node, uuid) : NULL;
         if (other)
                 return bus_error_setf(error, BUS_ERROR_VM_BUSY,
                                       "Job %" PRIu64 " is at work on this VM", other->job);

@@ -10,6 +10,7 @@
 #include "ledger.h"
 #include "log.h"
 #include "node.h"
+#include "task-restore.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -34,6 +35,11 @@ Task *node_find_vm(const Node *node, const char *instance_uuid)
                 if (!task_state_is_final(node->tasks[i]->state) &&
                     node->tasks[i]->state != TASK_RELEASING &&
                     strcmp(task_request(node->tasks[i], "instance_uuid"), instance_uuid) == 0)
+                        return node->tasks[i];
+        /* One in place is not done with the VM before its end. */
+        for (size_t i = 0; i < node->n_tasks; i++)
+                if (!task_state_is_final(node->tasks[i]->state) &&
+                    strcmp(restore_in_place_uuid(node->tasks[i]), instance_uuid) == 0)
                         return node->tasks[i];
         return NULL;
 }

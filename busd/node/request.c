@@ -37,7 +37,7 @@ static bool is_quiesce(const char *text)
                strcmp(text, "no") == 0;
 }
 
-static bool is_uuid(const char *text)
+bool request_is_uuid(const char *text)
 {
         for (size_t i = 0; i < 36; i++)
                 if (i == 8 || i == 13 || i == 18 || i == 23
@@ -52,7 +52,8 @@ static const JsonField request_fields[] = {
         { "attempt", JSON_FIELD_NUMBER, false, 1, INT32_MAX, NULL, NULL },
         { "vm_name", JSON_FIELD_TEXT, false, 1, 255, NULL, NULL },
         { "vm_path", JSON_FIELD_TEXT, false, 1, 1024, NULL, NULL },
-        { "instance_uuid", JSON_FIELD_TEXT, false, 36, 36, is_uuid, "a UUID in lower case" },
+        { "instance_uuid", JSON_FIELD_TEXT, false, 36, 36, request_is_uuid,
+          "a UUID in lower case" },
         { "vcenter_host", JSON_FIELD_TEXT, false, 1, HOST_NAME_MAX_LENGTH, host_name_is_valid,
           HOST_NAME_MUST },
         { "vcenter_port", JSON_FIELD_NUMBER, true, 1, 65535, NULL, NULL },

@@ -49,6 +49,9 @@ void login_done(Login *login);
 
 /* ── For the other readers of requests ── */
 
+/* In lower case, as vCenter writes them. */
+bool request_is_uuid(const char *text);
+
 /* One object within the limits; errors as request_read(). */
 int request_parse(const char *text, size_t size, json_t **ret_object,
                   char ret_error[static REQUEST_ERROR_SIZE]);

@@ -52,8 +52,15 @@ static const JsonField fields[] = {
         FLAG("keep_macs"),
         FLAG("force"),
         { "networks", JSON_FIELD_OBJECT, true, 0, 0, NULL, NULL },
+        { "in_place", JSON_FIELD_OBJECT, true, 0, 0, NULL, NULL },
         { "hardware", JSON_FIELD_OBJECT, false, 0, 0, NULL, NULL },
         { "disks", JSON_FIELD_ARRAY, false, 1, REQUEST_DISKS_MAX, NULL, NULL },
+};
+
+static const JsonField in_place_fields[] = {
+        { "instance_uuid", JSON_FIELD_TEXT, false, 36, 36, request_is_uuid,
+          "a UUID in lower case" },
+        FLAG("keep_disks"),
 };
 
 static const JsonField disk_fields[] = {
@@ -62,6 +69,25 @@ static const JsonField disk_fields[] = {
         { "source", JSON_FIELD_TEXT, false, 1, SOURCE_MAX, request_export_is_valid,
           REQUEST_EXPORT_MUST },
 };
+
+/* Into the VM that is there: then there is nothing to say of another one. */
+static int check_in_place(const json_t *request, char ret_error[static REQUEST_ERROR_SIZE])
+{
+        static const char *const others[] = {
+                "folder", "resource_pool", "host", "datastore", "networks", "keep_macs",
+        };
+        const json_t *in_place = json_object_get(request, "in_place");
+
+        if (!in_place)
+                return 0;
+        for (size_t i = 0; i < ELEMENTSOF(others); i++)
+                if (json_is_true(json_object_get(request, others[i])) ||
+                    json_is_string(json_object_get(request, others[i])) ||
+                    json_object_size(json_object_get(request, others[i])) > 0)
+                        return json_fields_refuse(ret_error, "in_place goes without %s", others[i]);
+        return json_fields_check(in_place, in_place_fields, ELEMENTSOF(in_place_fields), "in_place",
+                                 ret_error);
+}
 
 static int check_disks(const json_t *disks, char ret_error[static REQUEST_ERROR_SIZE])
 {
@@ -127,6 +153,8 @@ int restore_request_read(const char *text, size_t size, Request *ret_request,
                 r = check_disks(json_object_get(request.public, "disks"), ret_error);
         if (r >= 0)
                 r = read_keys(keys, &request, ret_error);
+        if (r >= 0)
+                r = check_in_place(request.public, ret_error);
         if (r >= 0)
                 r = request_complete(&request);
         if (r < 0)

@@ -22,9 +22,9 @@ enum {
         RELEASE_RETRY_MAX_SEC = 600,
 };
 
-static bool is_kept(const Task *task)
+static const char *words_of(const Task *task)
 {
-        return task_is_restore(task) && restore_is_kept(task);
+        return task_is_restore(task) ? restore_end_words(task) : "removed";
 }
 
 void task_release_failed(Task *task, const char *name, const char *text)
@@ -49,11 +49,12 @@ void task_release_failed(Task *task, const char *name, const char *text)
                 return;
         }
         task->n_tries++;
+        restore_end_failed(task, name);
         task_debt(task, debt);
         task_set(task, "ReleaseError", json_string(text));
         (void) log_event(LOG_ERR, 0, &context, MESSAGE_OBLIGATION_OPEN,
-                         "%s cannot be %s: %s. Next try in %" PRIu64 " s", debt,
-                         is_kept(task) ? "switched on" : "removed", text, delay_sec);
+                         "%s cannot be %s: %s. Next try in %" PRIu64 " s", debt, words_of(task),
+                         text, delay_sec);
         (void) task_store(task);
         task_retry(task, delay_sec);
         task_step_close(task);
@@ -91,6 +92,9 @@ void task_hold(Task *task)
         uint64_t max = task->node->config->snapshot_hold_usec;
         uint64_t held = now > since ? now - since : 0;
 
+        /* It costs nobody anything but the room of its old disks, and nobody else may decide about them. */
+        if (restore_is_in_place(task))
+                return;
         task_timer_set(task, held < max ? max - held : 0, on_held_too_long);
 }
 
@@ -111,6 +115,5 @@ void task_release_enter(Task *task)
                 (void) log_event(LOG_WARNING, 0, &context, MESSAGE_OBLIGATION_OPEN,
                                  "%s is still to be %s, and no login for %s is known; it is done "
                                  "when the hub offers one",
-                                 debt, is_kept(task) ? "switched on" : "removed",
-                                 task_request(task, "vcenter_host"));
+                                 debt, words_of(task), task_request(task, "vcenter_host"));
 }

@@ -146,14 +146,38 @@ void task_retry(Task *task, uint64_t delay_sec)
 
 /* ── Results ── */
 
+static void copied(Task *task, const char *member, json_t *result)
+{
+        task_set(task, member, result);
+        task_set(task, "CopiedUSec", json_integer((json_int_t) clock_realtime_usec()));
+        (void) task_move(task, TASK_EVENT_COPIED);
+}
+
+/* Where the new disks are, and that they may become those of the VM, is written before a hand is laid on it. */
+static int begin_swap(Task *task, const json_t *result)
+{
+        int r;
+
+        task_set(task, "Copy", task_result_summary(task, result));
+        task_set(task, "SwapBegan", json_true());
+        r = task_store(task);
+        if (r < 0)
+                fail(task, BUS_ERROR_FAILED,
+                     "The ledger below /var/lib/sendense-node cannot be written, so no disk was "
+                     "exchanged");
+        return r;
+}
+
 void task_step_ok(Task *task, const json_t *result)
 {
-        char why[256];
+        char why[256], end_why[512];
         int r;
 
         switch (task->state) {
         case TASK_ACCEPTED:
-                if (task_look_take(task, result, why) < 0) {
+                if (task_is_restore(task))
+                        task_set(task, "Look", json_deep_copy(result));
+                else if (task_look_take(task, result, why) < 0) {
                         fail(task, BUS_ERROR_DISKS_CHANGED, why);
                         return;
                 }
@@ -170,6 +194,10 @@ void task_step_ok(Task *task, const json_t *result)
                 }
                 break;
         case TASK_COPYING:
+                if (task_is_restore(task) && restore_step(task) == RESTORE_SWAP) {
+                        copied(task, "Swap", json_deep_copy(result));
+                        break;
+                }
                 r = ledger_write_result(task->node->ledger, task->job, result);
                 if (r < 0) {
                         (void) snprintf(why, sizeof(why),
@@ -180,14 +208,17 @@ void task_step_ok(Task *task, const json_t *result)
                         fail(task, BUS_ERROR_FAILED, why);
                         return;
                 }
-                task_set(task, "Copy", task_result_summary(task, result));
-                task_set(task, "CopiedUSec", json_integer((json_int_t) clock_realtime_usec()));
-                (void) task_move(task, TASK_EVENT_COPIED);
+                if (!restore_is_in_place(task))
+                        copied(task, "Copy", task_result_summary(task, result));
+                else if (begin_swap(task, result) < 0)
+                        return;
                 break;
         case TASK_RELEASING:
-                if (task_is_restore(task))
-                        restore_take_end(task, result);
-                else
+                if (task_is_restore(task) && restore_take_end(task, result, end_why) > 0) {
+                        task_release_failed(task, BUS_ERROR_VM_LEFT, end_why);
+                        return;
+                }
+                if (!task_is_restore(task))
                         task_result_of_release(task, result);
                 task_set_owes(task, false);
                 task_set(task, "ReleaseError", json_null());
@@ -304,18 +335,24 @@ static void step(Task *task)
         task_timer_set(task, task->node->config->snapshot_hold_usec, on_no_login);
 }
 
+static bool must_look(const Task *task)
+{
+        return task_is_restore(task) ? restore_step(task) == RESTORE_LOOK
+                                     : task_look(task) != TASK_LOOK_DONE;
+}
+
 void task_enter(Task *task)
 {
         if (task->timer || task->unit[0] || task->node->is_stopping)
                 return;
         switch (task->state) {
         case TASK_ACCEPTED:
-                if (task_is_restore(task))
-                        begin(task);
-                else if (task_look(task) == TASK_LOOK_DONE)
-                        admit(task);
-                else
+                if (must_look(task))
                         step(task);
+                else if (task_is_restore(task))
+                        begin(task);
+                else
+                        admit(task);
                 break;
         case TASK_SNAPSHOTTING:
         case TASK_COPYING:

@@ -71,7 +71,8 @@ static void settle(Task *task)
 /* It makes something that a second run would find in its way, and take for somebody's. */
 static bool runs_once(const Task *task)
 {
-        return task->state == TASK_COPYING && task_is_restore(task);
+        return task->state == TASK_COPYING && task_is_restore(task) &&
+               restore_step(task) == RESTORE_IMPORT;
 }
 
 /* The unit has ended, or is not there. */

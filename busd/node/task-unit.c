@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Units of tasks (see task-unit.h): sendense-vsphere-<job>-{look,check,snapshot}, sendense-copy-<job> and
- * sendense-vsphere-<job>-release; of a restore sendense-vsphere-<job>-{import,end}. What they have in common stands in units/sendense-{vsphere,copy}-.service.d.
+ * sendense-vsphere-<job>-release; of a restore sendense-vsphere-<job>-{look,import,swap,end}. What they have in common stands in units/sendense-{vsphere,copy}-.service.d.
  */
 #include "task-unit.h"
 
@@ -38,12 +38,26 @@ typedef struct Step {
         const char *program, *verb, *what;
 } Step;
 
+static Step step_of_restore(const Task *task)
+{
+        switch (restore_step(task)) {
+        case RESTORE_LOOK:
+                return (Step){ "look", VSPHERE_PROGRAM, "in-place-look", "Restore" };
+        case RESTORE_IMPORT:
+                return (Step){ "import", VSPHERE_PROGRAM, "import", "Restore" };
+        case RESTORE_SWAP:
+                return (Step){ "swap", VSPHERE_PROGRAM, "in-place-swap", "Restore" };
+        case RESTORE_END:
+                break;
+        }
+        return (Step){ "end", VSPHERE_PROGRAM,
+                       restore_is_in_place(task) ? "in-place-end" : "import-end", "Restore" };
+}
+
 static Step step_of(const Task *task)
 {
         if (task_is_restore(task))
-                return task->state == TASK_COPYING
-                                       ? (Step){ "import", VSPHERE_PROGRAM, "import", "Restore" }
-                                       : (Step){ "end", VSPHERE_PROGRAM, "import-end", "Restore" };
+                return step_of_restore(task);
         if (task->state == TASK_ACCEPTED)
                 return task_look(task) == TASK_LOOK_ASK
                                        ? (Step){ "look", VSPHERE_PROGRAM, "prepare", "Look" }
@@ -258,16 +272,17 @@ static json_t *copy_task(const Task *task, char ret_error[static 256])
 json_t *task_unit_task(const Task *task, char ret_error[static 256])
 {
         (void) snprintf(ret_error, 256, "Out of memory");
+        if (task_is_restore(task))
+                return restore_spec(task);
         switch (task->state) {
         case TASK_ACCEPTED:
                 return task_look_spec(task);
         case TASK_SNAPSHOTTING:
                 return snapshot_task(task);
         case TASK_COPYING:
-                return task_is_restore(task) ? restore_import_spec(task)
-                                             : copy_task(task, ret_error);
+                return copy_task(task, ret_error);
         case TASK_RELEASING:
-                return task_is_restore(task) ? restore_end_spec(task) : release_task(task);
+                return release_task(task);
         case TASK_COPIED:
         case TASK_RELEASED:
         case TASK_FAILED:

@@ -85,7 +85,10 @@ void task_set_owes(Task *task, bool owes)
 
 void task_debt(const Task *task, char ret_text[static TASK_DEBT_SIZE])
 {
-        if (task_is_restore(task))
+        if (restore_is_in_place(task))
+                (void) snprintf(ret_text, TASK_DEBT_SIZE, "The restore of '%.255s' in place",
+                                task_request(task, "vm_name"));
+        else if (task_is_restore(task))
                 (void) snprintf(ret_text, TASK_DEBT_SIZE, "The VM '%.255s' of a restore",
                                 task_request(task, "vm_name"));
         else

@@ -28,7 +28,8 @@ typedef struct TaskDisk {
 
 /* The row: Job, Attempt, State, Request (without a password), Digest (of it), SnapshotName, OwesSnapshot, Look, Checked, Snapshot
  * and Copy (results of the units), Outcome, Ending, ErrorName, ErrorText, Warnings, BootId, CreatedUSec, CopiedUSec. Of a restore
- * (task-restore.h) Kind, NewUuid, OwesVm and PowerState. With exports by TLS HasKeys. */
+ * (task-restore.h) Kind, NewUuid, OwesVm and PowerState; in place Swap (a result), SwapBegan, PowerDone and IsUsed. With exports by
+ * TLS HasKeys. */
 typedef struct Task {
         Node *node;
         json_t *row;

@@ -34,13 +34,14 @@ static const JsonField fields[] = {
         TEXT("folder"),     TEXT("resource_pool"),
         TEXT("host"),       TEXT("datastore"),
         FLAG("power_on"),   FLAG("keep_macs"),
-        FLAG("force"),      { .key = "networks", .kind = JSON_FIELD_OBJECT, .optional = true },
+        FLAG("force"),      FLAG("in_place"),
+        FLAG("keep_disks"), { .key = "networks", .kind = JSON_FIELD_OBJECT, .optional = true },
         TEXT("node"),       FLAG("verify"),
         FLAG("damaged_ok"),
 };
 
 enum {
-        N_TARGET = 10, /* the first ones, networks the last of them */
+        N_TARGET = 12, /* the first ones, networks the last of them */
 };
 
 static int append_networks(sd_bus_message *call, const json_t *networks)

@@ -26,8 +26,9 @@ static const struct {
 };
 
 /* Lists of texts; all other arrays are lists of dictionaries, the empty ones too. */
-static const char *const text_lists[] = { "Except", "Match",  "Problems",
-                                          "Roles",  "Strays", "Warnings" };
+static const char *const text_lists[] = {
+        "Except", "KeptFiles", "Match", "Problems", "Roles", "Strays", "Warnings",
+};
 
 static int append_dict(sd_bus_message *m, const json_t *object, unsigned depth);
 

@@ -171,6 +171,8 @@ bad backup_jobs_work "UPDATE backup_jobs SET work = '{}' WHERE id = 2"
 good "UPDATE backup_jobs SET vm_state = '{}' WHERE id = 2"
 bad backup_jobs_vm_state "UPDATE backup_jobs SET vm_state = 'no json' WHERE id = 2"
 bad backup_jobs_vm_state "UPDATE backup_jobs SET vm_state = '{}' WHERE job_type = 'verify'"
+bad backup_jobs_changes "UPDATE backup_jobs SET changes_vm = 1 WHERE id = 2"
+bad backup_jobs_changes "UPDATE backup_jobs SET changes_vm = 2 WHERE job_type = 'verify'"
 bad backup_jobs_deleted "UPDATE backup_jobs SET deleted_usec = 1 WHERE id = 2"
 bad backup_jobs_deleted "UPDATE backup_jobs SET deleted_usec = 1 WHERE job_type = 'verify'"
 # What reads may run beside a backup of the VM; what deletes may not.

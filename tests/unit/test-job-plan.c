@@ -148,6 +148,21 @@ static void damaged(void **state)
                                "\"ParentId\":7"));
 }
 
+/* Nor on one from before the VM got other disks, be they never so like. */
+static void restored_in_place(void **state)
+{
+        const char *disk = "[" DISK(2000, UUID("a")) "]",
+                   *before = "[" LAYER(2000, UUID("a") CHANGED ",\"IsRestored\":1") "]",
+                   *after = "[" LAYER(2000, UUID("a") CHANGED ",\"IsRestored\":0") "]";
+
+        (void) state;
+        assert_non_null(strstr(plan(BACKUP_INCREMENTAL, disk, before, NULL, NULL),
+                               "\"Reason\":\"the VM was restored in place since its last "
+                               "backup\""));
+        assert_non_null(strstr(plan(BACKUP_INCREMENTAL, disk, after, NULL, NULL),
+                               "\"ParentId\":7"));
+}
+
 /* Each disk finds its own layer by its key, in whatever order and with whatever unit number. */
 static void own_layers(void **state)
 {
@@ -278,6 +293,7 @@ int main(void)
                 cmocka_unit_test(one_disk),
                 cmocka_unit_test(change_id),
                 cmocka_unit_test(damaged),
+                cmocka_unit_test(restored_in_place),
                 cmocka_unit_test(own_layers),
                 cmocka_unit_test(every_subset),
                 cmocka_unit_test(excluded_has_no_layer),

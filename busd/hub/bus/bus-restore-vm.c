@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The method that brings a whole VM back into a vCenter. What is not said is the VM's own: its vCenter, name and folder.
+ * The method that brings a whole VM back into a vCenter, as a new one or into itself. What is not said is the VM's own: its vCenter, name
+ * and folder.
  */
 #include "bus/bus-begin.h"
 #include "bus/bus-dict.h"
@@ -24,7 +25,7 @@ enum {
 typedef struct VmTarget {
         const char *vcenter, *name, *folder, *pool, *host, *datastore;
         json_t *networks;
-        bool power_on, keep_macs, force;
+        bool power_on, keep_macs, force, in_place, keep_disks;
 } VmTarget;
 
 static int check_texts(const json_t *texts, const char *what, sd_bus_error *error)
@@ -44,6 +45,34 @@ static int check_texts(const json_t *texts, const char *what, sd_bus_error *erro
         return 0;
 }
 
+/* Of a VM that is there nothing is chosen. */
+static int check_in_place(const json_t *target, sd_bus_error *error)
+{
+        static const char *const others[] = {
+                "vcenter", "name", "folder", "resource_pool", "host", "datastore", "networks",
+        };
+
+        if (!json_is_true(json_object_get(target, "in_place")))
+                return json_is_true(json_object_get(target, "keep_disks"))
+                                       ? bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT,
+                                                        "keep_disks is for a restore in_place: any "
+                                                        "other touches no disk that is there")
+                                       : 0;
+        for (size_t i = 0; i < ELEMENTSOF(others); i++)
+                if (json_object_get(target, others[i]))
+                        return bus_error_setf(
+                                        error, BUS_ERROR_INVALID_ARGUMENT,
+                                        "A restore in_place is into the VM that is there, and "
+                                        "goes without %s",
+                                        others[i]);
+        return json_is_true(json_object_get(target, "keep_macs"))
+                               ? bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT,
+                                                "A restore in_place keeps the MAC addresses "
+                                                "anyhow, "
+                                                "and goes without keep_macs")
+                               : 0;
+}
+
 static int check_request(const json_t *request, sd_bus_error *error)
 {
         const json_t *target = json_object_get(json_object_get(request, "Work"), "target");
@@ -60,20 +89,22 @@ static int check_request(const json_t *request, sd_bus_error *error)
         if (r >= 0 && json_object_get(target, "resource_pool") && json_object_get(target, "host"))
                 return bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT,
                                       "The target has a resource_pool or a host, not both");
-        return r;
+        return r < 0 ? r : check_in_place(target, error);
 }
 
 /* What the job is asked to do; its vCenter and node are looked up by the store. */
 static json_t *make_work(const VmTarget *target, bool verify, bool damaged_ok)
 {
-        return json_pack("{s:{s:s, s:s*, s:s*, s:s*, s:s*, s:s*, s:O*, s:b, s:b, s:b}, s:b, s:b, "
-                         "s:b}",
-                         "target", "kind", "vm", "name", target->name, "folder", target->folder,
-                         "resource_pool", target->pool, "host", target->host, "datastore",
-                         target->datastore, "networks", target->networks, "power_on",
-                         (int) target->power_on, "keep_macs", (int) target->keep_macs, "force",
-                         (int) target->force, "verify", verify && !damaged_ok, "damaged_ok",
-                         (int) damaged_ok, "port", 1);
+        return json_pack("{s:{s:s, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:O*, s:b, s:b, s:b, s:b, "
+                         "s:b}, "
+                         "s:b, s:b, s:b}",
+                         "target", "kind", "vm", "vcenter", target->vcenter, "name", target->name,
+                         "folder", target->folder, "resource_pool", target->pool, "host",
+                         target->host, "datastore", target->datastore, "networks", target->networks,
+                         "power_on", (int) target->power_on, "keep_macs", (int) target->keep_macs,
+                         "force", (int) target->force, "in_place", (int) target->in_place,
+                         "keep_disks", (int) target->keep_disks, "verify", verify && !damaged_ok,
+                         "damaged_ok", (int) damaged_ok, "port", 1);
 }
 
 /* Whoever may restore. */
@@ -102,6 +133,8 @@ int method_restore_vm(sd_bus_message *call, void *userdata, sd_bus_error *error)
                 { "power_on", BUS_OPTION_BOOL, 0, &target.power_on, NULL },
                 { "keep_macs", BUS_OPTION_BOOL, 0, &target.keep_macs, NULL },
                 { "force", BUS_OPTION_BOOL, 0, &target.force, NULL },
+                { "in_place", BUS_OPTION_BOOL, 0, &target.in_place, NULL },
+                { "keep_disks", BUS_OPTION_BOOL, 0, &target.keep_disks, NULL },
         };
         const BusOption options[] = {
                 { "verify", BUS_OPTION_BOOL, 0, &verify, NULL },

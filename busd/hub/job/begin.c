@@ -11,6 +11,7 @@
 #include "job/jobs.h"
 #include "job/recover.h"
 #include "job/run.h"
+#include "job/work.h"
 #include "log.h"
 #include "node/node-links.h"
 #include "node/nodes.h"
@@ -205,7 +206,7 @@ static int complete(const Jobs *jobs, json_t *request)
 static bool is_alone(const Job *job)
 {
         return !job_state_is_final(job->state) &&
-               (job->type == JOB_BACKUP || job->type == JOB_DELETE);
+               (job->type == JOB_BACKUP || job->type == JOB_DELETE || work_is_in_place(job));
 }
 
 static bool vm_has_job(const Jobs *jobs, const char *vm)

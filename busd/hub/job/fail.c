@@ -59,8 +59,9 @@ void job_decide(Job *job)
                 return; /* what is being written comes first, and then this */
         fault_point("job.decide.before");
         job_write(job, store_job_decide,
-                  json_pack("{s:s, s:s, s:s, s:s}", "Ending", ending, "ErrorName", job->error_name,
-                            "ErrorText", job->error_text, "Reason", job->error_text),
+                  json_pack("{s:s, s:s, s:s, s:s, s:b}", "Ending", ending, "ErrorName",
+                            job->error_name, "ErrorText", job->error_text, "Reason",
+                            job->error_text, "VmUntouched", (int) work_left_vm_alone(job)),
                   job->wants_cancel ? job->principal : HUB_PRINCIPAL, on_decided);
 }
 

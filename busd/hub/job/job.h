@@ -136,6 +136,7 @@ struct Job {
         size_t n_progress;
         unsigned n_runs; /* of its unit */
         bool is_undoing; /* the unit that runs undoes */
+        bool is_vm_untouched; /* its node says that no disk of the VM was exchanged */
         bool is_given_up; /* what it began is neither undone nor brought to its end any more */
         int stream; /* of who asked for files, until its unit has it; -1: none, or its hub is no more */
         void *state_of_work; /* of a type that has one; freed with the job */

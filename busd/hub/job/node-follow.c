@@ -189,8 +189,10 @@ static void on_started(Job *job, const HttpAnswer *answer)
         fault_point("node.started.after");
         if (answer->status == 202)
                 accepted(job);
-        else
+        else {
+                job->is_vm_untouched = !job->is_at_node && !job->is_recovered;
                 refused(job, answer);
+        }
 }
 
 /* A node knows the numbers of some hundred jobs, and a catalog that was lost or put back begins again with numbers of before. So what

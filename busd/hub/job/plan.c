@@ -16,6 +16,7 @@ static const struct {
         [FULL_DAMAGED] = { "damaged",
                            "its last backup, or one that this builds on, is damaged (backup "
                            "verify)" },
+        [FULL_RESTORED] = { "restored", "the VM was restored in place since its last backup" },
         [FULL_CAPACITY] = { "capacity", "its capacity has changed since the last backup" },
         [FULL_NO_UUID] = { "no-uuid", "it has no UUID that would tell it from another disk" },
         [FULL_OTHER_DISK] = { "other-disk", "another disk has its key now (its UUID has changed)" },
@@ -94,6 +95,8 @@ static const char *why_full(const json_t *disk, const json_t *layer, bool by_cha
                 return reasons[FULL_FIRST].text;
         if (json_integer_value(json_object_get(layer, "IsDamaged")) > 0)
                 return reasons[FULL_DAMAGED].text;
+        if (json_integer_value(json_object_get(layer, "IsRestored")) > 0)
+                return reasons[FULL_RESTORED].text;
         if (!json_equal(json_object_get(disk, "CapacityBytes"),
                         json_object_get(layer, "CapacityBytes")))
                 return reasons[FULL_CAPACITY].text;

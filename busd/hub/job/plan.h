@@ -15,6 +15,7 @@
 typedef enum FullReason {
         FULL_FIRST,
         FULL_DAMAGED,
+        FULL_RESTORED,
         FULL_CAPACITY,
         FULL_NO_UUID,
         FULL_OTHER_DISK,
@@ -31,7 +32,8 @@ typedef struct PlanRequest {
         BackupType type; /* as asked for */
         const json_t *disks; /* rows of vm_disks that are present */
         const json_t *layers; /* newest completed layer of each: {Key, Id, BackupId, CapacityBytes,
-                                 BackingUuid?, ChangeId?, IsDamaged?}; damaged: it, or one that it builds on */
+                                 BackingUuid?, ChangeId?, IsDamaged?, IsRestored?}; damaged: it, or one that it builds on;
+                                 restored: the VM got other disks since, by a restore in place */
         const json_t *sources; /* {"2000": uri}; NULL: the VM itself, whose changes must then be known */
         const json_t *exclude; /* {"2001": reason}; NULL: none */
 } PlanRequest;

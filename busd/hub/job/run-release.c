@@ -10,6 +10,7 @@
 #include "fault-point.h"
 #include "hub-config.h"
 #include "job/jobs.h"
+#include "job/work.h"
 #include "log.h"
 #include "node/node-release.h"
 #include "node/nodes.h"
@@ -50,8 +51,10 @@ static void tell_owed(const Job *job, int error, const char *text)
 {
         (void) job_log(job, NULL, LOG_WARNING, error, MESSAGE_OBLIGATION_OPEN,
                        "The %s of %s is still owed by node %s: %s; the hub tries again by itself",
-                       job->type == JOB_BACKUP ? "snapshot" : "new VM", job_text(job, "Vm"),
-                       job_text(job, "Node"), text);
+                       job->type == JOB_BACKUP ? "snapshot"
+                       : work_is_in_place(job) ? "end of the restore in place"
+                                               : "new VM",
+                       job_text(job, "Vm"), job_text(job, "Node"), text);
 }
 
 /* ── Committed ── */

@@ -12,6 +12,7 @@
 #include "fault-point.h"
 #include "image-run.h"
 #include "job/export-tls.h"
+#include "job/in-place-look.h"
 #include "job/jobs.h"
 #include "job/mount-job.h"
 #include "job/node-follow.h"
@@ -67,6 +68,14 @@ static json_t *start_body(const Job *job)
                                  text_of(target_of(job), "name"), "hardware", job->vm_state,
                                  "disks", disks_of(job));
 
+        if (body && work_is_in_place(job) &&
+            json_object_set_new(body, "in_place",
+                                json_pack("{s:s, s:O*}", "instance_uuid",
+                                          job_text(job, "InstanceUuid"), "keep_disks",
+                                          json_object_get(target_of(job), "keep_disks"))) < 0) {
+                json_decref(body);
+                return NULL;
+        }
         for (size_t i = 0; body && i < ELEMENTSOF(same); i++) {
                 json_t *value = json_object_get(target_of(job), same[i]);
 
@@ -79,12 +88,22 @@ static json_t *start_body(const Job *job)
 /* What the job keeps of what was made. */
 static json_t *made(const Job *job, const json_t *task)
 {
-        return json_pack("{s:s, s:s, s:s, s:s, s:I, s:O*, s:O*}", "vm",
+        return json_pack("{s:s, s:s, s:s, s:s, s:I, s:O*, s:O*, s:O*, s:O*}", "vm",
                          text_of(target_of(job), "name"), "instance_uuid",
                          text_of(task, "new_instance_uuid"), "moref", text_of(task, "new_moref"),
                          "path", text_of(task, "new_path"), "disks", (json_int_t) job->n_disks,
                          "left_out", json_object_get(task, "left_out"), "warnings",
-                         json_object_get(task, "warnings"));
+                         json_object_get(task, "warnings"), "in_place",
+                         json_object_get(task, "in_place"), "kept_files",
+                         json_object_get(task, "kept_files"));
+}
+
+/* Zeroes are not sent, and the last that a node told may have been lost. */
+static void all_is_done(Job *job)
+{
+        for (size_t i = 0; i < job->n_disks; i++)
+                job->disks[i].bytes_done = job->disks[i].bytes_total = job->disks[i].capacity_bytes;
+        job->is_dirty = true;
 }
 
 static void on_whole(Job *job, const json_t *task)
@@ -100,8 +119,7 @@ static void on_whole(Job *job, const json_t *task)
         json_array_foreach (json_object_get(task, "warnings"), i, warning)
                 (void) job_log(job, NULL, LOG_WARNING, 0, MESSAGE_NONE, "Node %s: %s",
                                job_text(job, "Node"), json_string_value(warning) ?: "");
-        for (i = 0; i < job->n_disks; i++)
-                job->disks[i].bytes_done = job->disks[i].capacity_bytes;
+        all_is_done(job);
         run_work_done(job, result);
 }
 
@@ -117,19 +135,24 @@ static void on_task(Job *job, const json_t *task)
         bool is_running = strcmp(state, "accepted") == 0 || strcmp(state, "copying") == 0;
 
         node_follow_progress(job, task);
-        if (is_running && !mount_is_of_this_boot(job))
+        if (is_running && !mount_is_of_this_boot(job) &&
+            !json_is_true(json_object_get(task, "swap_began")))
                 fail_rebooted(job); /* what it reads is gone */
         else if (is_running) {
-                if (strcmp(job->phase, "making the VM") != 0)
-                        job_set_phase(job, "making the VM");
+                const char *phase = work_is_in_place(job) ? "bringing the disks" : "making the VM";
+
+                if (strcmp(job->phase, phase) != 0)
+                        job_set_phase(job, phase);
                 node_follow_again(job);
         } else if (!*text_of(task, "error_name") &&
                    (strcmp(state, "copied") == 0 || strcmp(state, "releasing") == 0 ||
                     strcmp(state, "released") == 0))
                 /* One that was held for too long is released, and still whole. */
                 on_whole(job, task);
-        else
+        else {
+                job->is_vm_untouched = json_is_false(json_object_get(task, "swap_began"));
                 node_follow_failed(job, task);
+        }
 }
 
 static const NodeFollow restore_follow = {
@@ -220,7 +243,10 @@ static void on_record(Job *job, JobDisk *disk, const json_t *result, const char 
         }
         json_decref(job->vm_state);
         job->vm_state = json_incref(hardware);
-        if (!job->work_result && json_is_true(json_object_get(job->work, "verify")))
+        if (!job->work_result && json_is_true(json_object_get(job->work, "verify")) &&
+            work_is_in_place(job))
+                in_place_look(job, verify);
+        else if (!job->work_result && json_is_true(json_object_get(job->work, "verify")))
                 verify(job);
         else
                 serve(job);
@@ -294,6 +320,8 @@ static void stop(Job *job, void (*then)(Job *job))
                 then(job);
                 return;
         }
+        if (job->state == JOB_FINISHING && job->ending == JOB_STATE_INVALID)
+                all_is_done(job); /* also when it was another hub that saw it */
         mount_of(job)->stopped = then;
         mount_of(job)->is_stopping = true;
         if (!job->owes_release)

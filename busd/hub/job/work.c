@@ -27,6 +27,19 @@ static bool is_of_vm(const Job *job)
         return job->type == JOB_RESTORE && kind && strcmp(kind, "vm") == 0;
 }
 
+bool work_is_in_place(const Job *job)
+{
+        return is_of_vm(job) &&
+               json_is_true(json_object_get(json_object_get(job->work, "target"), "in_place"));
+}
+
+/* A node that was not asked has done nothing, and of a job that a hub took up nobody knows whether it was. */
+bool work_left_vm_alone(const Job *job)
+{
+        return work_is_in_place(job) &&
+               (job->is_vm_untouched || (!job->follow && !job->is_recovered));
+}
+
 const WorkKind *work_kind(const Job *job)
 {
         if (is_of_vm(job))

@@ -67,6 +67,10 @@ const WorkKind *work_kind(const Job *job);
 extern const WorkKind work_restore;
 extern const WorkKind work_restore_vm; /* of a restore whose target is of kind "vm" */
 
+/* Whether it exchanges the disks of the VM that is there; and whether it is known that it has not begun to. */
+bool work_is_in_place(const Job *job);
+bool work_left_vm_alone(const Job *job);
+
 /* The obligations of the job that are done with it: a list of kinds. */
 json_t *work_obligations_done(const Job *job);
 

@@ -53,7 +53,14 @@ static void tell_debt(const Debtor *debtor, const json_t *task)
 {
         const char *why = text_of(task, "error");
 
-        if (json_is_true(json_object_get(task, "owes_vm")))
+        if (json_is_true(json_object_get(task, "in_place")))
+                add_line(debtor->debts,
+                         text_format("Node %s is not done with the restore of '%s' in place, job "
+                                     "%" JSON_INTEGER_FORMAT "%s%s; it needs a login for %s",
+                                     debtor->name, text_of(task, "vm"),
+                                     json_integer_value(json_object_get(task, "id")),
+                                     *why ? ": " : "", why, text_of(task, "vcenter_host")));
+        else if (json_is_true(json_object_get(task, "owes_vm")))
                 add_line(debtor->debts,
                          text_format("Node %s is not done with the new VM '%s' of job "
                                      "%" JSON_INTEGER_FORMAT "%s%s; it needs a login for %s",

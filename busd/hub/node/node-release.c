@@ -102,8 +102,12 @@ static void on_unknown(NodeRelease *release)
         if (release->task.is_restore)
                 (void) snprintf(release->why, sizeof(release->why),
                                 "the node had accepted the job and does not know it any more, so "
-                                "its folder /var/lib/sendense-node was lost: look for the new VM "
-                                "at vCenter, remove it, then: sendensectl obligation forgive");
+                                "its folder /var/lib/sendense-node was lost: look at vCenter for "
+                                "the "
+                                "new VM, or, of a restore in place, for disks and a VM named "
+                                "sendense-…-%" PRIu64
+                                "-…, remove what is left, then: sendensectl obligation forgive",
+                                release->task.job);
         else
                 (void) snprintf(release->why, sizeof(release->why),
                                 "the node had accepted the job and does not know it any more, so "

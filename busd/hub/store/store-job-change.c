@@ -278,5 +278,9 @@ int store_job_decide(MYSQL *database, void *userdata)
                                              sql_text(object_text(in, "ErrorText")),
                                              SQL_NUMBER(object_number(in, "Id"))),
                                   NULL, NULL);
+        /* Only what is known for sure: else what comes after it does not build upon what was before. */
+        if (r >= 0 && json_is_true(json_object_get(in, "VmUntouched")))
+                r = statement_run(database, "UPDATE backup_jobs SET changes_vm = 0 WHERE id = ?",
+                                  SQL_VALUES(SQL_NUMBER(object_number(in, "Id"))), NULL, NULL);
         return r < 0 ? r : store_answer(request, json_object());
 }

@@ -48,27 +48,31 @@ static int find_repository(MYSQL *database, StoreRequest *request, uint64_t *ret
 static int newest_layers(MYSQL *database, uint64_t vm_id, uint64_t repository_id,
                          json_t **ret_layers)
 {
-        return statement_rows(database,
-                              "WITH RECURSIVE damaged (id) AS ("
-                              " SELECT id FROM backup_disks WHERE vm_context_id = ?"
-                              "  AND repository_id = ? AND damaged_usec IS NOT NULL"
-                              " UNION SELECT b.id FROM backup_disks b"
-                              "  JOIN damaged ON b.parent_id = damaged.id)"
-                              " SELECT l.Id, l.`Key`, l.CapacityBytes, l.BackingUuid, l.ChangeId,"
-                              " l.BackupId, l.Id IN (SELECT id FROM damaged) AS IsDamaged FROM ("
-                              " SELECT b.id AS Id, b.disk_key AS `Key`, b.capacity_bytes AS "
-                              "CapacityBytes,"
-                              "  b.backing_uuid AS BackingUuid, b.change_id AS ChangeId,"
-                              "  j.backup_id AS BackupId,"
-                              "  ROW_NUMBER() OVER (PARTITION BY b.disk_key"
-                              "   ORDER BY j.created_usec DESC, b.id DESC) AS n"
-                              "  FROM backup_disks b JOIN backup_jobs j ON j.id = b.job_id"
-                              "  WHERE b.vm_context_id = ? AND b.repository_id = ?"
-                              "  AND b.state = 'completed' AND j.state = 'completed'"
-                              "  AND j.deleted_usec IS NULL) l WHERE l.n = 1",
-                              SQL_VALUES(SQL_NUMBER(vm_id), SQL_NUMBER(repository_id),
-                                         SQL_NUMBER(vm_id), SQL_NUMBER(repository_id)),
-                              ret_layers);
+        return statement_rows(
+                        database,
+                        "WITH RECURSIVE damaged (id) AS ("
+                        " SELECT id FROM backup_disks WHERE vm_context_id = ?"
+                        "  AND repository_id = ? AND damaged_usec IS NOT NULL"
+                        " UNION SELECT b.id FROM backup_disks b"
+                        "  JOIN damaged ON b.parent_id = damaged.id)"
+                        " SELECT l.Id, l.`Key`, l.CapacityBytes, l.BackingUuid, l.ChangeId,"
+                        " l.BackupId, l.Id IN (SELECT id FROM damaged) AS IsDamaged,"
+                        " EXISTS (SELECT 1 FROM backup_jobs r WHERE r.vm_context_id = ?"
+                        "  AND r.changes_vm AND r.started_usec IS NOT NULL AND (r.id > l.Job"
+                        "  OR r.started_usec >= l.CreatedUSec)) AS IsRestored FROM ("
+                        " SELECT b.id AS Id, b.disk_key AS `Key`, b.capacity_bytes AS "
+                        "CapacityBytes,"
+                        "  b.backing_uuid AS BackingUuid, b.change_id AS ChangeId,"
+                        "  j.backup_id AS BackupId, j.id AS Job, j.created_usec AS CreatedUSec,"
+                        "  ROW_NUMBER() OVER (PARTITION BY b.disk_key"
+                        "   ORDER BY j.created_usec DESC, b.id DESC) AS n"
+                        "  FROM backup_disks b JOIN backup_jobs j ON j.id = b.job_id"
+                        "  WHERE b.vm_context_id = ? AND b.repository_id = ?"
+                        "  AND b.state = 'completed' AND j.state = 'completed'"
+                        "  AND j.deleted_usec IS NULL) l WHERE l.n = 1",
+                        SQL_VALUES(SQL_NUMBER(vm_id), SQL_NUMBER(repository_id), SQL_NUMBER(vm_id),
+                                   SQL_NUMBER(vm_id), SQL_NUMBER(repository_id)),
+                        ret_layers);
 }
 
 static int make_plan(MYSQL *database, StoreRequest *request, uint64_t vm_id, uint64_t repository_id,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Jobs about a backup that is there (see store-job.h). Those that only read may be several beside each other and beside a backup
- * of the VM; a deletion is alone with the VM, whose row is the lock that says so.
+ * of the VM; a deletion is alone with the VM, whose row is the lock that says so. A restore in place is alone with the VM but for those
+ * that read.
  */
 #include "store/store-job.h"
 
@@ -64,7 +65,17 @@ static int find_backup(MYSQL *database, StoreRequest *request, json_t **ret_row)
         "job_type = 'verify' AND state = 'queued' AND ending IS NULL" \
         " AND JSON_VALUE(work, '$.due')"
 
-/* Nobody reads a chain that changes, and nobody changes one that is read. */
+static const json_t *target_of(const StoreRequest *request)
+{
+        return json_object_get(json_object_get(request->in, "Work"), "target");
+}
+
+static bool is_in_place(const StoreRequest *request)
+{
+        return json_is_true(json_object_get(target_of(request), "in_place"));
+}
+
+/* Nobody reads a chain that changes, and nobody changes one that is read; and of the disks of a VM nothing else is made meanwhile. */
 static int refuse_busy(MYSQL *database, StoreRequest *request, uint64_t vm_id)
 {
         const char *type = object_text(request->in, "Type");
@@ -82,17 +93,21 @@ static int refuse_busy(MYSQL *database, StoreRequest *request, uint64_t vm_id)
                           " WHERE vm_context_id = ?"
                           " AND state NOT IN ('completed', 'failed', 'cancelled')"
                           " AND (job_type = 'delete' OR (? = 'delete'"
-                          "  AND NOT COALESCE(" CAN_WAIT_FOR_THE_NEXT_ROUND ", FALSE)))"
+                          "  AND NOT COALESCE(" CAN_WAIT_FOR_THE_NEXT_ROUND ", FALSE))"
+                          "  OR (? AND (job_type = 'backup' OR changes_vm)))"
                           " ORDER BY id LIMIT 1",
-                          SQL_VALUES(SQL_NUMBER(vm_id), sql_text(type)), &row);
+                          SQL_VALUES(SQL_NUMBER(vm_id), sql_text(type),
+                                     SQL_NUMBER(is_in_place(request))),
+                          &row);
         if (r < 0)
                 return r == -ENODATA ? 0 : r;
         return store_refuse(request, -EBUSY, BUS_ERROR_VM_BUSY,
-                            "Job %" PRIu64
-                            " (%s) of this VM is %s, and a deletion is alone with its VM "
+                            "Job %" PRIu64 " (%s) of this VM is %s, and a %s is alone with its VM "
                             "(sendensectl job show %" PRIu64 ")",
                             object_number(row, "Id"), object_text(row, "Type"),
-                            object_text(row, "State"), object_number(row, "Id"));
+                            object_text(row, "State"),
+                            is_in_place(request) ? "restore in place" : "deletion",
+                            object_number(row, "Id"));
 }
 
 /* Its history says to whom. What runs it learns it by GaveWay. */
@@ -151,10 +166,8 @@ static int give_way_all(MYSQL *database, const StoreRequest *request, uint64_t v
 
 static bool is_restore_vm(const StoreRequest *request)
 {
-        const json_t *target = json_object_get(json_object_get(request->in, "Work"), "target");
-
         return job_type_from_string(object_text(request->in, "Type")) == JOB_RESTORE &&
-               strcmp(object_text(target, "kind") ?: "", "vm") == 0;
+               strcmp(object_text(target_of(request), "kind") ?: "", "vm") == 0;
 }
 
 static int insert_job(MYSQL *database, const StoreRequest *request, const json_t *backup,
@@ -167,15 +180,16 @@ static int insert_job(MYSQL *database, const StoreRequest *request, const json_t
                 return -ENOMEM;
         return statement_run(database,
                              "INSERT INTO backup_jobs (job_type, vm_context_id, repository_id,"
-                             " target_job_id, node_id, work, principal, created_usec)"
-                             " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                             " target_job_id, node_id, work, principal, created_usec, changes_vm)"
+                             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                              SQL_VALUES(sql_text(object_text(request->in, "Type")),
                                         SQL_NUMBER(object_number(backup, "Vm")),
                                         SQL_NUMBER(object_number(backup, "Repository")),
                                         SQL_NUMBER(object_number(backup, "Id")),
                                         sql_number_or_null(node_id), sql_text(work),
                                         sql_text(object_text(request->in, "Principal")),
-                                        SQL_NUMBER(object_number(request->in, "NowUSec"))),
+                                        SQL_NUMBER(object_number(request->in, "NowUSec")),
+                                        SQL_NUMBER(is_in_place(request))),
                              NULL, ret_id);
 }
 

@@ -59,14 +59,25 @@ static int set_default(json_t *target, const char *key, const char *text, size_t
         return json_object_set_new(target, key, json_stringn(text, size)) < 0 ? -ENOMEM : 0;
 }
 
-/* The VM's own name, and at its own vCenter its own folder. */
+/* The VM that is there is at its own vCenter, and nowhere else. */
+static int refuse_homeless(StoreRequest *request, const json_t *vm)
+{
+        if (object_number(vm, "CredentialId") > 0)
+                return 0;
+        return store_refuse(request, -EPERM, BUS_ERROR_NOT_ALLOWED,
+                            "%.100s belongs to no vCenter that this hub knows, so that there is "
+                            "nothing to restore it into; restore it as a new VM",
+                            object_text(vm, "Name"));
+}
+
+/* The VM's own name, and at its own vCenter its own folder; of the VM that is there nothing is chosen. */
 static int set_names(json_t *target, const json_t *vm, bool is_own)
 {
         const char *path = object_text(vm, "Path") ?: "", *slash = strrchr(path, '/');
         const char *name = object_text(vm, "Name") ?: "";
         int r = set_default(target, "name", name, strlen(name));
 
-        if (r >= 0 && is_own && slash)
+        if (r >= 0 && is_own && slash && !json_is_true(json_object_get(target, "in_place")))
                 r = set_default(target, "folder", path, (size_t) (slash - path));
         return r;
 }
@@ -87,6 +98,8 @@ int job_prepare_restore_vm(MYSQL *database, StoreRequest *request, const json_t 
                                   " credential_id AS CredentialId FROM vm_replication_contexts"
                                   " WHERE id = ?",
                                   SQL_VALUES(SQL_NUMBER(object_number(backup, "Vm"))), &vm);
+        if (r >= 0 && json_is_true(json_object_get(target, "in_place")))
+                r = refuse_homeless(request, vm);
         if (r >= 0)
                 r = find_vcenter(database, request, vm, &vcenter);
         if (r < 0)
