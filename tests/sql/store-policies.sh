@@ -108,4 +108,10 @@ set_policy daily '{"Match":["*"],"Repository":"local"}'
 is "$(got .KeepLast)" 0 "its name is free"
 begin asked 1700100000
 ok "for runs, too" test "$(got .Run)" -gt 0
+
+# A VM may be named by its instance UUID, in capitals, too.
+set_policy uuids '{"Match":["web9"],"Repository":"local"}'
+store_do vm_set "$(vm_json web9 4 | jq -c '.InstanceUuid = "abcdef00-0000-0000-0000-00000000000a"')"
+store_do policy_look '{"Policy":"uuids","Vm":"ABCDEF00-0000-0000-0000-00000000000A"}'
+is "$(got '.Vms[0].Name')" web9 "an instance UUID in capitals says which VM is looked at"
 done_testing

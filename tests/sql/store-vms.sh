@@ -55,6 +55,10 @@ store_do vm_get "{\"Vm\":\"$context\"}"
 is "$(got '[.InstanceUuid, .Disks[].Key] | @csv')" '"50000000-0000-0000-0000-000000000001",2000,2001' "an id says which"
 store_do vm_get '{"Vm":"50000000-0000-0000-0000-000000000002"}'
 is "$(got .ContextId)" ctx-pg-20231114-221321 "so does an instance UUID"
+store_do vm_set "$(vm_json caps 4 | jq -c '.InstanceUuid = "abcdef00-0000-0000-0000-00000000000a"')"
+store_do vm_get '{"Vm":"ABCDEF00-0000-0000-0000-00000000000A"}'
+is "$(got .Name)" caps "in capitals, too"
+rows "DELETE d FROM vm_disks d JOIN vm_replication_contexts v ON v.id = d.vm_context_id WHERE v.vm_name = 'caps'; DELETE FROM vm_replication_contexts WHERE vm_name = 'caps'"
 store_do vm_get '{"Vm":"none"}'
 refused ENOENT "NotFound There is no VM 'none'" "one that is not there is told"
 store_do vm_set "$(vm_json x 3 | jq -c '.InstanceUuid = "X"')"

@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 int policy_vms(MYSQL *database, const json_t *policy, json_t **ret_vms)
 {
@@ -161,7 +162,7 @@ static int keep_vm(json_t *vms, const char *wanted)
 
                 if (strcmp(object_text(vm, "Name"), wanted) != 0 &&
                     strcmp(object_text(vm, "ContextId"), wanted) != 0 &&
-                    strcmp(object_text(vm, "InstanceUuid"), wanted) != 0)
+                    strcasecmp(object_text(vm, "InstanceUuid"), wanted) != 0)
                         (void) json_array_remove(vms, i);
         }
         return json_array_size(vms) > 0 ? 0 : -ENOENT;

@@ -60,7 +60,7 @@ int vm_find(MYSQL *database, StoreRequest *request, const char *vm, json_t **ret
 
         r = statement_rows(database,
                            "SELECT " VM_COLUMNS LAST_BACKUP " FROM vm_replication_contexts v"
-                           " WHERE v.context_id = ? OR v.instance_uuid = ?",
+                           " WHERE v.context_id = ? OR v.instance_uuid = LOWER(?)",
                            SQL_VALUES(sql_text(vm), sql_text(vm)), &rows);
         if (r >= 0 && json_array_size(rows) == 0) {
                 json_decref(TAKE(rows));
