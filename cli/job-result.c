@@ -22,14 +22,27 @@ static void print_list(const json_t *list, const char *what)
                 output_line("  %s %s", what, json_string_value(item) ?: "?");
 }
 
+/* What that means for whoever wants to start the VM. */
+static const char *consequence(const char *type)
+{
+        if (strcmp(type, "NVRAM") == 0)
+                return " (it starts with new ones: boot entries and enrolled keys are to be made "
+                       "again if it does not start by itself)";
+        return strcmp(type, "VirtualTPM") == 0
+                               ? " (what was sealed with it, as BitLocker does, asks for its "
+                                 "recovery key)"
+                               : "";
+}
+
 static void print_left_out(const json_t *list)
 {
         const json_t *item;
         size_t i;
 
         json_array_foreach (list, i, item)
-                output_line("  left out: %s%s%s", text_of(item, "type"),
-                            *text_of(item, "label") ? ", " : "", text_of(item, "label"));
+                output_line("  left out: %s%s%s%s", text_of(item, "type"),
+                            *text_of(item, "label") ? ", " : "", text_of(item, "label"),
+                            consequence(text_of(item, "type")));
 }
 
 /* A VM, made anew or put back. */

@@ -15,7 +15,7 @@ before=$(hardware_of mixed)
 hardware=$(jq '.secure_boot = true | .cores_per_socket = 2 | .networks = [
     {key: 4000, type: "VirtualVmxnet3", network: "VM Network", mac: "00:50:56:01:02:03", mac_type: "manual"},
     {key: 4001, type: "VirtualE1000", network: "gone", mac: "00:50:56:01:02:04", mac_type: "assigned"}]
-    | .others = [{type: "VirtualCdrom", label: "CD/DVD drive 1"}]' <<<"$before")
+    | .others = [{type: "VirtualCdrom", label: "CD/DVD drive 1"}, {type: "VirtualTPM", label: "Virtual TPM"}]' <<<"$before")
 sizes=(25165824 5292032 104857600)
 names=(one two three)
 i=0
@@ -35,7 +35,9 @@ is "$(res '.result + " " + .path + " " + .power_state')" 'ok DC0/vm/Prod/back ag
 is "$(res '[.disks[].disk_key] | join(" ")')" '2000 16000 32000' 'each disk is told by its old key'
 is "$(res '[.disks[].bytes] | join(" ")')" "${sizes[*]}" 'with its size'
 ok 'and less was sent than it holds' test "$(res '[.disks[].sent_bytes] | add')" -lt 5000000
-is "$(res '.left_out | tojson')" '[{"label":"CD/DVD drive 1","type":"VirtualCdrom"}]' 'what was not made anew is named'
+is "$(res '.left_out | tojson')" \
+    '[{"label":"CD/DVD drive 1","type":"VirtualCdrom"},{"label":"Virtual TPM","type":"VirtualTPM"},{"label":"variables of its EFI","type":"NVRAM"}]' \
+    'what was not made anew is named'
 is "$(simctl left | jq -c '[.sessions, .leases, .tasks] | flatten')" '[]' 'no session, no lease, no task stays'
 back=$(hardware_of 'back again')
 is "$(shape_of "$back" | jq -c '{version, guest_id, firmware, cpus, cores_per_socket, memory_mb, secure_boot}')" \
