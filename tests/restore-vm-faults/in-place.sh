@@ -1,0 +1,152 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# What dies in the middle of a restore into the VM that is there: it completes with the right data, or fails and the VM is what it was, with
+# the disks that it had. Nothing is left: no VM that brought disks, no disk of no VM, no unit, port or obligation.
+. "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/../e2e/e2e.bash"
+
+e2e_up $'[Jobs]\nNodeLostSec=20s\n'
+vcenter_with_pgtest1
+ok "a backup" backup --type=full
+full=$(last_job)
+backup_id=$(job_field "$full" BackupId)
+for key in "${keys[@]}"; do head -c 71680 /dev/urandom | guest_writes "$key" 2097152; done
+simctl vm power vm=pgtest1 on=0 >/dev/null
+
+dies() { on "$1" systemctl kill -s KILL "$2"; } # MACHINE UNIT
+over() { [[ $(job_field "$job" State) =~ ^(completed|failed|cancelled)$ ]]; }
+vms() { simctl vm list | jq -r '[.[].name] | sort | join(" ")'; }
+hashes() { simctl vm list vm=pgtest1 | jq -c '[.disks[] | [.key, .hash]]'; }
+identity() { simctl vm list vm=pgtest1 | jq -c '[.vm, .name, .instance_uuid, .on, [.disks[].key]]'; }
+moment() { simctl snapshots all=1 | jq -c --arg n "-$1-1" '[[.[] | select(.name | endswith($n))][-1].disks[] | [.key, .hash]]'; } # JOB
+nothing_owed() { [ "$(ctl --json obligation list | jq length)" = 0 ]; }
+no_disk_is_loose() { [ "$(simctl left | jq -c .loose_disks)" = '[]' ]; }
+it=$(identity) was=$(hashes) wanted=$(moment "$full")
+ok "the VM is another than at its backup" test "$was" != "$wanted"
+
+# Where it is caught: at an upload, at the reconfiguration that takes the disks off what brought them, at the exchange, at the old disks.
+uploads() { [ "$(simctl leases | jq '[.[].open] | add // 0')" -gt 0 ]; }
+waits() { [ "$(simctl tasks | jq length)" -gt 0 ]; }
+begin() { # upload|detach|exchange|remove [OPTION…]
+    local at=$1
+    shift
+    case $at in
+        upload) simctl fault delay method=NfcUpload ms=600000 count=0 ;;
+        detach) simctl fault slow-task method=ReconfigVM_Task hold=1 ;;
+        exchange) simctl fault slow-task method=ReconfigVM_Task hold=1 at=2 ;;
+        remove) simctl fault slow-task method=DeleteVirtualDisk_Task hold=1 ;;
+    esac >/dev/null
+    ctl restore vm "$backup_id" --in-place --no-verify "$@" >/dev/null || fail "it starts"
+    job=$(last_job)
+    if [ "$at" = upload ]; then
+        ok "its disks are being brought" eventually "$patience_sec" uploads || diag "$(job_field "$job" ErrorText)"
+    else
+        ok "it is at the $at" eventually "$patience_sec" waits || diag "$(job_field "$job" ErrorText)"
+    fi
+}
+# Whatever vCenter was asked for comes to its end, whoever has died meanwhile.
+go_on() {
+    simctl faults clear >/dev/null
+    simctl tasks finish >/dev/null
+}
+end() { # NAME
+    go_on
+    ok "$1: the job comes to its end" eventually "$patience_sec" over || diag "$(ctl job show "$job")"
+}
+is_well() { # NAME HASHES
+    ok "$1: nothing is owed" eventually "$patience_sec" nothing_owed || diag "$(ctl obligation list)"
+    is "$(hashes)" "$2" "$1: its disks hold what they should"
+    is "$(identity)" "$it" "$1: it is the same VM"
+    is "$(vms)" pgtest1 "$1: there is no other"
+    ok "$1: no disk is left" no_disk_is_loose || diag "$(simctl left)"
+    clean "$1"
+}
+# The way back to what it was, for the next one.
+spoil() {
+    for key in "${keys[@]}"; do head -c 71680 /dev/urandom | guest_writes "$key" 2097152; done
+    was=$(hashes)
+}
+completes() { # NAME AT FUNCTION
+    begin "$2"
+    "$3"
+    end "$1"
+    is "$(job_field "$job" State)" completed "$1: the restore completes" || diag "$(job_field "$job" ErrorText)"
+    simctl sessions kill >/dev/null # who was killed cannot log out
+    is_well "$1" "$wanted"
+    spoil
+}
+fails() { # NAME AT FUNCTION ERROR
+    begin "$2"
+    "$3"
+    end "$1"
+    like "$(job_field "$job" State) $(job_field "$job" ErrorName)" "^(failed|cancelled) com.sendense.Error.$4$" "$1: the job fails"
+    simctl sessions kill >/dev/null
+    is_well "$1" "$was"
+}
+# The lease that it had ends with its session.
+import_dies() {
+    dies node "sendense-vsphere-$job-import.service"
+    simctl sessions kill >/dev/null
+}
+swap_dies() { dies node "sendense-vsphere-$job-swap.service"; }
+swap_ends() { node systemctl stop "sendense-vsphere-$job-swap.service"; }
+end_dies() { dies node "sendense-vsphere-$job-end.service"; }
+hub_dies() { dies hub sendense-hub; }
+node_dies() { dies node sendense-node; }
+both_die() { hub_dies & node_dies; wait $!; }
+node_reboots() { lab reboot node >/dev/null; }
+hub_reboots() { lab reboot hub >/dev/null; }
+is_cancelled() { ok "it is cancelled" ctl job cancel "$job"; }
+
+fails "the import dies" upload import_dies CopyFailed
+fails "the swap dies before the exchange" detach swap_dies CopyFailed
+fails "the swap dies in the exchange" exchange swap_dies CopyFailed
+fails "the swap is stopped" exchange swap_ends Cancelled
+fails "cancelled in the exchange" exchange is_cancelled Cancelled
+fails "the node reboots in the exchange" exchange node_reboots Rebooted
+fails "the hub reboots while the disks are brought" upload hub_reboots '(Rebooted|SourceFailed)'
+completes "the hub reboots in the exchange" exchange hub_reboots
+completes "the hub dies in the exchange" exchange hub_dies
+completes "the node dies in the exchange" exchange node_dies
+completes "hub and node die before the exchange" detach both_die
+completes "the node dies while the old disks go" remove node_dies
+completes "what removes the old disks dies" remove end_dies
+
+# Cancelled while the node cannot be asked: what is to be taken back is owed, and is when the node is back.
+begin exchange
+node systemctl stop sendense-tunnel.service sendense-tunnel.socket
+ok "cancelled without the tunnel" ctl job cancel "$job"
+end "without the tunnel"
+like "$(ctl --json obligation list | jq -r '.[] | "\(.Kind) \(.State)"')" 'vm owed' "without the tunnel: it is owed"
+node systemctl start sendense-tunnel.socket sendense-tunnel.service
+ok "the tunnel is back" eventually "$patience_sec" node_answers edge1
+ok "a clean-up is asked for" eventually "$patience_sec" ctl cleanup
+is_well "without the tunnel" "$was"
+
+# Somebody has used it since: it is his, whatever is owed.
+begin exchange
+node systemctl stop sendense-tunnel.service sendense-tunnel.socket
+ok "cancelled once more" ctl job cancel "$job"
+go_on
+exchanged() { [ "$(hashes)" = "$wanted" ]; }
+ok "the exchange comes to its end" eventually "$patience_sec" exchanged
+end "used since"
+simctl vm power vm=pgtest1 on=1 >/dev/null
+node systemctl start sendense-tunnel.socket sendense-tunnel.service
+ok "the tunnel is there again" eventually "$patience_sec" node_answers edge1
+told() {
+    ctl cleanup >/dev/null 2>&1
+    node journalctl --unit=sendense-node --grep="keeps the disks of a restore that was given up, because .*is switched on" >/dev/null
+}
+ok "the node says that it is somebody's" eventually "$patience_sec" told
+simctl vm power vm=pgtest1 on=0 >/dev/null
+still_his() {
+    ctl cleanup >/dev/null 2>&1
+    node journalctl --unit=sendense-node --grep="because somebody has used it since" >/dev/null
+}
+ok "also when it is switched off" eventually "$patience_sec" still_his
+is "$(hashes)" "$wanted" "it keeps what it was used with"
+is "$(simctl left | jq '.loose_disks | length')" 2 "and its other disks lie there"
+ok "the obligation is forgiven" ctl obligation forgive "$(ctl --json obligation list | jq '.[0].Id')"
+done_testing
