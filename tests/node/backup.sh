@@ -61,13 +61,34 @@ clean "an increment"
 
 # Cancelled in the middle, and given up.
 targets_up again
-simctl fault delay method=FolderGet ms=200 count=0 >/dev/null
+simctl fault delay method=FolderGet ms=6000 count=0 >/dev/null
 backup full
 ok "a third one copies" eventually "$patience_sec" state_is copying
+# How far it is: in one line by systemctl, by disk for who asks, and by disk in the stream.
+in_node 'exec curl -sN --max-time 300 -H "Authorization: Bearer $(cat /srv/token)" "http://127.0.0.1:8081/api/v1/backup/$1/events"' "$job" >"$TEST_TMP/events" &
+stream=$!
+status() { node systemctl show --value -p StatusText "sendense-copy-$job"; }
+tells_disk() { [[ $(status) == *'; 2000: '* || $(status) == *', 2000: '* ]]; }
+ok "its unit tells how far each disk is" eventually "$patience_sec" tells_disk
+like "$(status)" '^Copying: [0-9]+ % of 0\.1 GiB, [0-9]+ MiB/s; 0 of 2 disks done; (32000: [0-9]+ %, )?2000: [0-9]+ %(, 32000: [0-9]+ %)?$' "in one line"
+like "$(node systemctl status --no-pager "sendense-copy-$job")" 'Status: "Copying: ' "which systemctl status shows"
+shown() { task '[.disks[] | select(.bytes_done > 0) | "\(.key) \(.bytes_total)"] | sort | join(", ")'; }
+shows_both() { [[ $(shown) == *,* ]]; }
+ok "the node shows that both disks are on their way" eventually "$patience_sec" shows_both || diag "$(task .)"
+is "$(shown)" "2000 $((64 << 20)), 32000 $((32 << 20))" "each with its length"
+# Bytes done of a disk, as often as they were another number.
+steps() { sed -n 's/^data: //p' "$TEST_TMP/events" | jq -c --argjson k "$1" '.disks[]? | select(.key == $k).bytes_done' | uniq; }
+walks() { [ "$(steps "$1" | wc -l)" -ge 3 ]; }
+for key in 2000 32000; do
+    ok "the stream shows disk $key on its way" eventually "$patience_sec" walks "$key" || diag "$(head -c 2000 "$TEST_TMP/events")"
+    is "$(steps "$key")" "$(steps "$key" | sort -n)" "and it goes on, and never back"
+done
 is "$(simctl left | jq '.consolidation_needed | length')" 0 "and has consolidated before"
 like "$(api DELETE "backup/$job")" '^202 ' "it is cancelled"
 ok "that is what it ends as" eventually "$patience_sec" state_is cancelled
 simctl faults clear >/dev/null
+ok "with it the stream ends" timeout "$patience_sec" tail --pid="$stream" -f /dev/null
+is "$(sed -n 's/^data: //p' "$TEST_TMP/events" | jq -s -r '[.[] | objects | .state // empty] | last')" cancelled "after it has told that"
 clean "a cancelled one"
 backup full
 ok "a fourth one is copied" eventually "$patience_sec" state_is copied
