@@ -189,7 +189,9 @@ int verb_snapshot(const Task *task, json_t **ret_result, VSphereError *error)
                 r = take_read_disks(v, &take, error);
         if (r >= 0) {
                 *ret_result = take_result(&take);
-                return *ret_result ? 0 : -ENOMEM;
+                if (*ret_result)
+                        return 0;
+                r = vsphere_error_errno(error, -ENOMEM, "Cannot tell of the snapshot");
         }
         if (take.was_asked)
                 r = undo(task, &login.login, &vm, &take, r, error);
