@@ -273,7 +273,7 @@ static int fail_flush(Disk *disk)
                 return disk_fail(disk, disk->flush_error, FAILURE_FULL,
                                  "no space is left in its target; make room in the repository and "
                                  "start again");
-        if (++disk->n_target_faults >= DISK_FAULTS_MAX)
+        if (!disk_is_loss(disk->flush_error) && ++disk->n_target_faults >= DISK_FAULTS_MAX)
                 return disk_fail(disk, disk->flush_error, FAILURE_TARGET,
                                  "the target cannot make durable what was written from offset "
                                  "%" PRIu64 " on: %s",

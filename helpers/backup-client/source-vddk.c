@@ -72,8 +72,11 @@ static int explain(SourceVddk *vddk, int error, const char *what)
 {
         const char *said = vddk->nbdkit ? nbdkit_said(vddk->nbdkit) : "";
 
-        if (error == -EIO || error == -ENOTCONN || error == -ECHILD)
-                error = vddk->was_open ? -EIO : -ENOENT;
+        /* A child that is gone is no fault of the place that was read. */
+        if (error == -ECHILD)
+                error = -ENOTCONN;
+        if (!vddk->was_open && (error == -EIO || error == -ENOTCONN))
+                error = -ENOENT;
         return source_fail(&vddk->source, error, "VDDK: %s%s%s", *said ? said : what,
                            *said ? "; " : "", *said ? what : "");
 }

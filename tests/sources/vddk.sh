@@ -87,7 +87,7 @@ is_frozen "$snap" 2000 'and the disk is right'
 # The child dies: heard at once, started anew.
 echo 9 >"$host/die-at-read"
 is "$(read_disk vddk $size opens=1)" failed 'a child that dies is an error'
-is "$(answer code)" EIO 'that may pass'
+is "$(answer code)" ENOTCONN 'that may pass'
 echo 9 >"$host/die-at-read"
 is "$(read_disk vddk $size opens=3) $(answer opens)" 'ok 2' 'opened anew, the disk is read'
 is_frozen "$snap" 2000 'and right'
@@ -102,6 +102,26 @@ kill -KILL "$pid"
 wait $waiter 2>/dev/null
 ok 'SIGKILL to us ends the child' eventually 5 sh -c "! kill -0 ${child% } 2>/dev/null"
 rm -rf "${RUNTIME_DIRECTORY:?}"/*
+
+# A host that goes away again and again, always at the same place: as long as it comes back it is waited for.
+spec "$file" DC0
+target 2000 $size
+jq -c --argjson size $size --arg uri "$(target_uri 2000)" --arg file "$file" --argjson more "$(more "$vm" "$snap")" '{job: 7, vcenter, disks: [{disk_key: 2000,
+    capacity_bytes: $size, target: $uri, read: "all", source: {kind: "vddk", datastore_path: $file}}]} + $more' "$TEST_TMP/spec.json" >"$TEST_TMP/copy.json"
+before=$(grep -c '^start' "$host/log")
+echo 1 >"$host/die-at-read"
+"$client" copy <"$TEST_TMP/copy.json" >"$TEST_TMP/answer" 2>"$TEST_TMP/stderr" &
+waiter=$!
+for _ in {2..8}; do
+    eventually 20 test ! -e "$host/die-at-read"
+    echo 1 >"$host/die-at-read"
+done
+wait $waiter
+is "$? $(answer result)" '0 ok' 'eight children die at the first read' || diag "$(cat "$TEST_TMP/answer" "$TEST_TMP/stderr")"
+is "$(($(grep -c '^start' "$host/log") - before))" 9 'the ninth reads the disk'
+targets_end
+is "$(image_hash 2000)" "$(frozen "$snap" 2000)" 'and right'
+vddk_spec
 
 # What it says when it cannot.
 refused() { # PATTERN NAME
