@@ -37,6 +37,7 @@ verdict() { res ".vms[] | select(.name == \"$1\" and .datacenter == \"DC0\").dis
 like "$(verdict loner)" '2001 no it is independent' 'an independent disk cannot be backed up'
 like "$(verdict loner)" '2000 full ' 'the disk beside it can'
 like "$(verdict mapped)" '2001 no it is a physical raw device' 'nor can a physical raw device'
+is "$(res '.vms[] | select(.name == "loner") | [.firmware, (.disks | sort_by(.disk_key)[].mode)] | join(" ")')" 'efi persistent independent_persistent' 'firmware and modes are told'
 like "$(verdict golden)" '2000 no the VM is a template' 'nor a template'
 like "$(verdict kept)" "2000 no its file holds only what was written since a snapshot, which needs VDDK" "nor a disk above a user's snapshot over HTTPS"
 vsphere discover '.transport = "vddk"'
