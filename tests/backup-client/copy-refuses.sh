@@ -123,4 +123,23 @@ server_end source-2000 KILL
 touch "$TEST_TMP/go"
 copy_end
 failed "a source that stays away" SourceFailed '^disk 2000: cannot read the source at offset [0-9]+ or behind it: .*(refused|No such file)'
+# A source that knows what the first half holds and fails when it is asked about the rest.
+truncate -s $((64 * MIB)) "$TEST_TMP/half.raw"
+for at in 0 40 63; do head -c "$MIB" /dev/urandom | dd of="$TEST_TMP/half.raw" bs=1M seek=$at conv=notrunc status=none; done
+server_end source-2000
+server_end target-2000
+source_nbdkit 2000 eval get_size="echo $((64 * MIB))" thread_model='echo parallel' can_extents='exit 0' \
+    extents="if [ \$4 -ge $((32 * MIB)) ]; then echo 'EINVAL One of the parameters was invalid' >&2; exit 1; fi
+             echo 0 $MIB; echo $MIB $((31 * MIB)) hole,zero" \
+    pread="dd if='$TEST_TMP/half.raw' iflag=skip_bytes,count_bytes,fullblock bs=256k skip=\$4 count=\$3 status=none"
+target_qcow2 2000 $((64 * MIB))
+copy_disks=()
+disk 2000 $((64 * MIB))
+spec
+copy
+copied "extents that fail: it is copied"
+is "$(of_disk 2000 .bytes_read)" $((33 * MIB)) "extents that fail: the end of the disk is read whole"
+server_end target-2000
+mv "$TEST_TMP/half.raw" "$TEST_TMP/2000.raw"
+ok "extents that fail: nothing is missing" same 2000
 done_testing
