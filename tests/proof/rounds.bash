@@ -111,6 +111,15 @@ kill_target() {
     eventually "$patience_sec" has_bytes && state_is copying && systemctl kill -s KILL "target-$key" && did killed
 }
 
+# cut_target: what is between copy and target is gone, as with a tunnel that dies; the server lives, and keeps what it had.
+cut_target() {
+    local key port
+    any_key
+    port=$(jq -r --arg k "$key" '.[$k] | capture(":(?<p>[0-9]+)/").p' <<<"$targets")
+    what+=", connections of target $key cut"
+    eventually "$patience_sec" has_bytes && state_is copying && [ -n "$(ss -KHtn dport = ":$port")" ] && did cut
+}
+
 writers() { # start|stop
     local key i=0
     for key in "${keys[@]}"; do
@@ -123,12 +132,13 @@ writers() { # start|stop
     done
 }
 
-# During a backup: nothing, a source that fails, a target that is killed.
+# During a backup: nothing, a source that fails, a target that is killed, or whose connections are cut.
 disturb() {
     draw 4
     case $REPLY in
         0) break_source ;;
         1) simctl fault delay method=FolderGet ms=40 count=0 >/dev/null && disturbance=kill_target ;;
+        2) simctl fault delay method=FolderGet ms=40 count=0 >/dev/null && disturbance=cut_target ;;
     esac
 }
 
