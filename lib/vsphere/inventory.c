@@ -366,32 +366,38 @@ static void begin_listing(void *userdata)
         paths_done(&listing->paths);
 }
 
+static int list_vm(Listing *listing, const Properties *page, size_t i, VSphereError *error)
+{
+        CLEANUP(vm_done) VSphereVm vm = {};
+        int r;
+
+        r = read_vm(listing->v, page, i, &listing->paths, &vm, error);
+        if (r < 0)
+                return r;
+        r = read_parts(page, i, &vm, error);
+        if (r < 0 && strcmp(error->name, BUS_ERROR_VM_NOT_USABLE) == 0)
+                r = leave_out(&vm, error);
+        if (r < 0)
+                return r;
+        listing->vms.vms[listing->vms.n_vms++] = vm;
+        vm = (VSphereVm){};
+        return 0;
+}
+
 static int take_page(void *userdata, const Properties *page, VSphereError *error)
 {
         Listing *listing = userdata;
         VSphereVm *larger;
+        int r = 0;
 
         larger = reallocarray(listing->vms.vms, listing->vms.n_vms + properties_count(page) + 1,
                               sizeof(VSphereVm));
         if (!larger)
                 return vsphere_error_errno(error, -ENOMEM, "Cannot list the VMs");
         listing->vms.vms = larger;
-        for (size_t i = 0; i < properties_count(page); i++) {
-                VSphereVm *vm = &listing->vms.vms[listing->vms.n_vms];
-                int r;
-
-                *vm = (VSphereVm){};
-                listing->vms.n_vms++;
-                r = read_vm(listing->v, page, i, &listing->paths, vm, error);
-                if (r < 0)
-                        return r;
-                r = read_parts(page, i, vm, error);
-                if (r < 0 && strcmp(error->name, BUS_ERROR_VM_NOT_USABLE) == 0)
-                        r = leave_out(vm, error);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
+        for (size_t i = 0; i < properties_count(page) && r >= 0; i++)
+                r = list_vm(listing, page, i, error);
+        return r;
 }
 
 int inventory_list(VSphere *v, VSphereVms *ret_vms, VSphereError *error)
