@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "http/http-peers.h"
 #include "http/http-server.h"
 
 #include <microhttpd.h>
@@ -32,7 +33,8 @@ struct HttpServer {
         HttpServerSetup setup;
         struct MHD_Daemon *daemon;
         struct MHD_Response *empty; /* for the day when there is no memory for another */
-        sd_event_source *io, *timer, *idle;
+        sd_event_source *io, *timer, *idle, *look;
+        HttpPeers peers;
         HttpRequest *requests;
         unsigned n_connections, n_streams;
         bool is_running; /* in MHD_run() */

@@ -3,14 +3,20 @@
  * libmicrohttpd in an sd-event loop (see http-server.h): its epoll descriptor and its next deadline are two
  * sources of the loop, and everything happens in MHD_run().
  */
+#include "clock.h"
 #include "http/http-private.h"
+#include "parse.h"
 
 #include <errno.h>
 #include <string.h>
 
 enum {
         ENDING_ROUNDS = 8,
-        PEER_TIMEOUT_SEC = 30, /* for one that sends or reads nothing at all */
+        PEER_TIMEOUT_SEC =
+                        30, /* for one that reads nothing at all; who sends too little goes before (http-peers.h) */
+        LOOK_SEC = 1, /* so often those are looked for whose time is over */
+        /* Beyond the limit, for those that come at the same moment: at their arrival others are ended. */
+        CONNECTIONS_ROOM = 64,
         /* For the head of a request, and what is read of its body at a time. Above 32 KiB libmicrohttpd maps the memory
          * and unmaps it with the connection, so that tokens and passwords in it do not stay behind. */
         PEER_MEMORY_BYTES = 36 * 1024,
@@ -74,18 +80,52 @@ void http_server_wake(HttpServer *server)
                 timer_set(server->timer, 0);
 }
 
+static int on_look(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        HttpServer *server = userdata;
+
+        (void) usec;
+        http_peers_end(&server->peers, HTTP_CONNECTIONS_MAX, clock_monotonic_usec());
+        if (server->n_connections > 0)
+                timer_set(source, LOOK_SEC * USEC_PER_SEC);
+        return 0;
+}
+
+static HttpPeer *peer_of(struct MHD_Connection *connection)
+{
+        const union MHD_ConnectionInfo *info =
+                        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+        return info ? info->socket_context : NULL;
+}
+
+/* One that cannot be written down has libmicrohttpd's own time limit alone. */
+static HttpPeer *peer_new(HttpServer *server, struct MHD_Connection *connection)
+{
+        const union MHD_ConnectionInfo *info =
+                        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+        return info ? http_peer_new(&server->peers, info->connect_fd,
+                                    http_peer_key(info->connect_fd), clock_monotonic_usec())
+                    : NULL;
+}
+
 static void on_connection(void *userdata, struct MHD_Connection *connection, void **socket_context,
                           enum MHD_ConnectionNotificationCode code)
 {
         HttpServer *server = userdata;
 
-        (void) connection;
-        (void) socket_context;
         if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-                server->n_connections++;
+                *socket_context = peer_new(server, connection);
+                http_peers_end(&server->peers, HTTP_CONNECTIONS_MAX, clock_monotonic_usec());
+                if (server->n_connections++ == 0)
+                        timer_set(server->look, LOOK_SEC * USEC_PER_SEC);
                 if (server->idle)
                         (void) sd_event_source_set_enabled(server->idle, SD_EVENT_OFF);
-        } else if (--server->n_connections == 0 && server->idle)
+                return;
+        }
+        *socket_context = http_peer_free(*socket_context);
+        if (--server->n_connections == 0 && server->idle)
                 timer_set(server->idle, server->setup.idle_usec);
 }
 
@@ -93,8 +133,8 @@ static void on_completed(void *userdata, struct MHD_Connection *connection, void
                          enum MHD_RequestTerminationCode code)
 {
         (void) userdata;
-        (void) connection;
         (void) code;
+        http_peer_waits(peer_of(connection), clock_monotonic_usec());
         *request_context = http_request_free(*request_context);
 }
 
@@ -198,6 +238,7 @@ static enum MHD_Result on_access(void *userdata, struct MHD_Connection *connecti
                 if (!request)
                         return MHD_NO;
                 *request_context = request;
+                http_peer_has_head(peer_of(connection), clock_monotonic_usec());
                 return request_begin(request, method, path) ? MHD_YES : http_request_queue(request);
         }
         if (*size > 0) {
@@ -205,6 +246,7 @@ static enum MHD_Result on_access(void *userdata, struct MHD_Connection *connecti
                         return request_take(request, data, size);
                 return request_ignore(request, size);
         }
+        http_peer_is_whole(peer_of(connection));
         if (!request->is_handled && !request->response) {
                 request->is_handled = true;
                 request->route->handle(request, server->setup.userdata);
@@ -250,10 +292,11 @@ static int server_start(HttpServer *server)
         server->daemon = MHD_start_daemon(
                         flags, 0, NULL, NULL, on_access, server, MHD_OPTION_LISTEN_SOCKET,
                         server->setup.listen_fd, MHD_OPTION_CONNECTION_LIMIT,
-                        (unsigned) HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-                        (unsigned) PEER_TIMEOUT_SEC, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-                        (size_t) PEER_MEMORY_BYTES, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-                        server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
+                        (unsigned) HTTP_CONNECTIONS_MAX + CONNECTIONS_ROOM,
+                        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned) PEER_TIMEOUT_SEC,
+                        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t) PEER_MEMORY_BYTES,
+                        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
+                        MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
                         MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, server,
                         MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
         if (!server->daemon)
@@ -275,6 +318,9 @@ static int server_attach(HttpServer *server)
         if (r >= 0)
                 r = sd_event_add_time_relative(event, &server->timer, CLOCK_MONOTONIC, 0, 1,
                                                on_timer, server);
+        if (r >= 0)
+                r = sd_event_add_time_relative(event, &server->look, CLOCK_MONOTONIC,
+                                               LOOK_SEC * USEC_PER_SEC, 0, on_look, server);
         if (r >= 0 && server->setup.idle_usec > 0)
                 r = sd_event_add_time_relative(event, &server->idle, CLOCK_MONOTONIC,
                                                server->setup.idle_usec, 0, on_idle, server);
@@ -330,6 +376,7 @@ HttpServer *http_server_free(HttpServer *server)
                 MHD_destroy_response(server->empty);
         server->io = sd_event_source_disable_unref(server->io);
         server->timer = sd_event_source_disable_unref(server->timer);
+        server->look = sd_event_source_disable_unref(server->look);
         if (server->setup.listen_fd >= 0)
                 close(server->setup.listen_fd);
         free(server);

@@ -18,7 +18,7 @@
 
 enum {
         HTTP_BODY_MAX = 1024 * 1024,
-        HTTP_CONNECTIONS_MAX = 64,
+        HTTP_CONNECTIONS_MAX = 64, /* beyond them those go that send no request (http-peers.h) */
         HTTP_TOKEN_MAX = 256,
         HTTP_QUERY_NAMES_MAX = 16, /* that one route knows */
 };

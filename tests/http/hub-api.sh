@@ -149,15 +149,48 @@ for lines in 'NONSENSE' 'GET / HTTP/9.9\r\n\r' 'GET /api/v1/backups HTTP/1.1\r\n
 done
 is "$(ask /api/v1/backups)" '200 {"backups":[]}' "after all that it answers"
 
-# Connections that say nothing take no place that others need: more wait for theirs, and get it.
-exec {first}<>"/dev/tcp/127.0.0.1/$api_port"
-silent=()
-for _ in {1..50}; do
+# Connections that say nothing take no place that others need, however many they are, nor do those that say it slowly, or never come to an end.
+ulimit -n 4096 || fail "there may be 1,000 connections"
+silent=() slow=()
+n_answers=0 most_msec=0
+
+asked() {
+    local begin=${EPOCHREALTIME/[.,]/} msec
+    [ "$(ask /api/v1/backups)" != '200 {"backups":[]}' ] || n_answers=$((n_answers + 1))
+    msec=$(((${EPOCHREALTIME/[.,]/} - begin) / 1000))
+    [ "$msec" -le "$most_msec" ] || most_msec=$msec
+}
+for n in {1..1000}; do
     exec {fd}<>"/dev/tcp/127.0.0.1/$api_port" && silent+=("$fd")
+    [ $((n % 100)) -ne 0 ] || asked
 done
-is "$(ask /api/v1/backups)" '200 {"backups":[]}' "beside 50 that say nothing it answers"
+is "${#silent[@]} $n_answers" "1000 10" "beside 1,000 that say nothing it answers"
+ok "at once, without waiting for the end of any ($most_msec ms at most)" test "$most_msec" -lt 5000
 is "$(local_ask /api/v1/backups)" '200 {"backups":[]}' "by the other socket, too"
-for fd in "$first" "${silent[@]}"; do exec {fd}>&-; done
+for fd in "${silent[@]}"; do exec {fd}>&-; done
+n_open() { ss -tnH state established "( sport = :$api_port )" | wc -l; }
+ok "all of them are gone" eventually 20 eval '[ "$(n_open)" = 0 ]'
+
+# Each byte comes in time for a limit on silence: of a head, and of a body.
+for n in {1..40}; do
+    exec {fd}<>"/dev/tcp/127.0.0.1/$api_port" && slow+=("$fd")
+    if [ $((n % 2)) -eq 0 ]; then
+        printf 'GET /api/v1/backups HTTP/1.1\r\nHost: x\r\nX: ' >&"$fd"
+    else
+        printf 'POST /api/v1/backups HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: 1000\r\n\r\n{' "$token" >&"$fd"
+    fi
+done
+trap '' PIPE
+begin=$EPOCHSECONDS
+while [ "$(n_open)" -gt 0 ] && [ $((EPOCHSECONDS - begin)) -lt 60 ]; do
+    for fd in "${slow[@]}"; do printf ' ' >&"$fd"; done 2>/dev/null
+    asked
+    sleep 0.5 # the pace of a slow sender
+done
+trap - PIPE
+ok "40 that send byte after byte are ended ($((EPOCHSECONDS - begin)) s)" test $((EPOCHSECONDS - begin)) -lt 60
+like "$n_answers" '^[1-9][0-9]' "and others answered meanwhile"
+for fd in "${slow[@]}"; do exec {fd}>&-; done
 
 # Many at once: the hub takes a few undecided calls of one connection, and all are answered.
 token=$look
