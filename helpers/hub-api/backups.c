@@ -6,6 +6,7 @@
 #include "api.h"
 
 #include "backup-request.h"
+#include "begun.h"
 #include "bus/bus-error.h"
 #include "cleanup.h"
 #include "follow.h"
@@ -15,7 +16,6 @@
 #include "json-cleanup.h"
 #include "parse.h"
 #include "text.h"
-#include "utf8.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -25,7 +25,6 @@
 enum {
         WAIT_DEFAULT_SEC = 60,
         WAIT_MAX_SEC = 300,
-        IDEMPOTENCY_KEY_MAX = 128,
 };
 
 typedef struct Create {
@@ -384,16 +383,14 @@ static const char *read_request(HttpRequest *request, Create *create,
                                 char error[static JSON_FIELDS_ERROR_SIZE])
 {
         size_t size;
-        const char *body = http_request_body(request, &size);
+        const char *body = http_request_body(request, &size), *why;
 
         if (http_request_query_unknown(request, NULL, 0))
                 return "This path takes no query.";
         create->wait_sec = wait_preferred(http_request_header(request, "Prefer"));
-        create->idempotency_key = http_request_header(request, "Idempotency-Key");
-        if (create->idempotency_key && (*create->idempotency_key == '\0' ||
-                                        strlen(create->idempotency_key) > IDEMPOTENCY_KEY_MAX ||
-                                        !utf8_is_line(create->idempotency_key)))
-                return "The header Idempotency-Key must be one line of 1 to 128 bytes.";
+        why = begun_key(request, &create->idempotency_key);
+        if (why)
+                return why;
         return backup_request_parse(body, size, &create->request, error) < 0 ? error : NULL;
 }
 

@@ -8,10 +8,33 @@
 #include "cleanup.h"
 #include "parse.h"
 #include "text.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+
+enum {
+        KEY_MAX = 128,
+};
+
+const char *begun_key(HttpRequest *request, const char **ret_key)
+{
+        const char *key = http_request_header(request, "Idempotency-Key");
+
+        if (key && (*key == '\0' || strlen(key) > KEY_MAX || !utf8_is_line(key)))
+                return "The header Idempotency-Key must be one line of 1 to 128 bytes.";
+        *ret_key = key;
+        return NULL;
+}
+
+bool begun_refuse_key(HubTask *task, const char *instead)
+{
+        if (!http_request_header(task->request, "Idempotency-Key"))
+                return false;
+        hub_refuse_with(task, 400, BUS_ERROR_INVALID_ARGUMENT, NULL, instead);
+        return true;
+}
 
 int begun_append_disks(sd_bus_message *call, const json_t *disks)
 {
@@ -82,10 +105,12 @@ void begun_call(HubTask *task, const BegunRoute *route)
         char error[JSON_FIELDS_ERROR_SIZE] = "";
         sd_bus_message *call = NULL;
         json_t *body = NULL;
-        const char *why;
+        const char *why, *key = NULL;
         int r;
 
-        why = route->read_body(task->request, &body, error);
+        why = begun_key(task->request, &key);
+        if (!why)
+                why = route->read_body(task->request, &body, error);
         if (why) {
                 hub_refuse_with(task, 400, BUS_ERROR_INVALID_ARGUMENT, NULL, why);
                 return;
@@ -95,5 +120,7 @@ void begun_call(HubTask *task, const BegunRoute *route)
         r = hub_call_new(task, route->method, &call);
         if (r >= 0)
                 r = route->append(call, http_request_param(task->request, "backup_id"), body);
+        if (r >= 0 && key)
+                r = sd_bus_message_append(call, "{sv}", "idempotency_key", "s", key);
         hub_call_send(task, call, r, begun_answer);
 }

@@ -16,7 +16,13 @@ typedef struct BegunRoute {
         int (*append)(sd_bus_message *call, const char *backup_id, const json_t *body);
 } BegunRoute;
 
-/* Reads the body, calls, and answers with the job. */
+/* The header Idempotency-Key, borrowed, or NULL in *ret_key; else why it is refused. */
+const char *begun_key(HttpRequest *request, const char **ret_key);
+
+/* For what has no key: refuses a request that has one, rather than do it twice where once was meant. Says what to do instead. */
+bool begun_refuse_key(HubTask *task, const char *instead);
+
+/* Reads the body and the key, calls, and answers with the job. */
 void begun_call(HubTask *task, const BegunRoute *route);
 
 /* The option disks (au) of a call; nothing for NULL. */

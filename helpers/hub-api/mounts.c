@@ -164,6 +164,12 @@ static void begin_mount(HubTask *task)
         const char *why;
         int r;
 
+        if (begun_refuse_key(task,
+                             "A mount has no Idempotency-Key: GET /api/v1/mounts shows whether "
+                             "it is there already.")) {
+                free(mounting);
+                return;
+        }
         if (!mounting) {
                 hub_answer(task, 503, NULL);
                 return;

@@ -4,6 +4,7 @@
  */
 #include "api.h"
 
+#include "begun.h"
 #include "bus/bus-error.h"
 #include "cleanup.h"
 #include "hub-task.h"
@@ -231,6 +232,10 @@ static void begin_run(HubTask *task)
         sd_bus_message *call = NULL;
         int r;
 
+        if (begun_refuse_key(task,
+                             "A run of a policy has no Idempotency-Key: while one runs the next is "
+                             "refused, and the policy shows its runs."))
+                return;
         if (!take_body(task, NULL, 0))
                 return;
         r = call_new(task, "RunPolicy", &call);
@@ -269,6 +274,10 @@ static void begin_prune(HubTask *task)
         sd_bus_message *call = NULL;
         int r;
 
+        if (begun_refuse_key(task,
+                             "A run of a policy has no Idempotency-Key: while one runs the next is "
+                             "refused, and the policy shows its runs."))
+                return;
         if (!take_body(task, prune_fields, ELEMENTSOF(prune_fields)))
                 return;
         r = call_new(task, "Prune", &call);

@@ -144,6 +144,12 @@ like "$(local_ask /api/v1/backups/nonsense/verify -X POST)" '^400 .*must be the 
 for header in 'Idempotency-Key;' "Idempotency-Key: $(printf 'a%.0s' {1..129})"; do
     like "$(ask /api/v1/backups -d '{"vm_name":"vm2"}' -H "$header")" '^400 .*Idempotency-Key' "a key that is none: ${header:0:20}"
 done
+for path in verify restore restore-vm; do
+    like "$(local_ask "/api/v1/backups/backup-none-1/$path" -X POST -H 'Idempotency-Key;')" '^400 .*Idempotency-Key must be' "nor for $path"
+done
+for path in backups/backup-none-1/mount policies/x/run policies/x/prune; do
+    like "$(local_ask "/api/v1/$path" -X POST -H 'Idempotency-Key: a')" '^400 .*has no Idempotency-Key: ' "$path has none, and says what to do"
+done
 for lines in 'NONSENSE' 'GET / HTTP/9.9\r\n\r' 'GET /api/v1/backups HTTP/1.1\r\nContent-Length: -1\r\nHost: x\r\n\r' "GET /$(printf 'a%.0s' {1..40000}) HTTP/1.1\r\n\r"; do
     unlike "$(printf '%b\n' "$lines" | timeout 20 socat -t 5 - "TCP:127.0.0.1:$api_port" 2>/dev/null | head -n 1)" '^HTTP/1.[01] [23]' "nothing good comes of ${lines:0:20}"
 done

@@ -106,6 +106,22 @@ answer=$(api POST "backups/$second/verify" "$work" '{"chain": false, "disks": [2
 like "$answer" '^202 .*"job_id": ?[0-9]+' "who may back up gets a job"
 JOB=$(sed -nE 's/.*"job_id": ?([0-9]+).*/\1/p' <<<"$answer")
 is "$(wait_job) $(result '[.disks[] | "\(.disk_key) \(.layers | length)"] | join(" ")')" "completed 2001 1" "of the disk and the layer that were asked for" || diag "$(job_error)"
+# A key is for one request: asked again it is the same job, and another one is not begun by it.
+keyed() { # BACKUP BODY KEY
+    # shellcheck disable=SC2016 # expanded in the machine
+    in_hub 'curl -s --max-time 60 -X POST -H "Authorization: Bearer $4" -H "Idempotency-Key: $3" --data-binary "$2" -w "\n%{http_code}" \
+        "http://127.0.0.1:8082/api/v1/backups/$1" | tac | paste -sd" "' "$@" "$work"
+}
+answer=$(keyed "$second/verify" '{"disks": [2001]}' night-1)
+like "$answer" '^202 .*"job_id": ?[0-9]+' "with a key"
+JOB=$(sed -nE 's/.*"job_id": ?([0-9]+).*/\1/p' <<<"$answer")
+is "$(keyed "$second/verify" '{"disks": [2001]}' night-1)" "$answer" "it is the same job again"
+is "$(wait_job)" completed "which is done" || diag "$(job_error)"
+is "$(keyed "$second/verify" '{"disks": [2001]}' night-1)" "$answer" "and is it still when it is over"
+like "$(keyed "$second/verify" '{"disks": [2000]}' night-1)" "^400 .*idempotency_key was used for job $JOB, which was another request" "another request is refused by its key"
+like "$(keyed "$first/verify" '{"disks": [2001]}' night-1)" "^400 .*another request" "and for another backup"
+like "$(keyed "$second/verify" '{"disks": [2001]}' night-2)" '^202 ' "another key is another job"
+is "$(wait_job $((JOB + 1)))" completed "the next one"
 like "$(api POST "backups/backup-none-1/verify" "$work" '')" '^404 .*There is no backup' "a backup that is not there"
 
 is "$(files | grep -F "/$first." | md5sum)" "$(grep -F "/$first." <<<"$before" | md5sum)" "the first backup is what it was"

@@ -14,6 +14,28 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <sodium.h>
+#include <string.h>
+
+json_t *bus_begin_keyed(json_t *request, const char *key)
+{
+        CLEANUP(json_decrefp) json_t *owned = request;
+        unsigned char digest[crypto_hash_sha256_BYTES];
+        char text[2 * sizeof(digest) + 1];
+        _cleanup_free_ char *all = NULL;
+
+        if (!owned || !key)
+                return TAKE(owned);
+        all = json_dumps(owned, JSON_COMPACT | JSON_SORT_KEYS);
+        if (!all)
+                return NULL;
+        (void) crypto_hash_sha256(digest, (const unsigned char *) all, strlen(all));
+        (void) sodium_bin2hex(text, sizeof(text), digest, sizeof(digest));
+        if (json_object_set_new(owned, "IdempotencyKey", json_string(key)) < 0 ||
+            json_object_set_new(json_object_get(owned, "Work"), "asked", json_string(text)) < 0)
+                return NULL;
+        return TAKE(owned);
+}
 
 static void on_begun(int error, const char *name, const char *text, uint64_t id, const Job *job,
                      void *userdata)
@@ -65,7 +87,7 @@ static int act_begin_work(Manager *manager, sd_bus_message *call, const char *pr
 }
 
 int bus_begin_work(Manager *manager, sd_bus_message *call, const char *action, JobType type,
-                   const char *backup_id, json_t *work, sd_bus_error *error)
+                   const char *backup_id, json_t *work, const char *key, sd_bus_error *error)
 {
         if (!backup_id_is_valid(backup_id)) {
                 json_decref(work);
@@ -75,7 +97,9 @@ int bus_begin_work(Manager *manager, sd_bus_message *call, const char *action, J
                                 "backup list shows it");
         }
         return bus_call_check(manager, call, action,
-                              json_pack("{s:s, s:s, s:o}", "Type", job_type_to_string(type),
-                                        "BackupId", backup_id, "Work", work),
+                              bus_begin_keyed(json_pack("{s:s, s:s, s:o}", "Type",
+                                                        job_type_to_string(type), "BackupId",
+                                                        backup_id, "Work", work),
+                                              key),
                               act_begin_work, error);
 }

@@ -8,6 +8,14 @@
 #include "job-types.h"
 #include "job/begin.h"
 
+enum {
+        BUS_KEY_MAX_BYTES = 255,
+};
+
+/* A request about a backup (taken, may be NULL) with its caller's key: asked again by him it is the job that was made then, and another
+ * one with that key is refused. The same without a key. NULL: no memory. */
+json_t *bus_begin_keyed(json_t *request, const char *key);
+
 /* job_begin() or job_begin_work(). */
 typedef int (*BusBegin)(Jobs *jobs, json_t *request, JobBegun done, void *userdata);
 
@@ -15,6 +23,6 @@ typedef int (*BusBegin)(Jobs *jobs, json_t *request, JobBegun done, void *userda
 int bus_begin_job(Manager *manager, sd_bus_message *call, const char *principal, json_t *request,
                   BusBegin begin, sd_bus_error *error);
 
-/* For a method about one backup. work (taken) is what the job is asked to do, in the words of its type. */
+/* For a method about one backup. work (taken) is what the job is asked to do, in the words of its type; key is the caller's, or NULL. */
 int bus_begin_work(Manager *manager, sd_bus_message *call, const char *action, JobType type,
-                   const char *backup_id, json_t *work, sd_bus_error *error);
+                   const char *backup_id, json_t *work, const char *key, sd_bus_error *error);

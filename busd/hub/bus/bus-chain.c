@@ -32,7 +32,7 @@ int method_delete_backup(sd_bus_message *call, void *userdata, sd_bus_error *err
         if (r < 0)
                 return r;
         return bus_begin_work(userdata, call, ACTION_DELETE, JOB_DELETE, backup_id,
-                              json_pack("{s:b}", "force", (int) force), error);
+                              json_pack("{s:b}", "force", (int) force), NULL, error);
 }
 
 static int answer_chain(Manager *manager, sd_bus_message *call, const json_t *out)

@@ -120,7 +120,7 @@ int method_restore_vm(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
         CLEANUP(json_decrefp) json_t *networks = NULL;
         bool verify = true, damaged_ok = false;
-        const char *backup_id, *node = NULL;
+        const char *backup_id, *node = NULL, *key = NULL;
         VmTarget target = {};
         const BusOption members[] = {
                 { "vcenter", BUS_OPTION_STRING, NAME_MAX_BYTES, &target.vcenter, NULL },
@@ -140,6 +140,7 @@ int method_restore_vm(sd_bus_message *call, void *userdata, sd_bus_error *error)
                 { "verify", BUS_OPTION_BOOL, 0, &verify, NULL },
                 { "damaged_ok", BUS_OPTION_BOOL, 0, &damaged_ok, NULL },
                 { "node", BUS_OPTION_STRING, NAME_MAX_BYTES, &node, NULL },
+                { "idempotency_key", BUS_OPTION_STRING, BUS_KEY_MAX_BYTES, &key, NULL },
         };
         int r;
 
@@ -152,9 +153,11 @@ int method_restore_vm(sd_bus_message *call, void *userdata, sd_bus_error *error)
         if (r < 0)
                 return r;
         return bus_call_check(userdata, call, ACTION_RESTORE,
-                              json_pack("{s:s, s:s, s:o, s:s*, s:s*}", "Type",
-                                        job_type_to_string(JOB_RESTORE), "BackupId", backup_id,
-                                        "Work", make_work(&target, verify, damaged_ok), "Vcenter",
-                                        target.vcenter, "Node", node),
+                              bus_begin_keyed(json_pack("{s:s, s:s, s:o, s:s*, s:s*}", "Type",
+                                                        job_type_to_string(JOB_RESTORE), "BackupId",
+                                                        backup_id, "Work",
+                                                        make_work(&target, verify, damaged_ok),
+                                                        "Vcenter", target.vcenter, "Node", node),
+                                              key),
                               act_restore, error);
 }

@@ -188,9 +188,11 @@ int method_restore_disk(sd_bus_message *call, void *userdata, sd_bus_error *erro
                 { "uri", BUS_OPTION_STRING, NBD_URI_SIZE - 1, &target.uri, NULL },
                 { "force", BUS_OPTION_BOOL, 0, &target.force, NULL },
         };
+        const char *key = NULL;
         bool damaged_ok = false;
         const BusOption options[] = {
                 { "damaged_ok", BUS_OPTION_BOOL, 0, &damaged_ok, NULL },
+                { "idempotency_key", BUS_OPTION_STRING, BUS_KEY_MAX_BYTES, &key, NULL },
         };
         const char *backup_id;
         uint32_t disk_key;
@@ -209,5 +211,6 @@ int method_restore_disk(sd_bus_message *call, void *userdata, sd_bus_error *erro
                             "disk_key", (json_int_t) disk_key, "damaged_ok", (int) damaged_ok,
                             "target", "kind", target.kind, "path", target.path, "format",
                             target.format, "uri", target.uri, "force", (int) target.force);
-        return bus_call_check(userdata, call, ACTION_RESTORE, request, act_restore, error);
+        return bus_call_check(userdata, call, ACTION_RESTORE, bus_begin_keyed(request, key),
+                              act_restore, error);
 }

@@ -30,11 +30,12 @@ enum {
 int method_verify_backup(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
         CLEANUP(json_decrefp) json_t *disks = NULL;
-        const char *backup_id;
+        const char *backup_id, *key_text = NULL;
         bool chain = true;
         const BusOption options[] = {
                 { "chain", BUS_OPTION_BOOL, 0, &chain, NULL },
                 { "disks", BUS_OPTION_NUMBERS, JOB_DISKS_MAX, &disks, NULL },
+                { "idempotency_key", BUS_OPTION_STRING, BUS_KEY_MAX_BYTES, &key_text, NULL },
         };
         const json_t *key;
         size_t i;
@@ -54,7 +55,8 @@ int method_verify_backup(sd_bus_message *call, void *userdata, sd_bus_error *err
                         return bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT,
                                               "Option disks has a number that is no disk key");
         return bus_begin_work(userdata, call, ACTION_BACKUP, JOB_VERIFY, backup_id,
-                              json_pack("{s:b, s:O*}", "chain", chain, "disks", disks), error);
+                              json_pack("{s:b, s:O*}", "chain", chain, "disks", disks), key_text,
+                              error);
 }
 
 /* All that are due: one job after the other is written down, and then the call is answered. */

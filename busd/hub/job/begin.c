@@ -26,12 +26,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct Beginning {
+typedef struct Beginning Beginning;
+
+struct Beginning {
         Jobs *jobs;
+        int (*begin_new)(
+                        Beginning *beginning); /* when nothing was begun by its key yet, if there is one */
         json_t *request;
         JobBegun done;
         void *userdata;
-} Beginning;
+};
 
 static const char *text_of(const json_t *object, const char *key)
 {
@@ -260,47 +264,48 @@ static void on_looked_up(int error, const json_t *out, const char *name, const c
                 on_created(error, out, name, text, beginning);
                 return;
         }
-        r = begin_new(beginning);
+        r = beginning->begin_new(beginning);
         if (r < 0)
                 end(beginning, r,
                     r == -ENOTCONN ? BUS_ERROR_DATABASE_UNAVAILABLE : BUS_ERROR_FAILED,
                     "The job cannot be written down; try again", 0, NULL);
 }
 
-int job_begin(Jobs *jobs, json_t *request, JobBegun done, void *userdata)
+static int begin_work(Beginning *beginning)
+{
+        if (refuse_full(beginning))
+                return 0;
+        return store_call(beginning->jobs->store, store_job_work_create,
+                          json_deep_copy(beginning->request), on_created, beginning);
+}
+
+static int begin(const Beginning *values, StoreWork find)
 {
         Beginning *beginning = malloc(sizeof(*beginning));
         int r;
 
         if (!beginning)
                 return -ENOMEM;
-        *beginning = (Beginning){ jobs, json_incref(request), done, userdata };
-        r = complete(jobs, request);
-        if (r >= 0 && json_is_true(json_object_get(request, "IsIdempotent")))
-                r = store_call(jobs->store, store_job_find, json_deep_copy(request), on_looked_up,
-                               beginning);
+        *beginning = *values;
+        json_incref(beginning->request);
+        r = complete(beginning->jobs, beginning->request);
+        if (r >= 0 && json_is_true(json_object_get(beginning->request, "IsIdempotent")))
+                r = store_call(beginning->jobs->store, find, json_deep_copy(beginning->request),
+                               on_looked_up, beginning);
         else if (r >= 0)
-                r = begin_new(beginning);
+                r = beginning->begin_new(beginning);
         if (r < 0)
                 beginning_free(beginning);
         return r;
 }
 
+int job_begin(Jobs *jobs, json_t *request, JobBegun done, void *userdata)
+{
+        return begin(&(Beginning){ jobs, begin_new, request, done, userdata }, store_job_find);
+}
+
 int job_begin_work(Jobs *jobs, json_t *request, JobBegun done, void *userdata)
 {
-        Beginning *beginning = malloc(sizeof(*beginning));
-        int r;
-
-        if (!beginning)
-                return -ENOMEM;
-        *beginning = (Beginning){ jobs, json_incref(request), done, userdata };
-        if (refuse_full(beginning))
-                return 0;
-        r = complete(jobs, request);
-        if (r >= 0)
-                r = store_call(jobs->store, store_job_work_create, json_deep_copy(request),
-                               on_created, beginning);
-        if (r < 0)
-                beginning_free(beginning);
-        return r;
+        return begin(&(Beginning){ jobs, begin_work, request, done, userdata },
+                     store_job_work_find);
 }

@@ -193,6 +193,51 @@ static int insert_job(MYSQL *database, const StoreRequest *request, const json_t
                              NULL, ret_id);
 }
 
+/* What a caller's key was used for before must be what is asked for now; who gives no digest of it uses no key twice. */
+static int check_same(MYSQL *database, StoreRequest *request, uint64_t job_id)
+{
+        const char *asked = object_text(json_object_get(request->in, "Work"), "asked");
+        CLEANUP(json_decrefp) json_t *row = NULL;
+        int r;
+
+        if (!asked)
+                return 0;
+        r = statement_row(database,
+                          "SELECT id AS Id FROM backup_jobs WHERE id = ?"
+                          " AND JSON_VALUE(work, '$.asked') = ?",
+                          SQL_VALUES(SQL_NUMBER(job_id), sql_text(asked)), &row);
+        return r == -ENODATA ? store_refuse(request, -EINVAL, BUS_ERROR_INVALID_ARGUMENT,
+                                            "Option idempotency_key was used for job %" PRIu64
+                                            ", which was another request",
+                                            job_id)
+                             : r;
+}
+
+/* 1: answered with the job that the request made before; 0: it made none. */
+static int answer_made(MYSQL *database, StoreRequest *request)
+{
+        uint64_t job_id = 0;
+        int r;
+
+        r = job_find_made(database, request, &job_id);
+        if (r <= 0)
+                return r;
+        r = check_same(database, request, job_id);
+        if (r >= 0)
+                r = job_answer(database, request, job_id);
+        return r < 0 ? r : 1;
+}
+
+int store_job_work_find(MYSQL *database, void *userdata)
+{
+        StoreRequest *request = userdata;
+        int r = answer_made(database, request);
+
+        if (r == 0)
+                return store_answer(request, json_object());
+        return r < 0 ? r : 0;
+}
+
 int store_job_work_create(MYSQL *database, void *userdata)
 {
         StoreRequest *request = userdata;
@@ -201,9 +246,9 @@ int store_job_work_create(MYSQL *database, void *userdata)
         uint64_t job_id = 0, node_id = 0;
         int r;
 
-        r = job_find_made(database, request, &job_id);
+        r = answer_made(database, request);
         if (r != 0)
-                return r < 0 ? r : job_answer(database, request, job_id);
+                return r < 0 ? r : 0;
         r = find_backup(database, request, &backup);
         if (r >= 0)
                 r = refuse_busy(database, request, object_number(backup, "Vm"));

@@ -68,6 +68,9 @@ int job_prepare_restore_vm(MYSQL *database, StoreRequest *request, const json_t 
  * it, queued verifications of a round (Work.due). */
 int store_job_work_create(MYSQL *database, void *request);
 
+/* As store_job_find(). What a key of a caller was used for must be what is asked for now: Work.asked is a digest of it. */
+int store_job_work_find(MYSQL *database, void *request);
+
 /* For store_job_advance(): what came of it, {Id, WorkType?, WorkResult?}, and the rows that follow from that. */
 int job_work_done(MYSQL *database, const json_t *in);
 
