@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * GET /api/v1/jobs/{id}/events: a job as server-sent events (see api.h). Each event is the whole job, so the first of a stream is how
- * things stand, and a reader that comes back has lost nothing. The stream ends with the job, and when the hub refuses its reader.
+ * things stand. Its id is that of the newest line in the job's history; what the history has beyond the last id that a reader has seen,
+ * in this stream or, as Last-Event-ID tells, in another, is sent before. The stream ends with the job, and when the hub refuses its
+ * reader.
  */
 #include "api.h"
 
@@ -17,7 +19,8 @@
 
 typedef struct Events {
         HttpStream *stream;
-        uint64_t n_sent;
+        uint64_t last_id; /* seen */
+        bool knows_last; /* false: the reader begins */
 } Events;
 
 static void on_gone(void *userdata)
@@ -26,7 +29,7 @@ static void on_gone(void *userdata)
 }
 
 /* false: the task is gone. */
-static bool send(HubTask *task, const char *event, const json_t *data)
+static bool send(HubTask *task, uint64_t id, const char *event, const json_t *data)
 {
         Events *events = follow_userdata(task);
 
@@ -40,8 +43,32 @@ static bool send(HubTask *task, const char *event, const json_t *data)
                 }
         }
         /* A reader that does not read is given up by the stream, which tells on_gone(). */
-        (void) http_stream_send(events->stream, ++events->n_sent, event, data);
+        (void) http_stream_send(events->stream, id, event, data);
         return true;
+}
+
+static uint64_t id_of(const json_t *line)
+{
+        json_int_t id = json_integer_value(json_object_get(line, "id"));
+
+        return id > 0 ? (uint64_t) id : 0;
+}
+
+/* false: the task is gone. */
+static bool send_job(HubTask *task, const json_t *job)
+{
+        const json_t *history = json_object_get(job, "events"), *line;
+        Events *events = follow_userdata(task);
+        uint64_t newest = id_of(json_array_get(history, json_array_size(history) - 1));
+        size_t i;
+
+        json_array_foreach (history, i, line)
+                if (events->knows_last && id_of(line) > events->last_id && id_of(line) < newest &&
+                    !send(task, id_of(line), "history", line))
+                        return false;
+        events->last_id = newest;
+        events->knows_last = true;
+        return send(task, newest, "state", job);
 }
 
 static void end(HubTask *task)
@@ -64,7 +91,9 @@ static bool on_news(HubTask *task, const json_t *job, const sd_bus_error *error)
 {
         CLEANUP(json_decref_p) json_t *data = NULL;
 
-        if (!error && !send(task, "state", job))
+        const Events *events = follow_userdata(task);
+
+        if (!error && !send_job(task, job))
                 return false;
         if (!error && !follow_is_final(job))
                 return true;
@@ -77,7 +106,7 @@ static bool on_news(HubTask *task, const json_t *job, const sd_bus_error *error)
                 return false;
         }
         data = json_pack("{s:s, s:s}", "error", error->name, "detail", hub_error_text(error));
-        if (!send(task, "error", data))
+        if (!send(task, events->last_id, "error", data))
                 return false;
         if (!is_for_good(error))
                 return true;
@@ -88,6 +117,7 @@ static bool on_news(HubTask *task, const json_t *job, const sd_bus_error *error)
 static void begin(HubTask *task)
 {
         const char *text = http_request_param(task->request, "id");
+        const char *last = http_request_header(task->request, "Last-Event-ID");
         Events *events;
         uint64_t job;
         int r;
@@ -97,6 +127,8 @@ static void begin(HubTask *task)
                 return;
         }
         events = calloc(1, sizeof(*events));
+        if (events && last)
+                events->knows_last = parse_uint64(last, 0, INT64_MAX, &events->last_id) >= 0;
         r = events ? follow_start(task, job, on_news, events, free) : -ENOMEM;
         if (r < 0) {
                 free(events);

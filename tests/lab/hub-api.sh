@@ -77,6 +77,20 @@ is "$(wait_job "$job")" completed "it completes"
 ok "the stream tells so" eventually "$patience_sec" seen events '"state":"completed"'
 stream_ended() { ! hub pgrep -f "jobs/$job/events" >/dev/null; }
 ok "and ends, as does that of the token that was revoked" eventually "$patience_sec" stream_ended
+# A reader that comes back gets the lines of the history that it has missed, and then how things stand.
+stream_from() { # LAST-EVENT-ID
+    in_hub 'curl -sN --max-time 60 -H "Authorization: Bearer $1" ${3:+-H "Last-Event-ID: $3"} "http://127.0.0.1:8082/api/v1/jobs/$2/events"' "$all" "$job" "$1" |
+        tr -d '\r' | awk '/^id:/ { id = $2 } /^event:/ { event = $2 } /^data:/ { print event, id }'
+}
+mapfile -t lines < <(hub sendensectl job show "$job" --json | jq -r '.Events[].Id')
+newest=${lines[-1]}
+ok "the job has a history" test "${#lines[@]}" -ge 4
+is "$(stream_from '')" "state $newest" "who comes anew gets how the job stands, by the id of its last line"
+is "$(stream_from "${lines[1]}")" "$(printf 'history %s\n' "${lines[@]:2:${#lines[@]}-3}")
+state $newest" "who comes back gets what he has missed before that"
+is "$(stream_from "$newest")" "state $newest" "who has seen all gets the state alone"
+is "$(stream_from nonsense)" "state $newest" "an id that is none is as if there were none"
+ok "the ids of a stream never go back" in_hub 'grep -q "^id: [1-9]" /run/events && grep ^id: /run/events | tr -dc "0-9\n" | sort -nc'
 like "$(hub tail -n 3 /run/events-revoked)" 'com.sendense.Error.Unauthorized' "which is told why"
 unlike "$(hub cat /run/events-revoked)" '"state":"completed"' "and learns nothing more"
 is "$(api GET "backups/$backup_id" | cut -d' ' -f2- | jq -c '[.status, (.disk_results | map(.status) | unique), .nbd_targets_string]')" '["completed",["completed"],""]' "it is a backup, without exports"
