@@ -11,6 +11,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
+	"os"
 	"sort"
 	"time"
 
@@ -32,6 +34,7 @@ func (s *sim) verbs() map[string]verb {
 		"/session/list":  s.ctlSessions,
 		"/session/kill":  s.ctlSessionKill,
 		"/session/age":   s.ctlSessionAge,
+		"/password":      s.ctlPassword,
 		"/snapshot/list": s.ctlSnapshots,
 		"/task/list":     s.ctlTasks,
 		"/task/finish":   s.ctlTaskFinish,
@@ -316,6 +319,17 @@ func (s *sim) ctlLeft(a args) (interface{}, error) {
 	}
 	return map[string]interface{}{"sessions": sessions, "snapshots": snaps, "tasks": s.taskInfos(true),
 		"leases": s.leaseList(), "consolidation_needed": waiting, "loose_disks": loose}, a.done()
+}
+
+// ctlPassword gives the user another password. Sessions that are open stay, as at a vCenter.
+func (s *sim) ctlPassword(a args) (interface{}, error) {
+	fresh := a.need("new")
+	if err := a.done(); err != nil {
+		return nil, err
+	}
+	s.opt.password = fresh
+	s.model.Service.Listen.User = url.UserPassword(s.opt.user, fresh)
+	return nil, os.WriteFile("password", []byte(fresh+"\n"), 0600)
 }
 
 // ctlReset takes back every order: faults, settings, lists of calls, held

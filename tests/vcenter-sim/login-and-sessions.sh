@@ -4,6 +4,7 @@
 # TLS, logging in and out, and all the ways in which a session ends: killed at
 # the k-th call, idle too long, ended by an administrator, logged out.
 # Switches: session-killed idle-expiry session-list quote-cookie bad-certificate
+# password-change
 
 # shellcheck source=tests/lib/tap.sh
 . "$(dirname "$0")/../lib/tap.sh"
@@ -67,8 +68,20 @@ is "$got" '0 1 2 3 4 ' 'session-killed: the session dies at exactly the k-th cal
 is "$(walk)" 5 'and lives without it'
 is "$(simctl calls | jq -r '[.[].method] | unique | .[]')" CurrentTime 'the calls are on record'
 
-# idle-expiry
+# password-change: who is in stays in, and comes back by the new one alone.
 rm -f "$jar"
+login >/dev/null
+simctl password new='a&b <c>' >/dev/null
+is "$(method CurrentTime ServiceInstance ServiceInstance | fault_of)" '' 'password-change: an open session stays'
+logout >/dev/null
+rm -f "$jar"
+is "$(login | fault_of)" InvalidLogin 'the old password is refused'
+is "$(login "$user" 'a&b <c>' | fault_of)" '' 'the new one is taken'
+logout >/dev/null
+simctl password new="$password" >/dev/null
+rm -f "$jar"
+
+# idle-expiry
 simctl set idle-expiry=60000 >/dev/null
 login >/dev/null
 key=$(simctl sessions | jq -r '.[0].key')

@@ -57,6 +57,7 @@ var switches = map[string]switchInfo{
 	"lease-polls":     {kind: asSetting, initial: 1, help: "reads of a lease's state that still say initializing"},
 
 	"session-list":    {kind: asCommand, help: "SessionManager.sessionList, and sessions of the control interface"},
+	"password-change": {kind: asCommand, help: "the user's password becomes another, open sessions stay"},
 	"uuid-change":     {kind: asCommand, help: "cbt reset: tracking starts again under another UUID"},
 	"same-uuid":       {kind: asCommand, help: "two machines with one instance UUID"},
 	"suspended":       {kind: asCommand, help: "a machine that is suspended"},
