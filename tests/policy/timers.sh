@@ -63,4 +63,30 @@ is "$(left)$(transient)$(stamps)" 0 "nothing of it is left"
 like "$(ctl policy show web 2>&1)" 'no policy' "nor in the hub"
 ok "the name is free" ctl policy set web --vm=x
 is "$(policy '.Runs | length')$(left)" 0 "for another one, which has no timer without a calendar"
+
+# The same by HTTP, by the roles that the routes ask for.
+hub systemctl start sendense-hub-api.socket
+token=$(ctl token create all --role=inspect --role=backup --role=delete --role=manage)
+api() { # METHOD PATH [BODY]: status and body
+    # shellcheck disable=SC2016 # expanded in the machine
+    in_hub 'curl -s --max-time 60 -X "$1" -H "Authorization: Bearer $3" ${4:+-d "$4"} -w "\n%{http_code}" "http://127.0.0.1:8082/api/v1/$2" | tac | paste -sd" "' "$1" "$2" "$token" "${3:-}"
+}
+answer=$(api POST policies/night '{"match": ["*", "x y"], "except": ["test*"], "calendar": "Wed 05:00", "randomized_delay_sec": 60, "full_every_sec": 604800,
+    "persistent": false, "enabled": true, "keep_last": 3, "keep_yearly": 1, "repository": "1", "node": ""}')
+is "${answer%% *}" 200 "a policy is set by HTTP" || diag "$answer"
+set_so='[.match, .except, .calendar, .randomized_delay_usec, .full_every_usec, .persistent, .enabled, .keep_last, .keep_yearly]'
+want='[["*","x y"],["test*"],"Wed 05:00",60000000,604800000000,false,true,3,1]'
+is "$(cut -d' ' -f2- <<<"$answer" | jq -c "$set_so")" "$want" "the answer is the policy"
+is "$(api GET policies/night | cut -d' ' -f2- | jq -c "$set_so")" "$want" "which one path shows"
+is "$(api GET policies | cut -d' ' -f2- | jq -c '[.policies[].policy // .policies[].name] | sort')" '["night","web"]' "and the list has"
+is "$(hub systemctl is-active sendense-policy@night.timer)" active "it has its timer"
+answer=$(api POST policies/night/run)
+like "$answer" '^202 \{"run":[0-9]+\}$' "it is run"
+run_is_over() { [ "$(api GET policies/night | cut -d' ' -f2- | jq -r '.runs[0].state')" = failed ]; }
+ok "the run is over, for no VM" eventually "$patience_sec" run_is_over
+like "$(api POST policies/night/prune '{"dry_run": true}')" '^200 \{"plan":\[\]\}$' "a dry run of its pruning has nothing to show"
+like "$(api POST policies/night/prune)" '^202 .*"run":[0-9]+' "and it is pruned"
+is "$(api DELETE policies/night)" '200 {"status":"removed"}' "it is removed"
+like "$(api GET policies/night)" '^404 ' "and gone"
+is "$(hub systemctl is-active sendense-policy@night.timer)" inactive "with its timer"
 done_testing
