@@ -57,7 +57,13 @@ done
 
 # What is made of backups.
 like "$(ctl backup tree pgtest1)" "$second" "the chain is shown"
-ok "the adopted VM comes back" ctl restore vm "$full" --name=back --datastore=datastore1 --wait
+token=$(ctl token create again --role=inspect --role=restore)
+hub systemctl start sendense-hub-api.socket
+restored=$(hub curl -s --max-time 60 -H "Authorization: Bearer $token" -H 'Idempotency-Key: back' \
+    -d '{"name": "back", "datastore": "datastore1", "networks": {}, "power_on": false, "verify": true}' "http://127.0.0.1:8082/api/v1/backups/$full/restore-vm" | jq .job_id)
+over() { [[ $(job_over hub "$restored" "$patience_sec") =~ ^(completed|failed|cancelled)$ ]]; }
+ok "the adopted VM is restored by HTTP" over
+is "$(ctl --json job show "$restored" | jq -r '"\(.Type) \(.State) \(.Principal)"')" "restore completed token:again" "and comes back" || diag "$(job_field "$restored" ErrorText)"
 back_key=$(simctl vm list | jq -r '.[] | select(.name == "back") | .disks[0].key')
 is "$(simctl disk hash vm=back key="$back_key" | jq -r .hash)" "$was" "as it was"
 ok "a policy for it" ctl policy set keep --vm=pgtest1 --keep-last=2
@@ -68,8 +74,6 @@ ok "and merged into the next" eventually "$patience_sec" full_is_gone
 is_over() { [ "$(ctl --json policy show keep | jq -r '.Runs[0].State')" = completed ]; }
 ok "the run is completed" eventually "$patience_sec" is_over
 is_the_vm "the newest" 6
-token=$(ctl token create again --role=inspect)
-hub systemctl start sendense-hub-api.socket
 like "$(hub curl -s -H "Authorization: Bearer $token" http://127.0.0.1:8082/api/v1/backups)" "\"backup_id\":\"$(job_field 6 BackupId)\"" "HTTP tells the same, with a new token"
 clean "at the end"
 done_testing

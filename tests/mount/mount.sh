@@ -170,4 +170,21 @@ is "$(result "$MOUNT")" "the machine was started anew" "and says why"
 fault_baseline
 unharmed "a reboot"
 
+# By HTTP.
+hub systemctl start sendense-hub-api.socket
+token=$(hub sendensectl token create back --role=inspect --role=restore)
+api() { # METHOD PATH [BODY]: status and body
+    # shellcheck disable=SC2016 # expanded in the machine
+    in_hub 'curl -s --max-time 60 -X "$1" -H "Authorization: Bearer $3" ${4:+-d "$4"} -w "\n%{http_code}" "http://127.0.0.1:8082/api/v1/$2" | tac | paste -sd" "' "$1" "$2" "$token" "${3:-}"
+}
+answer=$(api POST "backups/$second/mount" '{"disks": [2000], "writable": true, "expires_sec": 600}')
+is "${answer%% *}" 201 "a mount is made by HTTP" || diag "$answer"
+MOUNTED=$(cut -d' ' -f2- <<<"$answer" | jq -c '{Disks: [.disks[] | {Key: .key, Uri: .uri}]}')
+MOUNT=$(cut -d' ' -f2- <<<"$answer" | jq .job)
+ok "and is the disk" same "$second" 2000
+is "$(cut -d' ' -f2- <<<"$answer" | jq -c '[.backup_id, .writable, (.disks | length)]')" "[\"$second\",true,1]" "as it was asked for"
+is "$(api GET "mounts?backup=$second" | cut -d' ' -f2- | jq -c '[.mounts[].job]')" "[$MOUNT]" "the list has it"
+is "$(api GET "mounts?backup=$first" | cut -d' ' -f2- | jq -c '.mounts')" "[]" "and not another backup's"
+is "$(api DELETE "mounts/$MOUNT")" '200 {"status":"completed"}' "it is ended"
+is "$(mounts)" "" "and nothing is mounted"
 done_testing
