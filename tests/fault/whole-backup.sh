@@ -48,6 +48,7 @@ while IFS=$'\t' read -r key pid name; do
     like "$(sed -n 2p "$TEST_TMP/export")" " -x $name .*$image\.partial *\$" "of that very image, by that name"
     like "$(cat "$TEST_TMP/export")" "^$image\.partial\$" "which it has open"
     is "$(unit "sendense-export-$JOB-$key.service" MainPID)" "$pid" "it is the unit's"
+    like "$(unit "sendense-export-$JOB-$key.service" LogExtraFields)" "SENDENSE_JOB=$JOB " "whose words belong to the job"
     is "$(grep -E '^(Cap|NoNew|Sec)' "$TEST_TMP/export" | sort | tr '\n' ',')" \
         "CapBnd: 0000000000000000,CapEff: 0000000000000000,NoNewPrivs: 1,Seccomp: 2," "without any power"
     is "$(grep -cE '^ *(lo|host0|eth0)$' "$TEST_TMP/export")" 1 "no network but a loopback of its own"
@@ -73,6 +74,20 @@ is "$(hub sendensectl obligation list | head -n 1)" "Nothing is to be undone." "
 rate twins 0
 finish_backup twins
 is "$(hub sendensectl port list --json | jq length)" 0 "after it no port is leased"
+
+# Its whole story stands in the journal under its number, and in its history.
+hub journalctl --quiet --sync
+lab journal hub --quiet -o json "SENDENSE_JOB=$JOB" >"$TEST_TMP/story"
+said() { jq -r --arg id "$(message_id "$1")" 'select(.MESSAGE_ID == $id) | .MESSAGE' "$TEST_TMP/story"; }
+changes="queued>preparing preparing>exporting exporting>copying copying>finishing finishing>completed"
+like "$(said job-created)" "^Job $JOB backs up twins .*, asked for by uid:0\$" "the journal of the job: who asked for what"
+is "$(said job-state | sed -nE 's/.*: (.*), was (.*)/\2>\1/p' | paste -sd' ')" "$changes" "each state in its order"
+is "$(said backup-committed)" "Backup $(job .BackupId) of twins is committed" "its commit record"
+like "$(said job-ended)" "^Job $JOB of twins is completed" "and its end"
+is "$(job '[.Events[] | select(.From != .To) | "\(.From // "")>\(.To)"] | join(" ")')" ">queued $changes" "its history: from where to where"
+is "$(job '[.Events[].Principal] | [first, (.[1:] | unique | join(","))] | join(" ")')" "uid:0 hub" "who"
+is "$(job '[.Events[].Reason | select(length < 5)] | length')" 0 "why"
+is "$(job '([.Events[].AtUSec] | . == sort) and .Events[0].AtUSec == .CreatedUSec and .Events[-1].AtUSec <= .FinishedUSec + 1000000')" true "when"
 
 # A disk that is left out.
 fault_keys[twins]=2000
