@@ -33,6 +33,14 @@ start_held() {
 # wait_job [ID]: as in fault.bash, but through every absence of the hub.
 wait_job() { job_over hub "${1:-$JOB}" "$patience_sec"; }
 
+# processes JOB: those of the copy and of the exports, by unit.
+processes() {
+    # shellcheck disable=SC2016 # expanded in the machine
+    in_hub 'for unit in $(systemctl list-units --plain --no-legend "sendense-import-$1.service" "sendense-export-$1-*.service" | cut -d" " -f1); do
+            echo "$unit $(systemctl show --value -p MainPID,InvocationID,NRestarts "$unit" | paste -sd" ")"
+        done' "$1"
+}
+
 # another_hub PID: the hub is another process than that, and has its database.
 another_hub() { [ "$(unit sendense-hub MainPID)" != "$1" ] && [ "$(prop DatabaseState 2>/dev/null)" = 's "ready"' ]; }
 

@@ -25,14 +25,6 @@ disturb() {
     ok "$1: another hub is ready" eventually "$patience_sec" another_hub "$old"
 }
 
-# processes JOB: those of the copy and of the exports, by unit.
-processes() {
-    # shellcheck disable=SC2016 # expanded in the machine
-    in_hub 'for unit in $(systemctl list-units --plain --no-legend "sendense-import-$1.service" "sendense-export-$1-*.service" | cut -d" " -f1); do
-            echo "$unit $(systemctl show --value -p MainPID,InvocationID,NRestarts "$unit" | paste -sd" ")"
-        done' "$1"
-}
-
 # short_state STATE ACTION KIND [STEP]: in one that passes by itself, with that unit held.
 short_state() {
     hold "${@:3}"
@@ -53,6 +45,9 @@ copying() {
     ok "$1 in copying: it hears how far the copy is" copies
     is "$(processes "$JOB")" "$before" "$1 in copying: the copier and the servers are the same processes"
     is "$(job_state)" copying "$1 in copying: it still copies"
+    is "$(hub sendensectl port list --json | jq -r '.[] | "\(.DiskKey) \(.ProcessId)"' | sort)" \
+        "$(for key in 2000 2001 2002; do echo "$key $(unit "sendense-export-$JOB-$key.service" MainPID)"; done)" \
+        "$1 in copying: and says which process serves which disk"
     rate web ""
 }
 

@@ -98,6 +98,26 @@ hub systemctl daemon-reload
 keep web
 unharmed "an image that was being made"
 
+# A clean-up beside a copy: what is left of jobs that are over goes, and each is told; what runs and what is finished stays.
+change web
+done_job=$(hub sendensectl job list --json | jq '[.[] | select(.State == "completed") | .Id] | min')
+start_held web
+before=$(processes "$JOB")
+hub systemd-run --quiet --unit="sendense-export-$done_job-2000" --slice="sendense-jobs-$done_job.slice" sleep infinity
+hub mariadb sendense -e "INSERT INTO port_leases (port, job_id, backup_disk_id, export_name, unit, boot_id, leased_usec)
+        SELECT 10199, $done_job, MIN(id), 'planted', 'sendense-export-$done_job-2000.service', REPEAT('0', 32), 1 FROM backup_disks WHERE job_id = $done_job;
+    INSERT INTO obligations (kind, subject, job_id, created_usec, next_attempt_usec) VALUES ('files', 'planted', $done_job, 1, 4102444800000000)"
+is "$(hub sendensectl cleanup | sort)" "Backup $(job .BackupId "$done_job") of job $done_job has its commit record: nothing was removed; sendensectl repository scan brings it into the catalog
+Port 10199 of job $done_job was given back
+sendense-export-$done_job-2000.service was stopped: no open job owns it
+sendense-jobs-$done_job.slice was stopped: no open job owns it" "a clean-up beside a copy tells what it undid, and that is what was left"
+is "$(processes "$JOB")" "$before" "the copier and its exports are the same processes"
+ok "and the copy goes on" copies
+rate web ""
+is "$(wait_job)" completed "to its end" || diag "$(job_error)"
+keep web
+unharmed "a clean-up beside a copy"
+
 change web
 backup web
 is "$(job '[.Disks[].BackupType] | unique | join(" ")')" incremental "an incremental follows"
