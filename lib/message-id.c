@@ -48,6 +48,8 @@ static const struct {
                                           "cbe134f8d82547a097bf9d65538978d6" },
         [MESSAGE_POLICY_RUN_FAILED] = { "policy-run-failed", "9652c3e23221437393c758d119d42d70" },
         [MESSAGE_POLICY_RUN_SKIPPED] = { "policy-run-skipped", "acc416331d46451cb2f0cc325372f4f6" },
+        [MESSAGE_COPY_STILL] = { "copy-still", "a7e146242597487ea5c86e219b6077f5" },
+        [MESSAGE_EXPORT_RESTARTED] = { "export-restarted", "309103657f40459992c6392b4a5809e4" },
 };
 
 const char *message_id_to_string(MessageId id)

@@ -41,6 +41,8 @@ typedef enum MessageId {
         MESSAGE_MASTER_KEY_UNUSABLE,
         MESSAGE_POLICY_RUN_FAILED,
         MESSAGE_POLICY_RUN_SKIPPED,
+        MESSAGE_COPY_STILL,
+        MESSAGE_EXPORT_RESTARTED,
         MESSAGE_ID_MAX,
 } MessageId;
 

@@ -77,7 +77,7 @@ rate web ""
 still() { [ "$(hub busctl get-property "$HUB_NAME" "$HUB_PATH/job/$JOB" "$HUB_NAME.Job" Phase)" = 's "nothing has moved for 5 s"' ]; }
 ok "it hangs in the copy: the job says that nothing moves" eventually "$patience_sec" still
 hub journalctl --quiet --sync
-like "$(lab journal hub -o cat SENDENSE_JOB="$JOB")" "The copy stands still: .*; see to the sources and to $repo" "and the journal, what to see to"
+like "$(lab journal hub -o cat SENDENSE_JOB="$JOB" MESSAGE_ID="$(message_id copy-still)")" "^The copy stands still: .*; see to the sources and to $repo" "and the journal, what to see to"
 is "$(job_state)" copying "it hangs in the copy: the copy waits"
 thaw
 is "$(wait_job)" completed "it hangs in the copy for a while: the job completes" || diag "$(job_error)"

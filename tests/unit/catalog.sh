@@ -16,4 +16,8 @@ is "$(journalctl --root="$root" --list-catalog 2>/dev/null | wc -l)" \
     "$(grep -c '^-- ' "$SENDENSE_SRC/units/sendense.catalog")" "and lists every entry"
 like "$(journalctl --root="$root" --dump-catalog 2>/dev/null)" \
     "^Subject: The Sendense hub has lost its database\$" "with its subject"
+# Whatever error a call or a job can end with, the list of errors has it.
+errors() { sed -n '/^## Errors of jobs/,/^## Without an event/p' "$SENDENSE_SRC/docs/TROUBLESHOOTING.md" | grep '^|' | cut -d'|' -f2; }
+is "$(grep -oE 'com\.sendense\.Error\.[A-Za-z]+' "$SENDENSE_SRC/lib/bus/bus-error.h" | cut -d. -f4 | sort -u |
+    grep -vxFf <(errors | grep -oE '`[A-Za-z]+`' | tr -d '`'))" "" "each error of the bus stands in TROUBLESHOOTING"
 done_testing

@@ -58,7 +58,7 @@ static bool survives_restart(const Job *job)
 static void on_new_instance(Job *job, JobDisk *disk)
 {
         disk->is_exported = true;
-        (void) job_log(job, disk, LOG_WARNING, 0, MESSAGE_NONE,
+        (void) job_log(job, disk, LOG_WARNING, 0, MESSAGE_EXPORT_RESTARTED,
                        "Export %s died and was started anew, process %" PRIu32
                        "; the node sends again what was not flushed",
                        disk->export_name, disk->process_id);

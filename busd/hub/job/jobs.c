@@ -321,7 +321,7 @@ static void look_at_copy(Job *job, uint64_t now)
         (void) snprintf(phase, sizeof(phase), "nothing has moved for %llu s",
                         (unsigned long long) (limit_usec / USEC_PER_SEC));
         job_set_phase(job, phase);
-        (void) job_log(job, NULL, LOG_WARNING, 0, MESSAGE_NONE,
+        (void) job_log(job, NULL, LOG_WARNING, 0, MESSAGE_COPY_STILL,
                        "The copy stands still: %s; see to the sources and to %s (mount, dmesg), or "
                        "cancel the job",
                        phase, job_text(job, "RepositoryPath"));
