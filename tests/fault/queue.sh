@@ -40,8 +40,18 @@ require "and takes a job for each" in_hub '
 for i in 1 2 3 4 5; do
     ok "job $i runs" wait_state copying $((held + i - 1))
 done
-is "$(hub sendensectl job list --json | jq -c '[.[] | .State] | group_by(.) | map([.[0], length])')" \
-    "[[\"completed\",1],[\"copying\",5],[\"queued\",$((n_vms - 5))]]" "five run, and the others are queued"
+states() { hub sendensectl job list --json | jq -c '[.[] | .State] | group_by(.) | map([.[0], length])'; }
+many="[[\"completed\",1],[\"copying\",5],[\"queued\",$((n_vms - 5))]]"
+is "$(states)" "$many" "five run, and the others are queued"
+
+# The hub is killed: who waited waits on, in the same order, behind the same five.
+old=$(unit sendense-hub MainPID)
+hub /bin/kill -KILL "$old"
+back() { [ "$(unit sendense-hub MainPID)" != "$old" ] && [ "$(prop DatabaseState 2>/dev/null)" = 's "ready"' ] && [ "$(prop Jobs)" = "u $n_vms" ]; }
+ok "the hub is killed, and back with all of them" eventually "$patience_sec" back
+is "$(states)" "$many" "five run, and the others are queued"
+is "$(hub sendensectl job list --json | jq -c '[.[] | select(.State == "copying") | .Id] | sort')" \
+    "$(jq -nc --argjson first "$held" '[range($first; $first + 5)]')" "the same five"
 
 # One job for one VM.
 busy() { # VM
@@ -69,6 +79,15 @@ ok "all end" eventually 150 eval '[ "$(prop Jobs)" = "u 0" ]'
 hub sendensectl job list --json >"$TEST_TMP/jobs"
 is "$(jq -c '[.[] | select(.Type == "backup") | .State] | group_by(.) | map([.[0], length])' "$TEST_TMP/jobs")" \
     "[[\"cancelled\",1],[\"completed\",$((n_vms + 1))]]" "$n_vms complete"
+
+# Objects of jobs: those that are over leave the bus after a minute.
+objects() {
+    hub busctl --json=short call "$HUB_NAME" "$HUB_PATH" org.freedesktop.DBus.ObjectManager GetManagedObjects |
+        jq '[.data[0] | keys[] | select(test("/job/"))] | length'
+}
+ok "what has just ended is on the bus still" test "$(objects)" -gt 0
+gone() { [ "$(objects)" = 0 ]; }
+ok "and leaves it" eventually 90 gone || diag "$(objects)"
 
 # How many ran at each moment, by the times of the history.
 most=$(jq '[.[] | select(.StartedUSec) | [.StartedUSec, 1], [.FinishedUSec, -1]] | sort |
