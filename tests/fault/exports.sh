@@ -77,6 +77,20 @@ copying
 in_hub 'systemctl kill -s KILL source@small-2000.service'
 after "a source that died" '^CopyFailed: .*disk 2000: '
 
+# One that ends with a word: that word is in the job's error.
+hub install -D -m 644 /dev/stdin /run/systemd/system/sendense-export-.service.d/90-ends.conf <<'ENDS'
+[Service]
+ExecStart=
+ExecStart=sh -c 'echo "qemu-nbd: the table is torn" >&2; exit 1'
+ENDS
+hub systemctl daemon-reload
+change small
+start small || fail "a backup starts" "$ANSWER"
+failed "an export that ends with a word" "^ExportFailed: Disk 200[01]: sendense-export-$JOB-200[01]\\.service .*: qemu-nbd: the table is torn"
+hub rm /run/systemd/system/sendense-export-.service.d/90-ends.conf
+hub systemctl daemon-reload
+unharmed "an export that ends with a word"
+
 # qemu-nbd takes TERM in hand itself, so none of its own refuses to die; here it is asked by a signal that it ignores.
 hub install -D -m 644 /dev/stdin /run/systemd/system/sendense-export-.service.d/90-deaf.conf <<'DEAF'
 [Service]
