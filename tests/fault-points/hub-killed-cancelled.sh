@@ -13,11 +13,10 @@ hits_of completed sendense-hub
 completed=$hits
 hits_of cancelled sendense-hub
 cancelled=$hits
-# A point that no scenario passes would never be tried. Those of the nodes' files are tried in hub-killed-nodes, those of a copy by a
-# node in tests/e2e-points, those of jobs about a backup that is there in tests/restore-points.
-elsewhere='^(node-files|node|release|undo\.release|work)\.'
-is "$(names <<<"$completed"$'\n'"$cancelled" | grep -Ev "$elsewhere")" "$(points_of sendense-hub | grep -Ev "$elsewhere")" \
-    "the two scenarios pass every fault point of the hub"
+# A point that no scenario passes would never be tried: points.txt says which test each belongs to.
+is "$(names <<<"$completed"$'\n'"$cancelled" | LC_ALL=C comm -12 - <(points_listed 'fault-points/hub-killed(-cancelled|-commits)?'))" \
+    "$(points_listed 'fault-points/hub-killed(-cancelled|-commits)?')" "the two scenarios pass every fault point that is theirs"
+is "$(points_listed '.*')" "$(points_of sendense-hub)" "and each of the hub belongs to some test"
 
 mapfile -t first < <(grep -E ':1$' <<<"$cancelled" | LC_ALL=C sort | LC_ALL=C comm -23 - <(LC_ALL=C sort <<<"$completed"))
 ok "there are enough places to die at" test "${#first[@]}" -ge 5

@@ -24,6 +24,11 @@ points_of() {
         { for (i = 3; i <= NF; i++) if ($i == program) print $1 }' | LC_ALL=C sort -u
 }
 
+# points_listed REGEX: the names that points.txt gives to such tests.
+points_listed() {
+    awk -v test="^($1)\$" '!/^#/ && $2 ~ test { print $1 }' "$SENDENSE_SRC/tests/fault-points/points.txt" | LC_ALL=C sort
+}
+
 # names: of the hits on stdin.
 names() { cut -d: -f1 | LC_ALL=C sort -u; }
 
