@@ -57,6 +57,29 @@ hub systemctl start mariadb
 back "killed meanwhile"
 completes "a stopped MariaDB and a killed hub"
 
+# For 20 s in the middle of a copy that is longer, and once more with the hub killed meanwhile: the copy does not notice.
+for what in "20 s" "20 s and a killed hub"; do
+    start_held web
+    rate web 1000000
+    before=$(processes "$JOB")
+    begun=${EPOCHREALTIME/[.,]/}
+    hub systemctl stop mariadb
+    away "$what"
+    if [ "$what" != "20 s" ]; then
+        old=$(unit sendense-hub MainPID)
+        hub /bin/kill -KILL "$old"
+        ok "$what: another hub runs" eventually "$patience_sec" gone
+    fi
+    while [ $((${EPOCHREALTIME/[.,]/} - begun)) -lt 20000000 ]; do sleep 0.2; done
+    is "$(processes "$JOB")" "$before" "$what: the copy goes on, by the same processes"
+    hub systemctl start mariadb
+    back "$what"
+    ok "$what: the job copies still" wait_state copying
+    is "$(processes "$JOB")" "$before" "$what: by the same processes"
+    rate web ""
+    completes "$what without MariaDB"
+done
+
 # Stopped while the job finishes.
 hold image finish
 start web
