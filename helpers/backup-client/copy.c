@@ -285,7 +285,8 @@ int copy_disks(const CopySpec *spec, int signal_fd, json_t **ret_disks, Failure 
         r = prepare(&copy);
         if (r >= 0) {
                 share(&copy, &n_first, &n_connections, &n_slots);
-                r = preflight_check(copy.disks, copy.n_disks, n_first, signal_fd, failure);
+                r = preflight_check(copy.disks, copy.n_disks, n_first, n_connections, signal_fd,
+                                    failure);
         }
         if (r >= 0)
                 r = run(&copy);

@@ -51,8 +51,9 @@ int disk_start(Disk *disk, unsigned n_connections, size_t n_slots, HashWorkers *
                                          strerror(-r));
         }
         disk->workers = workers;
-        target_init(&disk->target, &disk->disk->target_uri, disk->disk->capacity_bytes,
-                    n_connections);
+        if (disk->target.state != TARGET_OPEN)
+                target_init(&disk->target, &disk->disk->target_uri, disk->disk->capacity_bytes,
+                            n_connections);
         epoch_init(&disk->epoch, disk->digest, now);
         disk->n_slots = n_slots < DISK_SLOTS_MAX ? n_slots : DISK_SLOTS_MAX;
         disk->plan.zeroes_max = disk->writes_zeroes ? DISK_ZEROES_MAX : UINT64_MAX / 2;

@@ -81,7 +81,7 @@ void disk_done(Disk *disk);
 /* Somebody has opened its source already, and looked at it. */
 void disk_has_source(Disk *disk);
 
-/* Begins, with that much of the budget. workers are needed when there are to be digests. */
+/* Begins, with that much of the budget; a target that somebody has opened has its connections. workers are needed when there are to be digests. */
 int disk_start(Disk *disk, unsigned n_connections, size_t n_slots, HashWorkers *workers);
 
 /* Does what can be done now. Negative: it failed, failure is set. */

@@ -95,6 +95,7 @@ static int look_at_target(const json_t *disk, int signal_fd, PreflightSize *ret_
                                    ret_size->disk_key, uri_text);
         target_init(&target, &uri, ret_size->capacity_bytes, 1);
         r = preflight_open_target(&target, signal_fd, &ret_size->found_bytes);
+        target_close(&target);
         if (r == -ECANCELED)
                 return failure_set(failure, r, FAILURE_CANCELLED, 0, "cancelled");
         if (r < 0)

@@ -54,6 +54,9 @@ static int set_up(struct nbd_handle *handle, const NbdUri *uri, bool with_extent
         if (nbd_set_full_info(handle, true) < 0 || nbd_set_pread_initialize(handle, false) < 0 ||
             nbd_set_export_name(handle, uri->export_name) < 0)
                 return -1;
+        /* Structured replies bring nothing else, and each takes libnbd two more calls to read. */
+        if (nbd_set_request_structured_replies(handle, with_extents) < 0)
+                return -1;
         if (with_extents && nbd_add_meta_context(handle, LIBNBD_CONTEXT_BASE_ALLOCATION) < 0)
                 return -1;
         return *uri->socket ? nbd_aio_connect_unix(handle, uri->socket)

@@ -97,17 +97,22 @@ int preflight_open_target(Target *target, int signal_fd, uint64_t *ret_bytes)
         if (r >= 0 && target->state == TARGET_LOST)
                 r = target->errnum;
         *ret_bytes = target->has_size ? target->found_bytes : 0;
-        target_close(target);
+        if (r < 0)
+                target_close(target);
         return r == -EMSGSIZE ? 0 : r;
 }
 
-static int look_at_target(Disk *disk, int signal_fd, uint64_t *ret_size)
+/* 0 connections: it is not wanted yet. */
+static int look_at_target(Disk *disk, unsigned n_connections, int signal_fd, uint64_t *ret_size)
 {
         Target *target = &disk->target;
         int r;
 
-        target_init(target, &disk->disk->target_uri, disk->disk->capacity_bytes, 1);
+        target_init(target, &disk->disk->target_uri, disk->disk->capacity_bytes,
+                    n_connections > 0 ? n_connections : 1);
         r = preflight_open_target(target, signal_fd, ret_size);
+        if (n_connections == 0)
+                target_close(target);
         return r < 0 ? complain(disk, r, FAILURE_TARGET, "target", target->error) : 0;
 }
 
@@ -143,7 +148,8 @@ int preflight_judge(const PreflightSize *sizes, size_t n, const char *role, Fail
         return 0;
 }
 
-int preflight_check(Disk *disks, size_t n_disks, size_t n_keep, int signal_fd, Failure *failure)
+int preflight_check(Disk *disks, size_t n_disks, size_t n_keep, unsigned n_connections,
+                    int signal_fd, Failure *failure)
 {
         _cleanup_free_ PreflightSize *sources = calloc(n_disks, sizeof(*sources));
         _cleanup_free_ PreflightSize *targets = calloc(n_disks, sizeof(*targets));
@@ -157,7 +163,8 @@ int preflight_check(Disk *disks, size_t n_disks, size_t n_keep, int signal_fd, F
                                                  .capacity_bytes = disks[i].disk->capacity_bytes };
                 r = look_at_source(&disks[i], i < n_keep, signal_fd, &sources[i].found_bytes);
                 if (r >= 0)
-                        r = look_at_target(&disks[i], signal_fd, &targets[i].found_bytes);
+                        r = look_at_target(&disks[i], i < n_keep ? n_connections : 0, signal_fd,
+                                           &targets[i].found_bytes);
         }
         if (r >= 0)
                 r = preflight_judge(targets, n_disks, "target", failure);

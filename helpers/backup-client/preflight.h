@@ -13,15 +13,16 @@ typedef struct PreflightSize {
         uint64_t capacity_bytes, found_bytes;
 } PreflightSize;
 
-/* Opens them one after the other. The sources of the first n_keep disks, which are started at once, stay open; all else is
- * closed again. signal_fd: who cancels. 0, or negative with failure set. */
-int preflight_check(Disk *disks, size_t n_disks, size_t n_keep, int signal_fd, Failure *failure);
+/* Opens them one after the other. Sources and targets of the first n_keep disks, which are started at once with that many
+ * connections, stay open; all else is closed again. signal_fd: who cancels. 0, or negative with failure set. */
+int preflight_check(Disk *disks, size_t n_disks, size_t n_keep, unsigned n_connections,
+                    int signal_fd, Failure *failure);
 
 /* Opens one, and waits until it answers. source->error says why not. -ECANCELED. */
 int preflight_open_source(Source *source, int signal_fd);
 
-/* Opens a target, tells its size, closes it; one of another size than it must have is no error. target->error says why not.
- * -ECANCELED. */
+/* Opens a target and tells its size; one of another size than it must have is no error, and not open afterwards.
+ * target->error says why not. -ECANCELED. */
 int preflight_open_target(Target *target, int signal_fd, uint64_t *ret_bytes);
 
 /* Each found what its disk has, or failure says which did not, and which other disk it would fit. role: of whom. */

@@ -98,7 +98,8 @@ static int connect_nbd(SourceVddk *vddk)
         int r;
 
         vddk->phase = PHASE_CONNECTING;
-        r = source_nbd_new(nbdkit_uri(vddk->nbdkit), NBD_CONNECTIONS, &vddk->nbd);
+        r = source_nbd_new(nbdkit_uri(vddk->nbdkit), NBD_CONNECTIONS, vddk->spec.asks_extents,
+                           &vddk->nbd);
         if (r < 0)
                 return source_fail(&vddk->source, r, "VDDK: %s", strerror(-r));
         r = vddk->nbd->ops->open(vddk->nbd, on_nbd_open, vddk);

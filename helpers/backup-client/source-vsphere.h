@@ -19,6 +19,7 @@ typedef struct SourceVsphereSpec {
         uint64_t capacity_bytes;
         uint32_t disk_key;
         unsigned n_connections;
+        bool asks_extents; /* the kind that knows some is asked for them */
         bool is_look; /* https: open() reads the descriptor alone, for a disk that is still in use */
         const HttpTimeouts *timeouts; /* NULL: as usual */
 } SourceVsphereSpec;

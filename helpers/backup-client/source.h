@@ -106,4 +106,4 @@ int source_fail(Source *source, int error, const char *format, ...)
 
 /* The kinds that stand here. */
 int source_file_new(const char *path, Source **ret_source);
-int source_nbd_new(const char *uri, unsigned n_connections, Source **ret_source);
+int source_nbd_new(const char *uri, unsigned n_connections, bool asks_extents, Source **ret_source);

@@ -67,7 +67,7 @@ change $((4 * MIB)) $((4 * MIB)) /dev/urandom
 change $((9 * MIB + 4096)) $((5 * MIB)) /dev/zero
 change $((20 * MIB - 512)) 1024 /dev/urandom
 change $((size - 512)) 512 /dev/zero
-source_nbdkit 2000 file "$TEST_TMP/2000.raw"
+source_nbdkit 2000 --filter=log file "$TEST_TMP/2000.raw" logfile="$TEST_TMP/served"
 target_qcow2 2000 "$size" "$TEST_TMP/2000-old.qcow2"
 copy_disks=()
 disk 2000 "$size" ".parent = true | .read = \"changed\" | .areas = [$(IFS=,; echo "${areas[*]}")]"
@@ -89,6 +89,9 @@ piece() { # OFFSET LENGTH
 is "$(of_disk 2000 '.digest.parts["15"].sum')" "$(piece $((size - 512)) 512)" "a sum of one piece, made by other means"
 servers_end
 ok "the chain is the disk of now" same 2000
+served=0
+while read -r bytes; do served=$((served + bytes)); done < <(sed -nE 's/.* Read .* count=(0x[0-9a-f]+).*/\1/p' "$TEST_TMP/served")
+is "$served" "$changed" "and the source served no more than that"
 
 # Nothing has changed: nothing is read, and the result says so.
 source_nbdkit 2000 file "$TEST_TMP/2000.raw"
@@ -100,6 +103,20 @@ copy
 copied "nothing changed"
 is "$(of_disk 2000 '"\(.bytes_read) \(.bytes_sent) \(.bytes_zeroed) \(.areas) \(.digest.blocks | length) \(.commits)"')" "0 0 0 0 0 1" "nothing was read or written"
 servers_end
+
+# The look before the copy has opened the target, and the copy goes on with the same connections.
+source_nbdkit 2000 file "$TEST_TMP/2000.raw"
+source_nbdkit target-2000 --filter=log memory "$size" logfile="$TEST_TMP/opened"
+qcow2_uri=${target_uri[2000]}
+target_uri[2000]=$(source_uri target-2000)
+copy_disks=()
+disk 2000 "$size"
+spec
+copy
+copied "into memory"
+servers_end
+is "$(grep -c ' Connect export=' "$TEST_TMP/opened")" 4 "the target is opened once, by its four connections"
+target_uri[2000]=$qcow2_uri
 
 # Sizes that are no multiple of anything, from files, without digests.
 copy_disks=()

@@ -277,6 +277,7 @@ int main(int argc, char *argv[])
                 .capacity_bytes = reader.capacity,
                 .disk_key = 2000,
                 .n_connections = 8,
+                .asks_extents = true,
                 .timeouts = &timeouts,
         };
         if (strcmp(argv[1], "vddk") == 0)
