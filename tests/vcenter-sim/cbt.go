@@ -159,7 +159,7 @@ func (s *sim) areaPage(set *extentSet, start, capacity int64) types.DiskChangeIn
 	if s.setting("empty-page") != 0 {
 		limit = 1
 	}
-	list := set.within(start, end)
+	list := cut(set.within(start, end), s.setting("area-bytes"))
 	if s.setting("empty-page") != 0 && len(list) > 0 {
 		if list[0].Start > start {
 			// Only the gap: a page that is true and has nothing in it.
@@ -177,6 +177,22 @@ func (s *sim) areaPage(set *extentSet, start, capacity int64) types.DiskChangeIn
 		info.ChangedArea = append(info.ChangedArea, types.DiskChangeExtent{Start: e.Start, Length: e.End - e.Start})
 	}
 	return info
+}
+
+// cut makes pieces of so many bytes of each: as many areas as one likes, of
+// little content.
+func cut(list []extent, size int64) []extent {
+	if size == 0 {
+		return list
+	}
+	var out []extent
+	for _, e := range list {
+		for ; e.End-e.Start > size; e.Start += size {
+			out = append(out, extent{e.Start, e.Start + size})
+		}
+		out = append(out, e)
+	}
+	return out
 }
 
 // wrongSumModes are the lies that spoilPage can tell.

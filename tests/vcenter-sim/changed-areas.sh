@@ -4,7 +4,7 @@
 # Change ids and QueryChangedDiskAreas: what changed between two snapshots is
 # named, all of it, over pages and empty pages; and the ways in which the
 # answer is a fault or a lie.
-# Switches: area-page area-page-bytes empty-page file-fault uuid-change wrong-sums
+# Switches: area-bytes area-page area-page-bytes empty-page file-fault uuid-change wrong-sums
 
 # shellcheck source=tests/lib/tap.sh
 . "$(dirname "$0")/../lib/tap.sh"
@@ -50,6 +50,11 @@ is "$(all_areas "$base_id")" "$want" 'a write after the snapshot is not in it'
 simctl set area-page=1 >/dev/null
 is "$(pages "$vm" "$snap" 2000 "$base_id" $cap | wc -l)" 3 'area-page=1: three pages'
 is "$(all_areas "$base_id")" "$want" 'with the same areas'
+simctl set area-page=2000 area-bytes=4096 >/dev/null
+is "$(areas "$vm" "$snap" 2000 0 "$base_id" | xall length | grep -cx 4096)" "$(areas "$vm" "$snap" 2000 0 "$base_id" | xall start | wc -l)" \
+    'area-bytes: every area is of that many bytes'
+ok 'and there are more of them' test "$(areas "$vm" "$snap" 2000 0 "$base_id" | xall start | wc -l)" -gt 3
+simctl set area-bytes=0 >/dev/null
 simctl set area-page=2000 area-page-bytes=32G >/dev/null
 is "$(pages "$vm" "$snap" 2000 "$base_id" $cap | cut -d' ' -f1,2 | head -1)" "0 $((32 << 30))" 'area-page-bytes: a page describes 32 GiB'
 is "$(all_areas "$base_id")" "$want" 'with the same areas'

@@ -46,6 +46,7 @@ var switches = map[string]switchInfo{
 
 	"idle-expiry":     {kind: asSetting, help: "milliseconds without a call after which a session is over (0 = never)"},
 	"task-ms":         {kind: asSetting, initial: 20, help: "how long every task runs"},
+	"area-bytes":      {kind: asSetting, initial: 0, help: "bytes of one area at most: many areas of little content (0 = as they are)"},
 	"area-page":       {kind: asSetting, initial: 2000, help: "areas in one page of QueryChangedDiskAreas"},
 	"area-page-bytes": {kind: asSetting, initial: 32 << 30, help: "bytes of disk described by one page (0 = all)"},
 	"empty-page":      {kind: asSetting, help: "1: every gap between areas is a page of its own, empty"},
