@@ -39,8 +39,9 @@ noticed() {
         "$(message_id job-failed)" "$JOB" "$1"
 }
 
+# Nobody asks the exports how they are: a death is told by systemd's signal, or by nobody.
 fault_up '[Exports]
-ProbeSec=1s
+ProbeSec=1h
 AnswerTimeoutSec=2s'
 # Big enough that nbdcopy tells how far it is before it is done: it does so every 128 MiB.
 vm small 400:12 400:8
@@ -55,6 +56,9 @@ like "$(job '.Disks[] | select(.Key == 2000) | .State' "$((JOB - 1))")" failed "
 JOB=$((JOB - 1))
 figure "a dead export is noticed" "$(noticed "$fault")" 1000
 
+settings '[Exports]
+ProbeSec=1s
+AnswerTimeoutSec=2s'
 copying
 hub systemctl kill -s STOP "$(export_of 2001)"
 after "a stopped qemu-nbd" "^ExportFailed: Disk 2001: $(export_of 2001) answers nothing on port 101[0-9]{2}"
