@@ -116,22 +116,25 @@ static int try_forwards(ssh_session session, uint16_t reverse_port, PortRange po
         return try_forward(session, ports, is_quick, problem);
 }
 
+/* The second signal ends the program. */
 static void on_limit(int signal_number)
 {
         static const char text[] =
-                        "FAILED  time      the step that follows takes too long, and who "
-                        "connects waits\n                  the tunnel tries again and "
-                        "tells what is wrong\n";
+                        "FAILED  time      the step that follows takes too long, and who connects "
+                        "waits\n                  the tunnel tries again and tells what is wrong\n";
 
-        (void) signal_number;
-        _exit(write(STDOUT_FILENO, text, sizeof(text) - 1) < 0 ? EXIT_FAILURE + 1 : EXIT_FAILURE);
+        if (write(STDOUT_FILENO, text, sizeof(text) - 1) >= 0)
+                (void) raise(signal_number);
+        (void) alarm(1);
 }
 
 void preflight_limit(unsigned sec)
 {
+        const struct sigaction action = { .sa_handler = on_limit, .sa_flags = (int) SA_RESETHAND };
+
         /* What was told must not lie in a buffer then. */
         (void) setvbuf(stdout, NULL, _IOLBF, 0);
-        (void) signal(SIGALRM, on_limit);
+        (void) sigaction(SIGALRM, &action, NULL);
         (void) alarm(sec);
 }
 

@@ -95,6 +95,7 @@ closed "a line that is silent" 4 9
 # Started anew while the hub is silent: who came meanwhile does not wait for the preflight and then once more.
 node systemctl kill --kill-who=main --signal=SIGKILL sendense-tunnel.service
 closed "started anew on a silent line" 4 14
+like "$(node journalctl -q -o cat -u sendense-tunnel -n 30)" 'FAILED  time +the step that follows takes too long' "the preflight says that it gave up"
 lab drop node off
 ok "all sessions stand again" eventually "$patience_sec" all_sessions || diag "$(tunnel_status)"
 
