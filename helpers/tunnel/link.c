@@ -28,6 +28,7 @@
 enum {
         ASK_SEC = 5, /* the hub, whether it lives */
         SILENCE_SEC = 20, /* of the hub, before the session counts as lost */
+        ANSWER_SEC = 2, /* of the hub, whether it opens a channel, however long the connection was held before */
         STOP_SEC = 2,
         PUMP_MAX = 64, /* of what came in, before the flows have their turn */
         READ_SIZE = 4096, /* what libssh asks its socket for */
@@ -187,6 +188,14 @@ static Arrival *take_arrivals(Link *link)
         return list;
 }
 
+static uint64_t expires_usec(const Link *link, const Arrival *arrival)
+{
+        uint64_t held = arrival->accepted_usec + link->setup.hold_usec;
+        uint64_t answer = clock_monotonic_usec() + ANSWER_SEC * USEC_PER_SEC;
+
+        return held > answer ? held : answer;
+}
+
 static void add_arrivals(Link *link)
 {
         Arrival *list = take_arrivals(link), *next;
@@ -194,7 +203,7 @@ static void add_arrivals(Link *link)
         for (; list; list = next) {
                 next = list->next;
                 add_flow(link, flow_new_out(link->session, &link->buffers, list->fd, list->port,
-                                            list->accepted_usec + link->setup.hold_usec));
+                                            expires_usec(link, list)));
                 free(list);
         }
 }
