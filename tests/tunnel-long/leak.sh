@@ -60,16 +60,29 @@ resident_kib() { node awk '/^VmRSS/ { print $2 }' "/proc/$pid/status"; }
 descriptors() { in_node 'ls "/proc/$1/fd" | wc -l' "$pid"; }
 descriptors_are() { [ "$(descriptors)" = "$1" ]; }
 
+# sshd's processes of the sessions: two for each, one of them with rights. Both together, in KiB and in descriptors.
+hub_pids() { in_hub 'pgrep -f "^sshd: sendense-tunnel" | sort -n | paste -sd" "'; }
+hub_kib() { in_hub 'for pid in $1; do awk "/^VmRSS/ { print \$2 }" "/proc/$pid/status"; done | awk "{ n += \$1 } END { print n }"' "$sessions"; }
+hub_descriptors() { in_hub 'for pid in $1; do ls "/proc/$pid/fd" | wc -l; done | paste -sd" "' "$sessions"; }
+hub_descriptors_are() { [ "$(hub_descriptors)" = "$1" ]; }
+
 # Warm: buffers and threads are there.
 is "$(many 1000)" "800 100 100 0" "1,000 connections to warm up"
 ok "none is open after it" eventually "$patience_sec" in_node '! ss -Htn state established "sport >= 10100 and sport <= 10200" | grep -q .'
 kib=$(resident_kib)
 fds=$(descriptors)
+sessions=$(hub_pids) hub_kib=$(hub_kib) hub_fds=$(hub_descriptors)
+is "$(wc -w <<<"$sessions")" 8 "the hub has two processes for each of the four sessions"
 is "$(many 20000)" "16000 2000 2000 0" "20,000 connections: each as it should"
 ok "their descriptors are closed" eventually "$patience_sec" descriptors_are "$fds" || diag "$(descriptors), not $fds"
 grown=$(($(resident_kib) - kib))
 diag "resident: $kib KiB before, $grown KiB more after 20,000 connections; $fds descriptors"
 ok "resident memory is within 2 MiB" test "$grown" -le 2048
+ok "at the hub, too, the descriptors of each session are as many as before" eventually "$patience_sec" hub_descriptors_are "$hub_fds" || diag "$(hub_descriptors), not $hub_fds"
+is "$(hub_pids)" "$sessions" "they are the same processes"
+grown=$(($(hub_kib) - hub_kib))
+diag "resident at the hub: $hub_kib KiB before, $grown KiB more after; $hub_fds descriptors"
+ok "their resident memory is within 2 MiB" test "$grown" -le 2048
 is "$(node systemctl show --value -p MainPID sendense-tunnel.service)" "$pid" "it is the same process"
 ok "and all its sessions stand" eventually "$patience_sec" all_sessions
 works "after 20,000"
