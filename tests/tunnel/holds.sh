@@ -9,7 +9,7 @@
 
 tunnel_lab_up 443 "HoldSec=5s"
 node install -D -m 644 /dev/stdin /run/systemd/system/sendense-tunnel.service.d/90-test.conf <<<"[Service]
-TimeoutStartSec=10s
+TimeoutStartSec=20s
 WatchdogSec=10s"
 require "its limits are short here" node systemctl daemon-reload
 require "the node" node systemctl start sendense-node.service
@@ -40,8 +40,8 @@ ok "the node tells it, too" eventually "$patience_sec" counted_is State one-way 
 is "$(counted WayBack)" false "and that there is no way back"
 like "$(counted Error)" 'does not let this node listen on its 127\.0\.0\.1:9081' "and why"
 node systemd-run --quiet --unit=talk --service-type=exec -p StandardOutput=truncate:/srv/talk -- bash -c \
-    '{ for ((i = 0; i < 150; i++)); do echo "$i"; sleep 0.1; done; } | socat -t 60 - TCP4:127.0.0.1:10110'
-talked() { [ "$(node cat /srv/talk | tail -n 1)" = 149 ]; }
+    '{ for ((i = 0; i < 300; i++)); do echo "$i"; sleep 0.1; done; } | socat -t 60 - TCP4:127.0.0.1:10110'
+talked() { [ "$(node cat /srv/talk | tail -n 1)" = 299 ]; }
 ok "who talks for longer than a start may take is not cut" eventually "$patience_sec" talked || diag "$(node cat /srv/talk | tail -n 2)"
 is "$(main_pid) $(state)" "$first activating" "it is the same process, which is not ready yet"
 hub systemctl stop server-9081
@@ -58,15 +58,16 @@ ok "one that hangs is ended and started again" eventually "$patience_sec" anothe
 like "$(node journalctl -q -o cat -u sendense-tunnel)" 'Watchdog timeout' "by its watchdog"
 
 # ── Sessions that are cut right after each login ──
-logins() { hub journalctl -q -o cat -u sendense-sshd | grep -c 'Accepted publickey'; }
+logins() { hub journalctl --quiet --sync && hub journalctl -q -o cat -u sendense-sshd | grep -c 'Accepted publickey'; }
 before=$(logins)
 # shellcheck disable=SC2016 # expanded in the machine
-in_hub 'end=$((SECONDS + 8)); while [ "$SECONDS" -lt "$end" ]; do pids=$(pgrep -u sendense-tunnel -x sshd) && kill $pids; sleep 0.05; done'
+in_hub 'first=; while [ "$SECONDS" -lt $((${first:-$SECONDS} + 8)) ]; do pids=$(pgrep -u sendense-tunnel -x sshd) && kill $pids && first=${first:-$SECONDS}; sleep 0.05; done'
 n=$(($(logins) - before))
 diag "$n logins in 8 s"
-ok "it waits longer and longer before the next" test "$n" -ge 4 -a "$n" -le 28
+ok "it waits longer and longer before the next" test "$n" -le 28
 ok "and comes back" eventually "$patience_sec" all_sessions || diag "$(tunnel_status)"
-ok "it has counted them" test "$(counted Reconnects)" -ge 4
+counted_4() { [ "$(counted Reconnects)" -ge 4 ]; }
+ok "it has counted them" eventually "$patience_sec" counted_4 || diag "$(counted Reconnects)"
 
 # ── Nobody there ──
 hub systemctl stop sendense-sshd
@@ -94,7 +95,12 @@ lab drop node on
 closed "a line that is silent" 4 9
 # Started anew while the hub is silent: who came meanwhile does not wait for the preflight and then once more.
 node systemctl kill --kill-who=main --signal=SIGKILL sendense-tunnel.service
-closed "started anew on a silent line" 4 14
+closed "started anew on a silent line" 4 30
+# usec, of the machine's clock that never steps.
+started=$(node systemctl show --value -p ExecMainStartTimestampMonotonic sendense-tunnel.service)
+node journalctl --quiet --sync
+at=$(node journalctl -q -o json -u sendense-tunnel | jq -rs 'map(select(.MESSAGE | strings | test("connections were held for"))) | last.__MONOTONIC_TIMESTAMP')
+ok "for who waited while it was started the time went on" test $((at - started)) -ge 0 -a $((at - started)) -le 4500000 || diag "$at $started"
 like "$(node journalctl -q -o cat -u sendense-tunnel -n 30)" 'FAILED  time +the step that follows takes too long' "the preflight says that it gave up"
 lab drop node off
 ok "all sessions stand again" eventually "$patience_sec" all_sessions || diag "$(tunnel_status)"

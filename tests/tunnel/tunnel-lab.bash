@@ -87,6 +87,21 @@ works() {
         diag "$(tunnel_status)"
 }
 
+# disk_servers: an export at the hub and a disk at the node, for back(); again after a reboot of the hub.
+disk_servers() {
+    server 10100 nbdkit -f -i 127.0.0.1 -p 10100 memory 16M
+    require "a disk" in_node 'test -e /srv/disk || head -c 16777216 /dev/urandom >/srv/disk'
+}
+# back NAME: the tunnel is there again, whole.
+back() {
+    ok "$1: all sessions stand again" eventually 90 all_sessions || diag "$(tunnel_status)"
+    works "$1"
+    # shellcheck disable=SC2016 # expanded in the machine
+    ok "$1: a disk goes to the hub and back, and its sum is the same" in_node '
+        timeout 120 nbdcopy /srv/disk nbd://127.0.0.1:10100 && rm -f /srv/back && timeout 120 nbdcopy nbd://127.0.0.1:10100 /srv/back &&
+            [ "$(sha256sum </srv/back)" = "$(sha256sum </srv/disk)" ]'
+}
+
 preflight() { node /usr/lib/sendense/sendense-tunnel --preflight 2>&1; }
 
 # ── Nodes that are enrolled ──
