@@ -30,6 +30,7 @@ static const struct {
         { "OpenObligations", "ListObligations" },
         { "Repositories", "ListRepositories" },
         { "Nodes", "ListNodes" },
+        { "Policies", "ListPolicies" },
 };
 
 enum {
@@ -155,6 +156,30 @@ static void print_links(const json_t *nodes)
         }
 }
 
+static void print_policies(const json_t *policies)
+{
+        const json_t *policy;
+        size_t i;
+
+        json_array_foreach (policies, i, policy) {
+                _cleanup_free_ char *next = cell_time(policy, "NextRunUSec");
+                const char *error = text_of(policy, "TimerError"),
+                           *last = text_of(policy, "LastRunState");
+                bool is_timed = *text_of(policy, "Calendar"),
+                     is_on = json_is_true(json_object_get(policy, "Enabled"));
+
+                output_line("%s%s, %s%s%s%s", i == 0 ? " Policies: " : "           ",
+                            text_of(policy, "Name"),
+                            !is_timed ? "runs when it is asked to"
+                            : !is_on  ? "switched off"
+                                      : "next run ",
+                            is_timed && is_on ? next ?: "?" : "", *last ? ", the last one " : "",
+                            last);
+                if (*error)
+                        output_line("           %s", error);
+        }
+}
+
 /* Without what jobs that run will undo themselves. */
 static size_t count_owed(const json_t *obligations)
 {
@@ -186,6 +211,7 @@ static void print_status(const json_t *status)
         output_line("  To undo: %zu", count_owed(json_object_get(status, "OpenObligations")));
         print_repositories(json_object_get(status, "Repositories"));
         print_links(json_object_get(status, "Nodes"));
+        print_policies(json_object_get(status, "Policies"));
 }
 
 /* One list; when there is none, *ret_reason says why, and nobody complains: the hub's own state is what was
@@ -264,7 +290,7 @@ static int add_node(sd_bus *bus, json_t *status)
 
 static bool is_well(const json_t *status)
 {
-        const json_t *repository, *node;
+        const json_t *repository, *node, *policy;
         size_t i;
 
         json_array_foreach (json_object_get(status, "Repositories"), i, repository)
@@ -272,6 +298,9 @@ static bool is_well(const json_t *status)
                         return false;
         json_array_foreach (json_object_get(status, "Nodes"), i, node)
                 if (*text_of(node, "Error"))
+                        return false;
+        json_array_foreach (json_object_get(status, "Policies"), i, policy)
+                if (*text_of(policy, "TimerError"))
                         return false;
         return strcmp(text_of(status, "State"), "running") == 0 &&
                strcmp(text_of(json_object_get(status, "Node"), "State"), "degraded") != 0;

@@ -13,11 +13,14 @@
                 OPTION_EXCLUDE, OPTION_WAIT, OPTION_THROUGH)
 
 const Verb verbs[] = {
-        { "status", "", 0, 0, NULL, "Show the hub, its database, jobs, ports and repositories",
+        { "status", "", 0, 0, NULL,
+          "Show the hub, its database, jobs, repositories, nodes and policies",
           "Asks the hub on the bus, and the node when one runs here; starts neither. " RIGHT(
                           "inspect") "\n"
-                                     "Exit status 3 when it is not in the state \"running\", or a "
-                                     "repository failed its check.",
+                                     "Exit status 3 when it is not in the state \"running\", a "
+                                     "repository failed its check, a node has an error, or a "
+                                     "policy "
+                                     "no timer.",
           verb_status },
         { "doctor", "", 0, 0, OPTIONS(OPTION_ROOT),
           "Look for what is wrong, and say what to do about it",

@@ -160,6 +160,8 @@ answer ListPorts 'aa{sv}' '[{"Port": 10100, "Job": 8}]'
 answer ListObligations 'aa{sv}' '[{"Id": 1}, {"Id": 2, "State": "owed"}, {"Id": 3, "State": "running"}]'
 answer ListRepositories 'aa{sv}' '[{"Name": "default", "State": "ok", "FreeBytes": 5368709120, "SizeBytes": 10737418240}, {"Name": "nas", "State": "unknown"}]'
 answer ListNodes 'aa{sv}' '[{"Name": "edge1", "State": "enrolled", "Reachable": true, "Obligations": 2, "Error": ""}, {"Name": "edge2", "State": "waiting", "Reachable": false}]'
+answer ListPolicies 'aa{sv}' '[{"Name": "nightly", "Calendar": "daily", "Enabled": true, "NextRunUSec": 1700000000000000, "LastRunState": "failed", "TimerError": ""},
+  {"Name": "by-hand", "Calendar": "", "Enabled": true}, {"Name": "old", "Calendar": "weekly", "Enabled": false, "LastRunState": "completed"}]'
 run "status" 0 status
 is "$(tail -n +4 <<<"$out")" "  Exports: ports 10100-10200
 Log level: info
@@ -172,7 +174,10 @@ Log level: info
            nas, unknown
     Nodes: edge1, answers
            owes 2 to vCenter; sendensectl cleanup says what
-           edge2, waits to be enrolled" "open jobs, leases, obligations, repositories"
+           edge2, waits to be enrolled
+ Policies: nightly, next run $(date -d @1700000000 '+%Y-%m-%d %H:%M:%S'), the last one failed
+           by-hand, runs when it is asked to
+           old, switched off, the last one completed" "open jobs, leases, obligations, repositories, nodes, policies"
 run "status as JSON" 0 status --json
 is "$(jq -c '[.State, (.OpenJobs | map(.Id)), .Leases, .OpenObligations, (.Repositories | map(.FreeBytes))]' <<<"$out")" \
     '["running",[9,8],[{"Port":10100,"Job":8}],[{"Id":1},{"Id":2,"State":"owed"},{"Id":3,"State":"running"}],[5368709120,null]]' "as the bus has it"
@@ -184,6 +189,10 @@ answer ListNodes 'aa{sv}' '[{"Name": "edge1", "State": "enrolled", "Reachable": 
 run "status with a node that is away" 3 status
 like "$out" $'^    Nodes: edge1, does not answer\n           Node edge1 has no tunnel\$' "which, and why"
 answer ListNodes 'aa{sv}' '[]'
+answer ListPolicies 'aa{sv}' '[{"Name": "nightly", "Calendar": "daily", "Enabled": true, "TimerError": "The unit is masked"}]'
+run "status with a policy that has no timer" 3 status
+like "$out" $'^ Policies: nightly, next run -\n           The unit is masked\$' "which, and why"
+answer ListPolicies 'aa{sv}' '[]'
 run "status without a repository" 0 status
 like "$out" "^    Repos: none\. Add one: sendensectl repository add NAME PATH\$" "what to do"
 refuse ListPorts com.sendense.Error.DatabaseUnavailable $'The database\e[2J is away.'
