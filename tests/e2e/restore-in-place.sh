@@ -14,7 +14,7 @@ result() { job_field "$1" 'WorkResult | if type == "string" then fromjson else .
 in_place() { ctl restore vm "$@" --in-place --wait >"$TEST_TMP/restore" 2>&1; } # BACKUP [OPTION…]
 hashes() { simctl vm list vm=pgtest1 | jq -c '[.disks[] | [.key, .hash]]'; }
 identity() { simctl vm list vm=pgtest1 | jq -c '[.vm, .name, .instance_uuid, [.disks[].key]]'; }
-moment() { simctl snapshots all=1 | jq -c --arg n "-$1-1" '[[.[] | select(.name | endswith($n))][-1].disks[] | [.key, .hash]]'; } # JOB
+moment() { simctl snapshots all=1 | jq -c --arg n "-$1-[0-9]+\$" '[[.[] | select(.name | test($n))][-1].disks[] | [.key, .hash]]'; } # JOB
 loose() { simctl left | jq -c .loose_disks; }
 off() { simctl vm power vm=pgtest1 on=0 >/dev/null; }
 on_again() { simctl vm power vm=pgtest1 on=1 >/dev/null; }

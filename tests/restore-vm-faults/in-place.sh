@@ -19,7 +19,7 @@ over() { [[ $(job_field "$job" State) =~ ^(completed|failed|cancelled)$ ]]; }
 vms() { simctl vm list | jq -r '[.[].name] | sort | join(" ")'; }
 hashes() { simctl vm list vm=pgtest1 | jq -c '[.disks[] | [.key, .hash]]'; }
 identity() { simctl vm list vm=pgtest1 | jq -c '[.vm, .name, .instance_uuid, .on, [.disks[].key]]'; }
-moment() { simctl snapshots all=1 | jq -c --arg n "-$1-1" '[[.[] | select(.name | endswith($n))][-1].disks[] | [.key, .hash]]'; } # JOB
+moment() { simctl snapshots all=1 | jq -c --arg n "-$1-[0-9]+\$" '[[.[] | select(.name | test($n))][-1].disks[] | [.key, .hash]]'; } # JOB
 nothing_owed() { [ "$(ctl --json obligation list | jq length)" = 0 ]; }
 no_disk_is_loose() { [ "$(simctl left | jq -c .loose_disks)" = '[]' ]; }
 it=$(identity) was=$(hashes) wanted=$(moment "$full")

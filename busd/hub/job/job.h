@@ -123,6 +123,7 @@ struct Job {
         bool is_asking; /* an answer of the node will come */
         bool is_start_on_way; /* and it is to its start */
         bool is_start_lost; /* the last start that was sent has no answer: it may come late */
+        bool was_start_lost; /* one of them had none: its node may know the job */
         bool undo_waits; /* for that answer */
         bool owes_release; /* there may be a snapshot of it, or a VM that it makes */
         uint64_t ask_due_usec; /* CLOCK_MONOTONIC; 0: nothing is to be asked */

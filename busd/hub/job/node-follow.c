@@ -94,6 +94,7 @@ static void on_answer(const HttpAnswer *answer, void *userdata)
         job->is_asking = false;
         if (job->is_start_on_way)
                 job->is_start_lost = node_answer_is_lost(answer);
+        job->was_start_lost = job->was_start_lost || job->is_start_lost;
         job->is_start_on_way = false;
         if (!job->is_removed && !job->jobs->is_going_down && job->undo_waits) {
                 job->undo_waits = false;
@@ -190,7 +191,8 @@ static void on_started(Job *job, const HttpAnswer *answer)
         if (answer->status == 202)
                 accepted(job);
         else {
-                job->is_vm_untouched = !job->is_at_node && !job->is_recovered;
+                job->is_vm_untouched =
+                                !job->is_at_node && !job->is_recovered && !job->was_start_lost;
                 refused(job, answer);
         }
 }
