@@ -13,10 +13,15 @@
 
 static void stop_next(StrayUnits *strays);
 
+static const char *name_at(const StrayUnits *strays, size_t i)
+{
+        return json_string_value(json_array_get(strays->names, i));
+}
+
 static void on_stopped(int error, const char *text, void *userdata)
 {
         StrayUnits *strays = userdata;
-        const char *unit = strays->names[strays->next - 1];
+        const char *unit = name_at(strays, strays->next - 1);
         char line[UNIT_NAME_SIZE + 512];
 
         strays->are_left = strays->are_left || error < 0;
@@ -31,23 +36,14 @@ static void on_stopped(int error, const char *text, void *userdata)
 
 static void stop_next(StrayUnits *strays)
 {
-        while (strays->next < strays->n && !*strays->is_going_down) {
-                if (units_stop(strays->units, strays->names[strays->next++], on_stopped, strays) >=
-                    0)
+        while (strays->next < json_array_size(strays->names) && !*strays->is_going_down) {
+                const char *unit = name_at(strays, strays->next++);
+
+                if (units_stop(strays->units, unit, on_stopped, strays) >= 0)
                         return;
                 strays->are_left = true;
         }
         strays->done(strays->are_left, strays->userdata);
-}
-
-static void add(StrayUnits *strays, const char *unit)
-{
-        char *copy = strdup(unit);
-
-        if (copy)
-                strays->names[strays->n++] = copy;
-        else
-                strays->are_left = true;
 }
 
 static void on_units(int error, const char *const *units, size_t n, void *userdata)
@@ -55,7 +51,7 @@ static void on_units(int error, const char *const *units, size_t n, void *userda
         StrayUnits *strays = userdata;
         char line[256];
 
-        strays->names = error < 0 ? NULL : calloc(n + 1, sizeof(char *));
+        strays->names = error < 0 ? NULL : json_array();
         strays->are_left = !strays->names;
         if (error < 0) {
                 (void) snprintf(line, sizeof(line), "Systemd does not tell about our units: %s",
@@ -68,8 +64,9 @@ static void on_units(int error, const char *const *units, size_t n, void *userda
                 /* Those of repositories have somebody who waits for them. */
                 if (unit_name_from_string(units[i], &name) >= 0 &&
                     name.kind != UNIT_REPOSITORY_SERVICE &&
-                    !strays->is_open(name.job, strays->userdata))
-                        add(strays, units[i]);
+                    !strays->is_open(name.job, strays->userdata) &&
+                    json_array_append_new(strays->names, json_string(units[i])) < 0)
+                        strays->are_left = true;
         }
         stop_next(strays);
 }
@@ -82,9 +79,7 @@ int stray_units_stop(StrayUnits *strays)
 
 void stray_units_done(StrayUnits *strays)
 {
-        for (size_t i = 0; i < strays->n; i++)
-                free(strays->names[i]);
-        free(TAKE(strays->names));
-        strays->n = strays->next = 0;
+        json_decref(TAKE(strays->names));
+        strays->next = 0;
         strays->are_left = false;
 }

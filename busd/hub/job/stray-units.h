@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,8 +22,8 @@ typedef struct StrayUnits {
         void *userdata;
 
         /* The look that is under way. */
-        char **names;
-        size_t n, next;
+        json_t *names;
+        size_t next; /* of them */
         bool are_left;
 } StrayUnits;
 
