@@ -55,14 +55,21 @@ static void offer(Node *node, const char *host, const char *user, const Secret *
         }
 }
 
-/* Of this very task, from who may release it: it is newer than the one that the task began with. Another vCenter's is none. */
+static bool knows_login(const Task *task, const Login *login)
+{
+        return task->password && secret_equal(task->password, login->password) &&
+               !task_place_differs(task, login->place);
+}
+
+/* Of this very task, from who may release it: it is newer than the one that the task began with, be it by its password alone.
+ * Another vCenter's is none. */
 static void renew(Task *task, const Login *login)
 {
         const LogContext context = { .job = task->job, .vm = task_request(task, "vm_name") };
         Secret *copy;
 
         if (!task_owes(task) || strcmp(task_request(task, "vcenter_host"), login->host) != 0 ||
-            !task_place_differs(task, login->place) ||
+            knows_login(task, login) ||
             secret_new(secret_data(login->password), secret_size(login->password), &copy) < 0)
                 return;
         (void) log_event(LOG_NOTICE, 0, &context, MESSAGE_NONE,

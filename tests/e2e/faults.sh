@@ -4,49 +4,11 @@
 # What dies in the middle of a running backup of two disks: it completes with the right data, or fails and says why; nothing is
 # left either way, and the next one works.
 . "$(dirname "$0")/../lib/tap.sh"
-. "$(dirname "$0")/e2e.bash"
+. "$(dirname "$0")/faults.bash"
 
 e2e_up
 vcenter_with_pgtest1
 ok "a first backup" backup --type=full
-
-# pid MACHINE UNIT
-pid() { on "$1" systemctl show --value -p MainPID "$2"; }
-dies() { on "$1" systemctl kill -s KILL "$2"; } # MACHINE UNIT
-exports() { hub systemctl list-units --plain --no-legend 'sendense-export-*.service' | awk '{ print $1 }'; }
-
-hold_copy() { simctl fault delay method=FolderGet ms=400 count=0 >/dev/null; }
-go_on() { simctl faults clear >/dev/null; }
-not_reachable() { ! node_answers edge1; }
-copies() { job_copies hub "$job" "$patience_sec"; }
-over() { [[ $(job_over hub "$job" "$patience_sec") =~ ^(completed|failed|cancelled)$ ]]; }
-begin() { # [OPTION...]
-    hold_copy
-    ctl backup start pgtest1 --type=full "$@" >/dev/null || fail "it starts"
-    job=$(last_job)
-    ok "its copy is under way" copies || diag "$(job_field "$job" ErrorText)"
-}
-end() { # NAME
-    go_on
-    ok "$1: the job comes to its end" over || diag "$(ctl job show "$job")"
-}
-completes() { # NAME FUNCTION: what happens in the middle of the copy
-    begin
-    "$2"
-    end "$1"
-    is "$(job_field "$job" State)" completed "$1: the backup completes" || diag "$(job_field "$job" ErrorText)"
-    is_the_vm "$1" "$job"
-    clean "$1"
-}
-fails() { # NAME FUNCTION ERROR TEXT
-    begin
-    "$2"
-    end "$1"
-    is "$(job_field "$job" State) $(job_field "$job" ErrorName)" "failed com.sendense.Error.$3" "$1: the job fails"
-    like "$(job_field "$job" ErrorText)" "$4" "$1: and says why"
-    sessions_end
-    clean "$1"
-}
 
 hub_dies() { dies hub sendense-hub; }
 node_dies() { dies node sendense-node; }
@@ -62,11 +24,8 @@ tunnel_is_away() {
     ok "the hub notices" eventually "$patience_sec" phase_is 'does not answer'
     node systemctl start sendense-tunnel.socket sendense-tunnel.service
 }
-phase_is() { hub busctl --json=short get-property com.sendense.Hub1 "/com/sendense/Hub1/job/$job" com.sendense.Hub1.Job Phase | grep -q "$1"; }
 password_rotates() { password | ctl vcenter rotate vc1 --password-fd=0 >/dev/null || fail "it is rotated"; }
 copy_dies() { dies node "sendense-copy-$job.service"; }
-# Whoever is killed cannot log out: vCenter itself ends such a session.
-sessions_end() { simctl sessions kill >/dev/null; }
 hub_reboots() { lab reboot hub >/dev/null; }
 hub_loses_power() { lab crash hub >/dev/null; }
 node_reboots() { lab reboot node >/dev/null; }
@@ -93,11 +52,6 @@ fails "the node reboots" node_reboots Rebooted 'Node edge1: '
 fails "the copy dies" copy_dies CopyFailed 'Node edge1: '
 
 # What is wrong at the call itself is told there, and leaves nothing.
-refused() { # NAME PATTERN
-    hub sendensectl backup start pgtest1 >"$TEST_TMP/refused" 2>&1
-    is "$?" 1 "$1: the call is refused"
-    like "$(<"$TEST_TMP/refused")" "$2" "$1: and says why"
-}
 node systemctl stop sendense-tunnel.service sendense-tunnel.socket
 ok "the hub sees that the tunnel is down" eventually "$patience_sec" not_reachable
 refused "the tunnel is down" 'No node answers that could ask the vCenter; sendensectl node list'

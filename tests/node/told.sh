@@ -48,9 +48,40 @@ ok "so does the next" eventually "$patience_sec" second || diag "$(task .)"
 gone() { node grep -A2 "member=InterfacesRemoved" /srv/signals | grep -q "task/$job\""; }
 ok "the bus was told that the first one's object went" eventually "$patience_sec" gone || diag "$(node tail -n 40 /srv/signals)"
 
-# The user that took the snapshot may not log in any more: the release brings another one along, and is obeyed as him.
+# The user's password becomes another while the snapshot is held: the release brings it along, and what the node had is forgotten.
 simctl faults clear >/dev/null
 vm_new 8M:fill=4M
+release_with_password() { api POST "backup/$job/release" "$(jq -nc --arg password "$(password)" '{outcome: "committed", vcenter_password: $password}')" >/dev/null; }
+refused_logins() { node journalctl -q -t sendense-node | grep -c 'no login for .* is known'; }
+targets_up another
+backup full
+ok "one is copied" eventually "$patience_sec" state_is copied || diag "$answer" "$(task .)"
+simctl password new='another & "better" one' >/dev/null
+release_with_password
+ok "the release has the new password: the snapshot goes" eventually "$patience_sec" state_is released || diag "$(task .)"
+is "$(refused_logins)" 0 "the old one was not even tried"
+targets_down
+clean "another password"
+
+# The release has none: the old one is refused once. A node that is restarted has no password then, and takes the one that comes.
+targets_up none
+backup full
+ok "one more is copied" eventually "$patience_sec" state_is copied || diag "$answer" "$(task .)"
+simctl password new=yet-another >/dev/null
+before=$(refused_logins)
+release committed >/dev/null
+is_refused() { [ "$(refused_logins)" -gt "$before" ]; }
+is_owed() { [ "$(task '.state + " " + (.owes_snapshot | tostring)')" = "releasing true" ]; }
+ok "without it the snapshot cannot be removed" eventually "$patience_sec" is_refused || diag "$(task .)"
+ok "the node is restarted" node systemctl restart sendense-node
+ok "the snapshot is owed still" eventually "$patience_sec" is_owed || diag "$(task .)"
+release_with_password
+ok "with it, it goes" eventually "$patience_sec" state_is released || diag "$(task .)"
+targets_down
+clean "a password after a restart"
+no_secret "a password after a restart"
+
+# The user that took the snapshot may not log in any more: the release brings another one along, and is obeyed as him.
 targets_up renewed
 backup full
 ok "another is copied" eventually "$patience_sec" state_is copied || diag "$answer" "$(task .)"
@@ -61,9 +92,9 @@ in_peer 'mv /srv/sim /srv/sim.before; mkdir /srv/sim'
 vcenter_up -empty -l "$place" -user keeper@vsphere.local
 on "$peer" cat "$ca" | node install -m 644 /dev/stdin /etc/sendense/ca.pem
 simctl vm add name=web01 disks=8M >/dev/null
+before=$(refused_logins)
 release committed >/dev/null
-no_login() { node journalctl -q -t sendense-node | grep -q "no login for 127.0.0.1 is known"; }
-ok "as $old its snapshot cannot be removed" eventually "$patience_sec" no_login || diag "$(task .)"
+ok "as $old its snapshot cannot be removed" eventually "$patience_sec" is_refused || diag "$(task .)"
 is "$(task '.state + " " + (.owes_snapshot | tostring)')" "releasing true" "it is owed"
 answer=$(api POST snapshots/cleanup "$(request full)")
 is "$(task '.owes_snapshot')" true "a login of another user is not this one's" || diag "$answer"
