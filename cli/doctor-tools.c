@@ -89,7 +89,7 @@ static int ask_version(const char *path, char ret_line[static LINE_SIZE])
 {
         CLEANUP(cleanup_close_p) int in = -1, out = -1;
         int pipes[2], r, status;
-        pid_t pid;
+        pid_t pid = 0; /* that of start() when it says so */
 
         if (pipe2(pipes, O_CLOEXEC) < 0)
                 return -errno;
