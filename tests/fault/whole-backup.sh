@@ -63,7 +63,7 @@ hub busctl --xml-interface introspect "$HUB_NAME" "$HUB_PATH/job/$JOB" >"$TEST_T
 ours=$(xmllint --xpath '//interface[starts-with(@name,"com.sendense.")]' "$TEST_TMP/job.xml")
 [ -z "${SENDENSE_GOLDEN_UPDATE:-}" ] || printf '%s\n' "$ours" >"$golden"
 is "$(diff "$golden" <(printf '%s\n' "$ours") 2>&1)" '' "the interface of a job is the golden one"
-is "$(sed -n '/^### com.sendense.Hub1.Job/,/^### Errors/s/^| \([A-Z][A-Za-z]*\) | `\([^`]*\)` | \([a-z-]*\) .*/\1 \2 \3/p' \
+is "$(sed -n '/^### com.sendense.Hub1.Job/,/^### /s/^| \([A-Z][A-Za-z]*\) | `\([^`]*\)` | \([a-z-]*\) .*/\1 \2 \3/p' \
     "$SENDENSE_SRC/docs/API_REFERENCE.md" | sort)" \
     "$(awk -F'"' '/<property / { property = $2 " " $4 }
         /EmitsChangedSignal/ { property = property " " $4; said = 1 }
