@@ -47,7 +47,7 @@ cut() {
 }
 files_of() { hub find "$repo" -name "$1*"; }
 
-# judge WHERE: after a cut.
+# judge WHERE [STATE]: after a cut; the state is that of a job without a backup.
 judge() {
     local backup state
     state=$(wait_job)
@@ -57,7 +57,7 @@ judge() {
         is "$state" completed "$1: there is a commit record, and the job is completed"
         keep web
     else
-        is "$state" failed "$1: there is no commit record, and the job has failed"
+        is "$state" "${2:-failed}" "$1: there is no commit record, and the job is ${2:-failed}"
         is "$(files_of "$backup")" "" "$1: and no file of it is there"
     fi
     ok "$1: nothing is left" nothing_left_without descriptors
@@ -73,10 +73,32 @@ for step in prepare create finish commit; do
     judge "$step"
 done
 
+hold export
+change web
+start web --repository=lossy || fail "a backup of web starts" "$ANSWER"
+ok "the exports wait" eventually "$patience_sec" held export
+cut
+judge "the start of its exports"
+
 change web
 start_held web --repository=lossy
 cut
 judge "the copy"
+
+# Being undone, and just undone: what was removed may not come back unowned.
+change web
+start_held web --repository=lossy
+hold image undo
+ok "it is cancelled" hub sendensectl job cancel "$JOB"
+ok "its undoing waits" eventually "$patience_sec" held image undo
+cut
+judge "its undoing" cancelled
+change web
+start_held web --repository=lossy
+ok "it is cancelled" hub sendensectl job cancel "$JOB"
+is "$(wait_job)" cancelled "and undone"
+cut
+judge "the moment after its undoing" cancelled
 
 # What is called completed has survived every cut that comes after.
 change web
