@@ -196,7 +196,7 @@ static int start(Node *node, Request *request, bool is_restore, const char *prin
                                               " is just being put away; try again",
                                               task->attempt, task->job);
         }
-        other = uuid ? node_find_vm(node, uuid) : NULL;
+        other = uuid ? node_find_vm(node, uuid, is_restore) : NULL;
         if (other)
                 return bus_error_setf(error, BUS_ERROR_VM_BUSY,
                                       "Job %" PRIu64 " is at work on this VM", other->job);

@@ -29,16 +29,15 @@ Task *node_find(const Node *node, uint64_t job)
 }
 
 /* One that only waits for its snapshot to go is no obstacle: the next one of that VM takes it along. */
-Task *node_find_vm(const Node *node, const char *instance_uuid)
+Task *node_find_vm(const Node *node, const char *instance_uuid, bool is_restore)
 {
         for (size_t i = 0; i < node->n_tasks; i++)
                 if (!task_state_is_final(node->tasks[i]->state) &&
                     node->tasks[i]->state != TASK_RELEASING &&
                     strcmp(task_request(node->tasks[i], "instance_uuid"), instance_uuid) == 0)
                         return node->tasks[i];
-        /* One in place is not done with the VM before its end. */
         for (size_t i = 0; i < node->n_tasks; i++)
-                if (!task_state_is_final(node->tasks[i]->state) &&
+                if (restore_obstructs(node->tasks[i], is_restore) &&
                     strcmp(restore_in_place_uuid(node->tasks[i]), instance_uuid) == 0)
                         return node->tasks[i];
         return NULL;

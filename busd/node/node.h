@@ -52,8 +52,8 @@ int node_run(Node *node);
 
 Task *node_find(const Node *node, uint64_t job);
 
-/* The open task of a VM, NULL when there is none. */
-Task *node_find_vm(const Node *node, const char *instance_uuid);
+/* The open task that a backup of a VM, or a restore into it, would meet; NULL when there is none. */
+Task *node_find_vm(const Node *node, const char *instance_uuid, bool is_restore);
 
 /* Takes the task. -ENOBUFS: too many. */
 int node_add(Node *node, Task *task);

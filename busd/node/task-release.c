@@ -49,7 +49,6 @@ void task_release_failed(Task *task, const char *name, const char *text)
                 return;
         }
         task->n_tries++;
-        restore_end_failed(task, name);
         task_debt(task, debt);
         task_set(task, "ReleaseError", json_string(text));
         (void) log_event(LOG_ERR, 0, &context, MESSAGE_OBLIGATION_OPEN,

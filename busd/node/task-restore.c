@@ -4,14 +4,15 @@
  */
 #include "task-restore.h"
 
-#include "bus/bus-error.h"
 #include "cleanup.h"
 #include "json-cleanup.h"
 #include "log.h"
 #include "node.h"
 #include "parse.h"
+#include "task-run.h"
 #include "task-step.h"
 #include "task-unit.h"
+#include "text.h"
 #include "unit/unit-files.h"
 
 #include <inttypes.h>
@@ -200,12 +201,10 @@ static json_t *end_spec(const Task *task)
         spec = swap_spec(task);
         if (!spec ||
             json_object_update_new(spec,
-                                   json_pack("{s:b, s:O*, s:b, s:b, s:O*}", "keep",
+                                   json_pack("{s:b, s:O*, s:b, s:O*}", "keep",
                                              restore_is_kept(task), "keep_disks",
                                              json_object_get(in_place_of(task), "keep_disks"),
-                                             "power_on", is_switched_on(task), "is_used",
-                                             json_is_true(json_object_get(task->row, "IsUsed")),
-                                             "change_version",
+                                             "power_on", is_switched_on(task), "change_version",
                                              json_object_get(json_object_get(task->row, "Swap"),
                                                              "change_version"))) < 0) {
                 json_decref(spec);
@@ -229,10 +228,26 @@ json_t *restore_spec(const Task *task)
         return end_spec(task);
 }
 
+/* Somebody works with what it brought: it is his. */
+static bool is_used(const Task *task)
+{
+        return json_is_true(json_object_get(task->row, "IsUsed"));
+}
+
 bool restore_needs_end(const Task *task)
 {
-        return task_owes(task) &&
+        return task_owes(task) && !is_used(task) &&
                (restore_is_in_place(task) || !restore_is_kept(task) || is_switched_on(task));
+}
+
+bool restore_obstructs(const Task *task, bool is_restore)
+{
+        if (!restore_is_in_place(task) || task_state_is_final(task->state) || is_used(task))
+                return false;
+        if (task->state != TASK_RELEASING || !restore_is_kept(task))
+                return true;
+        /* A VM that is still to be switched on is none to restore into. */
+        return is_restore && is_switched_on(task);
 }
 
 const char *restore_end_words(const Task *task)
@@ -242,10 +257,22 @@ const char *restore_end_words(const Task *task)
         return restore_is_kept(task) ? "switched on" : "removed";
 }
 
-void restore_end_failed(Task *task, const char *name)
+/* That is the end of it: whoever looks at the task learns where his files are. */
+static void take_used(Task *task, const char *text)
 {
-        if (restore_is_in_place(task) && strcmp(name, BUS_ERROR_VM_NOT_USABLE) == 0)
-                task_set(task, "IsUsed", json_true());
+        const LogContext context = task_context(task);
+        CLEANUP(json_decref_p)
+        json_t *warnings = json_deep_copy(json_object_get(task->row, "Warnings"));
+        const char *error = task_text(task, "ErrorText");
+        _cleanup_free_ char *both = *error ? text_format("%s; %s", error, text) : NULL;
+
+        if (!warnings)
+                warnings = json_array();
+        (void) json_array_append_new(warnings, json_string(text));
+        task_set(task, "Warnings", TAKE(warnings));
+        task_set(task, "ErrorText", json_string(both ? both : text));
+        task_set(task, "IsUsed", json_true());
+        (void) log_event(LOG_WARNING, 0, &context, MESSAGE_NONE, "%s", text);
 }
 
 int restore_take_end(Task *task, const json_t *result, char ret_why[static 512])
@@ -263,6 +290,8 @@ int restore_take_end(Task *task, const json_t *result, char ret_why[static 512])
                                  json_string_value(warning) ?: "");
         if (json_array_size(warnings) > 0)
                 task_set(task, "Warnings", json_deep_copy(warnings));
+        if (json_is_string(json_object_get(result, "used")))
+                take_used(task, json_string_value(json_object_get(result, "used")));
         if (json_array_size(left) == 0)
                 return 0;
         task_set(task, "PowerDone", json_true());

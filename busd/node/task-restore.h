@@ -37,14 +37,15 @@ json_t *restore_spec(const Task *task);
 /* Whether anything is to be done at vCenter before the task ends. */
 bool restore_needs_end(const Task *task);
 
+/* Whether a restore in place is not done with its VM yet, so that no backup of it begins, or no other one. Kept, only files are left to
+ * delete that are not the VM's; and what somebody uses is his. */
+bool restore_obstructs(const Task *task, bool is_restore);
+
 /* What it is that could not be done at the end, for people: "cannot be removed". */
 const char *restore_end_words(const Task *task);
 
 /* Takes the result of the last step. 1: something is left to do, ret_why says what. */
 int restore_take_end(Task *task, const json_t *result, char ret_why[static 512]);
-
-/* The last step failed with that error: what it means for the next try. */
-void restore_end_failed(Task *task, const char *name);
 
 /* Adds what the bus shows of a restore. */
 void restore_show(const Task *task, json_t *show);

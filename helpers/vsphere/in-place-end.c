@@ -9,6 +9,7 @@
 #include "fault-point.h"
 #include "in-place.h"
 #include "text.h"
+#include "utf8.h"
 #include "verbs.h"
 #include "vsphere/lease.h"
 #include "vsphere/task.h"
@@ -32,7 +33,6 @@ static const JsonField fields[] = {
           .optional = true,
           .min = 1,
           .max = VERSION_MAX },
-        { .key = "is_used", .kind = JSON_FIELD_BOOL, .optional = true },
 };
 
 /* ── Kept ── */
@@ -113,51 +113,59 @@ static int keep(InPlace *place, json_t **ret_result, VSphereError *error)
 
 /* ── Given up ── */
 
-/* What he works with is his: it is never taken away from him, not later either. */
-static int used(InPlace *place, VSphereError *error, const char *why)
+/* What he works with is his: it is never taken away from him, and nobody asks again. */
+static int tell_used(const InPlace *place, const char *why, json_t **ret_result,
+                     VSphereError *error)
 {
-        return vsphere_error_set(
-                        error, BUS_ERROR_VM_NOT_USABLE,
-                        "%.160s keeps the disks of a restore that was given up, because %s. "
-                        "Those of before lie where they lay, %.160s for one; exchange them "
-                        "by hand, or remove them, and forgive the obligation",
-                        place->vm.path, why,
-                        place->swap.n_disks > 0 && place->swap.disks[0].old_file
-                                        ? place->swap.disks[0].old_file
-                                        : "none");
+        _cleanup_free_ char *text = NULL;
+        const char *old = NULL;
+
+        for (size_t i = 0; i < place->swap.n_disks && !old; i++)
+                old = place->swap.disks[i].old_file;
+        text = text_format("%.160s keeps the disks of a restore that was given up, because %.160s. "
+                           "Those of before lie where they lay, %.160s for one; exchange them by "
+                           "hand, or remove them",
+                           place->vm.path, why, old ? old : "none");
+        if (text) {
+                utf8_make_line(text);
+                *ret_result = json_pack("{s:s, s:o, s:s, s:s, s:O}", "used", text, "old_files",
+                                        names_of_old(place), "power_state", place->vm.power_state,
+                                        "path", place->vm.path, "warnings", place->warnings);
+        }
+        return *ret_result ? 0 : vsphere_error_errno(error, -ENOMEM, "Cannot tell of the VM");
 }
 
-static int check_untouched(InPlace *place, VSphereError *error)
+/* 1: somebody uses it, and ret_why says how. Whatever else is in the way is an error, and may pass. */
+static int check_untouched(InPlace *place, const char **ret_why, VSphereError *error)
 {
         const char *was = json_field_text(place->task->spec, "change_version");
         _cleanup_free_ char *is = NULL;
-        VSphereError why = {};
         int r;
 
-        if (json_field_bool(place->task->spec, "is_used"))
-                return used(place, error, "somebody has used it since");
-        if (in_place_check_unused(place, &why) < 0)
-                return used(place, error, why.text);
+        *ret_why = in_place_use(place);
+        if (*ret_why)
+                return 1;
         r = in_place_version(place, &is, error);
         if (r < 0)
                 return r;
-        return was && strcmp(was, is ? is : "") != 0
-                               ? used(place, error, "its configuration has changed since")
-                               : 0;
+        if (was && strcmp(was, is ? is : "") != 0)
+                *ret_why = "its configuration has changed since";
+        return *ret_why ? 1 : in_place_check_unused(place, error);
 }
 
-static int give_back(InPlace *place, VSphereError *error)
+static int give_back(InPlace *place, const char **ret_why, VSphereError *error)
 {
         int r;
 
         if (swap_state(&place->swap, &place->vm.disks) == SWAP_NEW) {
-                r = check_untouched(place, error);
-                return r < 0 ? r : in_place_exchange(place, false, error);
+                r = check_untouched(place, ret_why, error);
+                return r != 0 ? r : in_place_exchange(place, false, error);
         }
         /* Whatever else it has now is nothing that was brought from here. */
         if (!swap_is_any_new(&place->swap, &place->vm.disks))
                 return 0;
-        return used(place, error, "somebody has changed them since");
+        *ret_why = "somebody has changed them since";
+        return 1;
 }
 
 static int remove_new(InPlace *place, const char *file, VSphereError *error)
@@ -180,9 +188,12 @@ static int remove_new(InPlace *place, const char *file, VSphereError *error)
 static int give_up(InPlace *place, json_t **ret_result, VSphereError *error)
 {
         bool may_appear = true;
+        const char *why = NULL;
         int r;
 
-        r = give_back(place, error);
+        r = give_back(place, &why, error);
+        if (r > 0)
+                return tell_used(place, why, ret_result, error);
         for (size_t i = 0; i < place->swap.n_disks; i++)
                 may_appear = may_appear && !place->swap.disks[i].staged_file;
         if (r >= 0)
@@ -228,6 +239,8 @@ int verb_in_place_end(const Task *task, json_t **ret_result, VSphereError *error
         r = in_place_find(&place, error);
         if (r < 0 && strcmp(error->name, BUS_ERROR_VM_MISSING) == 0)
                 return end_missing(&place, ret_result, error);
+        if (r >= 0)
+                r = in_place_check_connected(&place, error); /* or what it has may not be shown */
         if (r < 0)
                 return r;
         return json_field_bool(task->spec, "keep") ? keep(&place, ret_result, error)

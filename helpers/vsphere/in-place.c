@@ -91,15 +91,34 @@ static int refuse(const InPlace *place, VSphereError *error, const char *what, c
                                  remedy);
 }
 
+int in_place_check_connected(const InPlace *place, VSphereError *error)
+{
+        return strcmp(place->vm.connection_state, "connected") == 0
+                               ? 0
+                               : refuse(place, error, "is not connected at vCenter",
+                                        "look at its host");
+}
+
+const char *in_place_use(const InPlace *place)
+{
+        if (strcmp(place->vm.power_state, "suspended") == 0)
+                return "it is suspended";
+        if (strcmp(place->vm.power_state, "poweredOff") != 0)
+                return "it is switched on";
+        return place->vm.n_snapshots > 0 ? "it has snapshots" : NULL;
+}
+
 int in_place_check_unused(const InPlace *place, VSphereError *error)
 {
         const VSphereVm *vm = &place->vm;
         char what[160];
+        int r;
 
         if (vm->is_template)
                 return refuse(place, error, "is a template", "make a VM of it first");
-        if (strcmp(vm->connection_state, "connected") != 0)
-                return refuse(place, error, "is not connected at vCenter", "look at its host");
+        r = in_place_check_connected(place, error);
+        if (r < 0)
+                return r;
         if (strcmp(vm->power_state, "suspended") == 0)
                 return refuse(place, error, "is suspended",
                               "resume it and switch it off, for its memory would not fit other "

@@ -39,6 +39,12 @@ int in_place_find(InPlace *place, VSphereError *error);
 /* Refuses a VM that somebody uses: one that is not switched off, or has snapshots, or is a template, and so on. */
 int in_place_check_unused(const InPlace *place, VSphereError *error);
 
+/* Refuses one of which vCenter may not show what it has. */
+int in_place_check_connected(const InPlace *place, VSphereError *error);
+
+/* How somebody uses it, in words: it runs, is suspended, or has snapshots. NULL: in none of these ways. */
+const char *in_place_use(const InPlace *place);
+
 /* What its configuration is now, for free(); NULL where vCenter does not say. Another one after each change, and after it was used. */
 int in_place_version(const InPlace *place, char **ret_version, VSphereError *error);
 

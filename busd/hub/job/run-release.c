@@ -14,6 +14,7 @@
 #include "log.h"
 #include "node/node-release.h"
 #include "node/nodes.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -103,6 +104,18 @@ void run_release(Job *job)
 
 /* ── Given up ── */
 
+/* Where a VM that somebody uses keeps what it was given, the error alone tells of it. */
+static void add_to_error(Job *job, const char *text)
+{
+        size_t length = strlen(job->error_text);
+
+        if (strstr(job->error_text, text))
+                return;
+        (void) snprintf(job->error_text + length, sizeof(job->error_text) - length, "%s%s",
+                        length > 0 ? "; " : "", text);
+        utf8_make_valid(job->error_text);
+}
+
 /* What the node says of the end itself belongs to what came of the job. */
 static void add_warning(Job *job, const char *text)
 {
@@ -131,6 +144,8 @@ static void on_told(int error, const char *text, void *userdata)
                 tell_owed(job, error, text);
         else if (*text)
                 add_warning(job, text);
+        if (error > 0)
+                add_to_error(job, text);
         fault_point("undo.release.after");
         then(job);
 }

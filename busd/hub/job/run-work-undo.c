@@ -45,9 +45,10 @@ static void write_undone(Job *job)
                                 "undone but for its VM, which stays an obligation");
         job_advance_to(job, is_cancel ? JOB_EVENT_UNDONE_CANCELLED : JOB_EVENT_UNDONE_FAILED,
                        reason,
-                       json_pack("{s:o, s:I, s:b}", "ObligationsDone", work_obligations_done(job),
-                                 "FinishedUSec", (json_int_t) clock_realtime_usec(), "Forgiven",
-                                 job->is_given_up),
+                       json_pack("{s:o, s:I, s:b, s:s}", "ObligationsDone",
+                                 work_obligations_done(job), "FinishedUSec",
+                                 (json_int_t) clock_realtime_usec(), "Forgiven", job->is_given_up,
+                                 "ErrorText", job->error_text),
                        jobs_job_ended);
 }
 

@@ -228,12 +228,13 @@ static void on_marked(int error, const json_t *out, const char *name, const char
         next_row(s);
 }
 
-static void mark_done(Sweeper *s, const json_t *row)
+/* note: what belongs to the error of its job; NULL when nothing does. */
+static void mark_done(Sweeper *s, const json_t *row, const char *note)
 {
         set_count(s, s->n_open > 0 ? s->n_open - 1 : 0);
         if (store_call(s->jobs->store, store_obligation_done,
-                       json_pack("{s:I, s:I}", "Id", (json_int_t) row_number(row, "Id"), "NowUSec",
-                                 (json_int_t) clock_realtime_usec()),
+                       json_pack("{s:I, s:I, s:s*}", "Id", (json_int_t) row_number(row, "Id"),
+                                 "NowUSec", (json_int_t) clock_realtime_usec(), "Note", note),
                        on_marked, s) < 0)
                 next_row(s);
 }
@@ -268,7 +269,7 @@ static void on_slice_stopped(int error, const char *text, void *userdata)
                 say(s, "The slice of job %" PRIu64 " cannot be stopped: %s", row_number(row, "Job"),
                     text ?: strerror(-error));
         if (s->is_undone)
-                mark_done(s, row);
+                mark_done(s, row, NULL);
         else
                 mark_failed(s, row, s->why);
 }
@@ -342,9 +343,9 @@ static void on_released(int error, const char *text, void *userdata)
                 mark_failed(s, row, text);
                 return;
         }
-        say(s, "Node %s owes no %s any more: %s", row_text(row, "Node"), row_text(row, "Kind"),
-            row_text(row, "Subject"));
-        mark_done(s, row);
+        say(s, "Node %s owes no %s any more: %s%s%s", row_text(row, "Node"), row_text(row, "Kind"),
+            row_text(row, "Subject"), *text ? "; " : "", text);
+        mark_done(s, row, error > 0 ? text : NULL);
 }
 
 static void release_at_node(Sweeper *s, const json_t *row)
@@ -420,7 +421,7 @@ static void next_row(Sweeper *s)
                         if (strcmp(row_text(row, "Kind"), "units") == 0 && s->has_units_left)
                                 mark_failed(s, row, "units of jobs that are over are left");
                         else if (strcmp(row_text(row, "Kind"), "units") == 0)
-                                mark_done(s, row);
+                                mark_done(s, row, NULL);
                         else if (strcmp(row_text(row, "Kind"), "files") == 0)
                                 undo_files(s, row);
                         else if (strcmp(row_text(row, "Kind"), JOB_OWES_SNAPSHOT) == 0 ||

@@ -129,6 +129,14 @@ static const char *last_warning(const json_t *task)
         return json_string_value(json_array_get(warnings, n - 1)) ?: "";
 }
 
+/* Of what is given up: a VM that keeps what it was given, because somebody uses it. */
+static bool is_in_error(const json_t *task)
+{
+        const char *warning = last_warning(task);
+
+        return *warning && strstr(text_of(task, "error"), warning);
+}
+
 /* No hub came for too long, so it let the VM of a job stay that is given up now, and removes it no more. */
 static bool has_kept_vm(const NodeRelease *release, const json_t *task)
 {
@@ -172,7 +180,7 @@ static void on_look(const HttpAnswer *answer, void *userdata)
                 if (has_kept_vm(release, answer->body))
                         end_kept(release, answer->body);
                 else
-                        end(release, 0, last_warning(answer->body));
+                        end(release, is_in_error(answer->body), last_warning(answer->body));
                 return;
         }
         why = text_of(answer->body, "release_error");

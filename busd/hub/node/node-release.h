@@ -16,7 +16,7 @@ typedef struct Secret Secret;
 typedef struct Store Store;
 typedef struct sd_event sd_event;
 
-/* 0: nothing is owed; of a restore the text is then a warning, or empty. Else a negative errno and, in one line, why it still is: -ETIMEDOUT when the node was at it for limit_usec,
+/* 0: nothing is owed; of a restore the text is then a warning, or empty; 1: it belongs to the error of the job. Else a negative errno and, in one line, why it still is: -ETIMEDOUT when the node was at it for limit_usec,
  * -EHOSTDOWN when it did not answer, -ENODATA when it has lost the job,
  * -EINPROGRESS when it may get to know it. */
 typedef void (*NodeReleased)(int error, const char *text, void *userdata);

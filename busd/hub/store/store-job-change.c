@@ -68,12 +68,14 @@ static int update_job(MYSQL *database, const json_t *in)
                         " finished_usec = COALESCE(?, finished_usec),"
                         " invocation_id = COALESCE(?, IF(? IS NULL OR unit = ?, invocation_id, "
                         "NULL)),"
-                        " unit = COALESCE(?, unit), boot_id = COALESCE(?, boot_id) WHERE id = ?",
+                        " unit = COALESCE(?, unit), boot_id = COALESCE(?, boot_id),"
+                        " error_text = COALESCE(LEFT(?, 2048), error_text) WHERE id = ?",
                         SQL_VALUES(sql_text(object_text(in, "To")),
                                    sql_number_or_null(object_number(in, "StartedUSec")),
                                    sql_number_or_null(object_number(in, "FinishedUSec")),
                                    sql_text(invocation_id), sql_text(unit), sql_text(unit),
                                    sql_text(unit), sql_text(object_text(in, "BootId")),
+                                   sql_text(object_text(in, "ErrorText")),
                                    SQL_NUMBER(object_number(in, "Id"))),
                         NULL, NULL);
 }

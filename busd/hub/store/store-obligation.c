@@ -136,6 +136,14 @@ int store_obligation_done(MYSQL *database, void *userdata)
                           SQL_VALUES(SQL_NUMBER(object_number(request->in, "NowUSec")),
                                      SQL_NUMBER(object_number(request->in, "Id"))),
                           NULL, NULL);
+        if (r >= 0 && object_text(request->in, "Note"))
+                r = statement_run(database,
+                                  "UPDATE backup_jobs SET error_text = LEFT(CONCAT_WS('; ', "
+                                  "error_text, ?), 2048) WHERE state IN ('failed', 'cancelled')"
+                                  " AND id = (SELECT job_id FROM obligations WHERE id = ?)",
+                                  SQL_VALUES(sql_text(object_text(request->in, "Note")),
+                                             SQL_NUMBER(object_number(request->in, "Id"))),
+                                  NULL, NULL);
         return r < 0 ? r : store_answer(request, json_object());
 }
 

@@ -18,7 +18,7 @@ int store_obligation_count(MYSQL *database, void *request);
 /* {NodeId, NowUSec} -> {}: all that is owed there, at the hub itself with 0, is due now. */
 int store_obligation_hurry(MYSQL *database, void *request);
 
-/* {Id, NowUSec} -> {} */
+/* {Id, NowUSec, Note?} -> {}: the note is added to the error of its job. */
 int store_obligation_done(MYSQL *database, void *request);
 
 /* {Id, NowUSec, EventId, Principal} -> {Job, Kind, Subject}: ended without being met, which the job's history tells. NotFound,
