@@ -68,6 +68,23 @@ ok "cancelled in the copy" ctl job cancel "$job"
 end "cancelled"
 is "$(job_field "$job" State)" cancelled "it is cancelled"
 clean "cancelled"
+
+# Too late: the backup exists, and its snapshot is being removed.
+simctl fault slow-task method=RemoveSnapshot_Task hold=1 count=0 >/dev/null
+ctl backup start pgtest1 >/dev/null
+job=$(last_job)
+releasing() { job_is "$job" releasing; }
+ok "its snapshot is being removed" eventually "$patience_sec" releasing || diag "$(ctl job show "$job")"
+said=$(ctl job cancel "$job" 2>&1)
+is "$?" 1 "a cancellation is refused then"
+like "$said" "Job $job is releasing already" "and it is said why"
+is "$(job_field "$job" State)" releasing "the job goes on"
+simctl faults clear >/dev/null
+simctl tasks finish >/dev/null
+end "cancelled too late"
+is "$(job_field "$job" State) $(job_field "$job" ErrorName)" "completed null" "and completes"
+is_the_vm "cancelled too late" "$job"
+clean "cancelled too late"
 ok "the next backup works" backup
 is_the_vm "the next" "$(last_job)"
 done_testing
