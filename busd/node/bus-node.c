@@ -22,6 +22,7 @@
 #include "tunnel-counters.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #define ACTION_INSPECT "com.sendense.node.inspect"
@@ -259,10 +260,15 @@ static int do_release(sd_bus_message *call, const char *principal, const void *r
                       void *userdata, sd_bus_error *error)
 {
         const char *outcome;
+        uint64_t attempt = 0;
         int fd = -1, r;
         Task *task;
         const BusOption options[] = {
                 { .name = "request", .type = BUS_OPTION_FD, .target = &fd },
+                { .name = "attempt",
+                  .type = BUS_OPTION_UINT64,
+                  .max = INT32_MAX,
+                  .target = &attempt },
         };
 
         (void) request;
@@ -271,6 +277,11 @@ static int do_release(sd_bus_message *call, const char *principal, const void *r
                 r = sd_bus_message_read(call, "s", &outcome);
         if (r >= 0)
                 r = bus_options_read(call, options, ELEMENTSOF(options), error);
+        if (r >= 0 && attempt > 0 && attempt != task->attempt)
+                r = bus_error_setf(error, BUS_ERROR_NOT_FOUND,
+                                   "This node knows no attempt %" PRIu64 " of job %" PRIu64
+                                   ", but attempt %" PRIu64,
+                                   attempt, task->job, task->attempt);
         if (r >= 0)
                 r = act_release(task, outcome, fd, principal, error);
         return r < 0 ? r : sd_bus_reply_method_return(call, "s", task_state_to_string(task->state));

@@ -12,6 +12,7 @@
 #include "parse.h"
 #include "secret.h"
 
+#include <stdint.h>
 #include <string.h>
 
 uint64_t api_job(HttpRequest *request)
@@ -226,14 +227,15 @@ static void cancel(HttpRequest *request, void *userdata)
         call_with_job(request, userdata, "Cancel", 202, shape_none);
 }
 
-/* The outcome stands in the body, beside what the node needs to log in again. */
-static bool read_outcome(HttpRequest *request, char ret_outcome[static 16])
+/* The outcome stands in the body, beside what the node needs to log in again, and maybe the attempt that is meant: 0 is any. */
+static bool read_outcome(HttpRequest *request, char ret_outcome[static 16], uint64_t *ret_attempt)
 {
         size_t size;
         const char *body = http_request_body(request, &size);
         CLEANUP(json_decref_p)
         json_t *object = json_loadb(body, size, JSON_REJECT_DUPLICATES, NULL);
         const char *outcome = json_string_value(json_object_get(object, "outcome"));
+        const json_t *attempt = json_object_get(object, "attempt");
 
         if (!outcome || strlen(outcome) >= 16) {
                 http_request_refuse(request, 400, BUS_ERROR_INVALID_ARGUMENT,
@@ -241,6 +243,13 @@ static bool read_outcome(HttpRequest *request, char ret_outcome[static 16])
                                     "\"abandoned\".");
                 return false;
         }
+        if (attempt && (!json_is_integer(attempt) || json_integer_value(attempt) < 1 ||
+                        json_integer_value(attempt) > INT32_MAX)) {
+                http_request_refuse(request, 400, BUS_ERROR_INVALID_ARGUMENT,
+                                    "The attempt must be a number from 1 to 2147483647.");
+                return false;
+        }
+        *ret_attempt = (uint64_t) json_integer_value(attempt);
         memcpy(ret_outcome, outcome, strlen(outcome) + 1);
         return true;
 }
@@ -251,16 +260,21 @@ static void release(HttpRequest *request, void *userdata)
         uint64_t job = api_job(request);
         sd_bus_message *call = NULL;
         _cleanup_close_ int fd = -1;
+        uint64_t attempt;
         char outcome[16];
         int r;
 
-        if (job == 0 || !read_outcome(request, outcome))
+        if (job == 0 || !read_outcome(request, outcome, &attempt))
                 return;
         r = body_seal(request, &fd);
         if (r >= 0)
                 r = node_call_new(api->bus, "Release", &call);
         if (r >= 0)
-                r = sd_bus_message_append(call, "tsa{sv}", job, outcome, 1, "request", "h", fd);
+                r = sd_bus_message_append(call, "ts", job, outcome);
+        if (r >= 0)
+                r = attempt > 0 ? sd_bus_message_append(call, "a{sv}", 2, "request", "h", fd,
+                                                        "attempt", "t", attempt)
+                                : sd_bus_message_append(call, "a{sv}", 1, "request", "h", fd);
         node_call_send(request, api->bus, call, r, 200, shape_state);
 }
 

@@ -75,5 +75,31 @@ is_over() { [ "$(ctl --json policy show keep | jq -r '.Runs[0].State')" = comple
 ok "the run is completed" eventually "$patience_sec" is_over
 is_the_vm "the newest" 6
 like "$(hub curl -s -H "Authorization: Bearer $token" http://127.0.0.1:8082/api/v1/backups)" "\"backup_id\":\"$(job_field 6 BackupId)\"" "HTTP tells the same, with a new token"
+
+# The database comes back from a dump, and the node still holds a job that is later than the dump: the next of its number is another one,
+# which is refused, and gives up nothing but itself.
+in_hub 'mariadb-dump sendense >/var/tmp/before.sql' || fail "the database can be dumped"
+simctl fault delay method=CreateSnapshot_Task ms=120000 count=1 >/dev/null
+ctl backup start pgtest1 >/dev/null
+held=$(last_job)
+task_of() { node sendensectl --json task show "$held" | jq -r "$1"; }
+ending() { node busctl get-property com.sendense.Node1 "/com/sendense/Node1/task/$held" com.sendense.Node1.Task Ending; }
+held_at_node() { [ -n "$(task_of .State)" ]; }
+ok "job $held is at the node" eventually "$patience_sec" held_at_node
+attempt=$(task_of .Attempt)
+hub systemctl stop sendense-hub
+in_hub 'mariadb -e "DROP DATABASE sendense; CREATE DATABASE sendense" && mariadb sendense </var/tmp/before.sql' || fail "the dump can be put back"
+ok "the hub starts with the dump" in_hub 'systemctl start sendense-hub && sendensectl database probe >/dev/null'
+ok "the node answers" eventually "$patience_sec" node_answers edge1
+not_ok() { ! "$@"; }
+ok "the next backup fails" not_ok ctl backup start pgtest1 --wait
+is "$(last_job)" "$held" "under the number of before"
+is "$(job_field "$held" State) $(job_field "$held" ErrorName)" "failed com.sendense.Error.Exists" "because the node has one of it"
+is "$(task_of '"\(.Attempt) \(.Outcome)"') $(ending)" "$attempt  s \"\"" "the node's goes on, and is not given up"
+is "$(ctl --json obligation list | jq length)" 0 "the hub owes nothing for its own"
+ok "the node's own is cancelled there" node sendensectl task cancel "$held"
+is "$(ending)" 's "cancelled"' "which shows"
+simctl faults clear >/dev/null
+is "$(hub find /var/lib/sendense/repository -name '*.partial' -print -delete | wc -l)" 2 "of the job that the dump does not know two images were begun"
 clean "at the end"
 done_testing

@@ -39,6 +39,10 @@ like "$(ask -d '{"outcome":"committed"}' /api/v1/backup/7/release)" '^503 ' "rel
 for body in '' '{' '[]' '{"outcome":7}' '{"outcome":"something-that-is-too-long"}' '{"outcome":"a","outcome":"b"}'; do
     like "$(ask -d "$body" /api/v1/backup/7/release)" '^400 .*outcome' "release with ${body:-nothing}"
 done
+for attempt in 0 -1 2147483648 '"1"' null; do
+    like "$(ask -d "{\"outcome\":\"abandoned\",\"attempt\":$attempt}" /api/v1/backup/7/release)" '^400 .*attempt' "release of attempt $attempt"
+done
+like "$(ask -d '{"outcome":"abandoned","attempt":2147483647}' /api/v1/backup/7/release)" '^503 ' "release of the last attempt there can be"
 for id in 0 -1 x 9223372036854775808 %20; do
     like "$(ask /api/v1/backup/$id)" '^404 ' "no job is called $id"
 done

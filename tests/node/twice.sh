@@ -50,6 +50,9 @@ for how in deaf half; do
     is "$(simctl snapshots | jq length)" 1 "$how: and it is held"
     for i in 1 2; do ok "$how: clean-up, lost, $i" lost "$how" POST snapshots/cleanup "$(login)"; done
     is "$(task .state)" copied "$how: a login is no release"
+    like "$(api POST "backup/$job/release" '{"outcome":"abandoned","attempt":2}')" "^404 .*no attempt 2 of job $job, but attempt 1" \
+        "$how: the release of another attempt is none of this one"
+    is "$(task .state)" copied "$how: which is held on"
     for i in 1 2; do ok "$how: release, lost, $i" lost "$how" POST "backup/$job/release" '{"outcome":"committed"}'; done
     like "$(release committed)" '^200 ' "$how: asked again it is released"
     ok "$how: that is what it ends as" eventually "$patience_sec" state_is released || diag "$(task .)"
@@ -94,8 +97,8 @@ job=$((job + 1))
 body=$(request full)
 is "$(at_once "$body" "$(jq -c '.vm_name = "other"' <<<"$body")")" "202 409" "of two that differ one is taken"
 ok "it is copied" eventually "$patience_sec" state_is copied || diag "$(task .)"
-release abandoned >/dev/null
-ok "and given up" eventually "$patience_sec" state_is released
+like "$(api POST "backup/$job/release" '{"outcome":"abandoned","attempt":1}')" '^200 ' "the attempt that is meant"
+ok "is given up" eventually "$patience_sec" state_is released
 targets_down
 clean "two at once"
 

@@ -14,6 +14,7 @@
 #include "job/run.h"
 #include "json-cleanup.h"
 #include "log.h"
+#include "node/node-attempt.h"
 #include "node/node-links.h"
 #include "node/nodes.h"
 #include "node/vcenter-login.h"
@@ -28,9 +29,6 @@
 #define ANSWER_LIMIT_USEC (30 * USEC_PER_SEC)
 #define LOOK_USEC         (500 * USEC_PER_MSEC)
 #define LOST_LOOK_USEC    (2 * USEC_PER_SEC)
-
-/* 2020-01-01: a node takes attempts up to 2^31 - 1, which is a second of 2088. */
-#define ATTEMPTS_BEGIN_SEC UINT64_C(1577836800)
 
 typedef void (*NodeSaid)(Job *job, const HttpAnswer *answer);
 
@@ -197,15 +195,9 @@ static void on_started(Job *job, const HttpAnswer *answer)
         }
 }
 
-/* A node knows the numbers of some hundred jobs, and a catalog that was lost or put back begins again with numbers of before. So what
- * tells a node which job it is includes when it was made: a later job of the same number is to the node a later attempt, whatever
- * version it is of. */
 static uint64_t attempt_at_node(const Job *job)
 {
-        uint64_t made_sec = number_of(job->row, "CreatedUSec") / USEC_PER_SEC;
-
-        return (made_sec > ATTEMPTS_BEGIN_SEC ? made_sec - ATTEMPTS_BEGIN_SEC : 0) +
-               number_of(job->row, "Attempt");
+        return node_attempt(number_of(job->row, "CreatedUSec"), number_of(job->row, "Attempt"));
 }
 
 static json_t *make_body(const Job *job)

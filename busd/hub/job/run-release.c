@@ -12,6 +12,7 @@
 #include "job/jobs.h"
 #include "job/work.h"
 #include "log.h"
+#include "node/node-attempt.h"
 #include "node/node-release.h"
 #include "node/nodes.h"
 #include "utf8.h"
@@ -25,27 +26,37 @@
 
 #define AWAY_LIMIT_USEC (10 * USEC_PER_SEC)
 
+static uint64_t number_of(const Job *job, const char *key)
+{
+        json_int_t value = json_integer_value(json_object_get(job->row, key));
+
+        return value > 0 ? (uint64_t) value : 0;
+}
+
 static int begin(Job *job, bool is_committed, uint64_t limit_usec, uint64_t away_usec,
                  NodeReleased done)
 {
         const Jobs *jobs = job->jobs;
         job->release = node_release_cancel(job->release);
-        return node_release_begin(&(NodeReleaseTask){ .event = jobs->event,
-                                                      .links = nodes_links(jobs->nodes),
-                                                      .store = jobs->store,
-                                                      .key = nodes_key(jobs->nodes),
-                                                      .node_id = job->node_id,
-                                                      .job = job->id,
-                                                      .credential_id = job_credential(job),
-                                                      .is_committed = is_committed,
-                                                      .is_restore = job->type != JOB_BACKUP,
-                                                      .was_accepted = job_was_accepted(job),
-                                                      .may_come = job->is_start_lost,
-                                                      .limit_usec = limit_usec,
-                                                      .away_usec = away_usec,
-                                                      .done = done,
-                                                      .userdata = job },
-                                  &job->release);
+        return node_release_begin(
+                        &(NodeReleaseTask){ .event = jobs->event,
+                                            .links = nodes_links(jobs->nodes),
+                                            .store = jobs->store,
+                                            .key = nodes_key(jobs->nodes),
+                                            .node_id = job->node_id,
+                                            .job = job->id,
+                                            .attempt = node_attempt(number_of(job, "CreatedUSec"),
+                                                                    number_of(job, "Attempt")),
+                                            .credential_id = job_credential(job),
+                                            .is_committed = is_committed,
+                                            .is_restore = job->type != JOB_BACKUP,
+                                            .was_accepted = job_was_accepted(job),
+                                            .may_come = job->is_start_lost,
+                                            .limit_usec = limit_usec,
+                                            .away_usec = away_usec,
+                                            .done = done,
+                                            .userdata = job },
+                        &job->release);
 }
 
 static void tell_owed(const Job *job, int error, const char *text)

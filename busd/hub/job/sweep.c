@@ -16,6 +16,7 @@
 #include "job/target-undo.h"
 #include "job/work.h"
 #include "log.h"
+#include "node/node-attempt.h"
 #include "node/node-release.h"
 #include "node/nodes.h"
 #include "parse.h"
@@ -357,6 +358,8 @@ static void release_at_node(Sweeper *s, const json_t *row)
                 .key = nodes_key(s->jobs->nodes),
                 .node_id = row_number(row, "NodeId"),
                 .job = row_number(row, "Job"),
+                .attempt = node_attempt(row_number(row, "JobCreatedUSec"),
+                                        row_number(row, "JobAttempt")),
                 .credential_id = row_number(row, "CredentialId"),
                 .is_committed = strcmp(row_text(row, "State"), "completed") == 0,
                 .is_restore = strcmp(row_text(row, "Kind"), JOB_OWES_VM) == 0,

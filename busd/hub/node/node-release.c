@@ -70,6 +70,21 @@ static void again(NodeRelease *release, int error, uint64_t pause_usec)
         (void) sd_event_source_set_enabled(release->timer, SD_EVENT_ONESHOT);
 }
 
+/* A task under this number that is another catalog's, which the node had before this job came. What it has accepted is this job's; of
+ * an older hub it has an attempt that was counted otherwise. */
+static uint64_t attempt_meant(const NodeRelease *release)
+{
+        return release->task.was_accepted ? 0 : release->task.attempt;
+}
+
+static bool is_of_another(const NodeRelease *release, const json_t *task)
+{
+        uint64_t meant = attempt_meant(release);
+
+        return meant > 0 &&
+               json_integer_value(json_object_get(task, "attempt")) != (json_int_t) meant;
+}
+
 static const char *text_of(const json_t *object, const char *key)
 {
         return json_string_value(json_object_get(object, key)) ?: "";
@@ -168,7 +183,8 @@ static void on_look(const HttpAnswer *answer, void *userdata)
                       ASK_AGAIN_USEC);
                 return;
         }
-        if (answer->status == 404) {
+        if (answer->status == 404 ||
+            (answer->status == 200 && is_of_another(release, answer->body))) {
                 on_unknown(release);
                 return;
         }
@@ -245,6 +261,9 @@ static void tell(NodeRelease *release, const json_t *login)
         json_t *body = json_pack("{s:s}", "outcome",
                                  release->task.is_committed ? "committed" : "abandoned");
 
+        if (body && attempt_meant(release) > 0)
+                (void) json_object_set_new(body, "attempt",
+                                           json_integer((json_int_t) attempt_meant(release)));
         /* Without a login the node does what it can with the one it has. */
         if (body && login && release->task.key)
                 (void) vcenter_login_add(release->task.key, login, body);

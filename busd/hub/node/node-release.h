@@ -31,6 +31,7 @@ typedef struct NodeReleaseTask {
         bool is_committed; /* else abandoned */
         bool may_come; /* its start has no answer: a node that does not know the job may get it yet, and it stays owed */
         bool is_restore; /* it is a VM that may be owed, and no snapshot */
+        uint64_t attempt; /* node_attempt(): which job of this number is meant, unless the node has accepted it */
         bool was_accepted; /* the node knew the job: one that does not any more has lost it, and what it owes */
         uint64_t limit_usec; /* for all of it */
         uint64_t away_usec; /* that the node may be silent */

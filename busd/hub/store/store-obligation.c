@@ -92,6 +92,7 @@ int store_obligation_list(MYSQL *database, void *userdata)
                         "SELECT o.id AS Id, o.kind AS Kind, o.subject AS Subject, o.job_id AS Job,"
                         " o.attempts AS Attempts, o.created_usec AS CreatedUSec,"
                         " o.next_attempt_usec AS NextAttemptUSec, o.error_text AS Error,"
+                        " j.created_usec AS JobCreatedUSec, j.attempt AS JobAttempt,"
                         " j.state AS State, j.ending AS Ending, v.instance_uuid AS InstanceUuid,"
                         " j.backup_id AS BackupId, j.work AS Work, t.backup_id AS TargetBackupId,"
                         " o.node_id AS NodeId, n.name AS Node,"
