@@ -25,6 +25,7 @@
 #include <systemd/sd-event.h>
 
 #define PROPERTIES_INTERFACE "org.freedesktop.DBus.Properties"
+#define OBJECTS_INTERFACE    "org.freedesktop.DBus.ObjectManager"
 #define CTRL_C               "Ctrl-C ends the watching, not the job"
 #define GONE                 "the hub has ended; waiting for the next one. " CTRL_C
 #define RETRY_USEC           USEC_PER_SEC /* after an answer that says "try again" */
@@ -59,6 +60,11 @@ static void finish(Watch *watch, ExitStatus status)
 static bool is_final(const Watch *watch)
 {
         return job_state_is_final(job_state_from_string(text_of(watch->job, "State")));
+}
+
+static void job_path(const Watch *watch, char ret_path[static 64])
+{
+        (void) snprintf(ret_path, 64, HUB_BUS_PATH "/job/%" PRIu64, watch->id);
 }
 
 static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *error);
@@ -246,6 +252,21 @@ static int on_job_removed(sd_bus_message *signal, void *userdata, sd_bus_error *
         return 0;
 }
 
+/* A job that ends is told of before its object goes; one that was changed by another hand only goes, and may come back. */
+static int on_object_removed(sd_bus_message *signal, void *userdata, sd_bus_error *unused)
+{
+        Watch *watch = userdata;
+        const char *path;
+        char own[64];
+
+        (void) unused;
+        job_path(watch, own);
+        if (sd_bus_message_has_signature(signal, "oas") &&
+            sd_bus_message_read(signal, "o", &path) > 0 && strcmp(path, own) == 0)
+                ask(watch);
+        return 0;
+}
+
 static int on_hub_changed(sd_bus_message *signal, void *userdata, sd_bus_error *unused)
 {
         Watch *watch = userdata;
@@ -303,7 +324,7 @@ static int add_matches(Watch *watch)
         char path[64];
         int r;
 
-        (void) snprintf(path, sizeof(path), HUB_BUS_PATH "/job/%" PRIu64, watch->id);
+        job_path(watch, path);
         r = sd_bus_match_signal(watch->bus, NULL, HUB_BUS_NAME, path, PROPERTIES_INTERFACE,
                                 "PropertiesChanged", on_job_changed, watch);
         if (r >= 0)
@@ -313,6 +334,10 @@ static int add_matches(Watch *watch)
         if (r >= 0)
                 r = sd_bus_match_signal(watch->bus, NULL, HUB_BUS_NAME, HUB_BUS_PATH,
                                         HUB_MANAGER_INTERFACE, "JobRemoved", on_job_removed, watch);
+        if (r >= 0)
+                r = sd_bus_match_signal(watch->bus, NULL, HUB_BUS_NAME, HUB_BUS_PATH,
+                                        OBJECTS_INTERFACE, "InterfacesRemoved", on_object_removed,
+                                        watch);
         if (r >= 0)
                 r = sd_bus_add_match(watch->bus, NULL,
                                      "type='signal',sender='org.freedesktop.DBus',"

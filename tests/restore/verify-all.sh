@@ -58,12 +58,23 @@ ok "a backup is made" hub timeout "$patience_sec" sendensectl backup vm3 --sourc
 ok "a disk is restored" hub timeout "$patience_sec" sendensectl restore disk "${first[vm4]}" 2000 /srv/back.raw --wait
 is "$(hub cmp /srv/back.raw /srv/src/vm4-2000.raw 2>&1)" "" "and is the VM's"
 like "$(hub sendensectl backup delete "${first[vm1]}" --force 2>&1)" 'Job [0-9]+ \(verify\) of this VM is copying' "what is being read is not deleted"
+hub timeout "$patience_sec" busctl --match="type='signal',interface='$HUB_NAME.Manager',member='JobRemoved'" --json=short monitor >"$TEST_TMP/removed" 2>&1 &
+monitor=$!
+hub timeout "$patience_sec" sendensectl job watch "$waiting" >"$TEST_TMP/watch" 2>&1 &
+watcher=$!
+watches() { grep -q "^job $waiting: queued" "$TEST_TMP/watch"; }
+ok "one watches what waits" eventually "$patience_sec" watches || diag "$(<"$TEST_TMP/watch")"
 ok "what only waits to be read is" hub timeout "$patience_sec" sendensectl backup delete "${first[vm3]}" --wait
+wait "$watcher"
+is "$?" 3 "who watches its verification is told of its end" || diag "$(<"$TEST_TMP/watch")"
+kill "$monitor"
+is "$(grep '^{' "$TEST_TMP/removed" | jq -c --argjson id "$waiting" 'select(.member == "JobRemoved" and .payload.data[0] == $id) | .payload.data[2]')" '"cancelled"' \
+    "as the bus is" || diag "$(<"$TEST_TMP/removed")"
 JOB=$waiting
 is "$(job .State)" cancelled "its verification is ended"
 like "$(job_error)" '^Cancelled: Job [0-9]+ deletes a backup of its VM; it is due again after that' "which says for whom"
 is "$(job '[.Events[] | "\(.From // "") \(.To)"] | last')" "queued cancelled" "as its history does"
-is "$(hub busctl get-property "$HUB_NAME" "$HUB_PATH/job/$JOB" "$HUB_NAME.Job" State 2>&1 | grep -c 's "')" 0 "and the bus has it no more"
+is "$(hub busctl get-property "$HUB_NAME" "$HUB_PATH/job/$JOB" "$HUB_NAME.Job" State)" 's "cancelled"' "and the bus for a while"
 is "$(verifications '.State == "copying"') $(verifications '.State == "queued"')" "1 1" "all that while one reads"
 
 # One that somebody asked for is not ended for a deletion.

@@ -87,6 +87,17 @@ becomes cancelled
 watch_ends "a job that is cancelled" 3
 like "$out" "^job 7: cancelled: by uid:0\$" "it says so"
 
+# Its object goes without a word: one that was changed by another hand.
+job queued
+watch job watch 7
+peer_does '{"gone": 8}'
+peer_does '{"gone": 7}'
+peer_says "asked GetJob"
+job cancelled '"ErrorText": "Job 9 deletes a backup of its VM"'
+peer_does '{"gone": 7}'
+watch_ends "a job whose object goes" 3
+like "$out" "^job 7: cancelled: Job 9 deletes a backup of its VM\$" "it is asked for"
+
 # For scripts.
 job copying "$disks, \"BytesDone\": 1, \"BytesTotal\": 4"
 watch job watch 7 --json

@@ -222,6 +222,7 @@ int answers_do(sd_bus *bus, const char *line)
         CLEANUP(decref_p) json_t *wanted = json_loads(line, 0, NULL);
         json_int_t job = json_integer_value(json_object_get(wanted, "job"));
         json_int_t removed = json_integer_value(json_object_get(wanted, "removed"));
+        json_int_t gone = json_integer_value(json_object_get(wanted, "gone"));
         json_t *hub = json_object_get(wanted, "hub");
         char path[128];
         int r;
@@ -229,12 +230,15 @@ int answers_do(sd_bus *bus, const char *line)
         if (!wanted)
                 return -EBADMSG;
         (void) snprintf(path, sizeof(path), HUB_BUS_PATH "/job/%" JSON_INTEGER_FORMAT,
-                        job + removed);
+                        job + removed + gone);
         if (json_object_get(wanted, "release")) {
                 r = sd_bus_send(NULL, late, NULL);
                 late = sd_bus_message_unref(late);
         } else if (job > 0)
                 r = announce(bus, path, HUB_BUS_NAME ".Job", json_object_get(wanted, "changed"));
+        else if (gone > 0)
+                r = sd_bus_emit_signal(bus, HUB_BUS_PATH, "org.freedesktop.DBus.ObjectManager",
+                                       "InterfacesRemoved", "oas", path, 1, HUB_BUS_NAME ".Job");
         else if (hub)
                 r = announce(bus, HUB_BUS_PATH, HUB_MANAGER_INTERFACE, hub);
         else

@@ -18,5 +18,6 @@ int answers_register(sd_bus *bus, const char *folder);
  *   {"job": 7, "changed": {…}}, {"hub": {…}}: PropertiesChanged of a job, of the Manager
  *   {"job": 7, "strange": true}: the same signal with other arguments
  *   {"removed": 7, "result": "completed"}: JobRemoved
+ *   {"gone": 7}: InterfacesRemoved of the job's object
  *   {"release": true}: the late answer */
 int answers_do(sd_bus *bus, const char *line);

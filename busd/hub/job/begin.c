@@ -63,17 +63,30 @@ static bool is_known(Jobs *jobs, uint64_t id, const json_t *row)
                job_state_is_final(job_state_from_string(text_of(row, "State")));
 }
 
-/* What was cancelled for the job in its transaction is dropped here, too. */
-static void drop_gave_way(Jobs *jobs, const json_t *row)
+/* What was cancelled for the job in its transaction is cancelled here, too. All of them before the first is told of: that lets others
+ * begin. */
+static void end_gave_way(Jobs *jobs, const json_t *row, uint64_t for_job)
 {
-        const json_t *id;
+        const json_t *ids = json_object_get(row, "GaveWay"), *id;
+        Job *job;
         size_t i;
 
-        json_array_foreach (json_object_get(row, "GaveWay"), i, id) {
-                Job *job = jobs_find(jobs, (uint64_t) json_integer_value(id));
-
-                if (job)
-                        jobs_reload(job);
+        json_array_foreach (ids, i, id) {
+                job = jobs_find(jobs, (uint64_t) json_integer_value(id));
+                if (!job || job_state_is_final(job->state))
+                        continue;
+                job->state = JOB_CANCELLED;
+                (void) snprintf(job->error_name, sizeof(job->error_name), "%s",
+                                BUS_ERROR_CANCELLED);
+                (void) snprintf(job->error_text, sizeof(job->error_text), JOB_GAVE_WAY_FORMAT,
+                                for_job);
+        }
+        json_array_foreach (ids, i, id) {
+                job = jobs_find(jobs, (uint64_t) json_integer_value(id));
+                if (job && job->state == JOB_CANCELLED && job->finished_usec == 0) {
+                        jobs_announce(job);
+                        jobs_job_ended(job);
+                }
         }
 }
 
@@ -110,7 +123,7 @@ static void on_created(int error, const json_t *out, const char *name, const cha
                                job->id, job_text(job, "Vm"), job_text(job, "BackupType"),
                                job_text(job, "Repository"), job_text(job, "BackupId"),
                                job_text(job, "Principal"));
-        drop_gave_way(jobs, out);
+        end_gave_way(jobs, out, id);
         end(beginning, 0, NULL, NULL, id, job);
         /* One of an earlier request that was only in the rows goes on from where they say. */
         if (job && job->state != JOB_QUEUED) {

@@ -117,9 +117,7 @@ static int give_way(MYSQL *database, const StoreRequest *request, uint64_t job_i
         char reason[96];
         int r;
 
-        (void) snprintf(reason, sizeof(reason),
-                        "Job %" PRIu64 " deletes a backup of its VM; it is due again after that",
-                        for_job);
+        (void) snprintf(reason, sizeof(reason), JOB_GAVE_WAY_FORMAT, for_job);
         r = statement_run(database,
                           "INSERT INTO job_events (event_id, job_id, at_usec, principal,"
                           " from_state, to_state, reason) VALUES"

@@ -67,6 +67,7 @@ int job_prepare_restore_vm(MYSQL *database, StoreRequest *request, const json_t 
  * on a backup that is there. VmBusy: what changes the chains of a VM is alone with it. GaveWay besides: the jobs that were cancelled for
  * it, queued verifications of a round (Work.due). */
 int store_job_work_create(MYSQL *database, void *request);
+#define JOB_GAVE_WAY_FORMAT "Job %" PRIu64 " deletes a backup of its VM; it is due again after that"
 
 /* As store_job_find(). What a key of a caller was used for must be what is asked for now: Work.asked is a digest of it. */
 int store_job_work_find(MYSQL *database, void *request);
