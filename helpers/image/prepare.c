@@ -42,7 +42,7 @@ static uint64_t to_mib(uint64_t bytes)
 }
 
 /* What must stay free, what this backup is expected to take up, and what others have been promised. Each is at
- * most INT64_MAX, so two of them can be added. */
+ * most INT64_MAX, so two of them can be added. Busy: there is room but for what others have been promised. */
 static int check_space(const json_t *spec, const Repository *repository, Failure *failure)
 {
         uint64_t reserve_bytes = json_field_number(spec, "reserve_bytes"),
@@ -59,7 +59,9 @@ static int check_space(const json_t *spec, const Repository *repository, Failure
         free_bytes -= reserve_bytes;
         if (promised_bytes <= free_bytes && needed_bytes <= free_bytes - promised_bytes)
                 return 0;
-        return failure_set(failure, BUS_ERROR_REPOSITORY_FULL,
+        /* What others have been promised they may not need, or give back. */
+        return failure_set(failure,
+                           needed_bytes <= free_bytes ? BUS_ERROR_BUSY : BUS_ERROR_REPOSITORY_FULL,
                            "%s has %" PRIu64 " MiB free beside [Repositories] MinFree=, of which "
                            "backups that run are expected to take %" PRIu64
                            ", and this one is expected to take %" PRIu64

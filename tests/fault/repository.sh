@@ -111,11 +111,15 @@ start one --repository=second || fail "a backup starts" "$ANSWER"
 ok "a backup has found room, and copies" wait_state copying
 first=$JOB
 start two --repository=second
-failed "another one that wants the same room" '^RepositoryFull: Repository second: /srv/second has [12][0-9] MiB free beside .*MinFree=, of which backups that run are expected to take 1[0-6], and this one is expected to take 16; free space'
+second=$JOB
+waits() { [ "$(hub busctl get-property com.sendense.Hub1 "/com/sendense/Hub1/job/$second" com.sendense.Hub1.Job Phase)" = 's "waits: running backups may need the room in its repository"' ]; }
+ok "another one that wants the same room waits for it" eventually 30 waits || diag "$(hub sendensectl job show "$second")"
+ok "and says why" in_hub "journalctl -q SENDENSE_JOB=$second | grep -qE '/srv/second has [12][0-9] MiB free beside .*MinFree=, of which backups that run are expected to take 1[0-6], and this one is expected to take 16; free space'"
 rate one ""
 JOB=$first
 finish_backup one
-backup two --repository=second
+JOB=$second
+finish_backup two
 hub rm /srv/second/filler
 unharmed "room for one"
 

@@ -91,6 +91,8 @@ struct Job {
         bool is_recovered; /* its units may be there already */
         bool is_removed; /* freed when nothing points to it any more */
         bool is_space_taken; /* what it is expected to take up is promised to it */
+        bool is_waiting_for_room; /* others have been promised it */
+        uint64_t room_due_usec; /* CLOCK_MONOTONIC: when it looks for room again; 0: not waiting */
         bool is_copy_started;
         bool is_collected; /* its copy's result is taken */
         bool is_still; /* its copy was said to stand still */

@@ -338,6 +338,7 @@ static void tick_job(Job *job, uint64_t now)
                 job->undo_due_usec = 0;
                 run_undo(job);
         }
+        run_prepare_tick(job, now);
         if (job->state == JOB_COPYING && !job->has_error && job->ending == JOB_STATE_INVALID) {
                 if (job->type != JOB_BACKUP) {
                         run_work_tick(job, now);

@@ -15,6 +15,7 @@
 #include "job/run-work.h"
 #include "job/space.h"
 #include "log.h"
+#include "parse.h"
 #include "unit/units.h"
 #include "utf8.h"
 
@@ -25,6 +26,8 @@
 enum {
         PATH_OWED_MAX = 360, /* with the ids behind it not longer than OWED_SIZE */
 };
+
+#define ROOM_AGAIN_USEC (5 * USEC_PER_SEC)
 
 static void on_started(Job *job)
 {
@@ -110,10 +113,27 @@ static void create_image(Job *job, JobDisk *disk)
         job_image(job, disk, &task, job_image_spec(disk, path), on_created);
 }
 
+/* Those that run end, and what they have not taken up is free then: the job begins once it has room. */
+static void wait_for_room(Job *job, const char *text)
+{
+        if (!job->is_waiting_for_room)
+                (void) job_log(job, NULL, LOG_NOTICE, 0, MESSAGE_NONE,
+                               "Job %" PRIu64 " waits for room in repository %s: %s", job->id,
+                               job_text(job, "Repository"), text);
+        job->is_waiting_for_room = true;
+        job->is_space_taken = false;
+        job->room_due_usec = clock_monotonic_usec() + ROOM_AGAIN_USEC;
+        job_set_phase(job, "waits: running backups may need the room in its repository");
+}
+
 static void on_prepared(Job *job, JobDisk *disk, const json_t *result, const char *name,
                         const char *text)
 {
         (void) disk;
+        if (!result && strcmp(name, BUS_ERROR_BUSY) == 0) {
+                wait_for_room(job, text);
+                return;
+        }
         if (!result) {
                 job_fail_unless_going_down(job, name, "Repository %s: %s",
                                            job_text(job, "Repository"), text);
@@ -125,6 +145,7 @@ static void on_prepared(Job *job, JobDisk *disk, const json_t *result, const cha
                 job_fail(job, BUS_ERROR_FAILED, "Out of memory");
                 return;
         }
+        job->is_waiting_for_room = false;
         job_set_phase(job, "making images");
         job->n_waiting = (unsigned) job_n_disks_taking_part(job);
         for (size_t i = 0; i < job->n_disks; i++)
@@ -176,8 +197,18 @@ static void prepare(Job *job)
                 return;
         }
         job->is_space_taken = true;
-        job_set_phase(job, "preparing the repository");
+        if (!job->is_waiting_for_room)
+                job_set_phase(job, "preparing the repository");
         job_image(job, NULL, &task, TAKE(spec), on_prepared);
+}
+
+void run_prepare_tick(Job *job, uint64_t now_usec)
+{
+        if (job->room_due_usec == 0 || job->room_due_usec > now_usec ||
+            job->state != JOB_PREPARING || job->has_error || job->ending != JOB_STATE_INVALID)
+                return;
+        job->room_due_usec = 0;
+        prepare(job);
 }
 
 static void on_old_images_gone(Job *job)
