@@ -148,7 +148,10 @@ static int check_untouched(InPlace *place, const char **ret_why, VSphereError *e
         r = in_place_version(place, &is, error);
         if (r < 0)
                 return r;
-        if (was && strcmp(was, is ? is : "") != 0)
+        /* Without an answer from the exchange there is nothing to compare it with. */
+        if (!was)
+                *ret_why = "nobody knows whether somebody has used it since they were exchanged";
+        else if (strcmp(was, is ? is : "") != 0)
                 *ret_why = "its configuration has changed since";
         return *ret_why ? 1 : in_place_check_unused(place, error);
 }

@@ -58,7 +58,12 @@ planned_disks() { jq -c '[.disks[] | del(.datastore)]' "$TEST_TMP/in-place-look"
 swap_filter() { echo ".instance_uuid = \"$uuid\" | .staging_uuid = \"$staging\" | .disks = ${1:-$(swap_disks)}"; }
 swap() { verb in-place-swap "$(swap_filter) | ${1:-.}"; }
 keep() { verb in-place-end "$(swap_filter) | .keep = true | ${1:-.}"; }
-give_up() { verb in-place-end "$(swap_filter "${1:-}") | .keep = false"; }
+# With what the exchange told, as the node does it: what has told nothing leaves the new disks where they are.
+give_up() {
+    local version
+    version=$(jq -c '.change_version // empty' "$TEST_TMP/in-place-swap" 2>/dev/null)
+    verb in-place-end "$(swap_filter "${1:-}") | .keep = false${version:+ | .change_version = $version}"
+}
 
 # as_it_was NAME, as_restored NAME: the VM is itself, with the old content or the new, and nothing else is there.
 is_clean() { [ "$(simctl left | jq -c '[.sessions - [.sessions[] | select(.agent | startswith("curl"))], .tasks, .leases] | flatten')" = '[]' ] && [ "$(vms)" = "$vms_before" ]; }

@@ -80,6 +80,9 @@ with_version() { swap_filter | sed "s/$/ | .keep = false | .change_version = \"$
 ok 'when it is off again' verb in-place-end "$(with_version)"
 like "$(res .used)" 'because its configuration has changed since' 'it has been used, and stays so'
 is "$(files_of)" "$new_files" 'it keeps what it has'
+ok 'where nobody knows what the exchange told' verb in-place-end "$(swap_filter) | .keep = false"
+like "$(res .used)" 'because nobody knows whether somebody has used it since they were exchanged' 'it may have been used, and nothing is taken back'
+is "$(files_of) $(simctl left | jq '.loose_disks | length')" "$new_files 3" 'nor deleted'
 # In the way for a while, and no use: it is asked again.
 swap
 version=$(res .change_version)
