@@ -37,20 +37,28 @@ static const JsonField fields[] = {
 
 /* ── Kept ── */
 
+/* What hangs at a VM is its user's, whichever VM that is. */
+static bool must_stay(InPlace *place, const char *file)
+{
+        const char *holder = in_place_holder(place, file);
+
+        if (holder)
+                in_place_warn(place, "%s hangs at %s, or may, so it stays", file, holder);
+        return holder;
+}
+
 /* A file that is there and cannot be removed is told, and somebody asks again. */
 static int remove_old(InPlace *place, json_t *left, VSphereError *error)
 {
+        int r = in_place_list(place, error);
+
+        if (r < 0)
+                return r;
         for (size_t i = 0; i < place->swap.n_disks; i++) {
                 const char *file = place->swap.disks[i].old_file;
-                int r;
 
-                if (!file)
+                if (!file || must_stay(place, file))
                         continue;
-                if (swap_has(&place->vm.disks, file)) {
-                        in_place_warn(place, "%s hangs at %s again, so it stays", file,
-                                      place->vm.path);
-                        continue;
-                }
                 fault_point("in-place.old.before");
                 r = in_place_remove(place, file, error);
                 fault_point("in-place.old.after");
@@ -175,7 +183,7 @@ static int remove_new(InPlace *place, const char *file, VSphereError *error)
 {
         int r;
 
-        if (!file)
+        if (!file || must_stay(place, file))
                 return 0;
         fault_point("in-place.new.before");
         r = in_place_remove(place, file, error);
@@ -202,6 +210,8 @@ static int give_up(InPlace *place, json_t **ret_result, VSphereError *error)
         if (r >= 0)
                 r = import_undo(place->v, json_field_text(place->task->spec, "staging_uuid"),
                                 may_appear, error);
+        if (r >= 0)
+                r = in_place_list(place, error);
         for (size_t i = 0; i < place->swap.n_disks && r >= 0; i++) {
                 r = remove_new(place, place->swap.disks[i].new_file, error);
                 if (r >= 0)

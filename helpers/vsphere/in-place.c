@@ -22,6 +22,7 @@ void in_place_done(InPlace *place)
         (void) vsphere_close(place->v);
         login_spec_done(&place->login);
         vm_done(&place->vm);
+        vms_done(&place->all);
         json_decref(place->warnings);
         *place = (InPlace){};
 }
@@ -214,6 +215,20 @@ int in_place_exchange(InPlace *place, bool to_new, VSphereError *error)
                                             "vCenter does not exchange the disks of %.200s",
                                             place->vm.path);
         return r == -ECANCELED ? r : is_done(place, wanted, r, error);
+}
+
+int in_place_list(InPlace *place, VSphereError *error)
+{
+        vms_done(&place->all);
+        return inventory_list(place->v, &place->all, error);
+}
+
+const char *in_place_holder(const InPlace *place, const char *file)
+{
+        for (size_t i = 0; i < place->all.n_vms; i++)
+                if (place->all.vms[i].unusable || swap_has(&place->all.vms[i].disks, file))
+                        return place->all.vms[i].path;
+        return NULL;
 }
 
 /* "" when it is not there. */

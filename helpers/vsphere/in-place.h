@@ -16,6 +16,7 @@ typedef struct InPlace {
         VSphere *v;
         Swap swap;
         VSphereVm vm; /* as it was when it was looked at last */
+        VSphereVms all; /* VMs of the vCenter; in_place_list() */
         VSphereRef datacenter; /* of the VM, and of the files; its value is empty when it is not known */
         json_t *warnings;
 } InPlace;
@@ -51,6 +52,11 @@ int in_place_version(const InPlace *place, char **ret_version, VSphereError *err
 /* Brings the new disks to their places, or the old ones back, in one reconfiguration, and looks whether they are there. The VM must
  * have been found, and be in neither state but the other. 0 only when it is in the wanted state. */
 int in_place_exchange(InPlace *place, bool to_new, VSphereError *error);
+
+/* Reads all VMs anew, for in_place_holder(): the path of one that has the file, or may have it, because vCenter does not tell of its
+ * disks; NULL when there is none. Equal names in two datacenters may be one file. */
+int in_place_list(InPlace *place, VSphereError *error);
+const char *in_place_holder(const InPlace *place, const char *file);
 
 /* Moves or removes a file that hangs at no VM. 1: there is no such file. */
 int in_place_move(InPlace *place, const char *from, const char *to, VSphereError *error);

@@ -197,6 +197,22 @@ simctl faults clear >/dev/null
 ok 'asked again' keep
 is "$(res '.left | length')" 0 'it goes'
 it_is 'at the end' "$new_hashes" '[]'
+
+# An old disk that another VM has got meanwhile is that VM's.
+simctl vm power vm=web on=0 >/dev/null
+old=$(jq -r '.[0]' <<<"$(files_of)")
+mark=sendense-test-10-1
+look && bring && swap
+simctl vm add name=other folder=Prod disks=4M on=0 >/dev/null
+other=$(by_path DC0/vm/Prod/other)
+task=$(start_task ReconfigVM_Task VirtualMachine "$other" "<spec><deviceChange><operation>add</operation><device xsi:type=\"VirtualDisk\"><key>-1</key><backing xsi:type=\"VirtualDiskFlatVer2BackingInfo\"><fileName>$old</fileName><diskMode>persistent</diskMode></backing><controllerKey>1000</controllerKey><unitNumber>5</unitNumber><capacityInKB>0</capacityInKB></device></deviceChange></spec>")
+is "$(task_end "$task")" success 'an old disk is given to another VM'
+simctl calls clear >/dev/null
+ok 'kept all the same' keep
+like "$(res '.warnings | join(" ")')" "${old//[][]/.} hangs at DC0/vm/Prod/other, or may, so it stays" 'the other one keeps it, and that is told'
+is "$(res '.left | length') $(calls_of DeleteVirtualDisk_Task)" '0 2' 'only the others are removed'
+is "$(simctl vm list vm=other | jq '.disks | length')" 2 'it has its two disks'
+simctl vm remove vm=other >/dev/null
 simctl vm remove vm=web >/dev/null
 ok 'one that somebody has removed since' keep
 is "$(res '.vm_missing')" true 'is missing, and no failure'
