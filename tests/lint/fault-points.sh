@@ -5,25 +5,31 @@
 # when they are named, so that a point which none of them passes would be noticed late.
 
 . "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/lint.sh"
 
-# check TREE: prints what is wrong in it.
+points=tests/fault-points/points.txt
+# in_sources: "FILE:LINE:NAME" of each point of the hub.
+in_sources() { grep -rnoE --include='*.c' 'fault_point\("[^"]*"\)' busd/hub lib | sed -E 's/fault_point\("([^"]*)"\)/\1/'; }
+
 check() {
-    local list=$1/tests/fault-points/points.txt name test
-    diff <(grep -v '^#' "$list" | cut -d' ' -f1 | LC_ALL=C sort) \
-        <(cd "$1" && grep -rhoE --include='*.c' 'fault_point\("[^"]*"\)' busd/hub lib | cut -d'"' -f2 | LC_ALL=C sort -u) |
-        sed -nE 's/^< (.*)/\1 is in the list and in no source/p; s/^> (.*)/\1 has no test in the list/p'
+    local name test line=0
+    cd "$1" || return
     while read -r name test; do
-        [ -x "$1/tests/$test.sh" ] || echo "$name: there is no test $test"
-    done < <(grep -v '^#' "$list")
+        line=$((line + 1))
+        [[ $name != '#'* ]] || continue
+        in_sources | grep -q ":$name\$" || echo "$points:$line: fault-point: $name is in no source"
+        [ -x "tests/$test.sh" ] || echo "$points:$line: fault-point: there is no test $test"
+    done <"$points"
+    in_sources | while IFS=: read -r file line name; do
+        grep -q "^$name " "$points" || echo "$file:$line: fault-point: $name has no test in $points"
+    done
 }
 
-mkdir -p "$TEST_TMP/tree/"{tests/fault-points,busd/hub,lib}
-cd "$TEST_TMP/tree" || exit 1
-printf 'fault_point("a.before");\n\tfault_point("b.after");\n' >busd/hub/x.c
-printf '# a comment\na.before fault-points/x\ngone.after fault-points/y\n' >tests/fault-points/points.txt
-install -m 755 /dev/null tests/fault-points/x.sh
-is "$(check . | LC_ALL=C sort)" "b.after has no test in the list
-gone.after is in the list and in no source
-gone.after: there is no test fault-points/y" "finds the planted ones"
-is "$(check "$SENDENSE_SRC")" "" "every fault point of the hub has a test"
+plant busd/hub/x.c <<<$'fault_point("a.before");\n\tfault_point("b.after");'
+plant lib/y.c <<<'int x;'
+plant $points <<<$'# a comment\na.before fault-points/x\ngone.after fault-points/x\na.before fault-points/y'
+plant tests/fault-points/x.sh </dev/null
+chmod +x "$lint_plants/tests/fault-points/x.sh"
+lint_planted busd/hub/x.c:2 $points:3 $points:4
+lint_tree fault-point
 done_testing
