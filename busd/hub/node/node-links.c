@@ -9,7 +9,7 @@
 #include "clock.h"
 #include "json-cleanup.h"
 #include "log.h"
-#include "parse.h"
+#include "node/node-health.h"
 #include "seal.h"
 #include "secret.h"
 #include "store/store-call.h"
@@ -29,8 +29,6 @@ enum {
         NAME_SIZE = 80,
         WHY_SIZE = 512,
         TOKEN_SIZE = 128,
-        FEATURES_MAX = 32, /* that are shown, and bytes of one */
-        FEATURE_SIZE_MAX = 64,
 };
 
 typedef struct Link {
@@ -428,40 +426,6 @@ void node_links_reload(NodeLinks *links, NodeLinksRead done, void *userdata)
                 done(userdata);
 }
 
-static json_int_t number_of(const json_t *object, const char *key)
-{
-        json_int_t value = json_integer_value(json_object_get(object, key));
-
-        return value > 0 ? value : 0;
-}
-
-static json_int_t health_number(const Link *link, const char *key)
-{
-        return number_of(link->health, key);
-}
-
-/* What its tunnel counts; empty of a node that has none. */
-static json_t *tunnel_of(const Link *link)
-{
-        static const struct {
-                const char *name, *key;
-        } numbers[] = {
-                { "Sessions", "sessions" }, { "Connections", "connections" },
-                { "Opened", "opened" },     { "Reconnects", "reconnects" },
-                { "BytesUp", "bytes_up" },  { "BytesDown", "bytes_down" },
-        };
-        const json_t *said = json_object_get(link->health, "tunnel");
-        json_t *tunnel = json_object();
-
-        if (json_object_size(said) == 0)
-                return tunnel;
-        (void) json_object_set_new(tunnel, "State", json_string(text_of(said, "state")));
-        for (size_t i = 0; i < ELEMENTSOF(numbers); i++)
-                (void) json_object_set_new(tunnel, numbers[i].name,
-                                           json_integer(number_of(said, numbers[i].key)));
-        return tunnel;
-}
-
 int node_links_add_live(const NodeLinks *links, uint64_t id, json_t *dict)
 {
         static const Link none; /* not enrolled */
@@ -471,9 +435,9 @@ int node_links_add_live(const NodeLinks *links, uint64_t id, json_t *dict)
                                  link->is_reachable, "LastSeenUSec", (json_int_t) link->seen_usec,
                                  "Version", text_of(link->health, "version"), "NodeState",
                                  text_of(link->health, "state"), "Tasks",
-                                 health_number(link, "tasks"), "Obligations",
-                                 health_number(link, "obligations"), "Tunnel", tunnel_of(link),
-                                 "Error", link->why);
+                                 node_health_number(link->health, "tasks"), "Obligations",
+                                 node_health_number(link->health, "obligations"), "Tunnel",
+                                 node_health_tunnel(link->health), "Error", link->why);
 
         return live && json_object_update(dict, live) == 0 ? 0 : -ENOMEM;
 }
@@ -481,15 +445,10 @@ int node_links_add_live(const NodeLinks *links, uint64_t id, json_t *dict)
 int node_links_knows(const NodeLinks *links, uint64_t id, const char *feature)
 {
         const Link *link = find(links, id);
-        const json_t *word;
-        size_t i;
 
         if (!link || !link->health)
                 return -EAGAIN;
-        json_array_foreach (json_object_get(link->health, "features"), i, word)
-                if (strcmp(json_string_value(word) ?: "", feature) == 0)
-                        return 1;
-        return 0;
+        return node_health_has(link->health, feature);
 }
 
 void node_links_watch(NodeLinks *links, NodeLinksChanged fn, void *userdata)
@@ -498,27 +457,15 @@ void node_links_watch(NodeLinks *links, NodeLinksChanged fn, void *userdata)
         links->userdata = userdata;
 }
 
-/* What it says that it can do, as far as that is believable. */
-static json_t *features_of(const Link *link)
-{
-        json_t *features = json_array(), *word;
-        size_t i;
-
-        json_array_foreach (json_object_get(link->health, "features"), i, word)
-                if (i < FEATURES_MAX && json_is_string(word) &&
-                    json_string_length(word) <= FEATURE_SIZE_MAX)
-                        (void) json_array_append(features, word);
-        return features;
-}
-
 static json_t *describe(const NodeLinks *links, const Link *link)
 {
         CLEANUP(json_decref_p)
         json_t *dict = json_pack("{s:I, s:s, s:b, s:s, s:i, s:I, s:o}", "Id", (json_int_t) link->id,
                                  "Name", link->name, "Local", link->is_local, "State",
                                  link->is_enrolled ? "enrolled" : "waiting", "ReversePort",
-                                 (int) link->port, "Protocol", health_number(link, "protocol"),
-                                 "Features", features_of(link));
+                                 (int) link->port, "Protocol",
+                                 node_health_number(link->health, "protocol"), "Features",
+                                 node_health_features(link->health));
 
         return dict && node_links_add_live(links, link->id, dict) >= 0 ? TAKE(dict) : NULL;
 }
