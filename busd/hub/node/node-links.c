@@ -10,6 +10,7 @@
 #include "json-cleanup.h"
 #include "log.h"
 #include "node/node-health.h"
+#include "parse.h"
 #include "seal.h"
 #include "secret.h"
 #include "store/store-call.h"
