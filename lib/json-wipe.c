@@ -4,19 +4,12 @@
  */
 #include "json-wipe.h"
 
-#include <jansson.h>
-#include <malloc.h>
-#include <stdlib.h>
-#include <string.h>
+#include "wipe.h"
 
-static void wipe_and_free(void *memory)
-{
-        if (memory)
-                explicit_bzero(memory, malloc_usable_size(memory));
-        free(memory);
-}
+#include <jansson.h>
+#include <stdlib.h>
 
 void json_wipe_freed(void)
 {
-        json_set_alloc_funcs(malloc, wipe_and_free);
+        json_set_alloc_funcs(malloc, wipe_free);
 }

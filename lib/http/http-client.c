@@ -7,11 +7,13 @@
 
 #include "json-cleanup.h"
 #include "parse.h"
+#include "wipe.h"
 
 #include <curl/curl.h>
 #include <errno.h>
 #include <sodium.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct HttpClient {
@@ -36,13 +38,6 @@ struct HttpCall {
         char curl_text[CURL_ERROR_SIZE];
 };
 
-static void wipe_free(char *text, size_t size)
-{
-        if (text)
-                sodium_memzero(text, size);
-        free(text);
-}
-
 /* It is in no list. */
 static HttpCall *call_drop(HttpCall *call)
 {
@@ -53,8 +48,8 @@ static HttpCall *call_drop(HttpCall *call)
         for (const struct curl_slist *header = call->headers; header; header = header->next)
                 sodium_memzero(header->data, strlen(header->data));
         curl_slist_free_all(call->headers);
-        wipe_free(call->body, call->body ? strlen(call->body) : 0);
-        wipe_free(call->text, call->room);
+        wipe_free(call->body);
+        wipe_free(call->text);
         free(call);
         return NULL;
 }
@@ -222,7 +217,9 @@ int http_client_new(sd_event *event, HttpClient **ret_client)
         if (!client)
                 return -ENOMEM;
         *client = (HttpClient){ .event = sd_event_ref(event) };
-        if (curl_global_init(CURL_GLOBAL_NOTHING) != CURLE_OK)
+        /* What it sends it copies into buffers of its own that grow: with them, passwords. */
+        if (curl_global_init_mem(CURL_GLOBAL_NOTHING, malloc, wipe_free, wipe_realloc, strdup,
+                                 calloc) != CURLE_OK)
                 return -ENOMEM;
         client->multi = curl_multi_init();
         if (!client->multi)
@@ -277,12 +274,9 @@ static size_t take(char *data, size_t one, size_t n, void *userdata)
 
                 while (room < call->size + n)
                         room *= 2;
-                text = malloc(room);
+                text = wipe_realloc(call->text, room);
                 if (!text)
                         return 0;
-                if (call->size > 0)
-                        memcpy(text, call->text, call->size);
-                wipe_free(call->text, call->room);
                 call->text = text;
                 call->room = room;
         }

@@ -9,9 +9,12 @@
 #include "cleanup.h"
 #include "vsphere/service.h"
 #include "vsphere/transport.h"
+#include "wipe.h"
 
+#include <curl/curl.h>
 #include <errno.h>
 #include <sodium.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -229,7 +232,9 @@ int vsphere_open(const VSphereLogin *login, VSphere **ret, VSphereError *error)
         CLEANUP(vsphere_close_p) VSphere *v = NULL;
         int r;
 
-        if (sodium_init() < 0 || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        /* What it sends it copies into buffers of its own that grow: with them, the password. */
+        if (sodium_init() < 0 || curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wipe_free,
+                                                      wipe_realloc, strdup, calloc) != CURLE_OK)
                 return vsphere_error_errno(error, -EIO, "Cannot start libsodium and libcurl");
         r = check_login(login, error);
         if (r < 0)

@@ -15,8 +15,8 @@ struct NodeFollow {
         UnitKind unit; /* the node's, which the row names once it has accepted the job */
         const char *step; /* in its name; NULL: it has none */
         UnitKind exports; /* that serve what it is told of */
-        json_t *(*start_body)(
-                        const Job *job); /* without login, attempt and keys; NULL: no memory */
+        /* Without login, attempt and keys; NULL: no memory. */
+        json_t *(*start_body)(const Job *job);
         void (*on_task)(Job *job,
                         const json_t *task); /* how it stands; then node_follow_again(), or an end */
 };
