@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * QueryChangedDiskAreas, every page of it (see cbt.h). A page says which part of the disk it describes; it may
- * name no area in it, and the next question is asked where it ends, never at the end of the disk.
+ * name no area in it, and the next question is asked where it ends, never at the end of the disk. A page may
+ * name a hundred thousand areas, so each is taken from the answer as it comes.
  */
 #include "vsphere/cbt.h"
 
@@ -123,49 +124,111 @@ void areas_limit(VSphereAreas *areas, size_t n_max)
                 join(areas, gap, n_max);
 }
 
-int areas_add_page(VSphereAreas *areas, const XmlNode *page, uint64_t asked, uint64_t capacity,
-                   uint64_t *ret_next)
-{
-        uint64_t start, length, at = asked;
+/* ── A page ── */
 
-        if (xml_uint64_at(page, "startOffset", INT64_MAX, &start) < 0 ||
-            xml_uint64_at(page, "length", INT64_MAX, &length) < 0)
+static void begin_page(void *userdata)
+{
+        AreasPage *page = userdata;
+
+        areas_page_done(page);
+        page->end = page->asked;
+        page->r = 0;
+}
+
+static void take_area(void *userdata, const XmlNode *area)
+{
+        AreasPage *page = userdata;
+        uint64_t offset, size;
+
+        if (page->r != 0)
+                return;
+        if (xml_uint64_at(area, "start", INT64_MAX, &offset) < 0 ||
+            xml_uint64_at(area, "length", INT64_MAX, &size) < 0 || size == 0) {
+                page->r = doubt(&page->areas,
+                                "vCenter names an area without an offset or a length");
+                return;
+        }
+        if (offset < page->end || offset >= page->capacity || size > page->capacity - offset) {
+                page->r = doubt(&page->areas,
+                                "vCenter names an area of %" PRIu64 " bytes at %" PRIu64
+                                ", where %" PRIu64 " to %" PRIu64 " is possible",
+                                size, offset, page->end, page->capacity);
+                return;
+        }
+        page->r = add_area(&page->areas, offset, size);
+        page->end = offset + size;
+}
+
+XmlEach areas_page_each(AreasPage *page)
+{
+        static const char *const path[] = {
+                "Envelope",  "Body",        "QueryChangedDiskAreasResponse",
+                "returnval", "changedArea", NULL
+        };
+
+        return (XmlEach){ .path = path, .begin = begin_page, .take = take_area, .userdata = page };
+}
+
+void areas_page_done(AreasPage *page)
+{
+        areas_done(&page->areas);
+}
+
+static int check_page(VSphereAreas *areas, const AreasPage *page, const XmlNode *answer,
+                      uint64_t *ret_next)
+{
+        const XmlNode *returned = xml_child(answer, "returnval");
+        uint64_t start, length;
+
+        if (xml_uint64_at(returned, "startOffset", INT64_MAX, &start) < 0 ||
+            xml_uint64_at(returned, "length", INT64_MAX, &length) < 0)
                 return doubt(areas,
                              "vCenter's answer about %" PRIu64 " is no page of changed areas",
-                             asked);
-        if (start != asked)
+                             page->asked);
+        if (start != page->asked)
                 return doubt(areas, "asked about %" PRIu64 ", vCenter answers about %" PRIu64,
-                             asked, start);
-        if (length == 0 || length > capacity - start)
+                             page->asked, start);
+        if (start > page->capacity || length == 0 || length > page->capacity - start)
                 return doubt(areas,
                              "vCenter describes %" PRIu64 " bytes from %" PRIu64
                              " on, of a disk of %" PRIu64,
-                             length, start, capacity);
-        for (const XmlNode *area = xml_child(page, "changedArea"); area;
-             area = xml_next(area, "changedArea")) {
-                uint64_t offset, size;
-                int r;
-
-                if (xml_uint64_at(area, "start", INT64_MAX, &offset) < 0 ||
-                    xml_uint64_at(area, "length", INT64_MAX, &size) < 0 || size == 0)
-                        return doubt(areas, "vCenter names an area without an offset or a length");
-                if (offset < at || offset >= start + length || size > start + length - offset)
-                        return doubt(areas,
-                                     "vCenter names an area of %" PRIu64 " bytes at %" PRIu64
-                                     ", where %" PRIu64 " to %" PRIu64 " is possible",
-                                     size, offset, at, start + length);
-                r = add_area(areas, offset, size);
-                if (r != 0)
-                        return r;
-                at = offset + size;
-        }
+                             length, start, page->capacity);
+        if (page->r == AREAS_WHOLE_DISK)
+                return doubt(areas, "%s", page->areas.reason);
+        if (page->r < 0)
+                return page->r;
+        if (page->end > start + length)
+                return doubt(areas,
+                             "vCenter names areas up to %" PRIu64 " in what ends at %" PRIu64,
+                             page->end, start + length);
         *ret_next = start + length;
         return 0;
 }
 
-static int ask_page(VSphere *v, const VSphereAreasRequest *request, uint64_t offset,
+int areas_add_page(VSphereAreas *areas, AreasPage *page, const XmlNode *answer, uint64_t *ret_next)
+{
+        uint64_t next = 0;
+        int r;
+
+        r = check_page(areas, page, answer, &next);
+        if (r == 0 && areas->n_areas == 0) {
+                areas_done(areas);
+                *areas = page->areas;
+                page->areas = (VSphereAreas){};
+        }
+        for (size_t i = 0; r == 0 && i < page->areas.n_areas; i++)
+                r = add_area(areas, page->areas.areas[i].offset, page->areas.areas[i].length);
+        if (r == 0)
+                *ret_next = next;
+        return r;
+}
+
+/* ── All pages ── */
+
+static int ask_page(VSphere *v, const VSphereAreasRequest *request, AreasPage *page,
                     XmlDocument **ret_document, const XmlNode **ret_answer, VSphereError *error)
 {
+        const XmlEach each = areas_page_each(page);
         _cleanup_free_ char *arguments = NULL;
         size_t size = 0;
         FILE *f = open_memstream(&arguments, &size);
@@ -177,7 +240,7 @@ static int ask_page(VSphere *v, const VSphereAreasRequest *request, uint64_t off
         (void) fprintf(f,
                        "</snapshot><deviceKey>%" PRIu32 "</deviceKey><startOffset>%" PRIu64
                        "</startOffset><changeId>",
-                       request->disk_key, offset);
+                       request->disk_key, page->asked);
         xml_put(f, request->change_id);
         (void) fputs("</changeId>", f);
         if (fclose(f) != 0)
@@ -185,7 +248,8 @@ static int ask_page(VSphere *v, const VSphereAreasRequest *request, uint64_t off
         return vsphere_call(v,
                             &(VSphereCall){ .method = "QueryChangedDiskAreas",
                                             .self = request->vm,
-                                            .arguments = arguments },
+                                            .arguments = arguments,
+                                            .each = &each },
                             ret_document, ret_answer, error);
 }
 
@@ -229,10 +293,12 @@ int vsphere_changed_areas(VSphere *v, const VSphereAreasRequest *request, VSpher
 
         r = check_change_id(request, &areas);
         for (uint64_t offset = 0; r == 0 && offset < request->capacity;) {
+                CLEANUP(areas_page_done)
+                AreasPage page = { .asked = offset, .capacity = request->capacity };
                 CLEANUP(xml_free_p) XmlDocument *document = NULL;
                 const XmlNode *answer = NULL;
 
-                r = ask_page(v, request, offset, &document, &answer, error);
+                r = ask_page(v, request, &page, &document, &answer, error);
                 if (r < 0 && is_doubt(error))
                         r = doubt(&areas, "%s", error->text);
                 else if (r < 0)
@@ -241,8 +307,7 @@ int vsphere_changed_areas(VSphere *v, const VSphereAreasRequest *request, VSpher
                                                                   request->disk_key)
                                            : r;
                 else
-                        r = areas_add_page(&areas, xml_child(answer, "returnval"), offset,
-                                           request->capacity, &offset);
+                        r = areas_add_page(&areas, &page, answer, &offset);
                 if (r == 0 && ++n_pages == AREAS_PAGES_MAX)
                         r = doubt(&areas, "vCenter answers in more than %u pages",
                                   (unsigned) AREAS_PAGES_MAX);

@@ -58,7 +58,18 @@ bool change_id_is_comparable(const char *a, const char *b);
 /* Of two that are: a was given out before b. */
 bool change_id_is_before(const char *a, const char *b);
 
-/* One page, for the walk and its tests: reads <returnval> into areas. asked is the offset that was asked for.
- * 0 with the offset of the next page; AREAS_WHOLE_DISK with areas->reason; -ENOMEM. */
-int areas_add_page(VSphereAreas *areas, const XmlNode *page, uint64_t asked, uint64_t capacity,
-                   uint64_t *ret_next);
+/* One page, for the walk and its tests. Its areas are taken as the answer comes; what they amount to is known in the end. */
+typedef struct AreasPage {
+        uint64_t asked, capacity; /* the offset that was asked for, of a disk of that size */
+        VSphereAreas areas;
+        uint64_t end; /* of the last of them */
+        int r; /* what was wrong with them: AREAS_WHOLE_DISK or -ENOMEM */
+} AreasPage;
+
+/* What fills it; valid as long as it. */
+XmlEach areas_page_each(AreasPage *page);
+void areas_page_done(AreasPage *page);
+
+/* The rest of the answer has come, too. 0 with the page added to areas, and the offset of the next; AREAS_WHOLE_DISK with
+ * areas->reason; -ENOMEM. */
+int areas_add_page(VSphereAreas *areas, AreasPage *page, const XmlNode *answer, uint64_t *ret_next);

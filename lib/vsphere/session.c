@@ -34,19 +34,31 @@ struct VSphere {
         bool is_in;
 };
 
+static void on_answer(void *userdata, const char *data, size_t size)
+{
+        xml_reader_feed(userdata, data, size);
+}
+
 static int post(VSphere *v, const VSphereCall *call, const char *body, size_t size,
                 bool *ret_may_have_arrived, XmlDocument **ret_document, const XmlNode **ret_answer,
                 VSphereError *error)
 {
-        CLEANUP(transport_answer_done) TransportAnswer answer = {};
+        CLEANUP(xml_reader_free_p) XmlReader *reader = NULL;
+        TransportRequest request = {
+                .body = body, .size = size, .once = call->once, .take = on_answer
+        };
+        long status = 0;
         int r;
 
-        r = transport_post(&v->transport, body, size, call->once, ret_may_have_arrived, &answer,
-                           error);
+        *ret_may_have_arrived = false;
+        r = xml_reader_new(call->each, &reader);
+        if (r < 0)
+                return vsphere_error_errno(error, r, "Cannot ask vCenter");
+        request.userdata = reader;
+        r = transport_post(&v->transport, &request, ret_may_have_arrived, &status, error);
         if (r < 0)
                 return r;
-        return soap_answer(call->method, answer.status, answer.data, answer.size, ret_document,
-                           ret_answer, error);
+        return soap_answer(call->method, status, reader, ret_document, ret_answer, error);
 }
 
 /* Again and again while the reason is of the network and asking twice does no harm. */

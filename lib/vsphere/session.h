@@ -89,6 +89,7 @@ typedef struct VSphereCall {
         const VSphereRef *self;
         const char *arguments; /* XML, or NULL */
         bool once; /* changes something: never sent twice unless vCenter surely did not act on it */
+        const XmlEach *each; /* what is taken from the answer as it comes; NULL: nothing */
 } VSphereCall;
 
 /* Calls, with a new login and a second try when the session has died, and with patience towards a network that

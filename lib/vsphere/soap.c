@@ -115,14 +115,14 @@ static bool is_answer_to(const XmlNode *node, const char *method)
         return strncmp(name, method, length) == 0 && strcmp(name + length, "Response") == 0;
 }
 
-int soap_answer(const char *method, long status, const char *data, size_t size,
-                XmlDocument **ret_document, const XmlNode **ret_answer, VSphereError *error)
+int soap_answer(const char *method, long status, XmlReader *reader, XmlDocument **ret_document,
+                const XmlNode **ret_answer, VSphereError *error)
 {
         CLEANUP(xml_free_p) XmlDocument *document = NULL;
         const XmlNode *body, *first;
         int r;
 
-        r = size > 0 ? xml_parse(data, size, &document) : -EBADMSG;
+        r = xml_reader_end(reader, &document);
         if (r == -ENOMEM)
                 return vsphere_error_errno(error, r, "Cannot read an answer");
         if (r < 0)

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "vsphere/error.h"
-#include "vsphere/xml.h"
+#include "vsphere/xml-reader.h"
 
 #include <stddef.h>
 
@@ -36,10 +36,10 @@ char *soap_request(const char *method, const VSphereRef *self, const char *argum
  * NULL, message as well. Fills error->fault, and gives the error the name that belongs to the type, or name. */
 int soap_fault(const XmlNode *fault, const char *message, const char *name, VSphereError *error);
 
-/* Reads an answer to method. status is HTTP's. *ret_answer (in document) is the element METHODResponse. 0, or a
+/* What a reader was fed, as an answer to method. status is HTTP's. *ret_answer (in document) is the element METHODResponse. 0, or a
  * negative errno with error set; is_transient when it was no SOAP at all, is_too_large when it was too much of it. */
-int soap_answer(const char *method, long status, const char *data, size_t size,
-                XmlDocument **ret_document, const XmlNode **ret_answer, VSphereError *error);
+int soap_answer(const char *method, long status, XmlReader *reader, XmlDocument **ret_document,
+                const XmlNode **ret_answer, VSphereError *error);
 
 /* -EBADMSG when node is no reference of bearable lengths. */
 int soap_reference(const XmlNode *node, VSphereRef *ret_ref);

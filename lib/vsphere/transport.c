@@ -123,23 +123,24 @@ int transport_name(Transport *transport, const char *user_agent)
                                : -ENOMEM;
 }
 
+/* What is on its way from the peer to who asked. */
+typedef struct Passage {
+        const TransportRequest *request;
+        size_t size;
+        bool is_too_large; /* there was more than TRANSPORT_SIZE_MAX */
+} Passage;
+
 static size_t on_data(char *data, size_t one, size_t size, void *userdata)
 {
-        TransportAnswer *answer = userdata;
-        char *larger;
+        Passage *passage = userdata;
 
         (void) one; /* always 1 */
-        if (size > TRANSPORT_SIZE_MAX - answer->size) {
-                answer->is_too_large = true;
+        if (size > TRANSPORT_SIZE_MAX - passage->size) {
+                passage->is_too_large = true;
                 return 0;
         }
-        larger = realloc(answer->data, answer->size + size + 1);
-        if (!larger)
-                return 0;
-        (void) memcpy(larger + answer->size, data, size);
-        answer->data = larger;
-        answer->size += size;
-        larger[answer->size] = '\0';
+        passage->size += size;
+        passage->request->take(passage->request->userdata, data, size);
         return size;
 }
 
@@ -151,8 +152,7 @@ static bool is_before_sending(CURLcode code)
                code == CURLE_SSL_CACERT_BADFILE;
 }
 
-static int explain(Transport *transport, CURLcode code, const TransportAnswer *answer,
-                   VSphereError *error)
+static int explain(Transport *transport, CURLcode code, const Passage *passage, VSphereError *error)
 {
         int r;
 
@@ -163,13 +163,11 @@ static int explain(Transport *transport, CURLcode code, const TransportAnswer *a
                 return vsphere_error_errno(error, -ENOMEM, "Cannot ask vCenter");
         if (tls_explain(&transport->tls, code, transport->message, transport->host, error))
                 return bus_error_to_errno(error->name);
-        if (code == CURLE_WRITE_ERROR && !answer->is_too_large)
-                return vsphere_error_errno(error, -ENOMEM, "Cannot keep an answer of vCenter's");
-        if (code == CURLE_WRITE_ERROR) {
+        if (passage->is_too_large) {
                 r = vsphere_error_set(
                                 error, BUS_ERROR_VCENTER_UNREACHABLE,
                                 "%s answers more than %i MiB to one question (%zu bytes so far)",
-                                transport->host, TRANSPORT_SIZE_MAX >> 20, answer->size);
+                                transport->host, TRANSPORT_SIZE_MAX >> 20, passage->size);
                 error->is_too_large = true;
                 return r;
         }
@@ -183,10 +181,10 @@ static int explain(Transport *transport, CURLcode code, const TransportAnswer *a
         return r;
 }
 
-int transport_post(Transport *transport, const char *body, size_t size, bool once,
-                   bool *ret_may_have_arrived, TransportAnswer *ret_answer, VSphereError *error)
+int transport_post(Transport *transport, const TransportRequest *request,
+                   bool *ret_may_have_arrived, long *ret_status, VSphereError *error)
 {
-        CLEANUP(transport_answer_done) TransportAnswer answer = {};
+        Passage passage = { .request = request };
         CURL *curl = transport->curl;
         CURLcode code;
 
@@ -195,28 +193,18 @@ int transport_post(Transport *transport, const char *body, size_t size, bool onc
         if (is_cancelled(transport))
                 return vsphere_error_set(error, BUS_ERROR_CANCELLED, "cancelled");
         transport->message[0] = '\0';
-        (void) curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
-        (void) curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) size);
-        (void) curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, once ? 1L : 0L);
+        (void) curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body);
+        (void) curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) request->size);
+        (void) curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, request->once ? 1L : 0L);
         (void) curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
-        (void) curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);
+        (void) curl_easy_setopt(curl, CURLOPT_WRITEDATA, &passage);
         code = curl_easy_perform(curl);
         (void) curl_easy_setopt(curl, CURLOPT_POSTFIELDS, NULL);
         *ret_may_have_arrived = !is_before_sending(code);
         if (code != CURLE_OK)
-                return explain(transport, code, &answer, error);
-        (void) curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer.status);
-        *ret_answer = answer;
-        answer = (TransportAnswer){};
+                return explain(transport, code, &passage, error);
+        (void) curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, ret_status);
         return 0;
-}
-
-void transport_answer_done(TransportAnswer *answer)
-{
-        if (answer->data)
-                explicit_bzero(answer->data, answer->size);
-        free(answer->data);
-        *answer = (TransportAnswer){};
 }
 
 int transport_wait(const Transport *transport, unsigned msec, VSphereError *error)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * One POST to /sdk and its answer, as bytes, over one kept connection. Limits of time only for connecting and
+ * One POST to /sdk and its answer, handed on as it comes, over one kept connection. Limits of time only for connecting and
  * for a transfer that stands still; a descriptor that becomes readable ends any of them.
  */
 #pragma once
@@ -31,12 +31,13 @@ typedef struct Transport {
         char message[CURL_ERROR_SIZE];
 } Transport;
 
-typedef struct TransportAnswer {
-        long status; /* of HTTP */
-        char *data;
+typedef struct TransportRequest {
+        const char *body;
         size_t size;
-        bool is_too_large; /* there was more than TRANSPORT_SIZE_MAX */
-} TransportAnswer;
+        bool once; /* must not be sent twice, not even by libcurl when a kept connection turns out to be dead */
+        void (*take)(void *userdata, const char *data, size_t size); /* a piece of the answer */
+        void *userdata;
+} TransportRequest;
 
 /* To be closed in any case. host is a name or an address, without brackets. */
 int transport_open(Transport *transport, const char *host, uint16_t port, unsigned stall_sec,
@@ -46,12 +47,10 @@ void transport_close(Transport *transport);
 /* A number for the people of the other side: sessions of one transport have the same user agent. */
 int transport_name(Transport *transport, const char *user_agent);
 
-/* once: the request must not be sent twice, not even by libcurl when a kept connection turns out to be dead.
- * ret_may_have_arrived is set in any case: whether the peer may have acted on it. -ECANCELED, or an error with
- * is_transient or is_too_large. */
-int transport_post(Transport *transport, const char *body, size_t size, bool once,
-                   bool *ret_may_have_arrived, TransportAnswer *ret_answer, VSphereError *error);
-void transport_answer_done(TransportAnswer *answer);
+/* ret_may_have_arrived is set in any case: whether the peer may have acted on it. ret_status is HTTP's. -ECANCELED, or an error
+ * with is_transient or is_too_large; then what was taken is a beginning of nothing. */
+int transport_post(Transport *transport, const TransportRequest *request,
+                   bool *ret_may_have_arrived, long *ret_status, VSphereError *error);
 
 /* Waits, unless it is cancelled: -ECANCELED. */
 int transport_wait(const Transport *transport, unsigned msec, VSphereError *error);

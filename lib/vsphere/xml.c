@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Strict XML on libxml2's SAX callbacks (see xml.h): what is too deep, too much or declares a type stops the
- * parser at once, before it has built anything of it.
+ * A tree of libxml2's, read strictly, and the escapes of XML (see xml.h).
  */
 #include "vsphere/xml.h"
 
@@ -9,129 +8,20 @@
 #include "utf8.h"
 
 #include <errno.h>
-#include <libxml/SAX2.h>
-#include <libxml/parser.h>
+#include <libxml/tree.h>
 #include <string.h>
 
 #define XSI_NAMESPACE "http://www.w3.org/2001/XMLSchema-instance"
 
-struct XmlDocument {
-        xmlDoc *doc;
-};
-
-/* ctxt->_private while parsing. */
-typedef struct Bounds {
-        unsigned depth, n_elements;
-        int error;
-} Bounds;
-
-static void stop(void *parser, int error)
-{
-        xmlParserCtxt *ctxt = parser;
-        Bounds *bounds = ctxt->_private;
-
-        if (bounds->error == 0)
-                bounds->error = error;
-        xmlStopParser(ctxt);
-}
-
-static void on_doctype(void *parser, const xmlChar *name, const xmlChar *id, const xmlChar *system)
-{
-        (void) name;
-        (void) id;
-        (void) system;
-        stop(parser, -EPERM);
-}
-
-static void on_start(void *parser, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri,
-                     int n_namespaces, const xmlChar **namespaces, int n_attributes,
-                     int n_defaulted, const xmlChar **attributes)
-{
-        Bounds *bounds = ((xmlParserCtxt *) parser)->_private;
-
-        if (bounds->error < 0)
-                return;
-        if (++bounds->depth > XML_DEPTH_MAX)
-                stop(parser, -ELOOP);
-        else if (++bounds->n_elements > XML_ELEMENTS_MAX)
-                stop(parser, -E2BIG);
-        else
-                xmlSAX2StartElementNs(parser, name, prefix, uri, n_namespaces, namespaces,
-                                      n_attributes, n_defaulted, attributes);
-}
-
-static void on_end(void *parser, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri)
-{
-        Bounds *bounds = ((xmlParserCtxt *) parser)->_private;
-
-        if (bounds->error < 0)
-                return;
-        bounds->depth--;
-        xmlSAX2EndElementNs(parser, name, prefix, uri);
-}
-
-static void on_error(void *parser, const char *format, ...)
-{
-        (void) parser;
-        (void) format;
-}
-
-int xml_parse(const char *data, size_t size, XmlDocument **ret_document)
-{
-        xmlParserCtxt *ctxt;
-        Bounds bounds = {};
-        xmlDoc *doc;
-        int r = 0;
-
-        if (size > XML_SIZE_MAX)
-                return -EFBIG;
-        ctxt = xmlNewParserCtxt();
-        if (!ctxt)
-                return -ENOMEM;
-        ctxt->_private = &bounds;
-        ctxt->sax->internalSubset = on_doctype;
-        ctxt->sax->externalSubset = on_doctype;
-        ctxt->sax->startElementNs = on_start;
-        ctxt->sax->endElementNs = on_end;
-        ctxt->sax->comment = NULL; /* so that they cannot cut a text in two */
-        ctxt->sax->processingInstruction = NULL;
-        ctxt->sax->warning = on_error;
-        ctxt->sax->error = on_error;
-        ctxt->sax->serror = NULL;
-        doc = xmlCtxtReadMemory(ctxt, data, (int) size, NULL, "UTF-8",
-                                XML_PARSE_NONET | XML_PARSE_NOCDATA | XML_PARSE_COMPACT |
-                                                XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
-        if (bounds.error < 0)
-                r = bounds.error;
-        else if (!doc || !ctxt->wellFormed || !xmlDocGetRootElement(doc))
-                r = ctxt->errNo == XML_ERR_NO_MEMORY ? -ENOMEM : -EBADMSG;
-        xmlFreeParserCtxt(ctxt);
-        if (r == 0) {
-                XmlDocument *document = malloc(sizeof(XmlDocument));
-
-                if (document) {
-                        *document = (XmlDocument){ .doc = doc };
-                        *ret_document = document;
-                        return 0;
-                }
-                r = -ENOMEM;
-        }
-        xmlFreeDoc(doc);
-        return r;
-}
-
 XmlDocument *xml_free(XmlDocument *document)
 {
-        if (!document)
-                return NULL;
-        xmlFreeDoc(document->doc);
-        free(document);
+        xmlFreeDoc(document);
         return NULL;
 }
 
 const XmlNode *xml_root(const XmlDocument *document)
 {
-        return xmlDocGetRootElement(document->doc);
+        return xmlDocGetRootElement(document);
 }
 
 static const XmlNode *find_from(const XmlNode *node, const char *name, size_t length)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The strict reading of the XML that a vCenter answers, and the writing of texts into ours. No document type
+ * The XML that a vCenter answers, as a tree within strict bounds, and the writing of texts into ours. No document type
  * (and so no entities but the five), no network, UTF-8 only, bounded in size, depth and number of elements.
  * Namespaces are not looked at but for xsi:type: the peer chooses its prefixes. Pure.
  */
@@ -20,11 +20,9 @@ enum {
         XML_TEXT_MAX = 16 * 1024, /* of one element that somebody reads */
 };
 
-typedef struct XmlDocument XmlDocument;
+typedef struct _xmlDoc XmlDocument; /* xml-reader.h makes them */
 typedef struct _xmlNode XmlNode;
 
-/* -EBADMSG: not well-formed; -EPERM: a document type; -EFBIG, -ELOOP, -E2BIG: size, depth, number of elements; -ENOMEM. */
-int xml_parse(const char *data, size_t size, XmlDocument **ret_document);
 XmlDocument *xml_free(XmlDocument *document);
 DEFINE_CLEANUP(XmlDocument *, xml_free)
 

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# The memory of a copy task as vSphere makes it: more than 100,000 changed areas of a disk, named in pages of 50,000, and read
-# over HTTPS by as many connections as there are. At most 64 MiB and 32 MiB for the disk.
+# The memory of a copy task as vSphere makes it: more than 100,000 changed areas of a disk, named in pages of 50,000 and in a single one,
+# and read over HTTPS by as many connections as there are. At most 64 MiB and 32 MiB for the disk would be good enough; but a list is
+# taken from its answer as it comes, so the size of a page must make no difference.
 
 # shellcheck source=tests/lib/tap.sh
 . "$(dirname "$0")/../lib/tap.sh"
@@ -14,7 +15,7 @@ command -v nbdkit >/dev/null || skip_all 'nbdkit is not installed'
 [ -x /usr/bin/time ] || skip_all 'time is not installed (package time)'
 sources_start
 
-limit=$((96 * 1024))
+limit=$((64 * 1024)) # KiB
 size=$((64 << 20))
 simctl set task-ms=0 area-bytes=512 area-page=50000 area-page-bytes=0 >/dev/null
 simctl vm add name=big disks=64M:fill=1M on=1 >/dev/null
@@ -38,12 +39,23 @@ jq -c --arg uri "nbd+unix:///?socket=$TEST_TMP/target.sock" --arg vm "$vm" --arg
     {job: 7, vcenter, vm: {moref: $vm, snapshot_moref: $snapshot}, disks: [{disk_key: 2000, capacity_bytes: $size, target: $uri,
         parent: true, read: "changed", change_id: $before, change_id_now: $now,
         source: {kind: "https", datastore_path: $path, datacenter: "DC0"}}]}' "$TEST_TMP/spec.json" >"$TEST_TMP/copy.json"
-simctl calls clear >/dev/null
-/usr/bin/time -f %M -o "$TEST_TMP/kib" "$client" copy <"$TEST_TMP/copy.json" >"$TEST_TMP/answer" 2>"$TEST_TMP/stderr"
-is "$(answer result)" ok 'the copy' || diag "$(cat "$TEST_TMP/answer" "$TEST_TMP/stderr")"
-is "$(jq -r '.disks[0] | "\(.backup_type) \(.bytes_read)"' "$TEST_TMP/answer")" "incremental $((52 << 20))" 'of what has changed'
-is "$(simctl calls | jq '[.[] | select(.method == "QueryChangedDiskAreas")] | length')" 3 'which was named in three pages'
-kib=$(tail -n 1 "$TEST_TMP/kib")
-diag "$(((52 << 20) / 512)) areas over HTTPS: $kib KiB"
-ok "at most $limit KiB" test "${kib:-$((limit + 1))}" -le $limit
+
+# copied NAME PAGES: copies, with the list in so many pages; the peak in KiB.
+copied() {
+    simctl calls clear >/dev/null
+    /usr/bin/time -f %M -o "$TEST_TMP/kib" "$client" copy <"$TEST_TMP/copy.json" >"$TEST_TMP/answer" 2>"$TEST_TMP/stderr"
+    is "$(answer result)" ok "$1: the copy" || diag "$(cat "$TEST_TMP/answer" "$TEST_TMP/stderr")"
+    is "$(jq -r '.disks[0] | "\(.backup_type) \(.bytes_read)"' "$TEST_TMP/answer")" "incremental $((52 << 20))" "$1: of what has changed"
+    is "$(simctl calls | jq '[.[] | select(.method == "QueryChangedDiskAreas")] | length')" "$2" "$1: the pages"
+    kib=$(tail -n 1 "$TEST_TMP/kib")
+    diag "$1: $(((52 << 20) / 512)) areas over HTTPS: $kib KiB"
+    ok "$1: at most $limit KiB" test "${kib:-$((limit + 1))}" -le $limit
+}
+copied 'in three pages' 3
+several=$kib
+simctl set area-page=200000 >/dev/null
+n_page=$(areas "$vm" "$now" 2000 0 "$change_id" | grep -o '<changedArea>' | wc -l)
+is "$n_page" $(((52 << 20) / 512)) 'a page names all areas'
+copied 'in one page' 1
+ok 'one page takes what three take' test "$kib" -le $((several + 8 * 1024))
 done_testing
