@@ -45,13 +45,34 @@ static char *full_name(void)
         return full;
 }
 
-static ExitStatus find_address(Bundle *bundle, const HubConfig *config)
+/* People write an IPv6 address with brackets, too. */
+static int parse_host(const char *given, char **ret_host)
 {
         static const ConfigKey host = { .max = 253 };
-        const char *given = option_value(OPTION_HUB);
+        size_t n = strlen(given);
+        _cleanup_free_ char *bare = NULL;
 
-        if (given && (!*given || config_parse_host(&host, given, &bundle->hub) < 0))
-                return complain(CTL_USAGE, "--hub= must be a host name or an IP address");
+        if (n == 0)
+                return -EINVAL;
+        if (given[0] != '[' || given[n - 1] != ']')
+                return config_parse_host(&host, given, ret_host);
+        bare = strndup(given + 1, n - 2);
+        if (!bare)
+                return -ENOMEM;
+        return strchr(bare, ':') ? config_parse_host(&host, bare, ret_host) : -EINVAL;
+}
+
+static ExitStatus find_address(Bundle *bundle, const HubConfig *config)
+{
+        const char *given = option_value(OPTION_HUB);
+        int r = given ? parse_host(given, &bundle->hub) : 0;
+
+        if (r == -ENOMEM)
+                return complain(CTL_FAILED, "Out of memory");
+        if (r < 0)
+                return complain(CTL_USAGE,
+                                "--hub= must be a host name or an IP address; the port is that of "
+                                "[Tunnel] SshPort= in hub.conf");
         if (!bundle->hub)
                 bundle->hub = *config->public_address ? strdup(config->public_address)
                                                       : full_name();

@@ -58,7 +58,7 @@ static const ConfigKey keys[] = {
         { "Bundle", "Node", parse_name, FIELD(node), 0, 0, "", "a name of a-z, 0-9 and '-'" },
         { "Bundle", "Local", config_parse_bool, FIELD(local), 0, 0, "no", "yes or no" },
         { "Bundle", "Hub", config_parse_host, FIELD(hub), 0, 253, "",
-          "a host name or an IP address" },
+          "a host name or an IP address, without brackets and without a port" },
         { "Bundle", "SshPort", config_parse_port, FIELD(ssh_port), 0, 0, "443",
           "a port from 1 to 65535" },
         { "Bundle", "HostKey", parse_key, FIELD(host_key), 0, 0, "",

@@ -164,6 +164,21 @@ int config_parse_address(const ConfigKey *key, const char *value, void *field)
         return replace_string(field, value);
 }
 
+/* With the interface of one that counts on one link only, "fe80::1%eth0". */
+static bool is_ipv6_address(const char *value)
+{
+        char text[INET6_ADDRSTRLEN];
+        size_t n = strcspn(value, "%");
+        struct in6_addr address;
+
+        if (n >= sizeof(text) || (value[n] == '%' && value[n + 1] == '\0'))
+                return false;
+        memcpy(text, value, n);
+        text[n] = '\0';
+        return inet_pton(AF_INET6, text, &address) == 1;
+}
+
+/* What has a colon is an address, and no name with a port. */
 int config_parse_host(const ConfigKey *key, const char *value, void *field)
 {
         static const char letters[] =
@@ -175,6 +190,8 @@ int config_parse_host(const ConfigKey *key, const char *value, void *field)
         for (size_t i = 0; i < n; i++)
                 if (!strchr(letters, value[i]) && !strchr(i == 0 ? ":" : "-.:%", value[i]))
                         return -EINVAL;
+        if (strpbrk(value, ":%") && !is_ipv6_address(value))
+                return -EINVAL;
         return replace_string(field, value);
 }
 

@@ -88,7 +88,8 @@ const ConfigKey hub_config_keys[] = {
         { "Tunnel", "SshPort", config_parse_port, FIELD(ssh_port), 0, 0, "443",
           "a port from 1 to 65535" },
         { "Tunnel", "PublicAddress", config_parse_host, FIELD(public_address), 0, 253, "",
-          "a host name or an IP address; nothing for this machine's full name" },
+          "a host name or an IP address, without brackets and without a port; nothing for this "
+          "machine's full name" },
         { "Tunnel", "ReversePorts", config_parse_port_range, FIELD(reverse_ports), 0, 1000,
           "9081-9180", "two ports FIRST-LAST, FIRST not above LAST, 1000 ports at most" },
         { "Tunnel", "HealthSec", config_parse_span, FIELD(node_health_usec), USEC_PER_SEC,

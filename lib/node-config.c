@@ -95,7 +95,8 @@ const ConfigKey node_config_keys[] = {
           120 * USEC_PER_SEC, "60s", "a time from 1s to 2min" },
 
         { "Tunnel", "Hub", config_parse_host, FIELD(tunnel_hub), 0, 253, "",
-          "a host name or an IP address; nothing for no tunnel" },
+          "a host name or an IP address, without brackets and without a port; nothing for no "
+          "tunnel" },
         { "Tunnel", "SshPort", config_parse_port, FIELD(tunnel_port), 0, 0, "443",
           "a port from 1 to 65535" },
         { "Tunnel", "ReversePort", config_parse_port, FIELD(tunnel_reverse_port), 0, 0, "9081",
