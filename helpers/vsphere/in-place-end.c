@@ -13,6 +13,7 @@
 #include "verbs.h"
 #include "vsphere/lease.h"
 #include "vsphere/task.h"
+#include "warnings.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -43,7 +44,7 @@ static bool must_stay(InPlace *place, const char *file)
         const char *holder = in_place_holder(place, file);
 
         if (holder)
-                in_place_warn(place, "%s hangs at %s, or may, so it stays", file, holder);
+                warnings_add(place->warnings, "%s hangs at %s, or may, so it stays", file, holder);
         return holder;
 }
 
@@ -78,7 +79,7 @@ static void power_on(InPlace *place)
 
         if (strcmp(place->vm.power_state, "poweredOn") != 0 &&
             task_run(place->v, "PowerOnVM_Task", &place->vm.ref, NULL, NULL, &why) < 0)
-                in_place_warn(place, "the VM could not be switched on: %s", why.text);
+                warnings_add(place->warnings, "the VM could not be switched on: %s", why.text);
 }
 
 static json_t *names_of_old(const InPlace *place)
@@ -234,9 +235,10 @@ static int end_missing(InPlace *place, json_t **ret_result, VSphereError *error)
                                 error);
         if (r < 0)
                 return r;
-        in_place_warn(place, "the VM was removed meanwhile: files of its disks from before the "
-                             "restore, or "
-                             "of those that were brought, may lie on its datastores");
+        warnings_add(place->warnings,
+                     "the VM was removed meanwhile: files of its disks from before the "
+                     "restore, or "
+                     "of those that were brought, may lie on its datastores");
         *ret_result = json_pack("{s:b, s:O}", "vm_missing", 1, "warnings", place->warnings);
         return *ret_result ? 0 : vsphere_error_errno(error, -ENOMEM, "Cannot tell of the VM");
 }

@@ -10,6 +10,7 @@
 #include "json-cleanup.h"
 #include "verbs.h"
 #include "vsphere/properties.h"
+#include "warnings.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -89,7 +90,7 @@ static int refuse(const Look *look, VSphereError *error, json_int_t key, const c
 static int mind(Look *look, VSphereError *error, const char *text)
 {
         if (json_field_bool(look->place.task->spec, "force")) {
-                in_place_warn(&look->place, "%s", text);
+                warnings_add(look->place.warnings, "%s", text);
                 return 0;
         }
         return vsphere_error_set(error, BUS_ERROR_VM_NOT_USABLE, "%.400s (--force goes on)", text);

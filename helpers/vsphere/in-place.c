@@ -7,14 +7,11 @@
 #include "bus/bus-error.h"
 #include "cleanup.h"
 #include "fault-point.h"
-#include "text.h"
-#include "utf8.h"
 #include "vsphere/properties.h"
 #include "vsphere/task.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <string.h>
 
 void in_place_done(InPlace *place)
@@ -25,20 +22,6 @@ void in_place_done(InPlace *place)
         vms_done(&place->all);
         json_decref(place->warnings);
         *place = (InPlace){};
-}
-
-void in_place_warn(InPlace *place, const char *format, ...)
-{
-        _cleanup_free_ char *text = NULL;
-        va_list ap;
-
-        va_start(ap, format);
-        text = text_vformat(format, ap);
-        va_end(ap);
-        if (!text)
-                return;
-        utf8_make_line(text);
-        (void) json_array_append_new(place->warnings, json_string(text));
 }
 
 int in_place_open(InPlace *place, const Task *task, const JsonField *fields, size_t n_fields,

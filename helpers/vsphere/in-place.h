@@ -61,5 +61,3 @@ const char *in_place_holder(const InPlace *place, const char *file);
 /* Moves or removes a file that hangs at no VM. 1: there is no such file. */
 int in_place_move(InPlace *place, const char *from, const char *to, VSphereError *error);
 int in_place_remove(InPlace *place, const char *file, VSphereError *error);
-
-void in_place_warn(InPlace *place, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -3,17 +3,14 @@
  * Before the snapshot (see take.h): a verdict on the VM and each disk is given while nothing is made yet.
  */
 #include "bus/bus-error.h"
-#include "cleanup.h"
 #include "json-fields.h"
 #include "take.h"
-#include "text.h"
-#include "utf8.h"
 #include "vsphere/snapshot.h"
 #include "vsphere/task.h"
+#include "warnings.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <string.h>
 
 void take_done(Take *take)
@@ -23,20 +20,6 @@ void take_done(Take *take)
         json_decref(take->warnings);
         json_decref(take->hardware);
         *take = (Take){};
-}
-
-void take_warn(Take *take, const char *format, ...)
-{
-        _cleanup_free_ char *text = NULL;
-        va_list ap;
-
-        va_start(ap, format);
-        text = text_vformat(format, ap);
-        va_end(ap);
-        if (!text)
-                return;
-        utf8_make_line(text);
-        (void) json_array_append_new(take->warnings, json_string(text));
 }
 
 bool take_is_wanted(const Take *take, uint32_t disk_key)
@@ -77,10 +60,12 @@ static int clear(VSphere *v, const VSphereRef *ref, Take *take, VSphereError *er
         if (r < 0)
                 return r;
         if (take->n_leftovers > 0)
-                take_warn(take, "%u snapshot(s) of an earlier job removed", take->n_leftovers);
+                warnings_add(take->warnings, "%u snapshot(s) of an earlier job removed",
+                             take->n_leftovers);
         r = snapshot_consolidate(v, ref, &still_needed, error);
         if (r >= 0 && still_needed)
-                take_warn(take, "the VM needs consolidation, and vCenter could not do it");
+                warnings_add(take->warnings,
+                             "the VM needs consolidation, and vCenter could not do it");
         return r;
 }
 
@@ -176,9 +161,9 @@ static int enable_cbt(VSphere *v, const VSphereRef *ref, Take *take, VSphereErro
         if (take->vm.cbt_enabled || !take->enable_cbt)
                 return 0;
         if (!vm_disk_policy(&take->vm, false).cbt_possible) {
-                take_warn(take, "change tracking cannot be switched on: %s",
-                          take->vm.n_snapshots > 0 ? "the VM has snapshots; remove them"
-                                                   : "host or virtual hardware do not know it");
+                warnings_add(take->warnings, "change tracking cannot be switched on: %s",
+                             take->vm.n_snapshots > 0 ? "the VM has snapshots; remove them"
+                                                      : "host or virtual hardware do not know it");
                 return 0;
         }
         take->was_asked = true;
@@ -188,7 +173,8 @@ static int enable_cbt(VSphere *v, const VSphereRef *ref, Take *take, VSphereErro
         if (r < 0) {
                 unsigned n;
 
-                take_warn(take, "change tracking could not be switched on: %s", error->text);
+                warnings_add(take->warnings, "change tracking could not be switched on: %s",
+                             error->text);
                 r = snapshot_remove_all(v, ref, &(SnapshotChoice){ .name = take->name }, &n, error);
                 if (r < 0)
                         return r;

@@ -8,6 +8,7 @@
 #include "cleanup.h"
 #include "show.h"
 #include "vsphere/snapshot.h"
+#include "warnings.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -37,10 +38,11 @@ static int create(VSphere *v, Take *take, VSphereError *error)
                                         "the guest of %s could not be quiesced in %u tries, "
                                         "and the job asks for it",
                                         take->vm.path, i);
-                take_warn(take,
-                          "the guest could not be quiesced, so the backup is as after a power cut: "
-                          "%s",
-                          error->text);
+                warnings_add(take->warnings,
+                             "the guest could not be quiesced, so the backup is as after a power "
+                             "cut: "
+                             "%s",
+                             error->text);
                 quiesce = false;
         }
 }
@@ -71,9 +73,9 @@ static int read_truth(VSphere *v, Take *take, VSphereError *error)
                                 "and the job asks for it; are VMware Tools running in it?",
                                 now.path);
         if (json_array_size(take->warnings) == 0)
-                take_warn(take,
-                          "the guest was not quiesced, so the backup is as after a power cut; are "
-                          "VMware Tools running in it?");
+                warnings_add(take->warnings, "the guest was not quiesced, so the backup is as "
+                                             "after a power cut; are "
+                                             "VMware Tools running in it?");
         return 0;
 }
 
@@ -86,8 +88,8 @@ int take_snapshot(VSphere *v, Take *take, VSphereError *error)
         if (r >= 0)
                 r = read_truth(v, take, error);
         if (r >= 0 && strcmp(take->vm.power_state, "suspended") == 0)
-                take_warn(take,
-                          "the VM is suspended: what its guest has in memory is not in the backup");
+                warnings_add(take->warnings, "the VM is suspended: what its guest has in memory is "
+                                             "not in the backup");
         return r;
 }
 

@@ -40,9 +40,6 @@ typedef struct Take {
 
 void take_done(Take *take);
 
-/* One more line for people. */
-void take_warn(Take *take, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
 /* Removes leftovers, consolidates, judges the disks, switches tracking on. Refuses what cannot be backed up. */
 int take_prepare(VSphere *v, const VSphereRef *vm, Take *take, VSphereError *error);
 
