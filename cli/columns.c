@@ -8,6 +8,7 @@
 #include "format.h"
 #include "json-cleanup.h"
 #include "output.h"
+#include "text.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -158,13 +159,10 @@ ExitStatus show_act(const char *name, json_t *value, const char *format, ...)
         CLEANUP(json_decref_p) json_t *object = json_pack("{s:o}", name, value);
         _cleanup_free_ char *text = NULL;
         va_list ap;
-        int n;
 
         va_start(ap, format);
-        n = vasprintf(&text, format, ap);
+        text = text_vformat(format, ap);
         va_end(ap);
-        if (n < 0)
-                text = NULL;
         if (!text || !object || (arg_json && output_json(object) < 0))
                 return complain(CTL_FAILED, "Out of memory");
         if (!arg_json)

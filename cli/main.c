@@ -9,6 +9,7 @@
 #include "ctl.h"
 #include "options.h"
 #include "output.h"
+#include "text.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -21,13 +22,10 @@ ExitStatus complain(ExitStatus status, const char *format, ...)
 {
         _cleanup_free_ char *text = NULL;
         va_list ap;
-        int n;
 
         va_start(ap, format);
-        n = vasprintf(&text, format, ap);
+        text = text_vformat(format, ap);
         va_end(ap);
-        if (n < 0)
-                text = NULL;
         (void) fflush(stdout); /* so that both are read in their order */
         (void) fputs("sendensectl: ", stderr);
         output_text(stderr, text ?: "Out of memory", COMPLAINT_LETTERS_MAX);

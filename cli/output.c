@@ -5,6 +5,7 @@
 #include "output.h"
 
 #include "cleanup.h"
+#include "text.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -69,13 +70,10 @@ void output_line(const char *format, ...)
 {
         _cleanup_free_ char *text = NULL;
         va_list ap;
-        int n;
 
         va_start(ap, format);
-        n = vasprintf(&text, format, ap);
+        text = text_vformat(format, ap);
         va_end(ap);
-        if (n < 0)
-                text = NULL;
         output_text(stdout, text ?: "(out of memory)", CELL_LETTERS_MAX);
         (void) putchar('\n');
 }

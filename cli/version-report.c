@@ -3,6 +3,7 @@
  * The comparison (see version-report.h).
  */
 #include "version-report.h"
+#include "text.h"
 
 #include "build-config.h"
 #include "build-id.h"
@@ -27,13 +28,10 @@ __attribute__((format(printf, 2, 3))) static void differ(VersionReport *report, 
 {
         _cleanup_free_ char *text = NULL;
         va_list ap;
-        int n;
 
         va_start(ap, format);
-        n = vasprintf(&text, format, ap);
+        text = text_vformat(format, ap);
         va_end(ap);
-        if (n < 0)
-                text = NULL;
         if (!text || json_array_append_new(report->differences, json_string(text)) < 0)
                 report->out_of_memory = true;
 }
