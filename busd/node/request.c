@@ -149,20 +149,21 @@ static int check_excluded(const json_t *excluded, const json_t *targets,
         return 0;
 }
 
-static int check_disks(const json_t *disks, char ret_error[static REQUEST_ERROR_SIZE])
+int request_check_disks(const json_t *disks, const JsonField *fields, size_t n_fields,
+                        char ret_error[static REQUEST_ERROR_SIZE])
 {
+        const char *key = fields[0].key;
         json_t *disk;
         size_t i;
 
         json_array_foreach (disks, i, disk) {
-                int r = json_fields_check(disk, disk_fields, ELEMENTSOF(disk_fields), "a disk",
-                                          ret_error);
+                int r = json_fields_check(disk, fields, n_fields, "a disk", ret_error);
 
                 if (r < 0)
                         return r;
                 for (size_t j = 0; j < i; j++)
-                        if (json_field_number(disk, "key") ==
-                            json_field_number(json_array_get(disks, j), "key"))
+                        if (json_field_number(disk, key) ==
+                            json_field_number(json_array_get(disks, j), key))
                                 return json_fields_refuse(ret_error, "disks: the same key twice");
         }
         return 0;
@@ -233,7 +234,8 @@ int request_read(const char *text, size_t size, Request *ret_request,
                 r = check_excluded(json_object_get(request.public, "excluded"),
                                    json_object_get(request.public, "nbd_targets"), ret_error);
         if (r >= 0)
-                r = check_disks(json_object_get(request.public, "disks"), ret_error);
+                r = request_check_disks(json_object_get(request.public, "disks"), disk_fields,
+                                        ELEMENTSOF(disk_fields), ret_error);
         if (r >= 0)
                 r = request_keys_read(keys, json_object_get(request.public, "nbd_targets"),
                                       &request.keys, ret_error);

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "json-fields.h"
 #include "secret.h"
 
 #include <jansson.h>
@@ -59,6 +60,10 @@ int request_parse(const char *text, size_t size, json_t **ret_object,
 /* Moves "vcenter_password" out of object; it must be there. */
 int request_take_password(json_t *object, Secret **ret_password,
                           char ret_error[static REQUEST_ERROR_SIZE]);
+
+/* Each disk by the table, whose first field is its key; and none twice. */
+int request_check_disks(const json_t *disks, const JsonField *fields, size_t n_fields,
+                        char ret_error[static REQUEST_ERROR_SIZE]);
 
 /* Digest, job and attempt, out of what was checked. */
 int request_complete(Request *request);

@@ -89,25 +89,6 @@ static int check_in_place(const json_t *request, char ret_error[static REQUEST_E
                                  ret_error);
 }
 
-static int check_disks(const json_t *disks, char ret_error[static REQUEST_ERROR_SIZE])
-{
-        const json_t *disk;
-        size_t i;
-
-        json_array_foreach (disks, i, disk) {
-                int r = json_fields_check(disk, disk_fields, ELEMENTSOF(disk_fields), "a disk",
-                                          ret_error);
-
-                if (r < 0)
-                        return r;
-                for (size_t j = 0; j < i; j++)
-                        if (json_field_number(disk, "disk_key") ==
-                            json_field_number(json_array_get(disks, j), "disk_key"))
-                                return json_fields_refuse(ret_error, "disks: the same key twice");
-        }
-        return 0;
-}
-
 /* As a backup's request has them: by the key of the disk. NULL: no memory. */
 static json_t *exports_of(const json_t *disks)
 {
@@ -150,7 +131,8 @@ int restore_request_read(const char *text, size_t size, Request *ret_request,
                 r = json_fields_check(request.public, fields, ELEMENTSOF(fields), "the request",
                                       ret_error);
         if (r >= 0)
-                r = check_disks(json_object_get(request.public, "disks"), ret_error);
+                r = request_check_disks(json_object_get(request.public, "disks"), disk_fields,
+                                        ELEMENTSOF(disk_fields), ret_error);
         if (r >= 0)
                 r = read_keys(keys, &request, ret_error);
         if (r >= 0)
