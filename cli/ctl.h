@@ -120,6 +120,7 @@ ExitStatus verb_status(int argc, char *argv[]);
 ExitStatus verb_version(int argc, char *argv[]);
 ExitStatus verb_config_check(int argc, char *argv[]);
 ExitStatus verb_config_show(int argc, char *argv[]);
+ExitStatus verb_config_apply(int argc, char *argv[]);
 ExitStatus verb_log_level(int argc, char *argv[]);
 ExitStatus verb_database_probe(int argc, char *argv[]);
 ExitStatus verb_repository_list(int argc, char *argv[]);

@@ -306,6 +306,14 @@ const Verb verbs[] = {
           "theirs\n"
           "when they started.",
           verb_config_show },
+        { "config apply", "", 0, 0, OPTIONS(OPTION_NODE, OPTION_DRY_RUN),
+          "Bring changed settings into force",
+          "Checks the files of hub and node as \"config check\" does, shows which settings are "
+          "others than\nthose that were applied last, and has systemd restart or reload, in the "
+          "right order, what runs by\nthe old ones, and nothing else. Jobs go on. Root alone may; "
+          "with --dry-run, which changes\nnothing, everybody. Exit status 78 when a file is wrong: "
+          "nothing is done then.",
+          verb_config_apply },
         { "log-level", "LEVEL", 1, 1, NULL, "Set how much the running hub logs",
           "LEVEL is one of emerg, alert, crit, err, warning, notice, info, debug. It holds until "
           "the hub\n"
