@@ -4,6 +4,7 @@
  */
 #include "follow.h"
 
+#include "bus/bus-error.h"
 #include "cleanup.h"
 #include "job-types.h"
 #include "json-cleanup.h"
@@ -152,4 +153,11 @@ bool follow_is_final(const json_t *job)
         const char *state = json_string_value(json_object_get(job, "state"));
 
         return state && job_state_is_final(job_state_from_string(state));
+}
+
+bool follow_is_for_good(const sd_bus_error *error)
+{
+        return strcmp(error->name, BUS_ERROR_NOT_FOUND) == 0 ||
+               strcmp(error->name, BUS_ERROR_UNAUTHORIZED) == 0 ||
+               strcmp(error->name, BUS_ERROR_ACCESS_DENIED) == 0;
 }

@@ -26,3 +26,6 @@ void *follow_userdata(const HubTask *task);
 uint64_t follow_job(const HubTask *task);
 
 bool follow_is_final(const json_t *job);
+
+/* The hub may come back; who may not look, or asks for what is not there, may go. */
+bool follow_is_for_good(const sd_bus_error *error);

@@ -157,14 +157,15 @@ int hub_call_new(const HubTask *task, const char *method, sd_bus_message **ret_c
                                               HUB_MANAGER_INTERFACE, method);
 }
 
-static int send(HubTask *task, sd_bus_message *call)
+static int send(HubTask *task, sd_bus_message *call, unsigned timeout_sec)
 {
         task->slot = sd_bus_slot_unref(task->slot);
         return sd_bus_call_async(task->api->bus, &task->slot, call, on_reply, task,
-                                 CALL_TIMEOUT_SEC * UINT64_C(1000000));
+                                 timeout_sec * UINT64_C(1000000));
 }
 
-void hub_call_send(HubTask *task, sd_bus_message *call, int r, HubReply reply)
+void hub_call_send_within(HubTask *task, sd_bus_message *call, int r, unsigned timeout_sec,
+                          HubReply reply)
 {
         CLEANUP(sd_bus_message_unrefp) sd_bus_message *owned = call;
 
@@ -174,9 +175,14 @@ void hub_call_send(HubTask *task, sd_bus_message *call, int r, HubReply reply)
         if (r >= 0)
                 r = sd_bus_message_close_container(owned);
         if (r >= 0)
-                r = send(task, owned);
+                r = send(task, owned, timeout_sec > 0 ? timeout_sec : CALL_TIMEOUT_SEC);
         if (r < 0)
                 tell_later(task, r);
+}
+
+void hub_call_send(HubTask *task, sd_bus_message *call, int r, HubReply reply)
+{
+        hub_call_send_within(task, call, r, CALL_TIMEOUT_SEC, reply);
 }
 
 /* ── Who asks ── */
@@ -212,7 +218,7 @@ static int show(HubTask *task, const char *token, int peer)
                 r = hub_call_new(task, "Authenticate", &call);
         if (r >= 0)
                 r = sd_bus_message_append(call, "ha{sv}", token ? memfd : peer, 0);
-        return r < 0 ? r : send(task, call);
+        return r < 0 ? r : send(task, call, CALL_TIMEOUT_SEC);
 }
 
 static void authenticate(HubTask *task)

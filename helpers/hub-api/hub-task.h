@@ -56,6 +56,10 @@ int hub_call_new(const HubTask *task, const char *method, sd_bus_message **ret_c
  * later. */
 void hub_call_send(HubTask *task, sd_bus_message *call, int r, HubReply reply);
 
+/* The same for a call that takes its time; 0: as long as every call may. */
+void hub_call_send_within(HubTask *task, sd_bus_message *call, int r, unsigned timeout_sec,
+                          HubReply reply);
+
 /* Answers and ends. body is taken; NULL stands for no memory. */
 void hub_answer(HubTask *task, unsigned status, json_t *body);
 void hub_refuse(HubTask *task, const sd_bus_error *error);

@@ -79,14 +79,6 @@ static void end(HubTask *task)
         hub_task_free(task);
 }
 
-/* The hub may come back; who may not look, or asks for what is not there, may go. */
-static bool is_for_good(const sd_bus_error *error)
-{
-        return strcmp(error->name, BUS_ERROR_NOT_FOUND) == 0 ||
-               strcmp(error->name, BUS_ERROR_UNAUTHORIZED) == 0 ||
-               strcmp(error->name, BUS_ERROR_ACCESS_DENIED) == 0;
-}
-
 static bool on_news(HubTask *task, const json_t *job, const sd_bus_error *error)
 {
         CLEANUP(json_decref_p) json_t *data = NULL;
@@ -108,7 +100,7 @@ static bool on_news(HubTask *task, const json_t *job, const sd_bus_error *error)
         data = json_pack("{s:s, s:s}", "error", error->name, "detail", hub_error_text(error));
         if (!send(task, events->last_id, "error", data))
                 return false;
-        if (!is_for_good(error))
+        if (!follow_is_for_good(error))
                 return true;
         end(task);
         return false;

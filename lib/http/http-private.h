@@ -27,6 +27,7 @@ struct HttpRequest {
         unsigned status;
         size_t n_ignored; /* bytes of a body that came after its refusal */
         HttpStream *stream; /* when it is one */
+        HttpPipe *pipe; /* the same */
 };
 
 struct HttpServer {
@@ -36,7 +37,7 @@ struct HttpServer {
         sd_event_source *io, *timer, *idle, *look;
         HttpPeers peers;
         HttpRequest *requests;
-        unsigned n_connections, n_streams;
+        unsigned n_connections, n_streams, n_pipes;
         bool is_running; /* in MHD_run() */
 };
 
@@ -58,6 +59,10 @@ void http_stream_gone(HttpStream *stream);
 
 /* Ends the stream of a server that ends; NULL is none. */
 void http_stream_close(HttpStream *stream);
+
+/* The same of a pipe. */
+void http_pipe_gone(HttpPipe *pipe);
+void http_pipe_close(HttpPipe *pipe);
 
 /* Has the loop look after the daemon soon: something was resumed. */
 void http_server_wake(HttpServer *server);

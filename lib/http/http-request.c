@@ -42,6 +42,7 @@ HttpRequest *http_request_free(HttpRequest *request)
                 explicit_bzero(request->body, request->body_room);
         free(request->body);
         http_stream_gone(request->stream);
+        http_pipe_gone(request->pipe);
         if (request->response && request->response != request->server->empty)
                 MHD_destroy_response(request->response);
         free(request);

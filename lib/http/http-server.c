@@ -364,8 +364,10 @@ HttpServer *http_server_free(HttpServer *server)
                         http_request_refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE,
                                             "com.sendense.Error.Busy",
                                             "The server ends; try again.");
-                else
+                else {
                         http_stream_close(request->stream);
+                        http_pipe_close(request->pipe);
+                }
         if (server->daemon) {
                 /* An answer may take more than one round to be on its way. */
                 for (unsigned i = 0; i < ENDING_ROUNDS && server->requests; i++)

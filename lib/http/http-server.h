@@ -106,3 +106,23 @@ int http_stream_send(HttpStream *stream, uint64_t id, const char *event, const j
 
 /* After the last event; on_gone is not called any more. */
 void http_stream_end(HttpStream *stream);
+
+/* ── Pipes ── the bytes of a socket instead of an answer, however many they are. */
+
+typedef struct HttpPipe HttpPipe;
+
+typedef struct HttpPipeSetup {
+        const char *type; /* of the content */
+        const char *location; /* for the header Location; NULL: none */
+        int fd; /* does not block; becomes the pipe's, also when there is none */
+        void (*on_end)(void *userdata); /* fd has ended: http_pipe_end() is owed, now or later */
+        void (*on_gone)(void *userdata); /* the peer has left, or the server ends; the pipe is gone then */
+        void *userdata;
+} HttpPipeSetup;
+
+/* Begins one with 200. NULL when out of memory or too many: then it is answered with 503. */
+HttpPipe *http_request_pipe(HttpRequest *request, const HttpPipeSetup *setup);
+
+/* Behind what was read comes the end; or, when it is not whole, the connection is cut at once. Neither on_end nor on_gone is called any
+ * more. */
+void http_pipe_end(HttpPipe *pipe, bool is_whole);

@@ -57,6 +57,20 @@ ok "nothing is left" nothing_left
 is "$(in_hub 'cd /var/cache/sendense-files/appliance && find .. /run/sendense-appliance \( ! -user sendense-appliance -o -perm /022 \) ! -type l -ls 2>&1; id -un -- sendense-files')" \
     "sendense-files" "the machine of the jobs is another user's than theirs"
 
+# By HTTP, as it comes.
+token=$(hub sendensectl token create files --role=restore --role=inspect)
+http() { # BACKUP/files/… JSON [CURL-ARGUMENT...]: the answer into /srv/http, its head into /srv/head; "STATUS RC"
+    # shellcheck disable=SC2016 # expanded in the machine
+    in_hub 'curl -sN --max-time 300 -o /srv/http -D /srv/head -w "%{http_code}" -H "Authorization: Bearer $1" -d "$3" "${@:4}" "http://127.0.0.1:8082/api/v1/backups/$2"; echo " $?"' "$token" "$@"
+}
+is "$(http "$id/files/tar" '{"paths":["/etc"]}')" "200 0" "a tar by HTTP comes to its end"
+# shellcheck disable=SC2016 # expanded in the machine
+is "$(in_hub 'mkdir /srv/by-http && tar --xattrs --numeric-owner -C /srv/by-http -xpf /srv/http && diff -r --no-dereference /srv/tree/etc /srv/by-http/etc 2>&1')" "" "and is the same"
+JOB=$(hub sed -nE 's,^[Ll]ocation: /api/v1/jobs/([0-9]+).*,\1,p' /srv/head)
+is "$(job '"\(.Type) \(.State) \(.Principal)"')" "files completed token:files" "the head names its job, which was done in the name of who asked"
+like "$(http "$id/files/list" '{"paths":["/none"]}') $(hub jq -r '"\(.error) \(.job_id > 0)"' /srv/http)" '^404 0 com.sendense.Error.NotFound true|^[45][0-9][0-9] 0 com.sendense.Error.* true' \
+    "what fails before the first byte is a problem, with its job"
+
 # Who may, and what is refused at once.
 # shellcheck disable=SC2016 # expanded in the machine
 in_hub 'useradd --no-create-home mallory'
@@ -88,6 +102,8 @@ like "$(ctl get hurt /etc --into=/srv/healed 2>&1 | tr '\n' ' '; echo "= ${PIPES
 is "$(in_hub 'cd /srv/healed/etc && find . -not -path "./deep*" -type f | sort | xargs cat | tr -d "\n"; find deep -type d | wc -l')" "az512" \
     "all else is there"
 like "$(ctl ls hurt /etc 2>&1 | tr '\n' ' '; echo "= ${PIPESTATUS[0]}")" "/etc/a.*1 left out.* /etc/gone.*= 1" "nor is a list silent about it"
+is "$(http hurt-is-no-id/files/list '{}')" "404 0" "by HTTP a backup is called by its id"
+is "$(http "$(job .BackupId)/files/list" '{"paths":["/etc"]}') $(hub grep -c '"path":"/etc/a"' /srv/http)" "200 18 1" "by HTTP the list is cut where something is missing"
 # A package that is missing is named.
 hub mv /usr/lib/sendense/sendense-files /srv/away
 like "$(ctl ls "$id" 2>&1)" "package sendense-files" "a hub without the program says which package is missing"

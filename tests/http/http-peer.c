@@ -7,6 +7,7 @@
 #include "http/http-server.h"
 #include "parse.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,9 @@ static struct Peer {
         sd_event *event;
         HttpStream *stream;
         unsigned n_gone, n_events, n_never;
+        sd_event_source *writer; /* of the newest pipe, as the next two */
+        uint64_t n_to_write, n_written;
+        unsigned n_pipes, n_pipes_gone;
 } peer;
 
 static void on_echo(HttpRequest *request, void *userdata)
@@ -111,6 +115,83 @@ static void on_end(HttpRequest *request, void *userdata)
         http_request_answer(request, 200, NULL);
 }
 
+/* ── A pipe ── bytes that count themselves, as fast as somebody takes them. */
+
+static int on_room(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+        unsigned char block[4096];
+        uint64_t n_left = peer.n_to_write - peer.n_written;
+        size_t size = n_left < sizeof(block) ? (size_t) n_left : sizeof(block);
+        ssize_t n;
+
+        (void) events, (void) userdata;
+        for (size_t i = 0; i < size; i++)
+                block[i] = (unsigned char) ((peer.n_written + i) % 251);
+        n = size > 0 ? send(fd, block, size, MSG_NOSIGNAL) : 0;
+        if (n > 0)
+                peer.n_written += (uint64_t) n;
+        else if (n == 0 || errno != EAGAIN) {
+                peer.writer = sd_event_source_unref(source);
+                (void) close(fd);
+        }
+        return 0;
+}
+
+typedef struct Piped {
+        HttpPipe *pipe;
+        bool is_whole;
+} Piped;
+
+static void on_pipe_end(void *userdata)
+{
+        Piped *piped = userdata;
+
+        http_pipe_end(piped->pipe, piped->is_whole);
+        free(piped);
+}
+
+static void on_pipe_gone(void *userdata)
+{
+        free(userdata);
+        peer.n_pipes_gone++;
+}
+
+static void on_pipe(HttpRequest *request, void *userdata)
+{
+        Piped *piped = calloc(1, sizeof(*piped));
+        const char *n = http_request_query(request, "n");
+        int fds[2];
+
+        (void) userdata;
+        peer.n_written = peer.n_to_write = 0;
+        if (n)
+                (void) parse_uint64(n, 0, INT64_MAX, &peer.n_to_write);
+        if (!piped || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) < 0 ||
+            sd_event_add_io(peer.event, &peer.writer, fds[1], EPOLLOUT, on_room, NULL) < 0)
+                abort();
+        piped->is_whole = http_request_query(request, "broken") == NULL;
+        piped->pipe = http_request_pipe(request, &(HttpPipeSetup){ .type = "application/x-bytes",
+                                                                   .location = "/there",
+                                                                   .fd = fds[0],
+                                                                   .on_end = on_pipe_end,
+                                                                   .on_gone = on_pipe_gone,
+                                                                   .userdata = piped });
+        if (piped->pipe)
+                peer.n_pipes++;
+        else
+                free(piped);
+}
+
+static void on_piped(HttpRequest *request, void *userdata)
+{
+        (void) userdata;
+        http_request_answer(request, 200,
+                            json_pack("{s:I, s:i, s:i, s:b}", "written",
+                                      (json_int_t) peer.n_written, "begun", (int) peer.n_pipes,
+                                      "gone", (int) peer.n_pipes_gone, "writing",
+                                      peer.writer != NULL));
+}
+
 static bool is_allowed(const char *token, void *userdata)
 {
         (void) userdata;
@@ -128,6 +209,7 @@ static const HttpRoute routes[] = {
         { "POST", "/echo/{name}", on_echo, false }, { "GET", "/later", on_later, false },
         { "GET", "/never", on_never, false },       { "GET", "/stream", on_stream, false },
         { "POST", "/event", on_event, false },      { "POST", "/end", on_end, false },
+        { "GET", "/pipe", on_pipe, false },         { "GET", "/piped", on_piped, false },
 };
 
 static int listen_on(const char *path)

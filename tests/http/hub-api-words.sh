@@ -19,6 +19,16 @@ same "openapi.json has the routes of the router" "$routes" \
 same "the API reference has them" "$routes" "$(sed -n '/^## HTTP: the hub/,$p' "$reference" | sed -nE 's/^\| `([A-Z]+ \/[^`]*)`.*/\1/p')"
 same "the man page has them" "$routes" "$(sed -nE 's/^\.B ((GET|POST|DELETE) \/.*)/\1/p' "$SENDENSE_SRC/docs/man/sendense-hub-api.8")"
 
+# Every method of the bus has a route, or a reason in the reference why it has none.
+methods=$(grep -oE '<method name="[A-Za-z]+"' "$SENDENSE_SRC/tests/bus/golden/com.sendense.Hub1.Manager.xml" | cut -d'"' -f2)
+http=$(sed -n '/^## HTTP: the hub/,$p' "$reference")
+names() { cut -d'|' -f"$1" | grep -oE '`[A-Z][A-Za-z]+`' | tr -d '`' | sort -u; } # COLUMN
+with_route=$(grep -E '^\| `(GET|POST|DELETE) /' <<<"$http" | names 4)
+without=$(sed -n '/^| methods | why not |$/,/^$/p' <<<"$http" | names 2)
+same "each method of the bus has a route, or a reason why it has none" "$methods" "$with_route"$'\n'"$without"
+same "the table names the methods that the program calls" "$with_route"$'\n'Authenticate \
+    "$(grep -ohE '"[A-Z][A-Za-z]+"' "$source"/*.c | tr -d '"' | sort -u | grep -Fxf <(echo "$methods"))"
+
 # What openapi.json refers to is there, and what is there is referred to.
 refs=$(jq -r '.. | objects | .["$ref"]? // empty' "$source/openapi.json" | sort -u)
 same "openapi.json refers to what it has" "$(jq -r '.components | (.schemas | keys[] | "#/components/schemas/\(.)"), (.responses | keys[] | "#/components/responses/\(.)")' "$source/openapi.json")" "$refs"

@@ -117,6 +117,39 @@ for id in 7 0 x; do
     like "$(ask "/api/v1/mounts/$id" -X DELETE)" '^404 ' "there is no mount $id"
 done
 
+# What is one call, and files: who may, and what the body may be.
+token=$look
+for path in verify cleanup repositories/1/scan vcenters/none/test vcenters/none/discover backups/backup-x-1/files/list; do
+    like "$(ask "/api/v1/$path" -X POST)" '^40[34] ' "who may look: no $path"
+done
+like "$(ask /api/v1/obligations/7 -X DELETE)" '^403 .*ForgiveObligation' "nor forgives"
+like "$(ask /api/v1/diagnose)" '^200 \{"checks":\[\{' "but what is wrong is told"
+token=$all
+like "$(ask /api/v1/vcenters/none/test -X POST)" '^404 .*NotFound' "a vCenter that is not there"
+like "$(ask /api/v1/vcenters/none/discover -d '{"enter":false}')" '^404 .*NotFound' "nor one to be asked"
+for id in 7 0 x; do
+    like "$(ask "/api/v1/obligations/$id" -X DELETE)" '^(404|503) ' "there is no obligation $id"
+done
+like "$(ask /api/v1/verify -d '{"older_than_sec":60}')" '^503 .*has not taken up its jobs' "a hub without systemd verifies nothing"
+for body in '[]' '{' '{"x":1}' '{"older_than_sec":-1}' '{"older_than_sec":"1"}' '{"vm":""}' '{"vm":7}'; do
+    like "$(ask /api/v1/verify -d "$body")" '^400 .*InvalidArgument' "a body of verify that is none: $body"
+done
+like "$(ask /api/v1/repositories/1/check -d '{}')" '^400 .*no body' "a body where there is none"
+like "$(ask '/api/v1/cleanup?x=1' -X POST)" '^400 .*no query' "a query where there is none"
+like "$(ask /api/v1/verify -X POST -H 'Idempotency-Key: a')" '^400 .*no Idempotency-Key' "a key where there is none"
+token=$(token both restore,inspect)
+like "$(ask /api/v1/backups/backup-x-1/files/tar -d '{"paths":["/"]}')" '^404 .*There is no backup' "files of a backup that is not there"
+for body in '[]' '{"paths":[]}' '{"paths":"/"}' '{"paths":[7]}' '{"paths":[""]}' '{}' '{"paths":["/"],"recursive":true}' "{\"paths\":[\"$(printf 'a%.0s' {1..4097})\"]}"; do
+    like "$(ask /api/v1/backups/backup-x-1/files/tar -d "$body")" '^400 .*InvalidArgument' "a body of files/tar that is none: ${body:0:40}"
+done
+like "$(ask /api/v1/backups/backup-x-1/files/list -d '{"filesystems":true,"paths":["/"]}')" '^400 .*goes alone' "filesystems goes alone"
+for body in '[]' '{}' '{"folder":"srv"}' '{"folder":"/srv","disk_key":2000}'; do
+    like "$(ask /api/v1/backups/backup-x-1/restore-disks -d "$body")" '^400 .*InvalidArgument' "a body of restore-disks that is none: $body"
+done
+like "$(ask /api/v1/backups/backup-x-1/restore-disks -d '{"folder":"/srv"}')" '^404 .*There is no backup' "disks of a backup that is not there"
+token=$back
+like "$(ask /api/v1/backups/backup-x-1/files/list -X POST)" '^403 .*GetBackup' "who could not see how the job ends has none begun"
+
 # What no client should send. The hub keeps nothing of it, in the database or in its memory, which is compared once it has answered
 # such things before; under a sanitizer not, because that keeps what was freed.
 token=$look

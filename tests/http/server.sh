@@ -105,6 +105,38 @@ ok "a peer that does not read is given up, and nothing follows what was cut" eve
 kill "$stream_pid" 2>/dev/null
 wait "$stream_pid" 2>/dev/null
 
+# Pipes: as many bytes as come, whole or seen to be cut; who does not read holds up who writes, and nothing is kept for him.
+bytes() { perl -e 'my $left = shift; my $block = join "", map { chr } 0 .. 250; while ($left > 0) { print substr($block, 0, $left); $left -= 251 }' "$1"; }
+pipe() { curl -sN --max-time 60 --unix-socket "$socket" -H 'Authorization: Bearer good' -o "$TEST_TMP/piped" "$@"; }
+pipe -D "$TEST_TMP/head" "$url/pipe?n=20000003"
+is "$?" 0 "20 MB come out of a pipe"
+is "$(sha256sum <"$TEST_TMP/piped")" "$(bytes 20000003 | sha256sum)" "each byte is what was written"
+is "$(tr -d '\r' <"$TEST_TMP/head" | grep -ciE '^(content-type: application/x-bytes|location: /there)$')" 2 "type and place are told"
+pipe "$url/pipe?n=0"
+is "$? $(stat -c %s "$TEST_TMP/piped")" "0 0" "one without a byte"
+pipe "$url/pipe?n=300000&broken=1"
+is "$? $(stat -c %s "$TEST_TMP/piped")" "18 300000" "what is not whole comes, and then the connection is cut"
+piped() { ask "$url/piped" | sed -E "s/.*\"$1\":([a-z0-9]+).*/\1/"; }
+curl -sN --unix-socket "$socket" -H 'Authorization: Bearer good' "$url/pipe?n=1000000000" >"$TEST_TMP/stuck" &
+pipe_pid=$!
+stands() { local before; before=$(piped written); [ "$before" -gt 0 ] && sleep 0.3 && [ "$(piped written)" = "$before" ]; } # standing still has no event
+ok "who does not read holds up who writes" eventually 20 stands
+ok "far from the end" test "$(piped written)" -lt 4000000
+kill "$pipe_pid"
+wait "$pipe_pid" 2>/dev/null
+pipe_gone() { [ "$(piped gone)" = 1 ] && [ "$(piped writing)" = false ]; }
+ok "who leaves is noticed, and who writes is told" eventually 20 pipe_gone
+begun=$(piped begun)
+for _ in {1..8}; do
+    curl -sN --unix-socket "$socket" -H 'Authorization: Bearer good' "$url/pipe?n=1000000000" >"$TEST_TMP/stuck" &
+    pipes+=("$!")
+done
+eight() { [ "$(piped begun)" = $((begun + 8)) ]; }
+ok "eight pipes at once" eventually 20 eight
+like "$(ask "$url/pipe?n=1")" '^503 .*Busy' "and no more"
+kill "${pipes[@]}"
+wait "${pipes[@]}" 2>/dev/null
+
 # The end: what waits is answered. The one that did not wait is known to the server still.
 never() { ask -X POST "$url/event" | sed -E 's/.*"never":([0-9]+).*/\1/'; }
 n=$(never)

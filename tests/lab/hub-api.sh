@@ -130,6 +130,30 @@ is "$(wait_job "$job")" completed "the job completes"
 like "$(api GET ../../health)" '^200 .*"check":"repository","status":"ok"' "health has the repository"
 like "$(api GET ../../metrics)" "sendense_vm_last_backup_age_seconds\\{vm=\"twins\",context_id=\"ctx-twins-[0-9-]+\"\\} [0-9]+ " "metrics the age of the last backup"
 
+# All of it: what is due is verified, all disks are restored, the repository is looked at and read.
+answer=$(api POST verify '{"vm":"twins","older_than_sec":0}')
+like "$answer" '^202 \{"job_ids":\[[0-9]+,[0-9]+\]\}' "everything that is due is verified, which is two chains"
+for job in $(body | jq '.job_ids[]'); do is "$(wait_job "$job")" completed "job $job finds it sound"; done
+is "$(api POST verify '{"vm":"twins","older_than_sec":3600}')" '202 {"job_ids":[]}' "nothing of it is due any more"
+back=$(hub sendensectl token create back --role=inspect --role=restore)
+token=$back
+into='{"folder":"/var/lib/sendense/restore"}'
+answer=$(api POST "backups/$backup_id/restore-disks" "$into" -H 'Idempotency-Key: back')
+like "$answer" '^202 \{"jobs":\[\{"disk_key":2000,' "all disks are restored"
+restores=$(body | jq -c '[.jobs[].job_id]')
+is "$(api POST "backups/$backup_id/restore-disks" "$into" -H 'Idempotency-Key: back' | cut -d' ' -f2- | jq -c '[.jobs[].job_id]')" "$restores" "the same again is the same jobs"
+for job in $(jq '.[]' <<<"$restores"); do
+    is "$(wait_job "$job")" completed "job $job restores a disk"
+done
+is "$(body | jq -r '.jobs[] | "/srv/src/twins-\(.disk_key).raw \(.path)"' | in_hub 'while read -r raw back; do cmp "$raw" "$back" && echo same; done' | paste -sd' ')" "same same" "which is what it was"
+like "$(api POST "backups/$backup_id/restore-disks" '{"folder":"/srv"}')" '^403 .*NotAllowed.*"jobs":\[\]' "elsewhere a token restores nothing, and is told what was begun"
+like "$(api POST backups/none/restore-disks "$into")" '^404 ' "nor a backup that is not there"
+token=$all
+like "$(api POST repositories/1/check)" '^200 .*"state":"ok"' "a repository is looked at"
+like "$(api POST repositories/1/scan)" '^200 .*"added":0' "its files say nothing new"
+like "$(api POST cleanup)" '^200 \{"done":\[' "upkeep says what it did"
+like "$(api GET diagnose)" '^200 .*"verdict":"ok"' "and what is wrong is told"
+
 # Bodies that are none.
 wrong() { # NAME REGEX JSON [STATUS]
     answer=$(api POST backups "$3")
