@@ -23,6 +23,7 @@ func (s *sim) vmVerbs() map[string]verb {
 		"/vm/remove":        s.onVM(func(vm *vmState) error { return s.destroyVM(vm) }),
 		"/vm/template":      s.ctlVMTemplate,
 		"/vm/power":         s.ctlVMPower,
+		"/vm/nvram":         s.ctlVMNvram,
 		"/vm/cbt":           s.ctlVMTracking,
 		"/vm/same-uuid":     s.ctlVMSameUUID,
 		"/vm/suspended":     s.onVM(s.suspend),
@@ -190,6 +191,9 @@ func (s *sim) ctlVMPower(a args) (interface{}, error) {
 		_, err = s.finishInner(o.PowerOn(context.Background()))
 	} else {
 		_, err = s.finishInner(o.PowerOff(context.Background()))
+	}
+	if err == nil && on {
+		err = s.switchedOn(vm)
 	}
 	if err == nil {
 		noteChange(vm.simVM())

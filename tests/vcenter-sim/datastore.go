@@ -3,7 +3,8 @@
 // https://HOST/folder/PATH?dcPath=…&dsName=…: the files of a datastore, whole
 // or in ranges, for a session's cookie or for user and password. Without
 // either it is 401, and a file that is not there is 404. Only reading and
-// plain PUT of new files; rules may act on FolderGet, FolderHead, FolderPut.
+// plain PUT of new files; rules may act on FolderGet, FolderHead, FolderPut, and
+// for the variables of an EFI, which a PUT writes over, on NvramGet and so on.
 
 package main
 
@@ -27,6 +28,9 @@ func (s *sim) serveFolder(w http.ResponseWriter, r *http.Request) {
 	if method == "" {
 		w.WriteHeader(http.StatusMethodNotAllowed)
 		return
+	}
+	if strings.HasSuffix(r.URL.Path, ".nvram") {
+		method = "Nvram" + strings.TrimPrefix(method, "Folder")
 	}
 	var rules []*rule
 	s.locked(func() {
@@ -113,7 +117,11 @@ func (s *sim) datastoreFile(u *url.URL) (string, error) {
 }
 
 func putFile(w http.ResponseWriter, r *http.Request, file string) int {
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0600)
+	over := os.O_EXCL
+	if strings.HasSuffix(file, ".nvram") {
+		over = os.O_TRUNC
+	}
+	f, err := os.OpenFile(file, os.O_CREATE|over|os.O_WRONLY, 0600)
 	if err != nil {
 		http.Error(w, "the file cannot be made", http.StatusConflict)
 		return http.StatusConflict

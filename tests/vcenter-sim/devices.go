@@ -66,6 +66,9 @@ func (s *sim) prepareVM(vm *vmState) {
 			{Name: "config.changeVersion", Val: changeVersion()},
 		})
 	})
+	if err := s.forgetNvram(vm); err != nil {
+		log.Printf("%s: %v", vm.name(), err)
+	}
 }
 
 func (s *sim) adoptDisks(vm *vmState) error {

@@ -254,6 +254,9 @@ func (s *sim) forward(c *call, r *http.Request) {
 
 // before and after stand around what the simulator answers itself.
 func (s *sim) before(c *call) {
+	if bytes.Contains(c.raw, []byte("layoutEx")) {
+		s.showNvrams()
+	}
 	switch req := c.body.(type) {
 	case *types.RetrievePropertiesEx:
 		s.pollTasks(req.SpecSet)

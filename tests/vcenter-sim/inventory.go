@@ -172,6 +172,9 @@ func (s *sim) dressVM(ctx context.Context, vm *vmState, spec vmSpec) error {
 		if _, err := s.finishInner(o.PowerOn(ctx)); err != nil {
 			return err
 		}
+		if err := s.switchedOn(vm); err != nil {
+			return err
+		}
 	}
 	if spec.userSnapshot {
 		return s.plantUserSnapshot(vm)

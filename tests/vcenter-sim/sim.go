@@ -24,6 +24,7 @@ type moref = types.ManagedObjectReference
 type vmState struct {
 	ref   moref
 	disks map[int32]*disk
+	nvram string // its file on the datastore, once it was switched on
 }
 
 type sim struct {

@@ -79,6 +79,7 @@ var switches = map[string]switchInfo{
 	"descriptor":      {kind: asCommand, help: "a base disk whose descriptor says vsan, vvol, sesparse or encrypted"},
 	"import-lease":    {kind: asCommand, help: "ImportVApp, HTTPS upload of a stream-optimised VMDK, HttpNfcLease"},
 	"datastore":       {kind: asCommand, help: "/folder with ranges, behind cookie or Basic"},
+	"nvram":           {kind: asCommand, help: "the variables of a machine's EFI, a file beside its disks"},
 	"bad-certificate": {kind: asCommand, help: "start with an expired, self-signed or wrongly named certificate"},
 }
 

@@ -252,6 +252,10 @@ func (s *sim) powerOn(c *call) soap.HasFault {
 		}
 		result, fault := s.inner(res.Returnval, nil)
 		if v, ok := simulator.Map.Get(req.This).(*simulator.VirtualMachine); ok && fault == nil {
+			if err := s.switchedOn(s.vms[req.This]); err != nil {
+				log.Printf("%s: %v", v.Name, err)
+				return nil, &types.FileFault{File: v.Config.Files.VmPathName}
+			}
 			noteChange(v)
 		}
 		return result, fault
