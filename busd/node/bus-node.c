@@ -132,7 +132,7 @@ static int reply_tasks(sd_bus_message *call, Node *node, bool only_owed)
 
         for (size_t i = 0; i < node->n_tasks; i++)
                 if ((!only_owed || task_owes(node->tasks[i])) &&
-                    json_array_append_new(list, task_show(node->tasks[i])) < 0)
+                    json_array_append_new(list, task_show_briefly(node->tasks[i])) < 0)
                         return -ENOMEM;
         r = sd_bus_message_new_method_return(call, &reply);
         if (r >= 0)

@@ -231,14 +231,32 @@ static json_t *show_warnings(const Task *task)
 }
 
 /* As text: it goes on to a file of the hub, and nobody on the way looks into it. */
-static void show_hardware(json_t *show, const json_t *snapshot)
+static void show_hardware(json_t *show, const json_t *snapshot, bool with_nvram)
 {
-        const json_t *hardware = json_object_get(snapshot, "hardware");
-        _cleanup_free_ char *text =
-                        hardware ? json_dumps(hardware, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+        CLEANUP(json_decref_p)
+        json_t *hardware = json_copy(json_object_get(snapshot, "hardware"));
+        _cleanup_free_ char *text = NULL;
 
+        if (!with_nvram)
+                (void) json_object_del(hardware, "nvram");
+        text = hardware ? json_dumps(hardware, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
         if (text)
                 (void) json_object_set_new(show, "Hardware", json_string(text));
+}
+
+/* While it runs it is asked twice a second. */
+static bool is_copied(const Task *task)
+{
+        return task->state != TASK_ACCEPTED && task->state != TASK_SNAPSHOTTING &&
+               task->state != TASK_COPYING;
+}
+
+json_t *task_show_briefly(const Task *task)
+{
+        json_t *show = task_show(task);
+
+        show_hardware(show, json_object_get(task->row, "Snapshot"), false);
+        return show;
 }
 
 json_t *task_show(const Task *task)
@@ -266,7 +284,7 @@ json_t *task_show(const Task *task)
         (void) json_object_set_new(show, "Warnings", show_warnings(task));
         if (json_is_boolean(json_object_get(snapshot, "quiesced")))
                 (void) json_object_set(show, "Quiesced", json_object_get(snapshot, "quiesced"));
-        show_hardware(show, snapshot);
+        show_hardware(show, snapshot, is_copied(task));
         if (task_is_restore(task))
                 restore_show(task, show);
         return show;

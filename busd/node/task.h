@@ -80,6 +80,9 @@ void task_set(Task *task, const char *key, json_t *value);
 /* What the bus shows of it (a new reference): Id, Attempt, Vm, State, … */
 json_t *task_show(const Task *task);
 
+/* The same for a list of tasks: without what is long. */
+json_t *task_show_briefly(const Task *task);
+
 uint64_t task_bytes_done(const Task *task);
 uint64_t task_bytes_total(const Task *task);
 

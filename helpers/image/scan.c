@@ -166,6 +166,8 @@ static int scan_record(Scan *scan, int vm, const char *vm_name, int backups, con
                 scan_problem(problems, "%s", error);
         else {
                 scan_backup(vm, vm_name, name, record, deleting, problems, known);
+                /* No list of many backups has a use for it. */
+                (void) json_object_del(json_object_get(record, "hardware"), "nvram");
                 (void) json_object_set_new(line, "record", record);
         }
         scan->n_backups += record != NULL;

@@ -8,6 +8,7 @@
 #include "bus/bus-error.h"
 #include "cleanup.h"
 #include "manifest.h"
+#include "nvram.h"
 #include "small-file.h"
 
 #include <errno.h>
@@ -157,6 +158,19 @@ static void compare_row(const VerifyRecords *records, const VerifyLayer *layer, 
         }
 }
 
+/* What a restore of the whole VM would put back. */
+static void check_nvram(const json_t *record, const VerifyLayer *layer)
+{
+        const json_t *nvram = json_object_get(json_object_get(record, "hardware"), "nvram");
+        _cleanup_free_ void *data = NULL;
+        size_t size;
+
+        if (nvram && nvram_unpack(nvram, &data, &size) == -EBADMSG)
+                scan_problem(layer->problems,
+                             "%s: the NVRAM in the record is not what its SHA-256 says",
+                             layer->where);
+}
+
 /* Looks at one layer. *ret_parent is a copy of the id of the layer below, NULL: it is a full, or nothing is known. */
 static void look_at(const VerifyChain *chain, VerifyRecords *records, uint32_t disk_key,
                     VerifyLayer *layer, char **ret_parent)
@@ -176,8 +190,10 @@ static void look_at(const VerifyChain *chain, VerifyRecords *records, uint32_t d
         else if (!disk)
                 scan_problem(layer->problems, "%s: the record does not name this disk",
                              layer->where);
-        else
+        else {
                 compare_row(records, layer, disk_key, disk);
+                check_nvram(record, layer);
+        }
         if (chain->folder < 0) {
                 scan_problem(layer->problems, "%s: the folder of the disk is not there",
                              layer->where);

@@ -9,6 +9,8 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "import-upload.h"
+#include "nvram-restore.h"
+#include "nvram.h"
 #include "spec.h"
 #include "text.h"
 #include "verbs.h"
@@ -120,6 +122,8 @@ typedef struct Import {
         Uploads uploads;
         char instance_uuid[SD_ID128_UUID_STRING_MAX];
         char *name, *spec;
+        void *nvram; /* what the VM's EFI is to start with; NULL: there is none */
+        size_t nvram_size;
         json_t *warnings;
 } Import;
 
@@ -133,12 +137,46 @@ static void import_done(Import *import)
         lease_done(&import->lease);
         free(import->name);
         free(import->spec);
+        free(import->nvram);
         json_decref(import->warnings);
 }
 
 static int no_memory(VSphereError *error)
 {
         return vsphere_error_errno(error, -ENOMEM, "Cannot import a VM");
+}
+
+static void warn(Import *import, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void warn(Import *import, const char *format, ...)
+{
+        _cleanup_free_ char *line = NULL;
+        va_list ap;
+
+        va_start(ap, format);
+        line = text_vformat(format, ap);
+        va_end(ap);
+        (void) json_array_append_new(import->warnings, json_string(line ? line : ""));
+}
+
+/* A VM without it is better than none. */
+static int leave_nvram(Import *import, const char *why)
+{
+        warn(import, "the variables of its EFI (NVRAM) are not put back: %s", why);
+        return import_plan_leave_nvram(&import->plan);
+}
+
+static int read_nvram(Import *import)
+{
+        const json_t *hardware = json_object_get(import->task->spec, "hardware");
+        const json_t *nvram = json_object_get(hardware, "nvram");
+        int r;
+
+        if (!nvram || json_field_text(import->task->spec, "beside"))
+                return 0; /* the VM that gets the disks keeps its own */
+        r = nvram_unpack(nvram, &import->nvram, &import->nvram_size);
+        return r == -EBADMSG ? leave_nvram(import, "what the record of the backup has of them is "
+                                                   "not what its SHA-256 says")
+                             : r;
 }
 
 static int read_plan(Import *import, VSphereError *error)
@@ -169,6 +207,8 @@ static int read_plan(Import *import, VSphereError *error)
                 return vsphere_error_set(error, BUS_ERROR_INVALID_ARGUMENT, "%s", why);
         if (json_field_text(spec, "beside"))
                 import->plan.n_cards = 0; /* it only brings disks */
+        if (r >= 0)
+                r = read_nvram(import);
         return r < 0 ? no_memory(error) : 0;
 }
 
@@ -399,13 +439,21 @@ static int upload(Import *import, VSphereError *error)
 /* The VM is there and whole: what goes wrong from here on is a warning. */
 static void power_on(Import *import)
 {
-        _cleanup_free_ char *line = NULL;
         VSphereError error = {};
 
-        if (task_run(import->v, "PowerOnVM_Task", &import->lease.vm, NULL, NULL, &error) >= 0)
-                return;
-        line = text_format("the VM could not be switched on: %s", error.text);
-        (void) json_array_append_new(import->warnings, json_string(line ? line : ""));
+        if (task_run(import->v, "PowerOnVM_Task", &import->lease.vm, NULL, NULL, &error) < 0)
+                warn(import, "the VM could not be switched on: %s", error.text);
+}
+
+/* Before it is switched on for the first time, which makes new ones where there are none. */
+static int put_nvram(Import *import)
+{
+        VSphereError error = {};
+
+        if (!import->nvram || nvram_restore(import->v, &import->lease.vm, import->nvram,
+                                            import->nvram_size, &error) >= 0)
+                return 0;
+        return leave_nvram(import, error.text);
 }
 
 /* Where vCenter has made it: at its place, whatever the key is. */
@@ -508,6 +556,8 @@ int verb_import(const Task *task, json_t **ret_result, VSphereError *error)
         if (r < 0)
                 return r;
         r = import_vm(&import, error);
+        if (r >= 0 && put_nvram(&import) < 0)
+                r = no_memory(error);
         if (r < 0)
                 return import.lease.may_be ? undo(&import, r, error) : r;
         if (json_field_bool(task->spec, "power_on"))

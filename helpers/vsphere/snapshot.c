@@ -187,6 +187,8 @@ int verb_snapshot(const Task *task, json_t **ret_result, VSphereError *error)
                 r = take_snapshot(v, &take, error);
         if (r >= 0)
                 r = take_read_disks(v, &take, error);
+        if (r >= 0)
+                r = take_nvram(v, &take, error);
         if (r >= 0) {
                 *ret_result = take_result(&take);
                 if (*ret_result)

@@ -50,4 +50,7 @@ int take_snapshot(VSphere *v, Take *take, VSphereError *error);
 /* Reads the snapshot's own disks, and makes sure that none of the wanted is missing. */
 int take_read_disks(VSphere *v, Take *take, VSphereError *error);
 
+/* The variables of its EFI go into hardware, or a warning says why they do not. */
+int take_nvram(VSphere *v, Take *take, VSphereError *error);
+
 json_t *take_result(const Take *take);

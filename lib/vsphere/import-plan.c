@@ -231,10 +231,16 @@ int import_plan_read(ImportPlan *plan, const json_t *hardware, const json_t *dis
         json_array_foreach (json_object_get(hardware, "others"), i, other)
                 if (r >= 0)
                         r = leave_out(plan, text_of(other, "type") ?: "", text_of(other, "label"));
-        /* No device, and yet something that the VM had: where it starts from, and whom it trusts. */
-        if (r >= 0 && strcmp(text_of(hardware, "firmware") ?: "", "efi") == 0)
-                r = leave_out(plan, "NVRAM", "variables of its EFI");
+        if (r >= 0 && strcmp(text_of(hardware, "firmware") ?: "", "efi") == 0 &&
+            !json_object_get(hardware, "nvram"))
+                r = import_plan_leave_nvram(plan);
         return r;
+}
+
+/* No device, and yet something that the VM had: where it starts from, and whom it trusts. */
+int import_plan_leave_nvram(ImportPlan *plan)
+{
+        return leave_out(plan, "NVRAM", "variables of its EFI");
 }
 
 void import_plan_done(ImportPlan *plan)

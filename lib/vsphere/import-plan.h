@@ -65,6 +65,9 @@ int import_plan_read(ImportPlan *plan, const json_t *hardware, const json_t *dis
                      char ret_why[static IMPORT_WHY_SIZE]);
 void import_plan_done(ImportPlan *plan);
 
+/* The record has the variables of an EFI, and they cannot be put back. -ENOMEM. */
+int import_plan_leave_nvram(ImportPlan *plan);
+
 /* The argument "spec" of ImportVApp; the caller's. NULL: no memory. */
 char *import_plan_xml(const ImportPlan *plan);
 

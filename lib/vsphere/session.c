@@ -334,6 +334,11 @@ int vsphere_wait(const VSphere *v, unsigned msec, VSphereError *error)
         return transport_wait(&v->transport, msec, error);
 }
 
+const VSphereLogin *vsphere_login(const VSphere *v)
+{
+        return &v->login;
+}
+
 const VSphereAbout *vsphere_about(const VSphere *v)
 {
         return &v->service.about;

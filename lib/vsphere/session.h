@@ -41,6 +41,9 @@ int vsphere_open(const VSphereLogin *login, VSphere **ret, VSphereError *error);
 VSphere *vsphere_close(VSphere *v);
 DEFINE_CLEANUP(VSphere *, vsphere_close)
 
+/* As it was opened with; the password is in it. */
+const VSphereLogin *vsphere_login(const VSphere *v);
+
 const VSphereAbout *vsphere_about(const VSphere *v);
 bool vsphere_is_vcenter(const VSphere *v); /* false: a single host */
 

@@ -40,6 +40,10 @@ finds "a manifest that is gone" "ok damaged ok" "layer $b: the manifest cannot b
 # Records.
 lie_record $c '.disks[0].size_bytes += 1'
 finds "a record with another length" "damaged ok ok" "layer $c: the image's file has"
+lie_record $c '.hardware = {firmware: "efi", nvram: {bytes: 6, sha256: ("a" * 64), gzip: "H4sIAAAAAAAAA8tIzcnJ5wIAIDA6NgYAAAA="}}'
+finds "a record whose NVRAM is another" "damaged ok ok" "layer $c: the NVRAM in the record is not what its SHA-256 says"
+lie_record $c ".hardware = {firmware: \"efi\", nvram: {bytes: 6, sha256: \"$(echo hello | sha256sum | cut -d' ' -f1)\", gzip: \"$(echo hello | gzip -n | base64 -w0)\"}}"
+finds "one whose NVRAM is what it says" "ok ok ok" '^$'
 lie_record $c ".disks[0].parent_backup_id = \"$a\""
 finds "a record with another parent" "damaged ok" "layer $c: the image builds on \"$b.qcow2\" and should on \"$a.qcow2\""
 lie_record $c '.disks[0].capacity_bytes += 512'

@@ -15,6 +15,14 @@ awk '/^## / { on = /^## The hub is gone/ } on && /^    / { print substr($0, 5) }
 sed -i "1i layer_to_try=$(sealed_of "$repo" "${b[4]}" 2000)" "$by_hand"
 ok "the page has commands" test "$(wc -l <"$by_hand")" -ge 30
 
+# What a backup of a VM with an EFI has besides.
+head -c 3000 /dev/urandom >"$TEST_TMP/nvram"
+head -c 200000 /dev/zero >>"$TEST_TMP/nvram"
+record=$(ls "$repo"/*/backups/"${b[4]}.json")
+jq -Sc --arg gzip "$(gzip -n <"$TEST_TMP/nvram" | base64 -w0)" --arg sum "$(sum "$TEST_TMP/nvram")" \
+    '.hardware = {firmware: "efi", nvram: {bytes: 203000, sha256: $sum, gzip: $gzip}}' "$record" >"$TEST_TMP/record"
+chmod u+w "$record"
+cat "$TEST_TMP/record" >"$record"
 run_by_hand() { (mkdir -p "$fast/hand" && cd "$fast/hand" && bash -eu "$by_hand" 2>&1); }
 out=$(run_by_hand)
 is "$?" 0 "they succeed" || diag "$out"
@@ -22,6 +30,7 @@ like "$out" "${b[0]}.*wéb \[1\].*1970-01-01T00:00:00Z" "they list the backups"
 like "$out" $'2001\tscsi0\t0\t'"${capacity[2001]}" "and the disks"
 is "$(sum "$fast/hand/restored/2000.raw")" "$(sum "$kept/${b[4]}-2000")" "the first disk comes back"
 is "$(sum "$fast/hand/restored/2001.raw")" "$(sum "$kept/${b[4]}-2001")" "and the second"
+is "$(sum "$fast/hand/restored/vm.nvram")" "$(sum "$TEST_TMP/nvram")" "and the variables of its EFI"
 is "$(grep -cE 'was changed|is missing|is damaged|is not what' <<<"$out")" 0 "nothing is said of a backup that is whole" || diag "$out"
 is "$(qemu-img compare -q "$fast/hand/try.qcow2" "$fast/hand/restored/2000.raw" && echo same)" same "a layer above it shows the disk"
 

@@ -76,10 +76,12 @@ is "$(got '.Jobs[0].Disks | map([.Key, .UnitNumber, .State, .Port, .ExportName, 
 step 1 copying copying 20 "{\"Unit\":\"sendense-import-2.service\",\"BootId\":\"$boot\"}"
 is "$(rows 'SELECT unit, invocation_id FROM backup_jobs WHERE id = 1')" "sendense-import-2.service NULL" \
     "another unit does not inherit the invocation of the one before"
-advance "to finishing" copying finishing 21 '{"DiskState":"checked"}'
+advance "to finishing" copying finishing 21 '{"DiskState":"checked","VmState":{"hardware":{"cpus":2}}}'
+is "$(rows 'SELECT vm_state FROM backup_jobs WHERE id = 1')" '{"hardware":{"cpus":2}}' "what the VM was is kept for its record"
 rows "UPDATE backup_disks SET change_id = '52 de ad/7' WHERE id = $disk"
 advance "to completed" finishing completed 22 \
     "{\"DiskState\":\"completed\",\"Disks\":[{\"Id\":$disk,\"SizeBytes\":4096}],\"FinishedUSec\":1700000009000000,\"ChangeIds\":true,\"ObligationsDone\":[\"units\",\"files\"]}"
+is "$(rows 'SELECT vm_state IS NULL FROM backup_jobs WHERE id = 1')" 1 "and no longer"
 store_do obligation_list
 is "$(got '.Obligations | length')" 0 "nothing is owed any more"
 is "$(rows "SELECT disk_key, change_id FROM vm_disks WHERE vm_context_id = 1 ORDER BY 1")" $'2000 52 de ad/7\n2001 NULL' \

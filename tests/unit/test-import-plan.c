@@ -108,6 +108,23 @@ static void xml(void **state)
         assert_int_equal(json_array_size(plan.left_out), 3);
 }
 
+/* It can be put back: it is no device that is left out, unless who puts it back cannot. */
+static void nvram(void **state)
+{
+        CLEANUP(json_decref_p) json_t *hardware = parse(HARDWARE), *disks = parse(DISKS);
+        CLEANUP(import_plan_done) ImportPlan plan;
+        char why[IMPORT_WHY_SIZE] = "";
+
+        (void) state;
+        assert_int_equal(json_object_set_new(hardware, "nvram", json_object()), 0);
+        assert_int_equal(read_plan(&plan, hardware, disks, why), 0);
+        assert_int_equal(json_array_size(plan.left_out), 2);
+        assert_int_equal(import_plan_leave_nvram(&plan), 0);
+        assert_string_equal(json_string_value(json_object_get(json_array_get(plan.left_out, 2),
+                                                              "type")),
+                            "NVRAM");
+}
+
 static void port_groups(void **state)
 {
         CLEANUP(json_decref_p) json_t *hardware = parse(HARDWARE), *disks = json_array();
@@ -222,8 +239,11 @@ static void limits(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(xml),      cmocka_unit_test(port_groups),
-                cmocka_unit_test(refusals), cmocka_unit_test(twice_in_one_place),
+                cmocka_unit_test(xml),
+                cmocka_unit_test(nvram),
+                cmocka_unit_test(port_groups),
+                cmocka_unit_test(refusals),
+                cmocka_unit_test(twice_in_one_place),
                 cmocka_unit_test(limits),
         };
 

@@ -207,12 +207,15 @@ static int set_repository_uuid(MYSQL *database, const json_t *in)
                              NULL);
 }
 
-/* Kept until the commit record has it, which may be after a start of the hub. */
-static int set_vm_state(MYSQL *database, const json_t *in)
+/* Kept until the commit record has it, which may be after a start of the hub, and no longer: it is long. */
+static int set_vm_state(MYSQL *database, const json_t *in, JobState to)
 {
         const json_t *state = json_object_get(in, "VmState");
         _cleanup_free_ char *text = NULL;
 
+        if (job_state_is_final(to))
+                return statement_run(database, "UPDATE backup_jobs SET vm_state = NULL WHERE id = ?",
+                                     SQL_VALUES(SQL_NUMBER(object_number(in, "Id"))), NULL, NULL);
         if (!state)
                 return 0;
         text = json_dumps(state, JSON_COMPACT | JSON_SORT_KEYS);
@@ -253,7 +256,7 @@ int store_job_advance(MYSQL *database, void *userdata)
         if (r >= 0)
                 r = set_repository_uuid(database, in);
         if (r >= 0)
-                r = set_vm_state(database, in);
+                r = set_vm_state(database, in, to);
         if (r >= 0)
                 r = job_work_done(database, in);
         return r < 0 ? r : store_answer(request, json_object());
