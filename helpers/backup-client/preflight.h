@@ -13,7 +13,7 @@ typedef struct PreflightSize {
         uint64_t capacity_bytes, found_bytes;
 } PreflightSize;
 
-/* Opens them one after the other. Sources and targets of the first n_keep disks, which are started at once with that many
+/* Opens sources and targets of n_keep disks (1 or more) at a time. Those of the first n_keep, which are started at once with that many
  * connections, stay open; all else is closed again. signal_fd: who cancels. 0, or negative with failure set. */
 int preflight_check(Disk *disks, size_t n_disks, size_t n_keep, unsigned n_connections,
                     int signal_fd, Failure *failure);

@@ -153,4 +153,22 @@ servers_end
 for key in {2000..2011}; do
     ok "$key is the same" same "$key"
 done
+# Sources and targets of disks that are copied at once are opened at once: each of these four servers lets nobody in before all are asked.
+servers_end
+rm -f "$TEST_TMP"/met-*
+meets() { # NAME ARGUMENT...
+    source_nbdkit "$1" eval open="touch '$TEST_TMP/met-$1'
+for i in \$(seq 300); do [ \"\$(ls '$TEST_TMP' | grep -c '^met-')\" -lt 4 ] || exec echo; sleep 0.05; done
+echo nobody else came >&2; exit 1" get_size='echo 1M' pread='head -c "$3" /dev/zero' "${@:2}"
+}
+copy_disks=()
+for key in 2000 2001; do
+    meets $key
+    meets target-$key can_write='exit 0' can_flush='exit 0' can_zero='exit 0' pwrite='cat >/dev/null' flush='exit 0' zero='exit 0'
+    target_uri[$key]=$(source_uri target-$key)
+    disk $key $MIB '.read = "all"'
+done
+spec
+copy
+copied "two disks of which nothing opens before all is asked for"
 done_testing
