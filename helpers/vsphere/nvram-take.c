@@ -11,7 +11,6 @@
 #include "take.h"
 #include "vsphere/datastore-file.h"
 #include "warnings.h"
-#include "warnings.h"
 
 #include <errno.h>
 #include <string.h>
