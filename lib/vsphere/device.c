@@ -191,6 +191,23 @@ static int read_disk(const XmlNode *device, const XmlNode *node, VSphereDisk *di
                                : 0;
 }
 
+bool devices_are_of_host(const XmlNode *device)
+{
+        static const char *const backings_of_host[] = {
+                "VirtualPCIPassthroughDeviceBackingInfo",
+                "VirtualPCIPassthroughDynamicBackingInfo",
+        };
+
+        for (const XmlNode *d = xml_child(device, NULL); d; d = xml_next(d, NULL)) {
+                const char *type = xml_type(xml_child(d, "backing"));
+
+                for (size_t i = 0; i < ELEMENTSOF(backings_of_host); i++)
+                        if (strcmp(type, backings_of_host[i]) == 0)
+                                return true;
+        }
+        return false;
+}
+
 static int compare_disks(const void *a, const void *b)
 {
         const VSphereDisk *one = a, *other = b;
@@ -243,6 +260,9 @@ static const char *why_not(const VSphereDisk *disk, const DiskPolicy *policy)
                 return "the VM is a template, and no template has snapshots";
         if (policy->is_fault_tolerant)
                 return "the VM is fault tolerant, and such a VM has no snapshots";
+        if (policy->is_bound)
+                return "the VM runs with a PCI device of its host, and such a VM has no snapshots; "
+                       "switch it off for its backup, or take the device out";
         if (strcmp(disk->backing_kind, "rdm-physical") == 0 ||
             strcmp(disk->backing_kind, "raw") == 0)
                 return "it is a physical raw device, which is never in a snapshot";

@@ -53,6 +53,7 @@ typedef struct VSphereDisks {
 typedef struct DiskPolicy {
         bool is_template;
         bool is_fault_tolerant;
+        bool is_bound; /* it runs with a PCI device of its host */
         bool cbt_enabled;
         bool cbt_possible; /* it could be enabled now */
         bool reads_deltas; /* the reader understands files that have a parent, as VDDK does */
@@ -65,6 +66,9 @@ int disks_read(const XmlNode *device, VSphereDisks *ret_disks, VSphereError *err
 void disks_done(VSphereDisks *disks);
 
 void disks_judge(VSphereDisks *disks, const DiskPolicy *policy);
+
+/* A PCI device of the host's own is passed through. A share of one, as a virtual GPU is, does not count. */
+bool devices_are_of_host(const XmlNode *device);
 
 const VSphereDisk *disks_find(const VSphereDisks *disks, uint32_t key); /* or NULL */
 

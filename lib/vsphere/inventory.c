@@ -80,6 +80,7 @@ DiskPolicy vm_disk_policy(const VSphereVm *vm, bool reads_deltas)
         return (DiskPolicy){
                 .is_template = vm->is_template,
                 .is_fault_tolerant = vm->is_fault_tolerant,
+                .is_bound = vm->has_host_device && strcmp(vm->power_state, "poweredOn") == 0,
                 .cbt_enabled = vm->cbt_enabled,
                 .cbt_possible = vm->cbt_supported && is_new_enough(vm->version) &&
                                 vm->n_snapshots == 0,
@@ -272,7 +273,8 @@ static bool is_fault_tolerant(const char *state)
 /* What only this VM has, and what may be odd in it. */
 static int read_parts(const Properties *found, size_t i, VSphereVm *vm, VSphereError *error)
 {
-        const XmlNode *tree = properties_value(found, i, "snapshot");
+        const XmlNode *tree = properties_value(found, i, "snapshot"),
+                      *device = properties_value(found, i, "config.hardware.device");
         int r = 0;
 
         for (const XmlNode *root = xml_child(tree, "rootSnapshotList"); root && r >= 0;
@@ -288,7 +290,8 @@ static int read_parts(const Properties *found, size_t i, VSphereVm *vm, VSphereE
                                          "vCenter shows a snapshot without a reference");
         if (r < 0)
                 return vsphere_error_errno(error, r, "Cannot read a VM's snapshots");
-        return disks_read(properties_value(found, i, "config.hardware.device"), &vm->disks, error);
+        vm->has_host_device = devices_are_of_host(device);
+        return disks_read(device, &vm->disks, error);
 }
 
 static int read_vm(VSphere *v, const Properties *found, size_t i, Paths *paths, VSphereVm *vm,

@@ -30,6 +30,7 @@ typedef struct VSphereVm {
         char *instance_uuid, *bios_uuid, *power_state, *connection_state, *firmware, *version;
         char *unusable; /* of a list: why what vCenter shows of it is none of a VM; NULL when it is */
         bool is_template, is_fault_tolerant, cbt_enabled, cbt_supported, consolidation_needed;
+        bool has_host_device; /* a PCI device of its host is passed through to it */
         VSphereSnapshot *snapshots; /* the whole tree, parents first */
         size_t n_snapshots;
         VSphereDisks disks;

@@ -289,6 +289,7 @@ static void verdicts(void **state)
         const DiskPolicy tracked = { .cbt_enabled = true }, untracked = { .cbt_possible = true },
                          template = { .is_template = true },
                          mirrored = { .is_fault_tolerant = true },
+                         bound = { .cbt_enabled = true, .is_bound = true },
                          vddk = { .cbt_enabled = true, .reads_deltas = true };
         const struct {
                 const char *type, *backing;
@@ -299,6 +300,7 @@ static void verdicts(void **state)
                 { "VirtualDiskFlatVer2BackingInfo", "", &untracked, DISK_FULL },
                 { "VirtualDiskFlatVer2BackingInfo", "", &template, DISK_NO },
                 { "VirtualDiskFlatVer2BackingInfo", "", &mirrored, DISK_NO },
+                { "VirtualDiskFlatVer2BackingInfo", "", &bound, DISK_NO },
                 { "VirtualDiskFlatVer2BackingInfo", "<sharing>sharingMultiWriter</sharing>",
                   &tracked, DISK_NO },
                 { "VirtualDiskFlatVer2BackingInfo", "<sharing>sharingNone</sharing>", &tracked,
@@ -330,6 +332,31 @@ static void verdicts(void **state)
         assert_string_equal(judge("x", "", "VirtualIDEController", &tracked).controller, "ide2");
         assert_string_equal(judge("x", "", "VirtualFutureController", &tracked).controller,
                             "other2");
+}
+
+static bool has_host_device(const char *type, const char *backing)
+{
+        CLEANUP(xml_free_p) XmlDocument *document = NULL;
+        _cleanup_free_ char *text = text_format(
+                        "<val " XSI "><VirtualDevice xsi:type=\"VirtualE1000\"/><VirtualDevice "
+                        "xsi:type=\"%s\"><backing xsi:type=\"%s\"/></VirtualDevice></val>",
+                        type, backing);
+
+        assert_non_null(text);
+        assert_int_equal(xml_pieces_read(text, SIZE_MAX, NULL, &document), 0);
+        return devices_are_of_host(xml_root(document));
+}
+
+static void passed_through(void **state)
+{
+        (void) state;
+        assert_true(has_host_device("VirtualPCIPassthrough",
+                                    "VirtualPCIPassthroughDeviceBackingInfo"));
+        assert_true(has_host_device("vim25:VirtualPCIPassthrough",
+                                    "vim25:VirtualPCIPassthroughDynamicBackingInfo"));
+        assert_false(has_host_device("VirtualPCIPassthrough",
+                                     "VirtualPCIPassthroughVmiopBackingInfo"));
+        assert_false(has_host_device("VirtualTPM", ""));
 }
 
 static void refuse_devices(const char *devices, const char *words)
@@ -481,17 +508,12 @@ static void logins(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(lines_are_clean),
-                cmocka_unit_test(change_ids),
-                cmocka_unit_test(pages_of_areas),
-                cmocka_unit_test(page_begins_anew),
-                cmocka_unit_test(few_areas),
-                cmocka_unit_test(hardware),
-                cmocka_unit_test(verdicts),
-                cmocka_unit_test(wrong_devices),
-                cmocka_unit_test(faults),
-                cmocka_unit_test(names),
-                cmocka_unit_test(pins),
+                cmocka_unit_test(lines_are_clean), cmocka_unit_test(change_ids),
+                cmocka_unit_test(pages_of_areas),  cmocka_unit_test(page_begins_anew),
+                cmocka_unit_test(few_areas),       cmocka_unit_test(hardware),
+                cmocka_unit_test(verdicts),        cmocka_unit_test(passed_through),
+                cmocka_unit_test(wrong_devices),   cmocka_unit_test(faults),
+                cmocka_unit_test(names),           cmocka_unit_test(pins),
                 cmocka_unit_test(logins),
         };
 

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/vmware/govmomi/object"
+	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/types"
 )
 
@@ -25,6 +26,7 @@ func (s *sim) vmVerbs() map[string]verb {
 		"/vm/power":         s.ctlVMPower,
 		"/vm/nvram":         s.ctlVMNvram,
 		"/vm/cbt":           s.ctlVMTracking,
+		"/vm/device":        s.ctlVMDevice,
 		"/vm/same-uuid":     s.ctlVMSameUUID,
 		"/vm/suspended":     s.onVM(s.suspend),
 		"/vm/user-snapshot": s.onVM(s.plantUserSnapshot),
@@ -229,4 +231,64 @@ func (s *sim) ctlVMTracking(a args) (interface{}, error) {
 		return nil, err
 	}
 	return nil, s.setTracking(vm, on)
+}
+
+// oddDevice is one that only the device list shows.
+func oddDevice(kind string) (types.BaseVirtualDevice, error) {
+	described := func(key int32, label string) types.VirtualDevice {
+		return types.VirtualDevice{Key: key, DeviceInfo: &types.Description{Label: label, Summary: label}}
+	}
+	switch kind {
+	case "passthrough":
+		d := &types.VirtualPCIPassthrough{VirtualDevice: described(13000, "PCI device 0")}
+		d.Backing = &types.VirtualPCIPassthroughDeviceBackingInfo{Id: "0000:3b:00.0", DeviceId: "1db4", SystemId: "host", VendorId: 4318}
+		return d, nil
+	case "dynamic-passthrough":
+		d := &types.VirtualPCIPassthrough{VirtualDevice: described(13001, "PCI device 1")}
+		d.Backing = &types.VirtualPCIPassthroughDynamicBackingInfo{AssignedId: "1"}
+		return d, nil
+	case "vgpu":
+		d := &types.VirtualPCIPassthrough{VirtualDevice: described(13002, "PCI device 2")}
+		d.Backing = &types.VirtualPCIPassthroughVmiopBackingInfo{Vgpu: "grid_v100-4q"}
+		return d, nil
+	case "tpm":
+		return &types.VirtualTPM{VirtualDevice: described(11000, "Virtual TPM")}, nil
+	}
+	return nil, fmt.Errorf("kind is passthrough, dynamic-passthrough, vgpu or tpm, not %q", kind)
+}
+
+func (s *sim) ctlVMDevice(a args) (interface{}, error) {
+	kind := a.need("kind")
+	vm, err := s.vmOf(a)
+	if err == nil {
+		err = a.done()
+	}
+	if err != nil {
+		return nil, err
+	}
+	dev, err := oddDevice(kind)
+	if err != nil {
+		return nil, err
+	}
+	v := vm.simVM()
+	simulator.Map.WithLock(v, func() {
+		list := append([]types.BaseVirtualDevice(nil), v.Config.Hardware.Device...)
+		simulator.Map.Update(v, []types.PropertyChange{{Name: "config.hardware.device", Val: append(list, dev)}})
+	})
+	noteChange(v)
+	return nil, nil
+}
+
+// bound: a device of the host hangs at the machine, and it runs.
+func (vm *vmState) bound() bool {
+	if !vm.poweredOn() {
+		return false
+	}
+	for _, dev := range vm.simVM().Config.Hardware.Device {
+		switch dev.GetVirtualDevice().Backing.(type) {
+		case *types.VirtualPCIPassthroughDeviceBackingInfo, *types.VirtualPCIPassthroughDynamicBackingInfo:
+			return true
+		}
+	}
+	return false
 }

@@ -3,7 +3,7 @@
 #
 # Machines that are hard to tell apart or that do not run, and answers that no
 # vCenter gives.
-# Switches: bad-xml same-uuid suspended
+# Switches: bad-xml same-uuid suspended device
 
 # shellcheck source=tests/lib/tap.sh
 . "$(dirname "$0")/../lib/tap.sh"
@@ -25,6 +25,22 @@ other=$(by_path DC0/vm/mixed)
 simctl vm suspended vm=mixed >/dev/null
 is "$(props VirtualMachine "$other" runtime.powerState | xget val)" suspended 'suspended: it says so'
 is "$(props VirtualMachine "$vm" runtime.powerState | xget val)" poweredOn 'and no other does'
+
+simctl vm add name=bound disks=16M on=1 >/dev/null
+bound=$(by_path DC0/vm/bound)
+for kind in tpm vgpu; do
+    simctl vm device vm=bound kind=$kind >/dev/null
+done
+like "$(props VirtualMachine "$bound" config.hardware.device)" 'VirtualPCIPassthroughVmiopBackingInfo' 'device: a virtual GPU is shown'
+like "$(props VirtualMachine "$bound" config.hardware.device)" 'type="VirtualTPM"' 'and a TPM'
+free=$(snapshot "$bound" free)
+like "$free" '^snapshot-' 'with them there are snapshots'
+unsnapshot "$free" >/dev/null
+simctl vm device vm=bound kind=passthrough >/dev/null
+like "$(method CreateSnapshot_Task VirtualMachine "$bound" '<name>x</name><memory>false</memory><quiesce>false</quiesce>')" 'NotSupported' \
+    'with a device of its host there is none'
+simctl vm power vm=bound on=0 >/dev/null
+like "$(snapshot "$bound" off)" '^snapshot-' 'but while it is switched off'
 
 bad() { # MODE
     simctl fault bad-xml method=CurrentTime mode="$1" >/dev/null

@@ -62,7 +62,7 @@ func (s *sim) beginSnapshot(c *call, req *types.CreateSnapshot_Task) (moref, *so
 	if vm == nil {
 		return moref{}, simulator.Fault("", &types.ManagedObjectNotFound{Obj: req.This})
 	}
-	if vm.simVM().Config.Template {
+	if vm.simVM().Config.Template || vm.bound() {
 		return moref{}, simulator.Fault("The operation is not supported on the object.", &types.NotSupported{})
 	}
 	return s.begin(c, req.This, "createSnapshot", func() (types.AnyType, types.BaseMethodFault) {

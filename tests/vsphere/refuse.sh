@@ -81,6 +81,28 @@ simctl disk remove vm=bare key=2000 >/dev/null
 refuse_vm bare 'has no disk'
 simctl vm add name=alone disks=16M:independent >/dev/null
 refuse_vm alone 'no disk of .* can be backed up: it is independent'
+for kind in passthrough dynamic-passthrough; do
+    simctl vm add name=bound-$kind disks=16M,16M on=1 >/dev/null
+    simctl vm device vm=bound-$kind kind=$kind >/dev/null
+    refuse_vm bound-$kind 'no disk of .* can be backed up: the VM runs with a PCI device of its host.*switch it off'
+    refuse_vm bound-$kind 'disk 2001 of .*: the VM runs with a PCI device' '.disks = [{disk_key: 2001}]'
+    vsphere discover ".path = \"DC0/vm/bound-$kind\""
+    is "$(res '[.vms[0].disks[].verdict] | join(" ")')" 'no no' "$kind: discovery says so, too"
+done
+is "$(calls_of ReconfigVM_Task)" 0 'and tracking was not switched on for it'
+simctl vm add name=shares disks=16M on=1 >/dev/null
+for kind in vgpu tpm; do
+    simctl vm device vm=shares kind=$kind >/dev/null
+done
+uuid=$(uuid_of shares)
+ok 'a virtual GPU and a TPM are no hindrance' take
+ok 'and released' release
+simctl vm power vm=bound-passthrough on=0 >/dev/null
+uuid=$(uuid_of bound-passthrough)
+ok 'nor is a PCI device while the VM is switched off' take
+ok 'and this is released' release
+made=$(calls_of CreateSnapshot_Task)
+is "$made" 4 'and no other made a snapshot'
 disks=$(for bus in '' 1 2 3; do for _ in {1..15}; do printf '1M:pvscsi%s,' "$bus"; done; done)1M:sata
 simctl vm add name=crowd disks="$disks" >/dev/null
 refuse_vm crowd '61 disks, and a backup has at most 60'
@@ -88,7 +110,7 @@ uuid=$(uuid_of crowd)
 ok 'sixty of them can be named' take '.disks = [range(0; 64) | select(. % 16 != 7) | {disk_key: (2000 + .)}]'
 is "$(res '[.disks[].disk_key] | length') $(res '[.disks[14:17][] | "\(.controller):\(.unit_number)"] | join(" ")')" '60 scsi0:15 scsi1:0 scsi1:1' 'with their places on four controllers'
 ok 'and released' release
-is "$(calls_of CreateSnapshot_Task)" 2 'of all these only the last made a snapshot, and one to begin tracking'
+is "$(($(calls_of CreateSnapshot_Task) - made))" 2 'the last made a snapshot, and one to begin tracking'
 
 # Specs.
 uuid=$(uuid_of mixed)
