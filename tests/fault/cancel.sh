@@ -80,6 +80,26 @@ cancelled "the sources are frozen" copying
 thaw_sources small
 unharmed "the sources are frozen"
 
+# Ended by somebody else, in the database: the hub hears of it when it writes, and tells whoever waits for the end.
+change small
+rate small 4000000
+start small --type=full
+last=$JOB
+ok "a copy is under way" wait_state copying
+require "somebody listens" hub systemd-run --quiet --unit=ears -p StandardOutput=truncate:/run/ears \
+    dbus-monitor --system "type=signal,sender=com.sendense.Hub1,member=JobRemoved"
+ok "to the bus" eventually "$patience_sec" hub test -s /run/ears
+hub mariadb sendense -e "UPDATE backup_disks SET state = 'failed' WHERE job_id = $JOB;
+    UPDATE backup_jobs SET state = 'failed', error_name = 'com.sendense.Error.Failed', error_text = 'by hand', finished_usec = 1 WHERE id = $JOB"
+not_ok "its cancellation is refused" hub sendensectl job cancel "$JOB"
+told() { in_hub 'tr -s " \n" " " </run/ears | grep -qE "uint64 $1 object path \"[^\"]*/job/$1\" string \"failed\""' "$JOB"; }
+ok "JobRemoved tells that it failed" eventually "$patience_sec" told || diag "$(hub cat /run/ears)"
+is "$(prop Jobs)" "u 0" "and no job is open"
+hub systemctl stop ears.service
+rate small 0
+ok "what it has left is undone" hub sendensectl cleanup
+unharmed "an end that somebody else wrote"
+
 # At each change of state that it announces, as fast as a program can.
 change small
 mapfile -t sources < <(uris small)

@@ -73,6 +73,10 @@ is "$(got '.Jobs[0] | [.Id, .State, .Unit, .InvocationId, .BootId, .InstanceUuid
 is "$(got '.Jobs[0].Disks | map([.Key, .UnitNumber, .State, .Port, .ExportName, .Unit, .LeaseInvocationId, .LeaseBootId]) | tojson')" \
     "[[2000,0,\"copying\",10100,\"e1\",\"u1.service\",\"$invocation\",\"$boot\"],[2001,0,\"excluded\",null,null,null,null,null]]" \
     "so have its disks"
+store_do job_load_open '{"Id":1}'
+is "$(got '.Jobs | map([.Id, .State, (.Disks | length)]) | tojson')" '[[1,"copying",2]]' "and alone it is told the same"
+store_do job_load_open '{"Id":99}'
+is "$(got .error)" ENODATA "one that is not there is told"
 step 1 copying copying 20 "{\"Unit\":\"sendense-import-2.service\",\"BootId\":\"$boot\"}"
 is "$(rows 'SELECT unit, invocation_id FROM backup_jobs WHERE id = 1')" "sendense-import-2.service NULL" \
     "another unit does not inherit the invocation of the one before"
@@ -82,6 +86,10 @@ rows "UPDATE backup_disks SET change_id = '52 de ad/7' WHERE id = $disk"
 advance "to completed" finishing completed 22 \
     "{\"DiskState\":\"completed\",\"Disks\":[{\"Id\":$disk,\"SizeBytes\":4096}],\"FinishedUSec\":1700000009000000,\"ChangeIds\":true,\"ObligationsDone\":[\"units\",\"files\"]}"
 is "$(rows 'SELECT vm_state IS NULL FROM backup_jobs WHERE id = 1')" 1 "and no longer"
+store_do job_load_open
+is "$(got '.Jobs | length')" 0 "no job is open"
+store_do job_load_open '{"Id":1}'
+is "$(got '.Jobs | map(.State) | tojson')" '["completed"]' "by its id it is told how it ended"
 store_do obligation_list
 is "$(got '.Obligations | length')" 0 "nothing is owed any more"
 is "$(rows "SELECT disk_key, change_id FROM vm_disks WHERE vm_context_id = 1 ORDER BY 1")" $'2000 52 de ad/7\n2001 NULL' \

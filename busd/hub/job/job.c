@@ -140,7 +140,7 @@ int job_new(Jobs *jobs, json_t *row, Job **ret_job)
                 .ending = job_state_from_string(text_of(row, "Ending")),
                 .stream = -1,
         };
-        if (job->id == 0 || job->state == JOB_STATE_INVALID || job_state_is_final(job->state) ||
+        if (job->id == 0 || job->state == JOB_STATE_INVALID ||
             (job->type != JOB_BACKUP && !work_kind(job)))
                 return -EBADMSG;
         job->vm_state = json_loads(text_of(row, "VmState"), 0, NULL);

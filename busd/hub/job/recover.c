@@ -189,24 +189,25 @@ static void on_reloaded(int error, const json_t *out, const char *name, const ch
 {
         _cleanup_free_ Reload *reload = userdata;
         Jobs *jobs = reload->jobs;
-        json_t *rows = json_object_get(out, "Jobs"), *row;
-        size_t i;
         Job *job;
 
         (void) name;
-        if (jobs->is_going_down)
+        if (jobs->is_going_down || jobs_find(jobs, reload->id))
                 return;
         if (error < 0) {
                 (void) log_error(error, "Job %" PRIu64 " cannot be read again: %s", reload->id,
                                  text);
                 return;
         }
-        json_array_foreach (rows, i, row)
-                if ((uint64_t) json_integer_value(json_object_get(row, "Id")) == reload->id &&
-                    !jobs_find(jobs, reload->id) && jobs_add(jobs, row, &job) >= 0) {
-                        job->is_recovered = true;
-                        run_enter(job);
-                }
+        if (jobs_add(jobs, json_array_get(json_object_get(out, "Jobs"), 0), &job) < 0)
+                return;
+        /* Over, and whoever waits for its end has not been told. */
+        if (job_state_is_final(job->state)) {
+                jobs_job_ended(job);
+                return;
+        }
+        job->is_recovered = true;
+        run_enter(job);
 }
 
 void jobs_reload(Job *job)
@@ -218,7 +219,8 @@ void jobs_reload(Job *job)
                 *reload = (Reload){ .jobs = jobs, .id = job->id };
         jobs_forget(job);
         if (reload &&
-            store_call(jobs->store, store_job_load_open, json_object(), on_reloaded, reload) >= 0)
+            store_call(jobs->store, store_job_load_open,
+                       json_pack("{s:I}", "Id", (json_int_t) reload->id), on_reloaded, reload) >= 0)
                 return;
         free(reload);
         jobs->wants_load = true;

@@ -150,14 +150,25 @@ int job_load(MYSQL *database, uint64_t id, json_t **ret_job)
         return 0;
 }
 
+static int load_one(MYSQL *database, StoreRequest *request, uint64_t id)
+{
+        json_t *job;
+        int r = job_load(database, id, &job);
+
+        return r < 0 ? r : store_answer(request, json_pack("{s:[o]}", "Jobs", job));
+}
+
 int store_job_load_open(MYSQL *database, void *userdata)
 {
         StoreRequest *request = userdata;
         CLEANUP(json_decrefp) json_t *jobs = NULL;
+        uint64_t id = object_number(request->in, "Id");
         json_t *job;
         size_t i;
         int r;
 
+        if (id > 0)
+                return load_one(database, request, id);
         r = statement_rows(database,
                            "SELECT " RUNNER_COLUMNS JOB_TABLES
                            " WHERE j.state NOT IN ('completed', 'failed', 'cancelled')"

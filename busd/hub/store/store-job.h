@@ -40,7 +40,7 @@ int store_job_decide(MYSQL *database, void *request);
 
 /* store-job-read.c */
 
-/* {} -> {Jobs: [...]}: all that are open, with all that the runner needs */
+/* {Id?} -> {Jobs: [...]}: all that are open, or this one whatever its state is, with all that the runner needs. -ENODATA: there is none of that id */
 int store_job_load_open(MYSQL *database, void *request);
 
 /* {Limit, After?, State?, Vm?} -> {Jobs: [...]}, newest first, without disks and events */
