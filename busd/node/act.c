@@ -119,6 +119,8 @@ static json_t *row_new(const Node *node, const Request *request, bool is_restore
 /* The job is known. 1: this is the same request; 0: it is a new attempt, and the old one is over. */
 static int compare(const Task *task, const Request *request, sd_bus_error *error)
 {
+        char waits_for[TASK_WAITING_SIZE];
+
         if (task->attempt == request->attempt &&
             strcmp(task_text(task, "Digest"), request->digest) == 0)
                 return 1;
@@ -127,11 +129,13 @@ static int compare(const Task *task, const Request *request, sd_bus_error *error
                                       "Job %" PRIu64 " has been at attempt %" PRIu64
                                       " already, with another request",
                                       task->job, task->attempt);
+        task_waits_for(task, waits_for);
         if (!task_state_is_final(task->state))
                 return bus_error_setf(error, BUS_ERROR_EXISTS,
                                       "Attempt %" PRIu64 " of job %" PRIu64
-                                      " is %s; it must end first",
-                                      task->attempt, task->job, task_state_to_string(task->state));
+                                      " is %s; it must end first%s%s",
+                                      task->attempt, task->job, task_state_to_string(task->state),
+                                      *waits_for ? ". It waits for " : "", waits_for);
         return 0;
 }
 
@@ -167,6 +171,15 @@ static int accept(Node *node, Request *request, bool is_restore, const char *pri
         return 0;
 }
 
+static int refuse_busy(const Task *other, sd_bus_error *error)
+{
+        char waits_for[TASK_WAITING_SIZE];
+
+        task_waits_for(other, waits_for);
+        return bus_error_setf(error, BUS_ERROR_VM_BUSY, "Job %" PRIu64 " is at work on this VM%s%s",
+                              other->job, *waits_for ? ", and waits for " : "", waits_for);
+}
+
 static int start(Node *node, Request *request, bool is_restore, const char *principal,
                  const Task **ret_task, sd_bus_error *error)
 {
@@ -198,8 +211,7 @@ static int start(Node *node, Request *request, bool is_restore, const char *prin
         }
         other = uuid ? node_find_vm(node, uuid, is_restore) : NULL;
         if (other)
-                return bus_error_setf(error, BUS_ERROR_VM_BUSY,
-                                      "Job %" PRIu64 " is at work on this VM", other->job);
+                return refuse_busy(other, error);
         if (task)
                 node_drop(node, task);
         task = NULL;

@@ -72,16 +72,18 @@ static int enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***re
 static int get_text(sd_bus *bus, const char *path, const char *interface, const char *property,
                     sd_bus_message *reply, void *userdata, sd_bus_error *error)
 {
+        char waits_for[TASK_WAITING_SIZE];
         const Task *task = userdata;
         const char *text;
 
         (void) bus, (void) path, (void) interface, (void) error;
+        task_waits_for(task, waits_for);
         if (strcmp(property, "State") == 0)
                 text = task_state_to_string(task->state);
         else if (strcmp(property, "Vm") == 0)
                 text = task_request(task, "vm_name");
         else if (strcmp(property, "Waiting") == 0)
-                text = task->waiting;
+                text = waits_for;
         else
                 text = task_text(task, strcmp(property, "Error") == 0 ? "ErrorText" : property);
         return sd_bus_message_append(reply, "s", text);

@@ -85,16 +85,32 @@ static int on_held_too_long(sd_event_source *source, uint64_t usec, void *userda
         return 0;
 }
 
+/* It costs nobody anything but the room of its old disks, and nobody else may decide about them; but no backup of the VM begins, and
+ * a hub that has lost the job will never ask. */
+static int on_still_held(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        Task *task = userdata;
+        const LogContext context = task_context(task);
+        char waits_for[TASK_WAITING_SIZE];
+
+        (void) source;
+        (void) usec;
+        task_waits_for(task, waits_for);
+        (void) log_event(LOG_WARNING, 0, &context, MESSAGE_OBLIGATION_OPEN,
+                         "The restore of job %" PRIu64 " into %s still waits for %s", task->job,
+                         context.vm, waits_for);
+        task_timer_set(task, task->node->config->snapshot_hold_usec, on_still_held);
+        return 0;
+}
+
 void task_hold(Task *task)
 {
         uint64_t now = clock_realtime_usec(), since = task_number(task, "CopiedUSec");
         uint64_t max = task->node->config->snapshot_hold_usec;
         uint64_t held = now > since ? now - since : 0;
 
-        /* It costs nobody anything but the room of its old disks, and nobody else may decide about them. */
-        if (restore_is_in_place(task))
-                return;
-        task_timer_set(task, held < max ? max - held : 0, on_held_too_long);
+        task_timer_set(task, held < max ? max - held : 0,
+                       restore_is_in_place(task) ? on_still_held : on_held_too_long);
 }
 
 void task_release_enter(Task *task)

@@ -9,6 +9,7 @@
 #include "task-look.h"
 #include "task-restore.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 Task *task_new(Node *node, json_t *row)
@@ -259,24 +260,39 @@ json_t *task_show_briefly(const Task *task)
         return show;
 }
 
+void task_waits_for(const Task *task, char ret_text[static TASK_WAITING_SIZE])
+{
+        if (task->state == TASK_COPIED && restore_is_in_place(task))
+                (void) snprintf(ret_text, TASK_WAITING_SIZE,
+                                "its hub; if that has lost the job, type at the node: sendensectl "
+                                "task release %" PRIu64 " committed (the VM keeps the disks of the "
+                                "backup) or abandoned (it gets its own back)",
+                                task->job);
+        else
+                (void) snprintf(ret_text, TASK_WAITING_SIZE, "%s", task->waiting);
+}
+
 json_t *task_show(const Task *task)
 {
+        char waits_for[TASK_WAITING_SIZE];
         const json_t *snapshot = json_object_get(task->row, "Snapshot");
-        json_t *show = json_pack(
-                        "{s:I, s:I, s:s, s:s, s:s, s:I, s:b, s:s, s:s, s:s, s:s, s:I, s:I, s:I, "
-                        "s:s, s:s, s:o*}",
-                        "Id", (json_int_t) task->job, "Attempt", (json_int_t) task->attempt, "Vm",
-                        task_request(task, "vm_name"), "State", task_state_to_string(task->state),
-                        "Unit", task->unit, "ProcessId", (json_int_t) task->process_id,
-                        "OwesSnapshot", task_owes(task) && !task_is_restore(task), "SnapshotName",
-                        task_text(task, "SnapshotName"), "Outcome", task_text(task, "Outcome"),
-                        "ErrorName", task_text(task, "ErrorName"), "Error",
-                        task_text(task, "ErrorText"), "BytesDone",
-                        (json_int_t) task_bytes_done(task), "BytesTotal",
-                        (json_int_t) task_bytes_total(task), "CreatedUSec",
-                        (json_int_t) task_number(task, "CreatedUSec"), "Waiting", task->waiting,
-                        "VcenterHost", task_request(task, "vcenter_host"), "Disks",
-                        show_disks(task));
+        json_t *show;
+
+        task_waits_for(task, waits_for);
+        show = json_pack("{s:I, s:I, s:s, s:s, s:s, s:I, s:b, s:s, s:s, s:s, s:s, s:s, s:I, s:I, "
+                         "s:I, s:s, s:s, s:o*}",
+                         "Id", (json_int_t) task->job, "Attempt", (json_int_t) task->attempt, "Vm",
+                         task_request(task, "vm_name"), "State", task_state_to_string(task->state),
+                         "Unit", task->unit, "ProcessId", (json_int_t) task->process_id,
+                         "OwesSnapshot", task_owes(task) && !task_is_restore(task), "SnapshotName",
+                         task_text(task, "SnapshotName"), "Ending", task_text(task, "Ending"),
+                         "Outcome", task_text(task, "Outcome"), "ErrorName",
+                         task_text(task, "ErrorName"), "Error", task_text(task, "ErrorText"),
+                         "BytesDone", (json_int_t) task_bytes_done(task), "BytesTotal",
+                         (json_int_t) task_bytes_total(task), "CreatedUSec",
+                         (json_int_t) task_number(task, "CreatedUSec"), "Waiting", waits_for,
+                         "VcenterHost", task_request(task, "vcenter_host"), "Disks",
+                         show_disks(task));
 
         (void) json_object_set_new(show, "ReleaseError",
                                    json_string(task_text(task, "ReleaseError")));

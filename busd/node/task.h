@@ -18,7 +18,7 @@ typedef struct Node Node;
 
 enum {
         TASK_DISKS_MAX = 60,
-        TASK_WAITING_SIZE = 160,
+        TASK_WAITING_SIZE = 256,
 };
 
 typedef struct TaskDisk {
@@ -76,6 +76,10 @@ void task_set_place(Task *task, const json_t *place);
 
 /* Sets a member; value is taken. */
 void task_set(Task *task, const char *key, json_t *value);
+
+/* What it waits for: before its snapshot, or copied, in place, for its hub, and what to do when that has lost it. "" when it does not
+ * wait. */
+void task_waits_for(const Task *task, char ret_text[static TASK_WAITING_SIZE]);
 
 /* What the bus shows of it (a new reference): Id, Attempt, Vm, State, … */
 json_t *task_show(const Task *task);
