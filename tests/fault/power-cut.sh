@@ -3,7 +3,8 @@
 #
 # The power of the machine and of the repository's disk, which loses what was not flushed, is cut in each step of a job:
 # what has a commit record reads back as it was made, of what has none nothing is there when the hub has come back. The
-# cuts between the steps inside of a commit are in tests/image/power-cut.sh.
+# cuts between the steps inside of a commit are in tests/image/power-cut.sh. Jobs that waited behind the one that is hit are there
+# afterwards, and run in their turn.
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$SENDENSE_SRC/tests/fault/fault.bash"
@@ -16,7 +17,9 @@ done
 
 # The disk is slow.
 patience_sec=180
-fault_up
+# One at a time, so that there is a queue.
+fault_up '[Jobs]
+Running=1'
 hub install -d /opt/lossy /srv/lossy
 lab copy-in hub "$SENDENSE_SRC/tests/lib/lossy-disk" /opt/lossy/lossy-disk
 lab copy-in hub "$SENDENSE_BUILD/tests/lib/lossy.so" /opt/lossy/lossy.so
@@ -31,17 +34,24 @@ hub sync -f "$repo"
 require "a repository on it" hub sendensectl repository add lossy "$repo"
 # shellcheck disable=SC2086,SC2154 # of disturb.bash
 vm web $held_disk $held_disk $held_disk
+vm next 4
+vm last 4
 backup web --repository=lossy --type=full
 # The hub waits for its disk, as the machine's fstab would have it.
 hub systemctl disable -q sendense-hub
 
 # cut: disk and machine lose their power and come back.
 cut() {
+    local name key sockets=()
     require "the disk's power is cut" lossy power-cut /var/lib/lossy
     require "and the machine's" lab crash hub
     require "the disk is there again" lossy mount /var/lib/lossy "${repo%/*}"
     fault_sources_up
-    hub systemctl start source@web-2000.socket source@web-2001.socket source@web-2002.socket sendense-hub
+    for name in "${!fault_keys[@]}"; do
+        for key in ${fault_keys[$name]}; do sockets+=("source@$name-$key.socket"); done
+    done
+    hub systemctl start "${sockets[@]}"
+    hub systemctl start sendense-hub
     rate web ""
     hub_ready
 }
@@ -84,6 +94,24 @@ change web
 start_held web --repository=lossy
 cut
 judge "the copy"
+
+# Behind it in the queue.
+change web
+start_held web --repository=lossy
+hit=$JOB
+start next --repository=lossy || fail "a backup of next is taken" "$ANSWER"
+next=$JOB
+start last || fail "a backup of last is taken" "$ANSWER"
+last=$JOB
+is "$(job_state "$next") $(job_state "$last")" "queued queued" "two jobs wait behind it"
+cut
+is "$(wait_job "$next") $(wait_job "$last")" "completed completed" "after the cut both run, and complete"
+ok "in their order, one at a time" test "$(job .FinishedUSec "$next")" -le "$(job .StartedUSec "$last")"
+is "$(job '[.Events[] | select(.To == "preparing")] | length' "$next")" 1 "and have begun once"
+keep next "$next"
+keep last "$last"
+JOB=$hit
+judge "the copy, with a queue behind it"
 
 # Being undone, and just undone: what was removed may not come back unowned.
 change web
