@@ -102,11 +102,14 @@ unharmed "full when the images are made"
 # Room for one, and two want it.
 settings '[Repositories]
 MinFree=0
-FirstFullPercent=100'
+FirstFullPercent=100
+[Jobs]
+Running=2'
 vm one 16:2
 vm two 16:2
+vm three 4
 leave 24000
-rate one 1000000
+hold one
 start one --repository=second || fail "a backup starts" "$ANSWER"
 ok "a backup has found room, and copies" wait_state copying
 first=$JOB
@@ -115,7 +118,9 @@ second=$JOB
 waits() { [ "$(hub busctl get-property com.sendense.Hub1 "/com/sendense/Hub1/job/$second" com.sendense.Hub1.Job Phase)" = 's "waits: running backups may need the room in its repository"' ]; }
 ok "another one that wants the same room waits for it" eventually 30 waits || diag "$(hub sendensectl job show "$second")"
 ok "and says why" in_hub "journalctl -q SENDENSE_JOB=$second | grep -qE '/srv/second has [12][0-9] MiB free beside .*MinFree=, of which backups that run are expected to take 1[0-6], and this one is expected to take 16; free space'"
-rate one ""
+backup three
+is "$(job_state "$first") $(job_state "$second")" "copying preparing" "it holds up nobody: one that finds room elsewhere has run in its place"
+release one
 JOB=$first
 finish_backup one
 JOB=$second
@@ -167,11 +172,11 @@ hub install -o sendense -g sendense-export -m 660 /dev/null "/srv/second/$(uuid_
 # Numbers of rows are new; when a backup was finished is now when its record was written, some moments before.
 catalog() {
     hub sendensectl backup list --json | jq -S '[.[] | del(.Job, .FinishedUSec)] | sort_by(.BackupId)'
-    hub sendensectl vm list --json | jq -S '[.[] | select(.Name != "fresh") | del(.Id, .CreatedUSec, .LastBackupUSec)]'
+    hub sendensectl vm list --json | jq -S '[.[] | select(.Name != "fresh") | del(.Id, .CreatedUSec, .LastBackupUSec)] | sort_by(.Name)'
     hub sendensectl vm show small --json | jq -S '[.Disks[] | del(.Id)]'
 }
 before=$(catalog)
-is "$(jq -s '.[0] | length' <<<"$before")" 6 "there are six backups"
+is "$(jq -s '.[0] | length' <<<"$before")" 7 "there are seven backups"
 hub systemctl stop sendense-hub
 hub mariadb -e 'DROP DATABASE sendense'
 require "a new database" hub systemctl restart sendense-migrate
@@ -181,7 +186,7 @@ is "$(hub sendensectl backup list --json | jq length)" 0 "it knows no backup"
 ok "the second repository is added again" hub sendensectl repository add second /srv/second
 for name in 1 second; do
     answer=$(hub sendensectl repository scan "$name" 2>&1)
-    like "$answer" "Added: $([ "$name" = 1 ] && echo 2 || echo 4)" "repository $name is scanned"
+    like "$answer" "Added: $([ "$name" = 1 ] && echo 3 || echo 4)" "repository $name is scanned"
     diag "$answer"
 done
 like "$answer" "^STRAY .*/2000/backup-small-1\\.qcow2" "a file without a record is told"

@@ -154,7 +154,14 @@ static void show_wait(Job *job, QueueWait wait, const QueueLimits *limits)
                 job_set_phase(job, phase);
 }
 
-/* A job that is on its way out of the queue counts as one that runs. */
+/* On its way out of the queue it counts as one that runs. */
+static bool is_queued(const Job *job)
+{
+        return job->state == JOB_QUEUED && !job->write.is_open && !job->has_error &&
+               job->ending == JOB_STATE_INVALID;
+}
+
+/* A backup that waits for room has no place, and wants one whenever it is to look again. */
 void jobs_pump(Jobs *jobs)
 {
         const QueueLimits limits = {
@@ -167,6 +174,7 @@ void jobs_pump(Jobs *jobs)
         };
         _cleanup_free_ QueueEntry *entries = NULL;
         _cleanup_free_ Job **open = NULL;
+        uint64_t now = clock_monotonic_usec();
         size_t n = 0;
         int next;
 
@@ -183,11 +191,12 @@ void jobs_pump(Jobs *jobs)
                         continue;
                 /* A mount takes no place: it does nothing by itself, and may stay for days. */
                 if (job->type == JOB_MOUNT) {
-                        if (job->state == JOB_QUEUED && !job->write.is_open && !job->has_error &&
-                            job->ending == JOB_STATE_INVALID)
+                        if (is_queued(job))
                                 run_start(job);
                         continue;
                 }
+                if (run_prepare_waits(job) && job->room_due_usec > now)
+                        continue;
                 open[n] = job;
                 entries[n++] = (QueueEntry){
                         .job = job->id,
@@ -196,13 +205,15 @@ void jobs_pump(Jobs *jobs)
                         .is_files = job->type == JOB_FILES,
                         .is_verify = job->type == JOB_VERIFY,
                         .host = json_string_value(json_object_get(job->row, "Host")),
-                        .is_waiting = job->state == JOB_QUEUED && !job->write.is_open &&
-                                      !job->has_error && job->ending == JOB_STATE_INVALID,
+                        .is_waiting = is_queued(job) || run_prepare_waits(job),
                 };
         }
         while ((next = queue_next(entries, n, &limits)) >= 0) {
                 entries[next].is_waiting = false;
-                run_start(open[next]);
+                if (run_prepare_waits(open[next]))
+                        run_prepare_again(open[next]);
+                else
+                        run_start(open[next]);
         }
         for (size_t i = 0; i < n; i++)
                 if (entries[i].is_waiting)
@@ -338,7 +349,6 @@ static void tick_job(Job *job, uint64_t now)
                 job->undo_due_usec = 0;
                 run_undo(job);
         }
-        run_prepare_tick(job, now);
         if (job->state == JOB_COPYING && !job->has_error && job->ending == JOB_STATE_INVALID) {
                 if (job->type != JOB_BACKUP) {
                         run_work_tick(job, now);

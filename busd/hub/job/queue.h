@@ -14,7 +14,7 @@ typedef struct QueueEntry {
         uint64_t repository;
         uint64_t node; /* 0: none */
         const char *host; /* that runs the VM, and gives its disks to a node; NULL: none, or not known. Borrowed */
-        bool is_waiting; /* in the queue; otherwise it runs */
+        bool is_waiting; /* in the queue, or to look for room again; otherwise it runs */
         bool is_files; /* has an appliance of its own */
         bool is_verify; /* reads whole chains, and can wait */
 } QueueEntry;

@@ -202,11 +202,14 @@ static void prepare(Job *job)
         job_image(job, NULL, &task, TAKE(spec), on_prepared);
 }
 
-void run_prepare_tick(Job *job, uint64_t now_usec)
+bool run_prepare_waits(const Job *job)
 {
-        if (job->room_due_usec == 0 || job->room_due_usec > now_usec ||
-            job->state != JOB_PREPARING || job->has_error || job->ending != JOB_STATE_INVALID)
-                return;
+        return job->room_due_usec > 0 && job->state == JOB_PREPARING && !job->has_error &&
+               job->ending == JOB_STATE_INVALID;
+}
+
+void run_prepare_again(Job *job)
+{
         job->room_due_usec = 0;
         prepare(job);
 }

@@ -18,7 +18,8 @@ void run_enter(Job *job);
 
 void run_start(Job *job); /* out of the queue */
 void run_prepare(Job *job);
-void run_prepare_tick(Job *job, uint64_t now_usec); /* of one that waits for room */
+bool run_prepare_waits(const Job *job); /* for room, until room_due_usec */
+void run_prepare_again(Job *job);
 void run_export(Job *job);
 void run_export_again(Job *job); /* of a job that copies, after a reboot; then run_node() */
 void run_copy(Job *job);
