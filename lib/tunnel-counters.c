@@ -26,7 +26,7 @@
 static json_t *pack(const TunnelCounters *c)
 {
         return json_pack("{s:s, s:i, s:I, s:I, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, "
-                         "s:I}",
+                         "s:I, s:I}",
                          "Hub", c->hub, "Port", (int) c->port, "Sessions",
                          (json_int_t) c->n_sessions, "SessionsWanted", (json_int_t) c->n_wanted,
                          "WayBack", c->has_way_back, "Connections", (json_int_t) c->n_connections,
@@ -34,7 +34,8 @@ static json_t *pack(const TunnelCounters *c)
                          "Refused", (json_int_t) c->n_refused, "GivenUp",
                          (json_int_t) c->n_given_up, "Reconnects", (json_int_t) c->n_reconnects,
                          "BytesUp", (json_int_t) c->bytes_up, "BytesDown",
-                         (json_int_t) c->bytes_down, "Error", c->error, "WrittenUSec",
+                         (json_int_t) c->bytes_down, "Error", c->error, "StartedUSec",
+                         (json_int_t) c->started_usec, "WrittenUSec",
                          (json_int_t) c->written_usec);
 }
 
@@ -87,6 +88,7 @@ static int check(const json_t *object)
                 COUNTER("BytesUp", INT64_MAX),
                 COUNTER("BytesDown", INT64_MAX),
                 { "Error", JSON_FIELD_TEXT, false, 0, TUNNEL_ERROR_SIZE, NULL, NULL },
+                { "StartedUSec", JSON_FIELD_NUMBER, true, 0, INT64_MAX, NULL, NULL },
                 COUNTER("WrittenUSec", INT64_MAX),
         };
         char error[JSON_FIELDS_ERROR_SIZE];

@@ -25,7 +25,7 @@ typedef struct TunnelCounters {
         uint64_t n_opened, n_refused, n_given_up, n_reconnects; /* since it started */
         uint64_t bytes_up, bytes_down;
         char error[TUNNEL_ERROR_SIZE]; /* why there is no way back; "": there is */
-        uint64_t written_usec; /* CLOCK_REALTIME */
+        uint64_t started_usec, written_usec; /* CLOCK_REALTIME */
 } TunnelCounters;
 
 /* Replaces path, which everybody may read. Nothing is synced: it is about this moment. */
@@ -33,6 +33,6 @@ int tunnel_counters_write(const char *path, const TunnelCounters *counters);
 
 /* The object in the file, with Hub, Port, State ("connected", "one-way" when the hub does not reach this node, "connecting", or "silent"
  * when the file is older than it should be), Sessions, SessionsWanted, WayBack, Connections, Held, Opened, Refused, GivenUp, Reconnects,
- * BytesUp, BytesDown, Error, WrittenUSec. -ENOENT: no
+ * BytesUp, BytesDown, Error, StartedUSec, WrittenUSec. -ENOENT: no
  * tunnel runs; -EBADMSG: it is none of ours. */
 int tunnel_counters_read(const char *path, uint64_t now_usec, json_t **ret_counters);

@@ -99,6 +99,8 @@ static void on_database_status(const StoreStatus *status, void *userdata)
         const StoreStatus old = manager->database;
 
         manager->database = *status;
+        if (old.state == DATABASE_READY && status->state != DATABASE_READY)
+                manager->n_database_losses++;
         if (status->state != old.state)
                 log_database(status);
         if (status->state != old.state)

@@ -289,6 +289,7 @@ int node_new(const NodeConfig *config, Node **ret_node)
         if (!node)
                 return log_oom();
         node->config = config;
+        node->started_usec = clock_realtime_usec();
         r = start_identity(node);
         if (r >= 0)
                 r = start_loop(node);

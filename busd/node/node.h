@@ -41,6 +41,7 @@ struct Node {
         size_t n_tasks;
         char installation[17]; /* of snapshot names: which node took them */
         char boot_id[33];
+        uint64_t started_usec; /* CLOCK_REALTIME */
         bool has_name, is_stopping;
 };
 

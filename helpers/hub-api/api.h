@@ -7,6 +7,7 @@
 #include "http/http-route.h"
 
 #include <stddef.h>
+#include <stdint.h>
 #include <systemd/sd-bus.h>
 
 enum {
@@ -21,6 +22,7 @@ typedef struct Api {
         sd_bus *bus;
         HubTask *tasks; /* all that are under way */
         unsigned n_authenticating;
+        uint64_t started_usec; /* CLOCK_REALTIME */
 } Api;
 
 extern const HttpRoute api_routes[];
@@ -32,20 +34,18 @@ void api_show_backup(HttpRequest *request, void *userdata);
 void api_mount_backup(HttpRequest *request, void *userdata);
 void api_end_mount(HttpRequest *request, void *userdata);
 void api_restore_disk(HttpRequest *request, void *userdata);
+void api_restore_disks(HttpRequest *request, void *userdata);
 void api_restore_vm(HttpRequest *request, void *userdata);
 void api_verify_backup(HttpRequest *request, void *userdata);
-void api_restore_disks(HttpRequest *request, void *userdata);
-void api_delete_backup(HttpRequest *request, void *userdata);
-void api_show_chain(HttpRequest *request, void *userdata);
 void api_list_files(HttpRequest *request, void *userdata);
 void api_tar_files(HttpRequest *request, void *userdata);
+void api_delete_backup(HttpRequest *request, void *userdata);
+void api_show_chain(HttpRequest *request, void *userdata);
 void api_set_policy(HttpRequest *request, void *userdata);
 void api_remove_policy(HttpRequest *request, void *userdata);
 void api_run_policy(HttpRequest *request, void *userdata);
 void api_prune_policy(HttpRequest *request, void *userdata);
 void api_job_events(HttpRequest *request, void *userdata);
-void api_health(HttpRequest *request, void *userdata);
-void api_metrics(HttpRequest *request, void *userdata);
 void api_check_repository(HttpRequest *request, void *userdata);
 void api_scan_repository(HttpRequest *request, void *userdata);
 void api_test_vcenter(HttpRequest *request, void *userdata);
@@ -54,4 +54,6 @@ void api_verify_all(HttpRequest *request, void *userdata);
 void api_diagnose(HttpRequest *request, void *userdata);
 void api_cleanup(HttpRequest *request, void *userdata);
 void api_forgive(HttpRequest *request, void *userdata);
+void api_health(HttpRequest *request, void *userdata);
+void api_metrics(HttpRequest *request, void *userdata);
 void api_openapi(HttpRequest *request, void *userdata);

@@ -15,5 +15,5 @@ enum {
 /* {"status": "ok" or "failed", "checks": […], "last_backups": […]}; NULL without memory. */
 json_t *health_of(const json_t *gathered, uint64_t now_usec, bool *ret_is_ok);
 
-/* In the text format of Prometheus, for free(); NULL without memory. */
-char *metrics_of(const json_t *gathered, uint64_t now_usec);
+/* In the text format of Prometheus, for free(); NULL without memory. started_usec: of this program. */
+char *metrics_of(const json_t *gathered, uint64_t started_usec, uint64_t now_usec);

@@ -9,6 +9,7 @@
 
 #include "bus/bus-error.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "core-dump.h"
 #include "http/http-server.h"
 #include "json-wipe.h"
@@ -170,7 +171,7 @@ static int serve(Server *server)
 
 static int run(void)
 {
-        Server server = {};
+        Server server = { .api.started_usec = clock_realtime_usec() };
         int r;
 
         r = sd_event_default(&server.event);

@@ -95,6 +95,39 @@ static void rows(FILE *f, const char *name, const char *help, const json_t *list
         }
 }
 
+static json_int_t started_seconds(const json_t *row, const char *key)
+{
+        return number_of(row, key) / (json_int_t) USEC_PER_SEC;
+}
+
+/* Of one that does not say so, an older one, there is no line. */
+static void write_starts(FILE *f, const json_t *nodes)
+{
+        const json_t *row;
+        size_t i;
+
+        head(f, "sendense_node_started_seconds", "When a node started, since 1970.");
+        json_array_foreach (nodes, i, row) {
+                if (number_of(row, "node_started_usec") == 0)
+                        continue;
+                (void) fprintf(f, "sendense_node_started_seconds{");
+                label(f, "node", text_of(row, "name"));
+                (void) fprintf(f, "} %" JSON_INTEGER_FORMAT "\n",
+                               started_seconds(row, "node_started_usec"));
+        }
+        head(f, "sendense_tunnel_started_seconds", "When its tunnel started, since 1970.");
+        json_array_foreach (nodes, i, row) {
+                const json_t *tunnel = json_object_get(row, "tunnel");
+
+                if (number_of(tunnel, "started_usec") == 0)
+                        continue;
+                (void) fprintf(f, "sendense_tunnel_started_seconds{");
+                label(f, "node", text_of(row, "name"));
+                (void) fprintf(f, "} %" JSON_INTEGER_FORMAT "\n",
+                               started_seconds(tunnel, "started_usec"));
+        }
+}
+
 static json_int_t is_well(const json_t *row)
 {
         return strcmp(text_of(row, "state"), "failed") != 0;
@@ -223,6 +256,12 @@ static void write_phases(FILE *f, const json_t *figures)
                 (void) fputc('}', f);
                 write_seconds(f, number_of(row, "usec"));
         }
+        head_of(f, "sendense_job_phase_bytes_total", "What they have moved in them.", "counter");
+        json_array_foreach (list, i, row) {
+                (void) fprintf(f, "sendense_job_phase_bytes_total{");
+                label(f, "phase", text_of(row, "state"));
+                (void) fprintf(f, "} %" JSON_INTEGER_FORMAT "\n", number_of(row, "bytes"));
+        }
 }
 
 static void write_exports(FILE *f, const json_t *figures)
@@ -319,6 +358,10 @@ static void write_figures(FILE *f, const json_t *figures, uint64_t now_usec)
         figure(f, "sendense_export_ports_used", "Ports that exports have.", used);
         figure(f, "sendense_export_ports_free", "Ports that exports may have.",
                number_of(figures, "leases_max") - used);
+        counter(f, "sendense_export_ports_failed_total", "Ports that could not be had.",
+                number_of(figures, "leases_failed"));
+        counter(f, "sendense_database_losses_total", "How often the database went away.",
+                number_of(figures, "database_losses"));
         figure(f, "sendense_obligations", "What jobs that are over have left to be undone.",
                number_of(figures, "obligations_owed"));
         figure(f, "sendense_obligation_oldest_seconds", "Age of the oldest of them, 0 without one.",
@@ -328,7 +371,7 @@ static void write_figures(FILE *f, const json_t *figures, uint64_t now_usec)
         write_policies(f, figures, now_usec);
 }
 
-char *metrics_of(const json_t *gathered, uint64_t now_usec)
+char *metrics_of(const json_t *gathered, uint64_t started_usec, uint64_t now_usec)
 {
         const json_t *status = json_object_get(gathered, "status");
         const json_t *repositories = json_object_get(gathered, "repositories");
@@ -343,7 +386,9 @@ char *metrics_of(const json_t *gathered, uint64_t now_usec)
         figure(f, "sendense_database_ready", "Whether the hub has its database.",
                strcmp(text_of(status, "database_state"), "ready") == 0);
         figure(f, "sendense_hub_started_seconds", "When the hub started, since 1970.",
-               number_of(status, "started_usec") / (json_int_t) USEC_PER_SEC);
+               started_seconds(status, "started_usec"));
+        figure(f, "sendense_api_started_seconds", "When the HTTP API started, since 1970.",
+               (json_int_t) (started_usec / USEC_PER_SEC));
         if (repositories) {
                 rows(f, "sendense_repository_ok", "Whether the last look at a repository was well.",
                      repositories, "repository", is_well);
@@ -355,6 +400,7 @@ char *metrics_of(const json_t *gathered, uint64_t now_usec)
         if (nodes) {
                 rows(f, "sendense_node_reachable", "Whether the API of a node answers the hub.",
                      nodes, "node", is_reachable);
+                write_starts(f, nodes);
                 write_tunnels(f, nodes);
         }
         if (figures)
@@ -367,7 +413,8 @@ char *metrics_of(const json_t *gathered, uint64_t now_usec)
 
 static void on_gathered(HubTask *task, const json_t *gathered)
 {
-        _cleanup_free_ char *text = metrics_of(gathered, clock_realtime_usec());
+        _cleanup_free_ char *text = metrics_of(gathered, task->api->started_usec,
+                                                 clock_realtime_usec());
 
         if (text)
                 http_request_answer_text(task->request, TEXT_TYPE, text);

@@ -82,6 +82,7 @@ typedef struct Tunnel {
         bool has_failed_to_count;
         uint64_t told_up, told_down; /* bytes, at the last status */
         uint64_t told_usec;
+        uint64_t started_usec; /* CLOCK_REALTIME */
 } Tunnel;
 
 /* ── Connections ── */
@@ -297,6 +298,7 @@ static void tell_counters(Tunnel *tunnel)
                                                                  : 0,
                 .bytes_up = sum.up,
                 .bytes_down = sum.down,
+                .started_usec = tunnel->started_usec,
                 .written_usec = clock_realtime_usec(),
         };
         int r;
@@ -476,6 +478,7 @@ static int run(const NodeConfig *config)
         tunnel.place = (SessionPlace){ .host = config->tunnel_hub,
                                        .port = config->tunnel_port,
                                        .user = TUNNEL_USER };
+        tunnel.started_usec = clock_realtime_usec();
         r = place_read_keys(&tunnel.place);
         if (r < 0)
                 return turn_away(&tunnel);

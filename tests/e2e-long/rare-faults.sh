@@ -24,6 +24,7 @@ begin() { # [OPTION...]
 }
 phase_is() { hub busctl --json=short get-property com.sendense.Hub1 "/com/sendense/Hub1/job/$job" com.sendense.Hub1.Job Phase | grep -q "$1"; }
 
+reconnects=$(metric hub 'sendense_tunnel_reconnects_total{node="edge1"}')
 begin
 before=$(job_field "$job" BytesDone)
 # The hub's cable is out: not a byte comes through either way, and nobody is told. The node's way to vCenter stays.
@@ -38,6 +39,7 @@ go_on
 ok "it comes to its end" eventually 120 over || diag "$(ctl job show "$job")"
 is "$(job_field "$job" State)" completed "the backup completes" || diag "$(job_field "$job" ErrorText)"
 is_the_vm "the network was cut" "$job"
+metric_moves "the network was cut" hub 'sendense_tunnel_reconnects_total{node="edge1"}' "$reconnects"
 clean "the network was cut"
 
 # A repository that has room for a part of it.
@@ -51,6 +53,8 @@ go_on
 ok "full: the job comes to its end" eventually "$patience_sec" over || diag "$(ctl job show "$job")"
 is "$(job_field "$job" State) $(job_field "$job" ErrorName)" "failed com.sendense.Error.RepositoryFull" "full: it fails by its name" || diag "$(job_field "$job" ErrorText)"
 like "$(job_field "$job" ErrorText)" 'full|space' "full: and says so"
+is "$(metric hub 'sendense_jobs{state="failed",reason="com.sendense.Error.RepositoryFull"}')" 1 "full: it is counted"
+ok "full: what is free is told" test "$(metric hub 'sendense_repository_free_bytes{repository="small"}')" -lt 67108864
 hub rm /srv/small/filler
 clean "full"
 ok "with room again the next works" backup --type=full --repository=small
@@ -66,6 +70,7 @@ another_protocol() {
 told() { ctl --json node show edge1 | jq -r .Error | grep -q 'speaks protocol 2, this hub speaks 1'; }
 another_protocol
 ok "a node of another protocol is seen" eventually "$patience_sec" told || diag "$(ctl node show edge1)"
+is "$(metric hub 'sendense_node_reachable{node="edge1"}')" 0 "and its figures say that it cannot be used"
 before=$(last_job)
 hub sendensectl backup start pgtest1 >"$TEST_TMP/refused" 2>&1
 is "$?" 1 "a backup by it is refused"

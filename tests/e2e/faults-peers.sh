@@ -15,7 +15,7 @@ database_dies() {
     dies hub mariadb.service
     hub systemctl start mariadb.service
 }
-completes "MariaDB is killed" database_dies
+completes "MariaDB is killed" database_dies sendense_database_losses_total
 
 # The HTTP API, while somebody reads the job's stream.
 hub systemctl start sendense-hub-api.socket
@@ -31,7 +31,7 @@ api_dies() {
     ok "it is another" test "$(pid hub sendense-hub-api.service)" != "$old"
     hub systemctl stop stream.service 2>/dev/null
 }
-completes "the HTTP API is killed" api_dies
+completes "the HTTP API is killed" api_dies sendense_api_started_seconds
 
 # By HTTP, and the token is revoked.
 hold_copy
@@ -63,6 +63,7 @@ dies node sendense-node.service
 node systemctl stop sendense-node.service
 ok "the hub sees it" eventually "$patience_sec" not_reachable
 is "$(node systemctl is-active sendense-tunnel.service)" active "though the tunnel is up"
+is "$(metric hub 'sendense_node_reachable{node="edge1"}')" 0 "and its figures say so"
 refused "the node is dead" 'Node edge1 does not answer|No node answers'
 node systemctl --quiet unmask --runtime sendense-node.service
 node systemctl start sendense-node.service
@@ -78,4 +79,5 @@ ok "vCenter is gone: it comes to its end" eventually 150 over || diag "$(ctl job
 is "$(job_field "$job" State)" cancelled "vCenter is gone: it is cancelled" || diag "$(job_field "$job" ErrorText)"
 is "$(units_left_at hub)" "" "the hub has nothing of it"
 like "$(ctl obligation list)" "snapshot .*pgtest1" "that its snapshot is owed can be seen"
+is "$(metric hub sendense_obligations) $(metric hub 'sendense_jobs{state="cancelled",reason="com.sendense.Error.Cancelled"}')" "1 1" "and counted"
 done_testing

@@ -3,7 +3,7 @@
 #
 # For tests of what dies in the middle of a running backup: source it after tap.sh, then e2e_up, vcenter_with_pgtest1. `completes NAME FUNCTION`
 # has a backup that completes though the function is called in the middle of it, `fails` one that fails for a reason, `refused` one that is not
-# begun; after each nothing is left.
+# begun; after each nothing is left, and the metric that is named has grown.
 
 # shellcheck source=tests/e2e/e2e.bash
 . "$SENDENSE_SRC/tests/e2e/e2e.bash"
@@ -28,18 +28,24 @@ end() { # NAME
     go_on
     ok "$1: the job comes to its end" over || diag "$(ctl job show "$job")"
 }
-completes() { # NAME FUNCTION: what happens in the middle of the copy
+completes() { # NAME FUNCTION [METRIC]: what happens in the middle of the copy
+    local before
+    [ -z "${3:-}" ] || before=$(metric hub "$3")
     begin
     "$2"
     end "$1"
+    [ -z "${3:-}" ] || metric_moves "$1" hub "$3" "$before"
     is "$(job_field "$job" State)" completed "$1: the backup completes" || diag "$(job_field "$job" ErrorText)"
     is_the_vm "$1" "$job"
     clean "$1"
 }
 fails() { # NAME FUNCTION ERROR TEXT
+    local metric="sendense_jobs{state=\"failed\",reason=\"com.sendense.Error.$3\"}" before
+    before=$(metric hub "$metric")
     begin
     "$2"
     end "$1"
+    metric_moves "$1" hub "$metric" "$before"
     is "$(job_field "$job" State) $(job_field "$job" ErrorName)" "failed com.sendense.Error.$3" "$1: the job fails"
     like "$(job_field "$job" ErrorText)" "$4" "$1: and says why"
     sessions_end

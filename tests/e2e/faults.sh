@@ -22,6 +22,7 @@ database_restarts() { hub systemctl restart mariadb; }
 tunnel_is_away() {
     node systemctl stop sendense-tunnel.service sendense-tunnel.socket
     ok "the hub notices" eventually "$patience_sec" phase_is 'does not answer'
+    is "$(metric hub 'sendense_node_reachable{node="edge1"}')" 0 "and its figures say so"
     node systemctl start sendense-tunnel.socket sendense-tunnel.service
 }
 password_rotates() { password | ctl vcenter rotate vc1 --password-fd=0 >/dev/null || fail "it is rotated"; }
@@ -31,22 +32,22 @@ hub_loses_power() { lab crash hub >/dev/null; }
 node_reboots() { lab reboot node >/dev/null; }
 sessions_expire() { simctl sessions kill >/dev/null; }
 
-completes "the hub dies" hub_dies
-completes "the node dies" node_dies
-completes "hub and node die" both_die
-completes "the tunnel dies" tunnel_dies
-completes "the hub's sshd dies" sshd_dies
+completes "the hub dies" hub_dies sendense_hub_started_seconds
+completes "the node dies" node_dies 'sendense_node_started_seconds{node="edge1"}'
+completes "hub and node die" both_die sendense_hub_started_seconds
+completes "the tunnel dies" tunnel_dies 'sendense_tunnel_started_seconds{node="edge1"}'
+completes "the hub's sshd dies" sshd_dies 'sendense_tunnel_reconnects_total{node="edge1"}'
 completes "the node's API dies" node_api_dies
-completes "one export dies" one_export_dies
-completes "all exports die" all_exports_die
+completes "one export dies" one_export_dies sendense_exports_killed_total
+completes "all exports die" all_exports_die sendense_exports_killed_total
 figures() { hub busctl --json=short call com.sendense.Hub1 /com/sendense/Hub1 com.sendense.Hub1.Manager GetFigures 'a{sv}' 0 | jq ".data[0].$1.data"; }
 ok "each of their deaths is counted" test "$(figures ExportsKilled)" -ge 3
 is "$(figures ExportsCrashed)" 0 "none as a crash"
-completes "MariaDB restarts" database_restarts
+completes "MariaDB restarts" database_restarts sendense_database_losses_total
 completes "the tunnel is away" tunnel_is_away
 completes "the password is entered anew" password_rotates
-completes "the hub reboots" hub_reboots
-completes "the hub loses power" hub_loses_power
+completes "the hub reboots" hub_reboots sendense_hub_started_seconds
+completes "the hub loses power" hub_loses_power sendense_hub_started_seconds
 completes "vCenter ends its sessions" sessions_expire
 fails "the node reboots" node_reboots Rebooted 'Node edge1: '
 fails "the copy dies" copy_dies CopyFailed 'Node edge1: '

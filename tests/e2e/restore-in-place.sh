@@ -55,6 +55,7 @@ it=$(identity)
 # Put back to the first moment.
 ok "a backup of it" backup
 like "$(reasons "$(last_job)")" 'full another disk has its key' "which is a full of other disks"
+is "$(metric hub 'sendense_full_instead_of_incremental_total{reason="other-disk"}')" 2 "and counted, for each disk"
 for key in "${keys[@]}"; do head -c 71680 /dev/urandom | guest_writes "$key" 2097152; done
 ok "an incremental of it" backup
 is "$(reasons "$(last_job)")" 'incremental ' "which is one"

@@ -40,6 +40,10 @@ JOB=$broad
 finish_backup broad
 unharmed "a range that was used up"
 
+metric_moves "a range that is used up" hub sendense_export_ports_failed_total 0
+failed_ports=$(metric hub sendense_export_ports_failed_total)
+hub systemctl stop sendense-hub-api.service # whose descriptors nobody has counted
+
 # One port is a stranger's, by its address or by all addresses.
 stranger 10100
 stranger 10101 0.0.0.0
@@ -52,6 +56,8 @@ release small
 finish_backup small
 like "$(lab journal hub -o cat "MESSAGE_ID=$(message_id port-taken)" "SENDENSE_JOB=$JOB")" 'Port 1010[01] .*not ours .*ss -ltnp' \
     "the journal says which port is a stranger's, and how to find him"
+metric_moves "a port that a stranger has" hub sendense_export_ports_failed_total "$failed_ports"
+hub systemctl stop sendense-hub-api.service
 unharmed "a port that a stranger has" listeners
 
 # All are.

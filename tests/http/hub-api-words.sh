@@ -67,6 +67,14 @@ rules=$SENDENSE_SRC/deploy/alerts/sendense.rules.yml
 is "$(grep -oE 'sendense_[a-z_]+' "$rules" | sort -u | while read -r metric; do grep -qF "\"$metric\"" "$source/metrics.c" || echo "$metric"; done)" '' "the alerts know no other metrics"
 is "$(grep -oE '\$labels\.[a-z_]+' "$rules" | sort -u | cut -d. -f2 | while read -r label; do grep -qF "\"$label\"" "$source/metrics.c" || echo "$label"; done)" '' "nor other labels"
 same "the API reference has the alerts" "$(sed -nE 's/^ *- alert: (.*)/\1/p' "$rules")" "$(sed -nE 's/^\| `(Sendense[A-Za-z]+)`.*/\1/p' "$reference")"
+# A test of faults sees each figure move that the reference says a fault moves.
+moves=$(sed -n '/^| fault, in the middle of a backup /,/^$/p' "$reference" | grep -oE 'sendense_[a-z_]+(\{[^}`]*\})?' | sort -u)
+looks=$(grep -rhE 'metric|^completes|^fails' "$SENDENSE_SRC"/tests/{e2e,e2e-long,fault} --include=*.sh --include=*.bash --exclude=examples.sh)
+ok "faults move figures" test "$(wc -l <<<"$moves")" -ge 12
+while IFS= read -r metric; do
+    name=${metric%%\{*} reason=$(sed -nE 's/.*reason="com\.sendense\.Error\.([^"]*)".*/\1/p' <<<"$metric")
+    like "$looks" "$name.*$reason${reason:+|^fails .* $reason }" "a test sees a fault move $metric"
+done <<<"$moves"
 is "$(man -l --warnings "$SENDENSE_SRC/docs/man/sendense-hub-api.8" 2>&1 >/dev/null)" '' "the man page is well-formed"
 same "the man page has the options of --help" "$("$SENDENSE_BUILD/helpers/hub-api/sendense-hub-api" --help | grep -Eo -e '--[a-z-]+' | sort -u)" \
     "$(sed -n '/^\.SH OPTIONS/,/^\.SH EXIT/s/\\-/-/gp' "$SENDENSE_SRC/docs/man/sendense-hub-api.8" | grep -Eo -e '--[a-z-]+' | sort -u)"

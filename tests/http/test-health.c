@@ -12,7 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define NOW UINT64_C(5000000000)
+#define NOW     UINT64_C(5000000000)
+#define STARTED UINT64_C(3000000000)
 
 static json_t *parse(const char *text)
 {
@@ -125,7 +126,8 @@ static void figures(void **state)
                         "\"failed\", \"free_bytes\": 5, \"size_bytes\": 6}], \"nodes\": "
                         "[{\"name\": \"n\", \"reachable\": true, \"tunnel\": {\"state\": "
                         "\"connected\", \"sessions\": 2, \"connections\": 3, \"opened\": 40, "
-                        "\"reconnects\": 5, \"bytes_up\": 60, \"bytes_down\": 7}}, {\"name\": "
+                        "\"reconnects\": 5, \"bytes_up\": 60, \"bytes_down\": 7, "
+                        "\"started_usec\": 9000000}, \"node_started_usec\": 8000000}, {\"name\": "
                         "\"here\", \"reachable\": true, \"tunnel\": {}}], \"figures\": "
                         "{\"full_instead\": [{\"reason\": \"damaged\", \"count\": 9}], "
                         "\"job_counts\": "
@@ -133,6 +135,9 @@ static void figures(void **state)
                         "{\"state\": "
                         "\"failed\", \"error_name\": \"" BUS_ERROR_COPY_FAILED
                         "\", \"count\": 2}], "
+                        "\"phase_figures\": [{\"state\": \"copying\", \"count\": 2, \"usec\": "
+                        "1500000, \"bytes\": 4097}], \"leases_failed\": 6, "
+                        "\"database_losses\": 11, "
                         "\"jobs_open\": 1, \"leases_used\": 2, \"leases_max\": 101, "
                         "\"obligations_owed\": 4, \"oldest_obligation_usec\": 4000000000, "
                         "\"stored_bytes\": 8, \"vm_figures\": [{\"vm\": \"v\", \"context_id\": "
@@ -141,12 +146,20 @@ static void figures(void **state)
                         "\"policy_figures\": [{\"policy\": \"p\", \"state\": \"failed\", "
                         "\"last_run_usec\": 1, \"last_success_usec\": 1000000000}, "
                         "{\"policy\": \"new\"}]}}");
-        _cleanup_free_ char *text = metrics_of(gathered, NOW);
+        _cleanup_free_ char *text = metrics_of(gathered, STARTED, NOW);
         char line[160];
 
         (void) state;
         has_line(text, "sendense_database_ready 1");
         has_line(text, "sendense_hub_started_seconds 7");
+        has_line(text, "sendense_api_started_seconds 3000");
+        has_line(text, "sendense_node_started_seconds{node=\"n\"} 8");
+        has_line(text, "sendense_tunnel_started_seconds{node=\"n\"} 9");
+        assert_null(strstr(text, "started_seconds{node=\"here\""));
+        has_line(text, "sendense_job_phase_bytes_total{phase=\"copying\"} 4097");
+        has_line(text, "sendense_job_phase_seconds_total{phase=\"copying\"} 1.500000");
+        has_line(text, "sendense_export_ports_failed_total 6");
+        has_line(text, "sendense_database_losses_total 11");
         has_line(text, "sendense_repository_ok{repository=\"a\\\"b\\\\c\\nd\"} 0");
         has_line(text, "sendense_repository_free_bytes{repository=\"a\\\"b\\\\c\\nd\"} 5");
         has_line(text, "sendense_node_reachable{node=\"n\"} 1");
@@ -180,7 +193,7 @@ static void figures(void **state)
         free(text);
         json_decref(gathered);
         gathered = json_object();
-        text = metrics_of(gathered, NOW);
+        text = metrics_of(gathered, STARTED, NOW);
         has_line(text, "sendense_database_ready 0");
         assert_null(strstr(text, "sendense_jobs"));
 }

@@ -39,6 +39,15 @@ job_copies() {
         done' job_copies "$2" "$3"
 }
 
+# metric MACHINE NAME: its value in the figures of the hub there, as /metrics has it: NAME may have labels. Nothing: there is no such line.
+metric() {
+    on "$1" curl -s --max-time 30 --unix-socket /run/sendense/hub-api.sock http://localhost/metrics | awk -v name="$2" 'index($0, name " ") == 1 { print $2 }'
+}
+
+# metric_moves NAME MACHINE METRIC BEFORE: a check that it has grown. What a node says of itself takes the hub one look.
+metric_grows() { awk -v now="$(metric "$1" "$2")" -v before="$3" 'BEGIN { exit !(now + 0 > before + 0) }'; }
+metric_moves() { ok "$1: $3 has moved" eventually 20 metric_grows "$2" "$3" "$4" || diag "$(metric "$2" "$3"), before $4"; }
+
 # lab_up [OPTION...]: boots a lab (options as for `lab up`) or ends the test.
 lab_up() {
     [ "$EUID" -eq 0 ] || skip_all "booting machines takes root"

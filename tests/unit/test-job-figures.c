@@ -35,18 +35,19 @@ static void deaths(void **state)
 static void told(void **state)
 {
         CLEANUP(json_decrefp) json_t *dict = json_pack("{s:i}", "JobsOpen", 7);
-        JobFigures figures = { .exports_started = 5, .full_instead[FULL_CAPACITY] = 3 };
+        JobFigures figures = { .exports_started = 5, .leases_failed = 2, .full_instead[FULL_CAPACITY] = 3 };
         const json_t *row;
         size_t i, n = 0;
 
         (void) state;
-        job_figures_left(&figures, JOB_COPYING, 1000);
-        job_figures_left(&figures, JOB_COPYING, 500);
+        job_figures_left(&figures, JOB_COPYING, 1000, 4096);
+        job_figures_left(&figures, JOB_COPYING, 500, 1);
         job_figures_ready(&figures, 300);
         job_figures_ready(&figures, 200);
         assert_int_equal(job_figures_add(&figures, dict), 0);
         assert_int_equal(number(dict, "JobsOpen"), 7);
         assert_int_equal(number(dict, "ExportsStarted"), 5);
+        assert_int_equal(number(dict, "LeasesFailed"), 2);
         assert_int_equal(number(dict, "ExportsReady"), 2);
         assert_int_equal(number(dict, "ExportsReadyUSec"), 500);
         assert_int_equal(number(dict, "ExportsReadyMaxUSec"), 300);
@@ -57,6 +58,7 @@ static void told(void **state)
                 n++;
                 assert_int_equal(number(row, "Count"), is_copying ? 2 : 0);
                 assert_int_equal(number(row, "USec"), is_copying ? 1500 : 0);
+                assert_int_equal(number(row, "Bytes"), is_copying ? 4097 : 0);
         }
         json_array_foreach (json_object_get(dict, "FullInstead"), i, row) {
                 assert_string_equal(json_string_value(json_object_get(row, "Reason")),

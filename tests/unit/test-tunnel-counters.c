@@ -30,6 +30,7 @@ static const TunnelCounters counters = {
         .n_reconnects = 5,
         .bytes_up = UINT64_C(1) << 50,
         .bytes_down = 42,
+        .started_usec = NOW_USEC - 7,
         .written_usec = NOW_USEC,
 };
 
@@ -64,6 +65,7 @@ static void there_and_back(void **state)
         assert_int_equal(json_field_number(read, "Refused"), 12);
         assert_int_equal(json_field_number(read, "GivenUp"), 2);
         assert_int_equal(json_field_number(read, "Reconnects"), 5);
+        assert_int_equal(json_field_number(read, "StartedUSec"), NOW_USEC - 7);
         assert_true(json_field_number(read, "BytesUp") == UINT64_C(1) << 50);
         assert_int_equal(json_field_number(read, "BytesDown"), 42);
         assert_string_equal(json_field_text(read, "Error"), "");

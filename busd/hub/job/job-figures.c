@@ -9,10 +9,11 @@
 #include <errno.h>
 #include <string.h>
 
-void job_figures_left(JobFigures *figures, JobState state, uint64_t usec)
+void job_figures_left(JobFigures *figures, JobState state, uint64_t usec, uint64_t bytes)
 {
         figures->state_count[state]++;
         figures->state_usec[state] += usec;
+        figures->state_bytes[state] += bytes;
 }
 
 void job_figures_ready(JobFigures *figures, uint64_t usec)
@@ -38,12 +39,13 @@ static json_t *phases(const JobFigures *figures)
 
         for (JobState state = 0; rows && state < JOB_STATE_MAX; state++)
                 if (!job_state_is_final(state) &&
-                    json_array_append_new(rows,
-                                          json_pack("{s:s, s:I, s:I}", "State",
-                                                    job_state_to_string(state), "Count",
-                                                    (json_int_t) figures->state_count[state],
-                                                    "USec",
-                                                    (json_int_t) figures->state_usec[state])) < 0) {
+                    json_array_append_new(
+                                    rows,
+                                    json_pack("{s:s, s:I, s:I, s:I}", "State",
+                                              job_state_to_string(state), "Count",
+                                              (json_int_t) figures->state_count[state], "USec",
+                                              (json_int_t) figures->state_usec[state], "Bytes",
+                                              (json_int_t) figures->state_bytes[state])) < 0) {
                         json_decref(rows);
                         return NULL;
                 }
@@ -69,15 +71,16 @@ static json_t *full_instead(const JobFigures *figures)
 int job_figures_add(const JobFigures *figures, json_t *dict)
 {
         CLEANUP(json_decrefp)
-        json_t *more = json_pack("{s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "PhaseFigures",
-                                 phases(figures), "FullInstead", full_instead(figures),
-                                 "CopiedBytes", (json_int_t) figures->copied_bytes,
-                                 "ExportsStarted", (json_int_t) figures->exports_started,
-                                 "ExportsCrashed", (json_int_t) figures->exports_crashed,
-                                 "ExportsKilled", (json_int_t) figures->exports_killed,
-                                 "ExportsReady", (json_int_t) figures->exports_ready,
-                                 "ExportsReadyUSec", (json_int_t) figures->exports_ready_usec,
-                                 "ExportsReadyMaxUSec",
+        json_t *more = json_pack("{s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+                                 "PhaseFigures", phases(figures), "FullInstead",
+                                 full_instead(figures), "CopiedBytes",
+                                 (json_int_t) figures->copied_bytes, "LeasesFailed",
+                                 (json_int_t) figures->leases_failed, "ExportsStarted",
+                                 (json_int_t) figures->exports_started, "ExportsCrashed",
+                                 (json_int_t) figures->exports_crashed, "ExportsKilled",
+                                 (json_int_t) figures->exports_killed, "ExportsReady",
+                                 (json_int_t) figures->exports_ready, "ExportsReadyUSec",
+                                 (json_int_t) figures->exports_ready_usec, "ExportsReadyMaxUSec",
                                  (json_int_t) figures->exports_ready_max_usec);
 
         return more && json_object_update(dict, more) == 0 ? 0 : -ENOMEM;

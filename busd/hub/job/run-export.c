@@ -159,6 +159,7 @@ static void port_is_taken(Job *job, JobDisk *disk)
         Ticket *ticket;
         char unit[UNIT_NAME_SIZE];
 
+        job->jobs->figures.leases_failed++;
         if (job->state == JOB_COPYING) {
                 job_fail(job, BUS_ERROR_PORT_TAKEN,
                          "Disk %s: another program took port %" PRIu16
@@ -342,6 +343,7 @@ static void take_leases(Job *job)
                 if (disk->port == 0) {
                         const PortRange *range = &job->jobs->config->export_ports;
 
+                        job->jobs->figures.leases_failed++;
                         job_fail(job, BUS_ERROR_PORTS_EXHAUSTED,
                                  "Disk %s: no port of %" PRIu16 "-%" PRIu16
                                  " is free. Widen [Exports] Ports=, or lower [Jobs] Running=",

@@ -141,7 +141,9 @@ static void count(Job *job, JobState from, JobState to)
 {
         uint64_t now = clock_monotonic_usec();
 
-        job_figures_left(&job->jobs->figures, from, now - job->state_usec);
+        /* What is done of it in other states is none of its disks' bytes. */
+        job_figures_left(&job->jobs->figures, from, now - job->state_usec,
+                         from == JOB_COPYING ? job_bytes_done(job) : 0);
         if (from == JOB_COPYING && to == JOB_FINISHING)
                 count_copied(job);
         job->state_usec = now;

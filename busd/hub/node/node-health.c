@@ -48,9 +48,13 @@ json_t *node_health_tunnel(const json_t *health)
         static const struct {
                 const char *name, *key;
         } numbers[] = {
-                { "Sessions", "sessions" }, { "Connections", "connections" },
-                { "Opened", "opened" },     { "Reconnects", "reconnects" },
-                { "BytesUp", "bytes_up" },  { "BytesDown", "bytes_down" },
+                { "Sessions", "sessions" },
+                { "Connections", "connections" },
+                { "Opened", "opened" },
+                { "Reconnects", "reconnects" },
+                { "BytesUp", "bytes_up" },
+                { "BytesDown", "bytes_down" },
+                { "StartedUSec", "started_usec" },
         };
         const json_t *said = json_object_get(health, "tunnel");
         json_t *tunnel = json_object();

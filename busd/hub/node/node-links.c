@@ -432,10 +432,11 @@ int node_links_add_live(const NodeLinks *links, uint64_t id, json_t *dict)
         static const Link none; /* not enrolled */
         const Link *link = find(links, id) ?: &none;
         CLEANUP(json_decref_p)
-        json_t *live = json_pack("{s:b, s:I, s:s, s:s, s:I, s:I, s:o, s:s}", "Reachable",
+        json_t *live = json_pack("{s:b, s:I, s:s, s:s, s:I, s:I, s:I, s:o, s:s}", "Reachable",
                                  link->is_reachable, "LastSeenUSec", (json_int_t) link->seen_usec,
                                  "Version", text_of(link->health, "version"), "NodeState",
-                                 text_of(link->health, "state"), "Tasks",
+                                 text_of(link->health, "state"), "NodeStartedUSec",
+                                 node_health_number(link->health, "started_usec"), "Tasks",
                                  node_health_number(link->health, "tasks"), "Obligations",
                                  node_health_number(link->health, "obligations"), "Tunnel",
                                  node_health_tunnel(link->health), "Error", link->why);
