@@ -68,7 +68,7 @@ round() {
     [ -z "${2:-}" ] || fired || echo "the hub was not killed"
     # Whoever is killed in a login cannot log out.
     [ -z "$with" ] || simctl sessions kill >/dev/null
-    eventually "$patience_sec" nothing_left_anywhere || echo "left: $(simctl left | jq -c .) $(units_left_at hub) $(units_left_at node) $(<"$TEST_TMP/left")"
+    eventually "$patience_sec" nothing_left_anywhere || echo "left: $(simctl left | jq -c .) $(units_left_at hub) $(units_left_at node) $(cat "$TEST_TMP/left-hub" "$TEST_TMP/left-node")"
 }
 
 hub_killed() { # SCENARIO [WITH]
