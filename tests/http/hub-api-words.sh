@@ -6,6 +6,8 @@
 
 . "$(dirname "$0")/../lib/tap.sh"
 
+. "$(dirname "$0")/examples.bash"
+
 source=$SENDENSE_SRC/helpers/hub-api
 reference=$SENDENSE_SRC/docs/API_REFERENCE.md
 same() { # NAME WANT GOT: two sets of lines
@@ -28,6 +30,18 @@ without=$(sed -n '/^| methods | why not |$/,/^$/p' <<<"$http" | names 2)
 same "each method of the bus has a route, or a reason why it has none" "$methods" "$with_route"$'\n'"$without"
 same "the table names the methods that the program calls" "$with_route"$'\n'Authenticate \
     "$(grep -ohE '"[A-Z][A-Za-z]+"' "$source"/*.c | tr -d '"' | sort -u | grep -Fxf <(echo "$methods"))"
+
+# The examples are of these routes, and of the node's, which its man page has too; tests/e2e/examples.sh compares what stands in them.
+same "the node's man page has its routes" "$(examples_routes node | sed 's/{id}/{JOB}/')" \
+    "$(sed -nE 's/^\.B ((GET|POST|DELETE) \/.*)/\1/p' "$SENDENSE_SRC/docs/man/sendense-node-api.8" | sed -E 's/\\fI([A-Z]+)\\fP/{\1}/')"
+for api in hub node; do
+    same "each route of the $api has an example" "$(examples_routes "$api")" "$(examples_on_page "$api" | sed -nE 's/^\*\*`(.*)`\*\*$/\1/p')"
+    is "$(examples_on_page "$api" | awk '/^\*\*`/ { route = substr($0, 4, length($0) - 6); pattern = "^" route "([?].*)?$"; gsub("[{][a-z_]+[}]", "[^/?]+", pattern); n = 0 }
+        /^```$/ { n++; next } n == 1 { if ($0 !~ pattern) print route; n = 2 }')" '' "each begins with a request of its route ($api)"
+done
+is "$(examples_on_page hub | awk '/^\*\*`/ { route = substr($0, 4, length($0) - 6) } /^[1-5][0-9][0-9] [A-Z]/ { print route, $1 }' | while read -r method path status; do
+    jq -e --arg m "${method,,}" --arg p "$path" --arg s "$status" '.paths[$p][$m].responses | has($s)' "$source/openapi.json" >/dev/null || echo "$method $path $status"
+done)" '' "openapi.json has the status of each example"
 
 # What openapi.json refers to is there, and what is there is referred to.
 refs=$(jq -r '.. | objects | .["$ref"]? // empty' "$source/openapi.json" | sort -u)
