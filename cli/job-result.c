@@ -75,10 +75,17 @@ static void print_disk(const json_t *result)
 
 static void print_deletion(const json_t *result)
 {
-        char freed[FORMAT_SIZE];
+        char freed[FORMAT_SIZE], before[FORMAT_SIZE], after[FORMAT_SIZE];
+        json_int_t n = json_integer_value(json_object_get(result, "freed_bytes"));
 
-        output_line("%s; %s given back", text_of(result, "outcome"),
-                    format_bytes((uint64_t) number_of(result, "freed_bytes"), freed));
+        /* A full with several children goes into each of them. */
+        output_line("%s; %s %s", text_of(result, "outcome"),
+                    format_bytes((uint64_t) (n < 0 ? -n : n), freed),
+                    n < 0 ? "more taken up" : "given back");
+        if (json_object_get(result, "bytes_before"))
+                output_line("  the backups of the VM take up %s there, before %s",
+                            format_bytes((uint64_t) number_of(result, "bytes_after"), after),
+                            format_bytes((uint64_t) number_of(result, "bytes_before"), before));
 }
 
 void job_result_print(const json_t *job)

@@ -12,6 +12,7 @@
 #include "sha256.h"
 #include "small-file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -105,19 +106,6 @@ int deletion_tell_records(Deletion *deletion, Failure *failure)
         return 0;
 }
 
-static uint64_t bytes_of(const Deletion *deletion, uint64_t disk_key, const char *backup_id)
-{
-        char path[REPOSITORY_NAME_SIZE + 24];
-        LayerNames names;
-        struct stat st;
-
-        layer_names(backup_id, &names);
-        (void) snprintf(path, sizeof(path), "%" PRIu64 "/%s", disk_key, names.image);
-        return fstatat(deletion->vm.vm, path, &st, AT_SYMLINK_NOFOLLOW) < 0
-                               ? 0
-                               : (uint64_t) st.st_blocks * 512;
-}
-
 static bool same(const char *a, const char *b)
 {
         return a && b ? strcmp(a, b) == 0 : a == b;
@@ -134,21 +122,56 @@ static bool disk_is_above(const Deletion *deletion, const json_t *disk)
                           same(parent, json_field_text(deletion->record, "backup_id")));
 }
 
-uint64_t deletion_bytes(const Deletion *deletion)
+static bool name_is_layer(const char *name)
 {
-        const char *id, *doomed = json_field_text(deletion->record, "backup_id");
-        json_t *record, *disk;
-        uint64_t bytes = 0;
-        size_t i;
+        const char *suffix = strrchr(name, '.');
 
-        json_array_foreach (json_object_get(deletion->record, "disks"), i, disk)
-                bytes += bytes_of(deletion, json_field_number(disk, "disk_key"), doomed);
-        json_object_foreach (deletion->vm.records, id, record)
-                json_array_foreach (json_object_get(record, "disks"), i, disk)
-                        if (disk_is_above(deletion, disk))
-                                bytes += bytes_of(deletion, json_field_number(disk, "disk_key"),
-                                                  id);
-        return bytes;
+        return suffix && strcmp(suffix, ".qcow2") == 0;
+}
+
+/* A file that has gone meanwhile takes up nothing. */
+static int add_folder(int vm, const char *key, uint64_t *bytes)
+{
+        _cleanup_close_ int folder =
+                        openat(vm, key, O_DIRECTORY | O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        struct dirent **entries;
+        struct stat st;
+        int n = folder < 0 ? -1 : scandirat(folder, ".", &entries, NULL, alphasort);
+
+        if (n < 0)
+                return errno == ENOTDIR || errno == ELOOP || errno == ENOENT ? 0 : -errno;
+        for (int i = 0; i < n; i++) {
+                if (name_is_layer(entries[i]->d_name) &&
+                    fstatat(folder, entries[i]->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+                        *bytes += (uint64_t) st.st_blocks * 512;
+                free(entries[i]);
+        }
+        free(entries);
+        return 0;
+}
+
+int deletion_bytes(const Deletion *deletion, uint64_t *ret_bytes, Failure *failure)
+{
+        struct dirent **entries;
+        uint64_t bytes = 0;
+        int r = 0, n = scandirat(deletion->vm.vm, ".", &entries, NULL, alphasort);
+
+        if (n < 0)
+                return failure_errno(failure, -errno, "Cannot list the folders of a VM in %s",
+                                     deletion->repository.path);
+        for (int i = 0; i < n; i++) {
+                const char *name = entries[i]->d_name;
+
+                if (r >= 0 && strspn(name, "0123456789") == strlen(name))
+                        r = add_folder(deletion->vm.vm, name, &bytes);
+                free(entries[i]);
+        }
+        free(entries);
+        if (r < 0)
+                return failure_errno(failure, r, "Cannot count the layers of a VM in %s",
+                                     deletion->repository.path);
+        *ret_bytes = bytes;
+        return 0;
 }
 
 static json_t *child_disks(const Deletion *deletion, const json_t *record)

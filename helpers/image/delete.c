@@ -22,6 +22,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 
 static const JsonField fields[] = {
@@ -103,32 +104,69 @@ int deletion_each_merge(Deletion *deletion, DeletionAct act, Failure *failure)
         return 0;
 }
 
-/* The two halves of a merge; qemu-img tells nothing while it works. */
-static void announce(Deletion *deletion, const Merge *merge, unsigned halves)
+/* May be called by a thread that reads, while this one waits for it. */
+static void on_moved(void *userdata, uint64_t n_bytes)
+{
+        Deletion *deletion = userdata;
+        MergeStep *step = &deletion->step;
+        uint64_t part, at;
+        char line[96];
+
+        step->moved += n_bytes;
+        part = step->expected > 0 && step->moved < step->expected
+                               ? step->moved * 1000 / step->expected
+                               : 1000;
+        at = step->first + (step->end - step->first) / 1000 * part;
+        announce_disk(&deletion->announcer, &deletion->announced, step->disk_key, at, step->total,
+                      false);
+        (void) snprintf(line, sizeof(line), "merging disk %" PRIu32 ": %" PRIu64 " %%",
+                        step->disk_key, step->total > 0 ? at * 100 / step->total : 0);
+        announce_status(&deletion->announcer, line);
+}
+
+/* A merge has two halves. What qemu-img moves by itself nobody tells. */
+static void begin_half(Deletion *deletion, Merge *merge, unsigned half, uint64_t expected)
 {
         uint64_t bytes = merge->child_bytes + merge->doomed_bytes;
 
+        deletion->step = (MergeStep){ .disk_key = merge->disk_key,
+                                      .first = bytes / 2 * half,
+                                      .end = bytes / 2 * (half + 1),
+                                      .total = bytes / 2 * 2,
+                                      .expected = expected };
+        merge->moved = on_moved;
+        merge->userdata = deletion;
         announce_disk(&deletion->announcer, &deletion->announced, merge->disk_key,
-                      bytes / 2 * halves, bytes / 2 * 2, true);
+                      deletion->step.first, deletion->step.total, true);
+}
+
+static void end_half(const Deletion *deletion, Announced *announced)
+{
+        announce_disk(&deletion->announcer, announced, deletion->step.disk_key, deletion->step.end,
+                      deletion->step.total, true);
 }
 
 static int act_prepare(Deletion *deletion, Merge *merge, Failure *failure)
 {
+        uint64_t child = merge->child_bytes, doomed = merge->doomed_bytes;
         int r;
 
-        announce(deletion, merge, 0);
+        /* Read and judged; and for a copy brought into it and compared. */
+        begin_half(deletion, merge, 0, merge->in_place ? child : 2 * child + 3 * doomed);
         r = merge_prepare(merge, failure);
         if (r >= 0)
-                announce(deletion, merge, 1);
+                end_half(deletion, &deletion->announced);
         return r;
 }
 
 static int act_finish(Deletion *deletion, Merge *merge, Failure *failure)
 {
-        int r = merge_finish(merge, failure);
+        int r;
 
+        begin_half(deletion, merge, 1, merge->child_bytes);
+        r = merge_finish(merge, failure);
         if (r >= 0)
-                announce(deletion, merge, 2);
+                end_half(deletion, &deletion->announced);
         return r;
 }
 
@@ -178,11 +216,13 @@ static int go_forward(Deletion *deletion, const char *backup_id, json_t **ret_re
 {
         CLEANUP(json_decref_p)
         json_t *record = json_incref(json_object_get(deletion->vm.deleting, backup_id));
-        uint64_t before, after;
+        uint64_t before = 0, after = 0;
         int r;
 
         deletion->record = record;
-        before = deletion_bytes(deletion);
+        r = deletion_bytes(deletion, &before, failure);
+        if (r < 0)
+                return r;
         if (fsync(deletion->vm.backups) < 0)
                 return failure_errno(failure, -errno, "Cannot write the folder of records to disk");
         fault_point("delete.mark-sync.after");
@@ -194,10 +234,13 @@ static int go_forward(Deletion *deletion, const char *backup_id, json_t **ret_re
         if (r < 0)
                 return r;
         (void) json_object_del(deletion->vm.deleting, backup_id);
-        after = deletion_bytes(deletion);
+        r = deletion_bytes(deletion, &after, failure);
+        if (r < 0)
+                return r;
         json_decref(*ret_result);
-        *ret_result = json_pack("{s:s, s:I, s:o}", "outcome", "deleted", "freed_bytes",
-                                (json_int_t) before - (json_int_t) after, "children",
+        *ret_result = json_pack("{s:s, s:I, s:I, s:I, s:o}", "outcome", "deleted", "freed_bytes",
+                                (json_int_t) before - (json_int_t) after, "bytes_before",
+                                (json_int_t) before, "bytes_after", (json_int_t) after, "children",
                                 deletion_children(deletion));
         return 0;
 }

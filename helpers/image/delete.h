@@ -13,6 +13,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* One half of a merge, as it is told. */
+typedef struct MergeStep {
+        uint32_t disk_key;
+        uint64_t first, end, total; /* of the disk's bytes to be told */
+        uint64_t expected, moved; /* bytes that the step is about to move, and has */
+} MergeStep;
+
 typedef struct Deletion {
         Repository repository;
         VmRecords vm;
@@ -21,6 +28,7 @@ typedef struct Deletion {
         bool force;
         Announcer announcer;
         Announced announced;
+        MergeStep step; /* under way */
         uint64_t bytes_needed; /* of free space */
 } Deletion;
 
@@ -36,8 +44,8 @@ int deletion_check(Deletion *deletion, Failure *failure);
 /* Writes the records of the backups that built on it anew. */
 int deletion_tell_records(Deletion *deletion, Failure *failure);
 
-/* Bytes on the disk of the layers that it concerns. */
-uint64_t deletion_bytes(const Deletion *deletion);
+/* What all layers of the VM take up on the repository's disk, in its blocks and not by the lengths of files. */
+int deletion_bytes(const Deletion *deletion, uint64_t *ret_bytes, Failure *failure);
 
 /* The backups that build on what it built on, as their records are now: what a catalog must follow. An array. */
 json_t *deletion_children(const Deletion *deletion);

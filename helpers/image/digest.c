@@ -343,21 +343,21 @@ static int unreadable_failure(Digest *digest, Failure *failure)
 
 int digest_image(const Image *image, uint64_t capacity_bytes, json_t **ret_digest, Failure *failure)
 {
-        return digest_blocks(image, capacity_bytes, NULL, true, ret_digest, failure);
-}
-
-int digest_blocks(const Image *image, uint64_t capacity_bytes, const json_t *blocks, bool held_too,
-                  json_t **ret_digest, Failure *failure)
-{
         const DigestRequest request = { .image = image,
                                         .capacity_bytes = capacity_bytes,
-                                        .wanted = blocks,
-                                        .held_too = held_too,
-                                        .all_or_none = true };
+                                        .held_too = true };
+
+        return digest_blocks(&request, ret_digest, failure);
+}
+
+int digest_blocks(const DigestRequest *wanted, json_t **ret_digest, Failure *failure)
+{
+        DigestRequest request = *wanted;
         CLEANUP(digest_done) Digest digest = {};
         json_t *object;
         int r;
 
+        request.all_or_none = true;
         r = read_image(&digest, &request, &object, failure);
         if (r < 0)
                 return r;

@@ -16,11 +16,6 @@
 int digest_image(const Image *image, uint64_t capacity_bytes, json_t **ret_digest,
                  Failure *failure);
 
-/* The same for the blocks that are members of an object, and, if asked for, for those in which this layer holds
- * anything: what a merge must have left as it was. */
-int digest_blocks(const Image *image, uint64_t capacity_bytes, const json_t *blocks, bool held_too,
-                  json_t **ret_digest, Failure *failure);
-
 typedef struct DigestRequest {
         const Image *image;
         uint64_t capacity_bytes;
@@ -32,6 +27,9 @@ typedef struct DigestRequest {
                        uint64_t n_bytes); /* of any thread, one at a time; may be NULL */
         void *userdata;
 } DigestRequest;
+
+/* The same for the blocks that are asked for: what a merge must have left as it was. One that cannot be read is a failure. */
+int digest_blocks(const DigestRequest *request, json_t **ret_digest, Failure *failure);
 
 /* Objects by block, as in a manifest. */
 typedef struct DigestAnswer {

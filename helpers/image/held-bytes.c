@@ -163,6 +163,17 @@ static void compare_pieces(Pump *pump)
         }
 }
 
+static void tell(const Pump *pump)
+{
+        const Held *from = pump->from.held;
+        uint64_t n_bytes = 0;
+
+        for (size_t i = 0; i < pump->n_pieces; i++)
+                n_bytes += pump->pieces[i].length;
+        if (from->moved && n_bytes > 0)
+                from->moved(from->userdata, n_bytes);
+}
+
 /* What was gathered. */
 static int flush(Pump *pump, Failure *failure)
 {
@@ -172,6 +183,8 @@ static int flush(Pump *pump, Failure *failure)
                 r = write_pieces(pump, failure);
         else if (r >= 0 && pump->to.held)
                 compare_pieces(pump);
+        if (r >= 0)
+                tell(pump);
         pump->n_pieces = 0;
         return r;
 }

@@ -18,6 +18,9 @@ typedef struct Held {
         Server server;
         struct nbd_handle *nbd; /* for data */
         struct nbd_handle *status; /* for extents */
+        void (*moved)(void *userdata,
+                      uint64_t n_bytes); /* read, written or compared; may be NULL */
+        void *userdata;
 
         /* Where it is. */
         ExtentsLayers layers;

@@ -120,7 +120,12 @@ static int compare(const Judgement *judgement, const Image *child, Failure *fail
 
         if (json_object_size(judgement->wanted) == 0)
                 return 0;
-        r = digest_blocks(child, merge->capacity_bytes, judgement->wanted, false, &digest, failure);
+        r = digest_blocks(&(DigestRequest){ .image = child,
+                                            .capacity_bytes = merge->capacity_bytes,
+                                            .wanted = judgement->wanted,
+                                            .hashed = merge->moved,
+                                            .userdata = merge->userdata },
+                          &digest, failure);
         if (r < 0)
                 return r;
         if (json_equal(json_object_get(digest, "blocks"), judgement->wanted))
@@ -144,6 +149,8 @@ static int read_held(Judgement *judgement, const Image *child, Failure *failure)
         r = choose_blocks(judgement, &held, failure);
         if (r < 0)
                 return r;
+        held.moved = judgement->merge->moved;
+        held.userdata = judgement->merge->userdata;
         held_begin(&held, layers);
         return held_read(&held, judgement->block_bytes, judgement->is_whole, failure);
 }

@@ -52,6 +52,8 @@ static int compare(const Merge *merge, const char *name, Failure *failure)
                 r = held_open(&to, &image, merge->capacity_bytes, false, failure);
         if (r < 0)
                 return r;
+        from.moved = merge->moved;
+        from.userdata = merge->userdata;
         held_begin(&from, merge_layers(merge));
         r = held_compare(&from, &to, &offset, failure);
         return r <= 0 ? r
@@ -130,6 +132,8 @@ static int fill_copy(const Merge *merge, Failure *failure)
                 r = held_open(&to, &copy, merge->capacity_bytes, true, failure);
         if (r < 0)
                 return r;
+        from.moved = merge->moved;
+        from.userdata = merge->userdata;
         held_begin(&from, (ExtentsLayers){ .first = 2, .last = 2 });
         r = held_write(&from, &to, failure);
         return r < 0 ? r : held_end(&to, failure);

@@ -32,6 +32,10 @@ typedef struct Merge {
         json_t *child_manifest, *doomed_manifest;
         json_t *blocks; /* the digests of the child and, where it has none, of the doomed layer */
         uint64_t child_bytes, doomed_bytes; /* on the disk, as it was opened */
+
+        /* So many bytes more of what the layers hold were read, written or compared; the caller's, may be NULL. */
+        void (*moved)(void *userdata, uint64_t n_bytes);
+        void *userdata;
 } Merge;
 
 /* Looks where a merge is. Borrows all names. */

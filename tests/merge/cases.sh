@@ -18,13 +18,13 @@ deleted() {
     want=$(contents | without "$2")
     image delete "$(spec_delete "$2" "${3:-}")"
     is "$rc $(field '[.result, .outcome] | join(" ")')" "0 ok deleted" "$1: deleted" || return
-    freed=$(field .freed_bytes)
+    freed=$(field '"\(.freed_bytes) \(.bytes_before) \(.bytes_after)"')
     is "$(contents)" "$want" "$1: what remains reads as before"
     ok "$1: scan finds nothing wrong" in_order
     # It takes a while, so not each time.
     [ $((n_deleted++ % 2)) -ne 0 ] || is "$(false_digests)" "" "$1: all digests are true"
     is "$(find "$repo" -name "$2*")" "" "$1: nothing of it is left"
-    is "$freed" "$((before - $(images_bytes)))" "$1: the space is told that was given back"
+    is "$freed" "$((before - $(images_bytes))) $before $(images_bytes)" "$1: the space is told that was given back, before and after"
     diag "$1: $before bytes before, $(images_bytes) after"
 }
 parents() { # BACKUP-ID: of the record and what the files say

@@ -34,6 +34,11 @@ like "$out" 'restored 5\.0 GiB, 1\.0 GiB of them data, out of 3 layers' "a disk"
 like "$out" '2 blocks are not what was backed up' "and what was damaged"
 shows delete '{"outcome": "deleted", "freed_bytes": 1048576, "children": []}'
 like "$out" 'deleted; 1\.0 MiB given back' "a deletion"
+unlike "$out" 'take up' "of which nobody told the sizes"
+shows delete '{"outcome": "deleted", "freed_bytes": 1048576, "bytes_before": 5242880, "bytes_after": 4194304, "children": []}'
+like "$out" 'take up 4\.0 MiB there, before 5\.0 MiB' "one with sizes before and after"
+shows delete '{"outcome": "deleted", "freed_bytes": -2097152, "bytes_before": 4194304, "bytes_after": 6291456, "children": []}'
+like "$out" 'deleted; 2\.0 MiB more taken up' "one of a full that went into several layers"
 shows delete '{"outcome": "deleted", "freed_bytes": 1048576}' failed
 unlike "$out" 'given back' "one that failed gave nothing"
 shows verify '{"anything": 1}'

@@ -243,14 +243,3 @@ const char *policy_plan_hindrance(const json_t *rows)
         }
         return NULL;
 }
-
-json_int_t policy_plan_bytes(const json_t *rows)
-{
-        json_int_t bytes = 0;
-        const json_t *row;
-        size_t i;
-
-        json_array_foreach (rows, i, row)
-                bytes += json_integer_value(json_object_get(row, "SizeBytes"));
-        return bytes;
-}

@@ -18,6 +18,3 @@ const json_t *policy_plan_next(const json_t *rows);
 
 /* Why nothing goes although the rule says so; NULL when that is not the case. */
 const char *policy_plan_hindrance(const json_t *rows);
-
-/* What they take up together. */
-json_int_t policy_plan_bytes(const json_t *rows);

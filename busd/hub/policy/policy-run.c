@@ -34,7 +34,7 @@ typedef struct PolicyStep {
         PolicyStepper stepper;
         json_t *run, *vm;
         bool has_deleted; /* the deletion of the row is done, and not counted yet */
-        json_int_t bytes; /* of the backups, as the plan was made */
+        json_t *before, *after; /* bytes of the VM's backups, as the last deletion has told; NULL: none has */
 } PolicyStep;
 
 static const char *text_of(const json_t *object, const char *key)
@@ -53,6 +53,8 @@ static void step_end(PolicyStep *step, bool is_changed)
 
         json_decref(step->run);
         json_decref(step->vm);
+        json_decref(step->before);
+        json_decref(step->after);
         free(step);
         stepper.done(is_changed, stepper.userdata);
 }
@@ -91,10 +93,12 @@ static void on_written(int error, const json_t *out, const char *name, const cha
 /* more is taken, and may be NULL. */
 static void write_vm(PolicyStep *step, PolicyVmState state, json_t *more)
 {
-        json_t *in = json_pack("{s:O, s:O, s:O, s:s, s:i}", "Run", json_object_get(step->run, "Id"),
-                               "Vm", json_object_get(step->vm, "Vm"), "From",
+        json_t *in = json_pack("{s:O, s:O, s:O, s:s, s:i, s:O*, s:O*}", "Run",
+                               json_object_get(step->run, "Id"), "Vm",
+                               json_object_get(step->vm, "Vm"), "From",
                                json_object_get(step->vm, "State"), "State",
-                               policy_vm_state_to_string(state), "Deleted", step->has_deleted);
+                               policy_vm_state_to_string(state), "Deleted", step->has_deleted,
+                               "BeforeBytes", step->before, "AfterBytes", step->after);
 
         if (more && json_object_update(in, more) < 0)
                 json_decref(TAKE(in));
@@ -214,9 +218,7 @@ static void on_delete_begun(int error, const char *name, const char *text, uint6
 
         (void) job;
         if (error >= 0)
-                write_vm(step, POLICY_VM_PRUNE,
-                         json_pack("{s:I, s:I}", "DeleteJob", (json_int_t) id, "BeforeBytes",
-                                   step->bytes));
+                write_vm(step, POLICY_VM_PRUNE, json_pack("{s:I}", "DeleteJob", (json_int_t) id));
         else if (error == -ECANCELED || strcmp(name ?: "", BUS_ERROR_BUSY) == 0 ||
                  strcmp(name ?: "", BUS_ERROR_DATABASE_UNAVAILABLE) == 0)
                 step_end(step, false);
@@ -246,17 +248,10 @@ static void begin_delete(PolicyStep *step, const json_t *row)
 
 static void end_pruning(PolicyStep *step, const char *hindrance)
 {
-        bool has_deleted = number_of(step->vm, "DeleteJob") > 0;
-        json_t *more = json_object();
-
-        if (has_deleted)
-                (void) json_object_set_new(more, "AfterBytes", json_integer(step->bytes));
-        if (!hindrance) {
-                write_vm(step, POLICY_VM_COMPLETED, more);
-                return;
-        }
-        json_decref(more);
-        end_vm(step, POLICY_VM_COMPLETED, "nothing is deleted: %s", hindrance);
+        if (hindrance)
+                end_vm(step, POLICY_VM_COMPLETED, "nothing is deleted: %s", hindrance);
+        else
+                write_vm(step, POLICY_VM_COMPLETED, NULL);
 }
 
 static void on_looked(int error, const json_t *out, const char *name, const char *text,
@@ -274,12 +269,21 @@ static void on_looked(int error, const json_t *out, const char *name, const char
                 step_end(step, false);
                 return;
         }
-        step->bytes = policy_plan_bytes(rows);
         row = policy_plan_next(rows);
         if (row)
                 begin_delete(step, row);
         else
                 end_pruning(step, policy_plan_hindrance(rows));
+}
+
+/* In blocks of the repository's disk, which the lengths of files are not. The first deletion of a run has what was before all. */
+static void take_sizes(PolicyStep *step)
+{
+        CLEANUP(json_decrefp)
+        json_t *result = json_loads(text_of(step->vm, "DeleteResult"), 0, NULL);
+
+        step->before = json_incref(json_object_get(result, "bytes_before"));
+        step->after = json_incref(json_object_get(result, "bytes_after"));
 }
 
 static int prune(const PolicyStepper *stepper, const json_t *run, const json_t *vm)
@@ -293,6 +297,8 @@ static int prune(const PolicyStepper *stepper, const json_t *run, const json_t *
         if (!step)
                 return 0;
         step->has_deleted = state == JOB_COMPLETED;
+        if (step->has_deleted)
+                take_sizes(step);
         if (state == JOB_FAILED || state == JOB_CANCELLED)
                 end_vm(step, POLICY_VM_FAILED, "a deletion (job %" JSON_INTEGER_FORMAT ") %s%s%s",
                        number_of(vm, "DeleteJob"),

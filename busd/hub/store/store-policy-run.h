@@ -15,10 +15,10 @@ int store_policy_run_begin(MYSQL *database, void *request);
 
 /* {} -> {Runs: [{Id, PolicyId, Policy, IsRemoved, Kind, Repository, RepositoryId, Node?, CreatedUSec, Open, Vms: [{Vm (id), ContextId, Name, State, IsFull,
  * BackupJob?, BackupState?, BackupErrorName?, BackupErrorText?, BackupFinishedUSec?, RetryNumber?, RetryJob?, DeleteJob?,
- * DeleteState?, DeleteErrorText?, BeforeBytes?}]}]}: those that are open, of each as many VMs as are worked on at a time. */
+ * DeleteState?, DeleteErrorText?, DeleteResult?, BeforeBytes?}]}]}: those that are open, of each as many VMs as are worked on at a time. */
 int store_policy_run_load(MYSQL *database, void *request);
 
-/* {Run, Vm, From, State, BackupJob?, DeleteJob?, Deleted?: how many more, BeforeBytes?, AfterBytes?, Reason?} -> {}. -ESTALE when the
+/* {Run, Vm, From, State, BackupJob?, DeleteJob?, Deleted?: how many more, BeforeBytes?: the first counts, AfterBytes?: the last, Reason?} -> {}. -ESTALE when the
  * VM is not in From. */
 int store_policy_run_vm(MYSQL *database, void *request);
 
