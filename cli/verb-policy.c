@@ -11,6 +11,7 @@
 #include "options.h"
 #include "output.h"
 #include "parse.h"
+#include "policy-watch.h"
 #include "text.h"
 
 #include <errno.h>
@@ -384,6 +385,8 @@ ExitStatus verb_policy_run(int argc, char *argv[])
 
         (void) argc;
         s = hub_ask("RunPolicy", true, "t", &run, "sa{sv}", argv[0], 0);
+        if (s == CTL_OK && option_is_given(OPTION_WAIT))
+                return policy_watch(argv[0], (uint64_t) json_integer_value(run));
         return s == CTL_OK ? show_act("Run", json_incref(run),
                                       "run %" JSON_INTEGER_FORMAT
                                       ". See it: sendensectl policy show %s",
@@ -440,15 +443,18 @@ static ExitStatus ask_plan(const char *policy, bool is_dry, json_t **ret_plan, u
 ExitStatus verb_policy_prune(int argc, char *argv[])
 {
         bool is_dry = option_is_given(OPTION_DRY_RUN);
+        bool waits = !is_dry && option_is_given(OPTION_WAIT);
         CLEANUP(json_decref_p) json_t *plan = NULL;
         uint64_t run = 0;
         ExitStatus s;
 
         (void) argc;
         s = ask_plan(argv[0], is_dry, &plan, &run);
-        if (s == CTL_OK)
+        if (s == CTL_OK && (!waits || !arg_json))
                 s = show_list(plan, plan_columns, ELEMENTSOF(plan_columns),
                               "There is no backup of the VMs that the policy is for.");
+        if (s == CTL_OK && waits)
+                return policy_watch(argv[0], run);
         if (s == CTL_OK && !is_dry && !arg_json)
                 output_line("Run %" PRIu64
                             " deletes them, one after the other. See it: sendensectl "

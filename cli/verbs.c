@@ -217,9 +217,12 @@ const Verb verbs[] = {
           verb_policy_set },
         { "policy remove", "NAME", 1, 1, NULL, "Remove a policy and its timer; backups stay",
           RIGHT("manage"), verb_policy_remove },
-        { "policy run", "NAME", 1, 1, NULL, "Run a policy now", "Prints the run. " RIGHT("backup"),
+        { "policy run", "NAME", 1, 1, OPTIONS(OPTION_WAIT), "Run a policy now",
+          "Prints the run. With --wait it ends when the run is over, with status 1 when that "
+          "failed "
+          "for any VM; the hub may be restarted meanwhile. " RIGHT("backup"),
           verb_policy_run },
-        { "policy prune", "NAME", 1, 1, OPTIONS(OPTION_DRY_RUN, OPTION_VM),
+        { "policy prune", "NAME", 1, 1, OPTIONS(OPTION_DRY_RUN, OPTION_VM, OPTION_WAIT),
           "Delete what a policy does not keep",
           "Shows each backup, whether it stays, and why. With --dry-run, nothing is deleted; "
           "--vm= goes\nwith that, and shows one VM. " RIGHT("delete"),

@@ -58,8 +58,10 @@ is_the_vm "the other, the full now" "$(ctl --json backup list pgtest1 | jq '.[-1
 
 # A mounted chain is left for the next time.
 ok "one of them is mounted" ctl backup mount "$(ctl --json backup list pgtest1 | jq -r '.[-1].BackupId')"
-ok "and the policy run" ctl policy run web
-ok "it ends" eventually 120 over 2 '.Cause == "asked"'
+told=$(ctl policy run web --wait)
+is "$?" 0 "and the policy run, to its end"
+like "$told" "^run $(policy '.Runs[0].Id'): completed: 1 backed up" "which is told"
+ok "it is over" over 2 '.Cause == "asked"'
 is "$(policy '.Runs[0] | .State + ", " + .Vms[0].State + ", " + (.Vms[0].BackupId != null | tostring)')" "completed, completed, true" "a backup is made"
 like "$(policy '.Runs[0].Vms[0].Reason')" 'nothing more is deleted this time: Job [0-9]+ \(mount\)' "and nothing deleted, which it says"
 is "$(n_backups)" 3 "so there are three"

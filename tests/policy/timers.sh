@@ -55,6 +55,23 @@ is "$(ctl --json policy run web | jq '.Run > 0')" true "it is run"
 is "$(policy '.Runs[0] | .State + ": " + .Summary')" "failed: the hub knows no VM that it is for" "for no VM, which is no success"
 like "$(ctl doctor)" 'policy web .*the hub knows no VM' "and doctor says it"
 
+# The machine is down when it is due: nothing of a transient timer is left then but what systemd notes in a file.
+n_runs=$(policy '.Runs | length')
+due=$(($(hub date +%s) + 10))
+ok "it is to run soon" ctl policy set web --random-delay=0 --calendar="$(hub date -d "@$due" '+%Y-%m-%d %H:%M:%S')"
+ok "the hub ends" hub systemctl stop sendense-hub.service
+is "$(hub systemctl is-active "$timer")" inactive "and the timer with it"
+ok "the time passes" eventually 30 in_hub '[ "$(date +%s)" -gt "$1" ]' "$due"
+ok "the machine starts anew" lab reboot hub
+ok "the timer is there again, by itself" eventually "$patience_sec" has_timer
+made_up() { [ "$(policy '.Runs | length')" -gt "$n_runs" ]; }
+ok "the run is made up" eventually "$patience_sec" made_up
+is "$(policy '.Runs[0].Cause')" missed "and known as such"
+ok "it is over" eventually "$patience_sec" in_hub 'sendensectl --json policy show web | jq -e ".Runs[0].State != \"running\""'
+ok "the machine starts anew once more" lab reboot hub
+ok "the timer is there" eventually "$patience_sec" has_timer
+is "$(policy '.Runs | length')" "$((n_runs + 1))" "one run was missed, and one was made up"
+
 ok "it is switched off" ctl policy set web --enabled=no
 is "$(left)$(transient)$(stamps)" 0 "and has no timer, nor a trace of it"
 ok "and on" ctl policy set web --enabled=yes

@@ -29,6 +29,34 @@ like "$out" 'policy set' "it says how to make one"
 answer RunPolicy t 7
 run "policy run" 0 policy run daily
 is "$out" "run 7. See it: sendensectl policy show daily" "the run"
+# Followed to its end, which the hub may be away for.
+runs() { answer GetPolicy 'a{sv}' "$(jq -c --argjson runs "[$1]" '. + {Runs: $runs}' <<<"$row")"; } # RUN…
+other='{"Id":6,"State":"failed","Summary":"of yesterday"}'
+runs "{\"Id\":7,\"State\":\"completed\",\"Summary\":\"2 backed up\"},$other"
+run "policy run --wait" 0 policy run daily --wait
+is "$out" "run 7: completed: 2 backed up" "its end"
+run "as JSON" 0 --json policy run daily --wait
+is "$(jq -r '"\(.Id) \(.State)"' <<<"$out")" "7 completed" "the run"
+runs "{\"Id\":7,\"State\":\"failed\",\"Summary\":\"1 backed up, 1 failed\"},$other"
+run "one that fails" 1 policy run daily --wait
+like "$err" 'run 7 of policy daily failed: 1 backed up, 1 failed\. All of it: sendensectl policy show daily' "says so"
+run "as JSON" 1 --json policy run daily --wait
+runs "$other"
+run "one that the hub does not know" 1 policy run daily --wait
+like "$err" 'run 7 is not among the last of policy daily' "says so"
+runs "{\"Id\":7,\"State\":\"running\"}"
+rm "$answers/GetPolicy.call"
+"$ctl" policy run daily --wait >"$TEST_TMP/waits" 2>&1 7>&- 8<&- &
+waits=$!
+ok "one that runs is looked at" eventually 10 test -e "$answers/GetPolicy.call"
+refuse GetPolicy com.sendense.Error.DatabaseUnavailable 'The database is away.'
+ok "through a hub that cannot say" eventually 10 grep -q 'waiting for it. Ctrl-C ends the waiting, not the run' "$TEST_TMP/waits"
+runs '{"Id":7,"State":"completed","Summary":"1 backed up"}'
+wait "$waits"
+is "$? $(tail -n 1 "$TEST_TMP/waits")" '0 run 7: completed: 1 backed up' "to its end"
+refuse GetPolicy com.sendense.Error.NotFound 'There is no policy daily'
+run "one whose policy is removed" 1 policy run daily --wait
+like "$err" 'There is no policy daily' "says so"
 answer RemovePolicy ''
 run "policy remove" 0 policy remove daily
 like "$out" 'Its backups stay' "and what stays"
