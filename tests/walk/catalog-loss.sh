@@ -8,7 +8,7 @@
 . "$SENDENSE_SRC/tests/walk/walk.bash"
 
 walk_up 1
-for kind in incremental incremental lose verify restore mount "delete ${ids[0]}" incremental; do
+for kind in incremental incremental lose verify restore mount "delete ${ids[0]}" incremental prune incremental; do
     # shellcheck disable=SC2086 # words
     step $kind && pass "$kind"
 done

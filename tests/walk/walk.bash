@@ -2,14 +2,14 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # variables of fault.bash and of the tests that source it
 #
 # Steps on a chain, one after the other, by chance or in an order: backups, deletions, verifications, restores, mounts, crashes, a
-# lost catalog. After each of them every remaining restore point is what its VM held then, and the hub lists these and no others.
-# Source it after tap.sh, call walk_up, then `step KIND` or `walk N`.
+# lost catalog, a power cut. After each of them every remaining restore point is what its VM held then, and the hub lists these and no others.
+# Source it after tap.sh, call walk_up or walk_lossy, then `step KIND` or `walk N`.
 
 . "$SENDENSE_SRC/tests/fault/fault.bash"
 
 ids=() # the restore points, the oldest first
 POINTS_MAX=9
-n_step=0 seed=0 kind='' told=''
+n_step=0 seed=0 kind='' told='' walk_is_lossy=''
 
 # draw N: a number below N in R. Its own, because bash gives others in a subshell.
 draw() {
@@ -27,12 +27,40 @@ tell() { told+=$'\n'"$n_step $*"; }
 walk_up() {
     walk_seed=${1:-1} seed=${1:-1}
     fault_up
+    [ -z "$walk_is_lossy" ] || lossy_up
     mkfifo "$TEST_TMP/never"
     vm web 12 6
     hub install -d /srv/out /srv/pending
     kind=full
     step_full
     require "there is a first backup" test ${#ids[@]} -eq 1
+}
+
+# walk_lossy SEED: the same, with a disk below the repository that loses what was not flushed when its power is cut.
+lossy() { hub env LOSSY_PLUGIN=/opt/lossy/lossy.so /opt/lossy/lossy-disk "$@"; }
+lossy_mount() { lossy mount /var/lib/lossy /srv/lossy && hub mount --bind /srv/lossy/repository "$fault_repo"; }
+walk_lossy() {
+    local device
+    for device in /dev/fuse /dev/loop-control; do
+        [ -c "$device" ] || skip_all "there is no $device here"
+    done
+    [ -e "$SENDENSE_BUILD/tests/lib/lossy.so" ] || skip_all "the plugin was not built (package nbdkit-plugin-dev)"
+    walk_is_lossy=yes
+    patience_sec=180 # the disk is slow
+    walk_up "$1"
+}
+lossy_up() {
+    hub install -d /opt/lossy /srv/lossy
+    lab copy-in hub "$SENDENSE_SRC/tests/lib/lossy-disk" /opt/lossy/lossy-disk
+    lab copy-in hub "$SENDENSE_BUILD/tests/lib/lossy.so" /opt/lossy/lossy.so
+    require "a disk that loses things" lossy create /var/lib/lossy 1G
+    require "mounted" lossy mount /var/lib/lossy /srv/lossy
+    # The kernel looks at its devices on the way out of a killed machine, and waits for those behind FUSE.
+    at_end 'lossy destroy /var/lib/lossy'
+    # shellcheck disable=SC2016 # expanded in the machine
+    require "the repository is on it" in_hub 'systemctl stop sendense-hub && cp -a "$1" /srv/lossy/repository && sync -f /srv/lossy &&
+        mount --bind /srv/lossy/repository "$1" && systemctl disable -q sendense-hub && systemctl start sendense-hub' "$fault_repo"
+    hub_ready
 }
 
 # guest_writes: some pieces of data and zeroes on each disk, of places and lengths by chance.
@@ -165,6 +193,22 @@ crash_hub() {
 }
 hub_answers() { [ "$(prop DatabaseState 2>/dev/null)" = 's "ready"' ]; }
 
+# As a policy does it: what is not among the newest goes, the oldest first.
+step_prune() {
+    local keep n id
+    draw 3
+    keep=$((R + 2)) n=$((${#ids[@]} - R - 2))
+    tell "policy prune, the last $keep stay"
+    ANSWER=$(hub sendensectl policy set walk --vm=web --keep-last=$keep 2>&1 && hub sendensectl policy prune walk --wait 2>&1) ||
+        { bad "it is not pruned" && return; }
+    hub sendensectl policy remove walk >/dev/null || bad "the policy cannot be removed"
+    for id in "${ids[@]}"; do
+        [ "$n" -gt 0 ] || break
+        forget "$id"
+        n=$((n - 1))
+    done
+}
+
 # crash_unit: one of those that work for the job, whichever comes first from here on.
 crash_unit() {
     local unit
@@ -209,6 +253,38 @@ step_crash() {
         hub qemu-img compare -q -f raw -F raw "/srv/kept/$id-2001.raw" /srv/out/crash.raw || bad "what was restored of $id is something else"
         ;;
     *:completed | *:failed | *:cancelled) ;;
+    *) bad "$what is $state" "$ANSWER" ;;
+    esac
+}
+
+# The power of the machine and of the disk below the repository is cut, which loses what was not flushed. Takes walk_lossy.
+step_cut() {
+    local what id state moment
+    draw 4
+    what=$(cut -d' ' -f$((R + 1)) <<<"backup delete merge nothing")
+    pick
+    id=$ID
+    [ "$what" != merge ] || id=${ids[0]}
+    case $what in
+    backup) begin_backup incremental ;;
+    delete | merge) begin backup delete "$id" ;;
+    nothing) tell "nothing is begun" ;;
+    esac || { bad "$what is refused" "$ANSWER" && return; }
+    draw 900
+    moment=$R
+    [ "$what" = nothing ] || read -rt "$(printf '0.%03d' "$moment")" <>"$TEST_TMP/never"
+    tell "the power is cut after $moment ms"
+    lossy power-cut /var/lib/lossy && lab crash hub && lossy_mount || { bad "the machine does not come back" && return; }
+    fault_sources_up
+    hub systemctl start source@web-2000.socket source@web-2001.socket sendense-hub
+    eventually "$patience_sec" hub_answers || bad "the hub does not come back"
+    [ "$what" != nothing ] || return 0
+    state=$(wait_job)
+    tell "job $JOB is $state"
+    case $what:$state in
+    backup:completed) keep_as "$(job .BackupId)" ;;
+    delete:completed | merge:completed) forget "$id" ;;
+    *:failed | *:cancelled) ;;
     *) bad "$what is $state" "$ANSWER" ;;
     esac
 }
@@ -264,8 +340,9 @@ step() {
 
 # choose: a kind of step. A chain that is long is shortened, one that is short grows.
 choose() {
-    local weights='incremental 30 full 3 delete 12 merge 12 verify 8 restore 8 mount 7 crash 16 lose 4' total=100 name weight
-    [ ${#ids[@]} -lt $POINTS_MAX ] || weights='delete 40 merge 40 verify 10 crash 10'
+    local weights='incremental 30 full 3 delete 10 merge 10 prune 7 verify 8 restore 8 mount 7 crash 13 lose 4' total=100 name weight
+    [ -z "$walk_is_lossy" ] || weights='incremental 32 full 3 delete 8 merge 8 prune 7 verify 5 restore 4 mount 3 crash 8 lose 2 cut 20'
+    [ ${#ids[@]} -lt $POINTS_MAX ] || weights='delete 35 merge 35 prune 10 verify 10 crash 10'
     [ ${#ids[@]} -gt 2 ] || weights='incremental 80 verify 10 restore 10'
     draw $total
     # shellcheck disable=SC2086 # words
@@ -289,7 +366,7 @@ walk() {
         fi
         if [ $((n_step % 10)) -eq 0 ]; then
             diag "step $n_step: ${#ids[@]} restore points"
-            nothing_left >"$TEST_TMP/left" || { bad "something is left" "$(<"$TEST_TMP/left")" && return 1; }
+            nothing_left "${walk_is_lossy:+descriptors}" >"$TEST_TMP/left" || { bad "something is left" "$(<"$TEST_TMP/left")" && return 1; }
         fi
     done
     pass "$1 steps of seed $walk_seed: $(tr ' ' '\n' <<<"$n_kinds" | sed '/^$/d' | sort | uniq -c | awk '{ printf "%s%d %s", (NR > 1 ? ", " : ""), $1, $2 }')"
