@@ -274,7 +274,10 @@ step_cut() {
     moment=$R
     [ "$what" = nothing ] || read -rt "$(printf '0.%03d' "$moment")" <>"$TEST_TMP/never"
     tell "the power is cut after $moment ms"
-    lossy power-cut /var/lib/lossy && lab crash hub && lossy_mount || { bad "the machine does not come back" && return; }
+    if ! { lossy power-cut /var/lib/lossy && lab crash hub && lossy_mount; }; then
+        bad "the machine does not come back"
+        return
+    fi
     fault_sources_up
     hub systemctl start source@web-2000.socket source@web-2001.socket sendense-hub
     eventually "$patience_sec" hub_answers || bad "the hub does not come back"

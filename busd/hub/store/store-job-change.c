@@ -214,7 +214,8 @@ static int set_vm_state(MYSQL *database, const json_t *in, JobState to)
         _cleanup_free_ char *text = NULL;
 
         if (job_state_is_final(to))
-                return statement_run(database, "UPDATE backup_jobs SET vm_state = NULL WHERE id = ?",
+                return statement_run(database,
+                                     "UPDATE backup_jobs SET vm_state = NULL WHERE id = ?",
                                      SQL_VALUES(SQL_NUMBER(object_number(in, "Id"))), NULL, NULL);
         if (!state)
                 return 0;
