@@ -64,6 +64,7 @@ typedef enum Option {
         OPTION_RECURSIVE,
         OPTION_LONG,
         OPTION_INTO,
+        OPTION_AT,
         OPTION_DEVICES,
         OPTION_CALENDAR,
         OPTION_RANDOM_DELAY,

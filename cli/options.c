@@ -61,6 +61,7 @@ static const OptionWords words[OPTION_MAX] = {
         [OPTION_FILESYSTEMS] = { "filesystems", NULL, "The file systems, and no files" },
         [OPTION_RECURSIVE] = { "recursive", NULL, "And what is in the folders" },
         [OPTION_LONG] = { "long", NULL, "With mode, owner, size and time" },
+        [OPTION_AT] = { "at", "DIR", "And as files of this folder, which takes root" },
         [OPTION_INTO] = { "into", "DIR", "Where to (default: the current folder)" },
         [OPTION_DEVICES] = { "devices", NULL, "Make device nodes, too, which takes root" },
         [OPTION_VCENTER] = { "vcenter", "VCENTER", "Into this one (default: where it was)" },

@@ -9,6 +9,7 @@
 #include "hub-client.h"
 #include "job-begun.h"
 #include "json-cleanup.h"
+#include "mount-at.h"
 #include "names.h"
 #include "options.h"
 #include "output.h"
@@ -175,7 +176,7 @@ static const json_t *find(const json_t *mounts, uint64_t job)
 }
 
 /* What can be typed next, with the first disk's address. */
-static void print_mount(const json_t *mount)
+static void print_mount(const json_t *mount, const char *folder)
 {
         const json_t *disks = json_object_get(mount, "Disks"), *disk;
         _cleanup_free_ char *until = cell_time(mount, "ExpiresUSec");
@@ -194,49 +195,71 @@ static void print_mount(const json_t *mount)
                 output_line("disk %" JSON_INTEGER_FORMAT "  %s", number_of(disk, "Key"),
                             size ?: "-");
                 output_line("  %s", text_of(disk, "Uri"));
+                if (folder) {
+                        _cleanup_free_ char *path = mount_at_path(folder, disk);
+
+                        output_line("  %s", path ?: "");
+                }
                 if (i == 0)
                         uri = text_of(disk, "Uri");
         }
         output_line("Copy it:    nbdcopy --progress '%s' disk.raw", uri);
         output_line("            qemu-img convert -p -O qcow2 '%s' disk.qcow2", uri);
-        output_line("As a file:  mkdir mnt && nbdfuse mnt/disk.raw '%s' &", uri);
+        if (!folder)
+                output_line("As a file:  mkdir mnt && nbdfuse mnt/disk.raw '%s' &", uri);
         output_line("Its files:  guestfish %s --format=raw -a '%s' -i",
                     json_is_true(json_object_get(mount, "Writable")) ? "--rw" : "--ro", uri);
         output_line("End it:     sendensectl backup umount %" JSON_INTEGER_FORMAT,
                     number_of(mount, "Job"));
 }
 
-ExitStatus verb_backup_mount(int argc, char *argv[])
+static ExitStatus umount(uint64_t job)
+{
+        return hub_ask("UnmountBackup", true, "", NULL, "ta{sv}", job, 0);
+}
+
+static ExitStatus tell_mount(uint64_t job, const char *folder)
 {
         CLEANUP(json_decref_p) json_t *mounts = NULL;
-        uint64_t expires_usec, job = 0;
         const json_t *mount;
-        ExitStatus s;
+        ExitStatus s = list(NULL, &mounts);
 
-        s = check_mount(argc, argv, &expires_usec);
-        if (s == CTL_OK)
-                s = mount_backup(argc, argv, expires_usec, &job);
-        if (s == CTL_OK)
-                s = list(NULL, &mounts);
         if (s != CTL_OK)
                 return s;
         mount = find(mounts, job);
         if (!mount)
                 return complain(CTL_FAILED,
                                 "the mount has ended already: sendensectl job show %" PRIu64, job);
+        if (folder) {
+                s = mount_at(mount, folder);
+                if (s != CTL_OK) {
+                        (void) umount(job);
+                        return s;
+                }
+        }
         if (!arg_json)
-                print_mount(mount);
+                print_mount(mount, folder);
         else if (output_json(mount) < 0)
                 return complain(CTL_FAILED, "Out of memory");
         return CTL_OK;
 }
 
-/* ── umount ── */
-
-static ExitStatus umount(uint64_t job)
+ExitStatus verb_backup_mount(int argc, char *argv[])
 {
-        return hub_ask("UnmountBackup", true, "", NULL, "ta{sv}", job, 0);
+        const char *at = option_value(OPTION_AT);
+        _cleanup_free_ char *folder = NULL;
+        uint64_t expires_usec, job = 0;
+        ExitStatus s;
+
+        s = check_mount(argc, argv, &expires_usec);
+        if (s == CTL_OK && at)
+                s = mount_at_check(at, &folder);
+        if (s == CTL_OK)
+                s = mount_backup(argc, argv, expires_usec, &job);
+        return s == CTL_OK ? tell_mount(job, folder) : s;
 }
+
+/* ── umount ── */
 
 ExitStatus verb_backup_umount(int argc, char *argv[])
 {

@@ -113,7 +113,7 @@ const Verb verbs[] = {
         { "backup show", "BACKUP", 1, 1, NULL, "Show a backup, its disks and its history",
           "BACKUP is an id, as \"backup list\" has it.\n" RIGHT("inspect"), verb_backup_show },
         { "backup mount", "BACKUP [DISK]", 1, 257,
-          OPTIONS(OPTION_WRITABLE, OPTION_EXPIRES, OPTION_TCP),
+          OPTIONS(OPTION_WRITABLE, OPTION_EXPIRES, OPTION_TCP, OPTION_AT),
           "Serve the disks of a backup as block devices for a while",
           "At once, and without copying: as NBD on unix sockets that you and root may connect to, "
           "of "
@@ -121,7 +121,9 @@ const Verb verbs[] = {
           "to do with "
           "them. It ends\nby \"backup umount\", by itself after 8 hours or --expires=, and with "
           "the "
-          "machine.\n" RIGHT("restore") " --tcp needs com.sendense.hub.manage.",
+          "machine.\nWith --at= each disk is also a file KEY.raw of that folder, for as long as "
+          "the mount "
+          "is there.\n" RIGHT("restore") " --tcp needs com.sendense.hub.manage.",
           verb_backup_mount },
         { "backup umount", "MOUNT", 1, 1, NULL, "End a mount, or all of a backup",
           "MOUNT is the number of its job, or the id of the backup. What was written into it is "

@@ -60,6 +60,40 @@ ok "all mounts of a backup are ended by its id" hub sendensectl backup umount "$
 is "$(mounts)" "" "none is left"
 unharmed "two mounts"
 
+# As files of a folder, for as long as the mount is there.
+at() { mount_it "$second" --at=/srv/at "$@"; }
+file_units() { hub systemctl list-units --all --plain --no-legend 'sendense-file-*'; }
+no_files() { [ -z "$(hub ls /srv/at)$(file_units)" ]; }
+hub mkdir /srv/at
+at
+is "$(hub ls /srv/at | paste -sd' ')" "2000.raw 2001.raw" "a mount has files"
+diag "$(hub ls -l /srv/at)" "$(file_units)"
+for key in 2000 2001; do
+    # shellcheck disable=SC2016 # expanded in the machine
+    ok "file $key is the disk" in_hub 'cmp "/srv/at/$1.raw" "/srv/kept/$2-$1.raw"' "$key" "$second"
+done
+not_ok "it cannot be written" in_hub 'dd if=/dev/zero of=/srv/at/2000.raw bs=4096 count=1 conv=notrunc 2>/dev/null'
+hub systemctl kill -s KILL sendense-hub.service
+ok "the hub dies, and it can be read" in_hub 'cat /srv/at/2001.raw >/dev/null'
+hub_ready
+ok "it is ended" eventually "$patience_sec" hub sendensectl backup umount "$MOUNT"
+ok "and so are the files" eventually "$patience_sec" no_files || diag "$(file_units)" "$(hub ls -la /srv/at)"
+at --expires=3s
+ok "one for a short time" test -n "$MOUNT"
+ok "ends by itself" eventually "$patience_sec" no_files
+at
+ok "one whose server dies" test -n "$MOUNT"
+hub systemctl kill -s KILL "sendense-mount-$MOUNT-2000.service"
+gone_2000() { hub test ! -e /srv/at/2000.raw; }
+ok "loses that file" eventually "$patience_sec" gone_2000
+ok "and no more" hub test -s /srv/at/2001.raw
+ok "it is ended" hub sendensectl backup umount "$MOUNT"
+hub touch /srv/at/2001.raw
+like "$(hub sendensectl backup mount "$second" --at=/srv/at 2>&1)" '/srv/at/2001.raw: File exists' "over a file that is there none is made"
+is "$(hub ls /srv/at)$(mounts)" "2001.raw" "and nothing is mounted"
+hub rm -r /srv/at
+unharmed "files of a mount"
+
 # Writable.
 mount_it "$second" --writable
 ok "a writable mount is written" hub qemu-io -f raw -c 'write -P 9 0 4M' -c flush "$(uri 2000)"

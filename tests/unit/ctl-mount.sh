@@ -41,6 +41,26 @@ refuse MountBackup com.sendense.Error.NotFound "There is no backup 'x'"
 run "backup mount of what is not there" 1 backup mount backup-x-1
 like "$err" "There is no backup 'x'" "says so"
 
+# As files, which systemd makes; on this bus there is none.
+answer MountBackup o '"/com/sendense/Hub1/job/7"'
+if [ "$EUID" -eq 0 ] && [ -x /usr/bin/nbdfuse ]; then
+    mkdir "$TEST_TMP/at"
+    run "backup mount --at of no folder" 64 backup mount backup-web-1 --at="$TEST_TMP/none"
+    like "$err" "must be a folder that is there" "says so"
+    run "backup mount --at without systemd" 1 backup mount backup-web-1 --at="$TEST_TMP/at"
+    like "$err" "systemd does not make a file of disk $TEST_TMP/at/2000.raw" "says so"
+    is "$(ls "$TEST_TMP/at")" "" "and leaves none"
+    is "$(asked UnmountBackup)" 'ta{sv} UINT64 7; ARRAY "{sv}" { }; ' "nor the mount"
+    touch "$TEST_TMP/at/2000.raw"
+    run "backup mount --at over a file" 1 backup mount backup-web-1 --at="$TEST_TMP/at"
+    like "$err" "Cannot make $TEST_TMP/at/2000.raw: File exists" "is none"
+    is "$(ls "$TEST_TMP/at")" "2000.raw" "the file stays"
+    # shellcheck disable=SC2016 # of the inner shell
+    like "$(setpriv --reuid=65534 --clear-groups "$ctl" backup mount backup-web-1 --at=/tmp 2>&1)" '--at takes root' "nobody else may"
+else
+    skip "backup mount --at" "takes root and nbdfuse"
+fi
+
 run "mount list" 0 mount list
 like "$out" "^ +7 +backup-web-1 +web +2000 2001 +read-only +yes +2025-11-21 05:17:56 +uid:0\$" "has a line for each"
 run "mount list of a backup" 0 mount list backup-web-1

@@ -15,7 +15,7 @@ PLACE_NO_DATABASE=
 PLACE_NO_REPOSITORY=
 
 # Units of jobs. Every other sendense-* unit is a standing service.
-JOB_UNIT='sendense-(export|import|copy|image|repository|vsphere|verify|restore|delete|files|mount)-[^/]*\.(service|socket|scope)'
+JOB_UNIT='sendense-(export|import|copy|image|repository|vsphere|verify|restore|delete|files|mount|file)-[^/]*\.(service|socket|scope)'
 JOB_SLICE='sendense-(jobs|tasks)-[^/]*\.slice'
 
 leftover() { # WHAT HOW-TO-LOOK
