@@ -167,6 +167,11 @@ short flow_events(const Flow *flow)
         return events;
 }
 
+uint64_t flow_due_usec(const Flow *flow)
+{
+        return flow->state == FLOW_OPENING ? flow->expires_usec : UINT64_MAX;
+}
+
 bool flow_can_go_on(const Flow *flow)
 {
         return flow->state == FLOW_OPEN && flow->n_buffered > 0 && !flow->is_full;

@@ -71,6 +71,9 @@ Flow *flow_free(Flow *flow);
 /* What to wait for at flow->fd; 0: nothing. */
 short flow_events(const Flow *flow);
 
+/* When a step is due in any case; UINT64_MAX: never. */
+uint64_t flow_due_usec(const Flow *flow);
+
 /* There is something to do without waiting. */
 bool flow_can_go_on(const Flow *flow);
 

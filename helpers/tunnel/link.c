@@ -59,6 +59,7 @@ struct Link {
         struct pollfd *fds;
         FlowBuffers buffers;
         uint64_t asked_usec, heard_usec, heard_bytes;
+        uint64_t seen_bytes; /* that had come when the flows had their turn */
         unsigned pause_msec;
         SessionStep last_step; /* that failed, and was told */
 };
@@ -304,19 +305,44 @@ static int look_whether_it_lives(Link *link)
                 link->heard_bytes = link->socket_counter.in_bytes;
                 link->heard_usec = now;
         }
-        if (now - link->heard_usec > SILENCE_SEC * USEC_PER_SEC)
+        if (now - link->heard_usec >= SILENCE_SEC * USEC_PER_SEC)
                 return -ETIMEDOUT;
-        if (now - link->asked_usec > ASK_SEC * USEC_PER_SEC) {
+        if (now - link->asked_usec >= ASK_SEC * USEC_PER_SEC) {
                 link->asked_usec = now;
                 (void) ssh_send_keepalive(link->session);
         }
         return 0;
 }
 
+/* Until something is due that nobody brings. */
+static int wait_msec(const Link *link)
+{
+        uint64_t due = link->asked_usec + ASK_SEC * USEC_PER_SEC,
+                 silent = link->heard_usec + SILENCE_SEC * USEC_PER_SEC,
+                 now = clock_monotonic_usec();
+
+        if (silent < due)
+                due = silent;
+        for (size_t i = 0; i < link->n_flows; i++) {
+                uint64_t flow_due = flow_due_usec(link->flows[i]);
+
+                if (flow_due < due)
+                        due = flow_due;
+        }
+        return due > now ? (int) ((due - now + USEC_PER_MSEC - 1) / USEC_PER_MSEC) : 0;
+}
+
+/* Whatever a flow asks libssh for may take in what came for another, or a channel that the hub opens: of that the socket tells nothing
+ * any more. */
+static bool has_come_unseen(const Link *link)
+{
+        return link->socket_counter.in_bytes != link->seen_bytes;
+}
+
 static int wait_for_news(Link *link, size_t *ret_n)
 {
         int flags = ssh_get_poll_flags(link->session);
-        bool begins = false;
+        bool begins = has_come_unseen(link);
 
         link->fds[0] = (struct pollfd){ .fd = link->wake_fd, .events = POLLIN };
         link->fds[1] = (struct pollfd){
@@ -333,8 +359,9 @@ static int wait_for_news(Link *link, size_t *ret_n)
         }
         *ret_n = link->n_flows;
         link->buffers.n_flows = link->n_flows;
-        return poll(link->fds, link->n_flows + 2, begins ? 0 : 1000) < 0 && errno != EINTR ? -errno
-                                                                                           : 0;
+        if (poll(link->fds, link->n_flows + 2, begins ? 0 : wait_msec(link)) < 0 && errno != EINTR)
+                return -errno;
+        return 0;
 }
 
 /* Until the session is lost. */
@@ -352,6 +379,7 @@ static int serve(Link *link)
                         r = pump(link);
                 if (r < 0)
                         break;
+                link->seen_bytes = link->socket_counter.in_bytes;
                 accept_reverse(link);
                 step_flows(link, link->fds + 2, n);
                 if (link->fds[0].revents) {
@@ -381,6 +409,7 @@ static int open_session(Link *link, SessionProblem *problem)
         if (!link->event || ssh_event_add_session(link->event, link->session) != SSH_OK)
                 return -ENOMEM;
         link->heard_bytes = 0;
+        link->seen_bytes = UINT64_MAX; /* something may have come with the last answer already */
         link->heard_usec = link->asked_usec = clock_monotonic_usec();
         return 0;
 }

@@ -105,6 +105,11 @@ node_config "Sessions=1"
 tunnel_up
 pid=$(node systemctl show --value -p MainPID sendense-tunnel.service)
 works "one session"
+# What it waits for are events, and what is due; nothing ticks.
+# shellcheck disable=SC2016 # expanded in the machine
+timeouts=$(in_node 'timeout -s INT 12 strace -f -qq -e trace=ppoll -o /tmp/waits -p "$1"; grep "(Timeout)" /tmp/waits | grep -vc "tv_sec=0, tv_nsec=0}"' "$pid")
+diag "$timeouts waits of an idle session have run out in 12 s"
+ok "an idle session wakes up when something is due, and for nothing else" test "$timeouts" -ge 1 -a "$timeouts" -le 4
 resident_kib() { node awk '/^VmRSS/ { print $2 }' "/proc/$pid/status"; }
 moved() { node ss -HtniO 'dport = 443' | grep -oP "bytes_$1:\K[0-9]+"; } # sent|received
 # stands_still DIRECTION BYTES: until something has come beyond those, and no more than keepalives for two seconds.
