@@ -42,6 +42,8 @@ static ssize_t give_down(Flow *flow, const char *data, size_t n)
                 given = 0;
         flow->is_full = (size_t) given < n;
         flow->was_full = flow->was_full || flow->is_full;
+        if (given > 0)
+                flow->taken_usec = clock_monotonic_usec();
         flow->n_down += (uint64_t) given;
         return given;
 }
@@ -165,6 +167,19 @@ short flow_events(const Flow *flow)
         if (flow->is_full)
                 events |= POLLOUT;
         return events;
+}
+
+size_t flow_held(const Flow *flow)
+{
+        if (flow->state == FLOW_OVER)
+                return 0;
+        /* Of the rest all is there until the last byte of it has gone. */
+        return flow->n_buffered + (flow->rest_size > 0 ? flow->rest_at + flow->rest_size : 0);
+}
+
+uint64_t flow_still_usec(const Flow *flow)
+{
+        return flow->is_full && flow_held(flow) > 0 ? flow->taken_usec : UINT64_MAX;
 }
 
 uint64_t flow_due_usec(const Flow *flow)

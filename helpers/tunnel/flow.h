@@ -48,6 +48,7 @@ typedef struct Flow {
         size_t n_buffered; /* that libssh holds for the local side */
         bool is_full; /* the local side takes nothing more until poll() says so */
         bool was_full; /* some time since the window was looked at */
+        uint64_t taken_usec; /* when it last took something */
         char *rest; /* bytes that the local side has not taken yet */
         size_t rest_at, rest_size;
         char *up_rest; /* bytes that libssh has not taken yet */
@@ -70,6 +71,12 @@ Flow *flow_free(Flow *flow);
 
 /* What to wait for at flow->fd; 0: nothing. */
 short flow_events(const Flow *flow);
+
+/* Bytes for the local side that lie in memory. */
+size_t flow_held(const Flow *flow);
+
+/* Since when the local side has taken nothing of them; UINT64_MAX: it has all, or takes more. */
+uint64_t flow_still_usec(const Flow *flow);
 
 /* When a step is due in any case; UINT64_MAX: never. */
 uint64_t flow_due_usec(const Flow *flow);

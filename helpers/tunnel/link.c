@@ -8,6 +8,7 @@
 
 #include "flow.h"
 #include "read-ahead.h"
+#include "share.h"
 
 #include "cleanup.h"
 #include "clock.h"
@@ -16,6 +17,7 @@
 #include "pause.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <libssh/server.h>
 #include <poll.h>
 #include <pthread.h>
@@ -60,6 +62,7 @@ struct Link {
         FlowBuffers buffers;
         uint64_t asked_usec, heard_usec, heard_bytes;
         uint64_t seen_bytes; /* that had come when the flows had their turn */
+        bool is_full; /* nothing is read */
         unsigned pause_msec;
         SessionStep last_step; /* that failed, and was told */
 };
@@ -261,6 +264,34 @@ static void step_flows(Link *link, const struct pollfd *fds, size_t n_fds)
         }
 }
 
+static void set_full(Link *link, bool is_full, unsigned n_closed)
+{
+        link->is_full = is_full;
+        read_ahead_hold(is_full);
+        (void) pthread_mutex_lock(&link->lock);
+        link->counts.is_full = is_full;
+        link->counts.n_closed += n_closed;
+        (void) pthread_mutex_unlock(&link->lock);
+        if (n_closed > 0)
+                log_warning(-ETIMEDOUT,
+                            "%u connections have taken nothing for %" PRIu64
+                            " s, while what they hold leaves no room for others, and are closed",
+                            n_closed, link->setup.hold_usec / USEC_PER_SEC);
+}
+
+static void bound_memory(Link *link)
+{
+        bool is_full = link->is_full;
+        unsigned n_closed = share_bound(link->flows, link->n_flows, link->setup.hold_usec,
+                                        clock_monotonic_usec(), &is_full);
+
+        /* What passes through here holds nothing between two steps, and its pages are wanted elsewhere now. */
+        if (is_full && !link->is_full)
+                (void) madvise(link->buffers.down, FLOW_WINDOW, MADV_DONTNEED);
+        if (is_full != link->is_full || n_closed > 0)
+                set_full(link, is_full, n_closed);
+}
+
 static void drop_finished(Link *link)
 {
         size_t n = 0;
@@ -301,7 +332,7 @@ static int look_whether_it_lives(Link *link)
 {
         uint64_t now = clock_monotonic_usec();
 
-        if (link->socket_counter.in_bytes != link->heard_bytes) {
+        if (link->socket_counter.in_bytes != link->heard_bytes || link->is_full) {
                 link->heard_bytes = link->socket_counter.in_bytes;
                 link->heard_usec = now;
         }
@@ -328,6 +359,13 @@ static int wait_msec(const Link *link)
 
                 if (flow_due < due)
                         due = flow_due;
+        }
+        if (link->is_full) {
+                uint64_t share_due =
+                                share_due_usec(link->flows, link->n_flows, link->setup.hold_usec);
+
+                if (share_due < due)
+                        due = share_due;
         }
         return due > now ? (int) ((due - now + USEC_PER_MSEC - 1) / USEC_PER_MSEC) : 0;
 }
@@ -386,6 +424,7 @@ static int serve(Link *link)
                         add_arrivals(link);
                         step_flows(link, NULL, 0);
                 }
+                bound_memory(link);
                 drop_finished(link);
                 r = ssh_is_connected(link->session) ? look_whether_it_lives(link) : -ECONNRESET;
         }
@@ -410,6 +449,7 @@ static int open_session(Link *link, SessionProblem *problem)
                 return -ENOMEM;
         link->heard_bytes = 0;
         link->seen_bytes = UINT64_MAX; /* something may have come with the last answer already */
+        link->is_full = false;
         link->heard_usec = link->asked_usec = clock_monotonic_usec();
         return 0;
 }
@@ -430,6 +470,7 @@ static void close_session(Link *link)
                 session_close(link->session);
         link->session = NULL;
         read_ahead_end();
+        set_full(link, false, 0);
         /* Those whose turn never came. */
         for (Arrival *list = take_arrivals(link), *next; list; list = next) {
                 next = list->next;

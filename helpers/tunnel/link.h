@@ -23,6 +23,8 @@ typedef struct LinkCounts {
         unsigned n_flows; /* with those that wait for their turn */
         uint64_t n_opened, n_refused, n_sessions;
         uint64_t n_up, n_down; /* bytes */
+        uint64_t n_closed; /* because they took nothing while others waited for their memory */
+        bool is_full; /* nothing is read from the session: its connections hold as much as they may */
         uint64_t beat_usec; /* when the thread last showed that it lives */
 } LinkCounts;
 
@@ -31,7 +33,7 @@ typedef struct LinkSetup {
         unsigned index;
         uint16_t reverse_port; /* of the hub's loopback; 0: not this link's business */
         uint16_t api_port; /* of ours, where that leads */
-        uint64_t hold_usec; /* so long after it came a connection is opened at the hub, or closed */
+        uint64_t hold_usec; /* so long after it came a connection is opened at the hub, or closed; and one that takes nothing has so long */
         int told_fd; /* an eventfd: written when the state changes */
 } LinkSetup;
 

@@ -21,6 +21,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <libssh/callbacks.h>
+#include <malloc.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +38,7 @@ enum {
         QUICK_MAX_SEC = 10, /* of a quick preflight */
         LINK_ALIVE_SEC =
                         60, /* a link that shows no life for so long is stuck: name resolution may take a while */
+        LARGE_BUFFER = 512 * 1024,
         START_ALIVE_SEC = 30, /* for which one sign of life is good before the tunnel is ready */
 };
 
@@ -87,17 +89,18 @@ typedef struct Tunnel {
 
 /* ── Connections ── */
 
-/* The one with the fewest connections. NULL: none is up. */
+/* The one with the fewest connections, if possible of those that take in more. NULL: none is up. */
 static Link *choose(Tunnel *tunnel)
 {
-        unsigned fewest = UINT32_MAX;
+        uint64_t fewest = UINT64_MAX;
         Link *link = NULL;
 
         for (unsigned i = 0; i < tunnel->n_links; i++) {
                 const LinkCounts counts = link_counts(tunnel->links[i]);
+                uint64_t n = counts.n_flows + (counts.is_full ? UINT32_MAX : UINT64_C(0));
 
-                if (counts.state == LINK_UP && counts.n_flows < fewest) {
-                        fewest = counts.n_flows;
+                if (counts.state == LINK_UP && n < fewest) {
+                        fewest = n;
                         link = tunnel->links[i];
                 }
         }
@@ -213,7 +216,7 @@ static int listen_on(Tunnel *tunnel)
 typedef struct Sum {
         unsigned n_up, n_flows;
         bool has_way_back;
-        uint64_t up, down, n_opened, n_refused, n_sessions;
+        uint64_t up, down, n_opened, n_refused, n_closed, n_sessions;
 } Sum;
 
 static Sum sum_up(Tunnel *tunnel)
@@ -230,6 +233,7 @@ static Sum sum_up(Tunnel *tunnel)
                 sum.down += counts.n_down;
                 sum.n_opened += counts.n_opened;
                 sum.n_refused += counts.n_refused;
+                sum.n_closed += counts.n_closed;
                 sum.n_sessions += counts.n_sessions;
         }
         return sum;
@@ -292,7 +296,7 @@ static void tell_counters(Tunnel *tunnel)
                 .n_held = tunnel->n_held,
                 .n_opened = sum.n_opened,
                 .n_refused = sum.n_refused,
-                .n_given_up = tunnel->n_given_up,
+                .n_given_up = tunnel->n_given_up + sum.n_closed,
                 /* The first of each link is none. */
                 .n_reconnects = sum.n_sessions > tunnel->n_links ? sum.n_sessions - tunnel->n_links
                                                                  : 0,
@@ -513,6 +517,9 @@ int main(int argc, char *argv[])
                 log_notice("[Tunnel] Hub= of node.conf is not set: this node needs no tunnel");
                 return turn_away(&tunnel);
         }
+        /* Large buffers go back to the system when they are freed, and grow without a copy; left to itself malloc() would soon keep
+         * all below 32 MiB. */
+        (void) mallopt(M_MMAP_THRESHOLD, LARGE_BUFFER);
         if (ssh_init() != SSH_OK)
                 return EXIT_FAILURE;
         return run(&config);

@@ -5,6 +5,7 @@
  */
 #include "read-ahead.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,6 +20,7 @@ enum {
 
 typedef struct Ahead {
         int fd;
+        bool is_held;
         size_t at, size;
         char data[AHEAD_SIZE];
 } Ahead;
@@ -34,6 +36,7 @@ int read_ahead_poll(struct pollfd *fds, nfds_t n_fds, int timeout_msec) __asm__(
 void read_ahead_begin(int fd)
 {
         ahead.fd = fd;
+        ahead.is_held = false;
         ahead.at = ahead.size = 0;
 }
 
@@ -42,10 +45,19 @@ void read_ahead_end(void)
         read_ahead_begin(-1);
 }
 
+void read_ahead_hold(bool hold)
+{
+        ahead.is_held = hold;
+}
+
 ssize_t read_ahead_recv(int fd, void *data, size_t size, int flags)
 {
         if (fd < 0 || fd != ahead.fd || flags != 0)
                 return recvfrom(fd, data, size, flags, NULL, NULL);
+        if (ahead.is_held) {
+                errno = EAGAIN;
+                return -1;
+        }
         if (ahead.at == ahead.size) {
                 ssize_t n = recvfrom(fd, ahead.data, sizeof(ahead.data), 0, NULL, NULL);
 
@@ -61,10 +73,10 @@ ssize_t read_ahead_recv(int fd, void *data, size_t size, int flags)
         return (ssize_t) size;
 }
 
-/* It asks for bytes of the socket that were read ahead: they need not be waited for. */
-static bool is_there(const struct pollfd *fd)
+/* It asks for bytes of the socket. */
+static bool is_ours(const struct pollfd *fd)
 {
-        return fd->fd >= 0 && fd->fd == ahead.fd && fd->events & POLLIN && ahead.at < ahead.size;
+        return fd->fd >= 0 && fd->fd == ahead.fd && fd->events & POLLIN;
 }
 
 static int wait_for(struct pollfd *fds, nfds_t n_fds, int timeout_msec)
@@ -75,15 +87,29 @@ static int wait_for(struct pollfd *fds, nfds_t n_fds, int timeout_msec)
         return ppoll(fds, n_fds, timeout_msec < 0 ? NULL : &timeout, NULL);
 }
 
+/* For all but what the socket brings; its end is told. */
+static int wait_for_others(struct pollfd *ours, struct pollfd *fds, nfds_t n_fds, int timeout_msec)
+{
+        int n;
+
+        ours->events &= (short) ~POLLIN;
+        n = wait_for(fds, n_fds, timeout_msec);
+        ours->events |= POLLIN;
+        return n;
+}
+
 int read_ahead_poll(struct pollfd *fds, nfds_t n_fds, int timeout_msec)
 {
         struct pollfd *there = NULL;
         int n;
 
         for (nfds_t i = 0; i < n_fds && !there; i++)
-                if (is_there(&fds[i]))
+                if (is_ours(&fds[i]))
                         there = &fds[i];
-        if (!there)
+        if (there && ahead.is_held)
+                return wait_for_others(there, fds, n_fds, timeout_msec);
+        /* What was read ahead need not be waited for. */
+        if (!there || ahead.at == ahead.size)
                 return wait_for(fds, n_fds, timeout_msec);
         /* Whether it could be written to, too, is told when all was read: asking costs as much as it would spare. */
         if (n_fds == 1) {

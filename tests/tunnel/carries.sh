@@ -74,16 +74,27 @@ server 10112 socat TCP4-LISTEN:10112,bind=127.0.0.1,fork,reuseaddr 'SYSTEM:cat /
 node systemd-run --quiet --unit=mute --service-type=exec -- socat -u 'EXEC:sleep 1000' TCP4:127.0.0.1:10110
 works "beside one that never writes"
 node systemctl stop mute
-# Forty of them hold no more than libssh's own window each.
-# shellcheck disable=SC2016 # expanded in the machine
-node systemd-run --quiet --unit=deaf-40 --service-type=exec -- bash -c \
-    'for ((i = 0; i < 40; i++)); do exec {fd}<>/dev/tcp/127.0.0.1/10112; done; exec sleep 1000'
-stuck() { [[ $(tunnel_status) == *" 40 connections, 0.0 MB/s up, 0.0 MB/s down" ]]; }
-ok "40 that never read get nothing more" eventually "$patience_sec" stuck || diag "$(tunnel_status)"
-# shellcheck disable=SC2016 # expanded in the machine
-resident_kib=$(in_node 'awk "/^VmRSS:/ { print \$2 }" "/proc/$(systemctl show --value -p MainPID sendense-tunnel.service)/status"')
-ok "and do not fill its memory" test "$resident_kib" -gt 0 -a "$resident_kib" -lt 102400 || diag "$resident_kib KiB"
-node systemctl stop deaf-40
+# A hundred of them: what lies in memory is bounded for all together. Those that take nothing go when others wait for their room, and who
+# reads is served beside them.
+require "clients that never read are there" lab copy-in node "$SENDENSE_SRC/tests/tunnel/deaf.py" /srv/deaf.py
+require "and somebody who talks" lab copy-in hub "$SENDENSE_SRC/tests/tunnel/flood.py" /srv/flood.py
+server 10115 python3 /srv/flood.py 10115
+pid=$(node systemctl show --value -p MainPID sendense-tunnel.service)
+require "its peak is counted anew" in_node "echo 5 >/proc/$pid/clear_refs"
+node systemd-run --quiet --unit=deaf --service-type=exec -- python3 /srv/deaf.py 10115 100
+connections() { tunnel_status | sed -nE 's/.*; ([0-9]+) connections.*/\1/p'; }
+all_came() { [ "$(connections)" = 100 ]; }
+ok "a hundred come" eventually "$patience_sec" all_came || diag "$(tunnel_status)"
+few_left() { [ "$(connections)" -le 40 ]; }
+ok "of a hundred that never read most are closed" eventually "$patience_sec" few_left || diag "$(tunnel_status)"
+works "beside a hundred that never read"
+diag "$(tunnel_status)"
+ok "not all of them are" test "$(connections)" -ge 8
+like "$(node journalctl -q -o cat -u sendense-tunnel)" '[0-9]+ connections have taken nothing for 10 s' "it says so"
+peak_kib=$(node awk '/^VmHWM:/ { print $2 }' "/proc/$pid/status")
+diag "peak: $peak_kib KiB"
+ok "they never filled its memory" test "$peak_kib" -gt 0 -a "$peak_kib" -lt 65536
+node systemctl stop deaf
 for _ in 1 2 3 4 5; do
     in_node 'exec 3<>/dev/tcp/127.0.0.1/10112; head -c 100000 <&3 >/dev/null' # ends with unread bytes: a reset
 done

@@ -39,7 +39,8 @@ static void make_pair(int ret_fds[static 2])
                         0);
 }
 
-static void send_bytes(int fd, size_t size)
+/* Its buffer is large; several of them in one function would be too much for the stack. */
+static __attribute__((noinline)) void send_bytes(int fd, size_t size)
 {
         char data[SENT];
 
@@ -147,6 +148,61 @@ static void test_others(void **state)
         }
 }
 
+/* Whoever asks, there is nothing, neither here nor in the kernel; but the end of it all is told, and what can be written. */
+static void test_hold(void **state)
+{
+        int fds[2], others[2];
+        struct pollfd p[2];
+        char data[ASKED];
+
+        (void) state;
+        make_pair(fds);
+        make_pair(others);
+        read_ahead_begin(fds[0]);
+        send_bytes(fds[1], SENT);
+        comes(fds[0], 0, ASKED);
+        send_bytes(fds[1], 1);
+        read_ahead_hold(true);
+        nothing_comes(fds[0]);
+        assert_int_equal(in_kernel(fds[0]), 1);
+        assert_int_equal(poll_one(fds[0], POLLIN | POLLOUT), POLLOUT);
+        send_bytes(others[1], 1);
+        p[0] = (struct pollfd){ .fd = fds[0], .events = POLLIN };
+        p[1] = (struct pollfd){ .fd = others[0], .events = POLLIN };
+        assert_int_equal(find_poll()(p, 2, -1), 1);
+        assert_int_equal(p[0].revents, 0);
+        assert_int_equal(p[0].events, POLLIN);
+        comes(others[0], 0, 1);
+        (void) close(fds[1]);
+        assert_int_equal(poll_one(fds[0], POLLIN), POLLHUP);
+        read_ahead_hold(false);
+        comes(fds[0], ASKED, ASKED);
+        comes(fds[0], (size_t) 2 * ASKED, SENT - 2 * ASKED);
+        comes(fds[0], 0, 1);
+        assert_int_equal(find_recv()(fds[0], data, sizeof(data), 0), 0);
+        read_ahead_end();
+        (void) close(fds[0]);
+        for (size_t i = 0; i < 2; i++)
+                (void) close(others[i]);
+}
+
+/* The one that comes after it is not held for that. */
+static void test_hold_ends(void **state)
+{
+        int fds[2];
+
+        (void) state;
+        make_pair(fds);
+        read_ahead_begin(fds[0] + 1);
+        read_ahead_hold(true);
+        read_ahead_begin(fds[0]);
+        send_bytes(fds[1], SENT);
+        comes(fds[0], 0, ASKED);
+        read_ahead_end();
+        for (size_t i = 0; i < 2; i++)
+                (void) close(fds[i]);
+}
+
 /* The banner of a server and much behind it: what libssh does with that is its own matter, but its first read takes it all. */
 static void test_libssh(void **state)
 {
@@ -175,8 +231,8 @@ static void test_libssh(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_pieces),
-                cmocka_unit_test(test_others),
+                cmocka_unit_test(test_pieces), cmocka_unit_test(test_others),
+                cmocka_unit_test(test_hold),   cmocka_unit_test(test_hold_ends),
                 cmocka_unit_test(test_libssh),
         };
 
