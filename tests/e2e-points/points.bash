@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# shellcheck shell=bash disable=SC2154 # variables of the rooms it is sourced after
+# shellcheck shell=bash disable=SC2154,SC2034 # variables of the rooms it is sourced after
 #
 # Rounds of "a whole backup in which the hub is killed at one fault point": source it after e2e.bash, call
 # hub_killed SCENARIO [WITH], which is committed or cancelled; WITH is node when the node is killed at the same moment.
@@ -71,25 +71,42 @@ round() {
     eventually "$patience_sec" nothing_left_anywhere || echo "left: $(simctl left | jq -c .) $(units_left_at hub) $(units_left_at node) $(cat "$TEST_TMP/left-hub" "$TEST_TMP/left-node")"
 }
 
-hub_killed() { # SCENARIO [WITH]
-    local hits hit bad n_bad=0 n=0 begin
+# hub_killed_up: the machines, with a first backup.
+hub_killed_up() {
     grep -q 'SENDENSE_FAULT_POINTS 1' "$SENDENSE_BUILD/build-config.h" || skip_all "no build with fault points"
     e2e_up
     vcenter_with_pgtest1 4M:fill=2M,2M:fill=1M
     ok "a first backup" backup --type=full
+}
+
+# passes SCENARIO: sets hits to NAME:N of all that the hub passes in it, N counted in the scenario.
+passes() {
     is "$(round "$1")" "" "$1: without a kill"
-    mapfile -t hits < <(hub awk '$4 == "sendense-hub" { print $1 ":" ++n[$1] }' /run/sendense-test/hits)
-    ok "$1: there are enough places to die at" test "${#hits[@]}" -ge 40
-    begin=${EPOCHREALTIME/[.,]/}
-    for hit in "${hits[@]}"; do
+    hits=$(hub awk '$4 == "sendense-hub" { print $1 ":" ++n[$1] }' /run/sendense-test/hits)
+}
+
+# hub_killed_at SCENARIO WITH HIT...
+hub_killed_at() {
+    local scenario=$1 with=$2 hit bad n_bad=0 n=0 begin=${EPOCHREALTIME/[.,]/}
+    shift 2
+    for hit; do
         head -c 65536 /dev/urandom | guest_writes "${keys[0]}" $((n % 32 * 65536))
-        bad=$(round "$1" "$hit" "${2:-}")
+        bad=$(round "$scenario" "$hit" "$with")
         [ -z "$bad" ] || diag "$hit, job $(last_job): $bad"
         n_bad=$((n_bad + (${#bad} > 0)))
         n=$((n + 1))
         # A chain of a hundred layers is no part of this.
         [ $((n % 20)) -ne 0 ] || backup --type=full
     done
-    is "$n_bad" 0 "$1: the hub${2:+ and the $2} killed at each of ${#hits[@]} places, each backup ends as it should and leaves nothing"
-    diag "${#hits[@]} rounds in $(((${EPOCHREALTIME/[.,]/} - begin) / 1000000)) s"
+    is "$n_bad" 0 "$scenario: the hub${with:+ and the $with} killed at each of $n places, each backup ends as it should and leaves nothing"
+    diag "$n rounds in $(((${EPOCHREALTIME/[.,]/} - begin) / 1000000)) s"
+}
+
+hub_killed() { # SCENARIO [WITH]
+    local every
+    hub_killed_up
+    passes "$1"
+    mapfile -t every <<<"$hits"
+    ok "$1: there are enough places to die at" test "${#every[@]}" -ge 40
+    hub_killed_at "$1" "${2:-}" "${every[@]}"
 }

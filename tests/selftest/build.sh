@@ -15,7 +15,7 @@ executable('x', 'x.c')
 subdir('tests/unit')
 EOF
 echo "executable('test-x', '../../x.c', c_args: '-DTEST')" >"$tree/tests/unit/meson.build"
-echo "option('fault-points', type: 'boolean', value: false)" >"$tree/meson_options.txt"
+printf "option('%s', type: 'boolean', value: %s)\n" fault-points false tests true >"$tree/meson_options.txt"
 cat >"$tree/x.c" <<'EOF'
 #include <limits.h>
 #include <stdio.h>
