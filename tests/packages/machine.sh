@@ -24,6 +24,24 @@ is "$(hub getent shadow sendense-tunnel sendense-enroll | cut -d: -f2 | paste -s
 ok "a reboot" lab reboot hub
 hub_answers "after a reboot"
 
+# What reads files, which the hub does without.
+files() { hub sendensectl backup files ls backup-none-1763702276 2>&1; }
+like "$(files)" 'The package sendense-files is not installed' "a hub without sendense-files names the package"
+if dpkg-query -W -f '${db:Status-Status}' supermin 2>/dev/null | grep -qx installed && compgen -G '/boot/vmlinuz-*' >/dev/null; then
+    ok "sendense-files is installed" installs 1 sendense-files
+    like "$(files)" "There is no backup 'backup-none-1763702276'" "with it the hub asks for the backup"
+    # shellcheck disable=SC2016 # expanded in the machine
+    ok "the machine that reads file systems is made of what the package depends on" in_hub \
+        'systemctl start sendense-appliance.service && test -s /var/cache/sendense-files/appliance/kernel' || diag "$(hub journalctl -q -o cat -u sendense-appliance)"
+    hub_answers "with sendense-files"
+    ok "sendense-files is removed" apt remove sendense-files
+    like "$(files)" 'The package sendense-files is not installed' "without it the hub names it again"
+    is "$(hub ls -d /var/cache/sendense-files /run/sendense-appliance 2>/dev/null)" "" "and its machine is gone"
+    ok "it is installed once more" installs 1 sendense-files
+else
+    skip "sendense-files" "libguestfs or a kernel is missing (packages libguestfs0, linux-image-cloud-amd64)"
+fi
+
 # The node beside it.
 ok "sendense-node is installed" installs 1 sendense-node
 is "$(hub systemctl is-active sendense-node sendense-node-credentials.socket sendense-node-api.socket sendense-firewall@node | sort -u)" active \
@@ -33,7 +51,7 @@ hub_answers "beside a node"
 
 # Gone, and back: what was removed and not purged is as it was.
 key=$(hub sha256sum /var/lib/sendense-key/master-key)
-ok "all are removed" apt remove sendense-hub sendense-node sendense-common sendensectl
+ok "all are removed" apt remove sendense-files sendense-hub sendense-node sendense-common sendensectl
 is "$(runs)" "" "nothing of them runs"
 ok "and installed again" installs 1 sendense-common sendense-hub sendense-node sendensectl
 hub_answers "as installed again"
@@ -42,7 +60,7 @@ is "$(hub sha256sum /var/lib/sendense-key/master-key)" "$key" "the master key is
 # Purged: nothing stays but backups.
 file=/var/lib/sendense/repository/vm/2000/backup-1.qcow2
 in_hub 'install -D /dev/null "$1" && chown -R sendense:sendense-export /var/lib/sendense/repository/*' "$file"
-says=$(apt purge sendense-hub sendense-node sendense-common sendensectl 2>&1)
+says=$(apt purge sendense-files sendense-hub sendense-node sendense-common sendensectl 2>&1)
 is $? 0 "all are purged"
 like "$says" "the backups in /var/lib/sendense/repository stay" "which says that backups stay"
 is "$(runs)" "" "nothing of them runs"

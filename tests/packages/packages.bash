@@ -68,7 +68,7 @@ bare_up() { machine_up --root=bare --disk "${kept[@]}" "$@"; }
 
 # remains: the files of ours, wherever they are looked for.
 remains() {
-    in_hub 'find /etc /usr /var/lib /run \( -path /var/lib/dpkg -o -path /var/lib/systemd/catalog \) -prune -o -name "*sendense*" -print -prune' |
+    in_hub 'find /etc /usr /var/lib /var/cache /run \( -path /var/lib/dpkg -o -path /var/lib/systemd/catalog \) -prune -o -name "*sendense*" -print -prune' |
         LC_ALL=C sort
 }
 
