@@ -33,13 +33,17 @@ ok "of which the second stands on the first" grep -q 'backing file: backup-pgtes
 is "$(grep -cE '^    [12] +200[01] +[0-9a-f]{16} +[0-9a-f]{16} equal$' "$out")" 4 "and each is what its disks were"
 ok "through the tunnel of a node that was enrolled" grep -q 'Node edge1 is enrolled, and its tunnel to hub port 443 is up' "$out"
 ok "it says what to type next" grep -q 'sudo tests/run' "$out"
+took=$(sed -nE 's/.*one came back: in ([0-9]+)\.[0-9] s, build and machines included\.$/\1/p' "$out")
+ok "it says how long it took" test "${took:-0}" -gt 0
+is "$(grep -c 'more than the 180 s that it should take' "$out")" "$((${took:-0} >= 180))" "and when that was too long (${took:-?} s)"
 is "$(find /run -maxdepth 1 -name 'sendense-quickstart-*' | wc -l)" "$before" "its folder in /run is gone"
 
 # --keep.
 export LAB_STATE=$TEST_TMP/lab
 at_end '"$SENDENSE_SRC/tests/lab/lab" down'
-quickly "$quickstart" --keep
+quickly env QUICKSTART_SEC=1 "$quickstart" --keep
 is "$?" 0 "--keep succeeds" || diag "$(tail -n 40 "$out")"
+like "$(<"$out")" 'more than the 1 s that it should take; the machine is busy or slow' "which took longer than it was given, and says so"
 ok "it says how to enter the hub" grep -q 'tests/lab/lab exec hub' "$out"
 ok "it says how to end the machines" grep -q 'tests/lab/lab down' "$out"
 like "$("$SENDENSE_SRC/tests/lab/lab" exec hub sendensectl status)" ready "the hub can be looked at"
