@@ -35,8 +35,7 @@ static json_t *pack(const TunnelCounters *c)
                          (json_int_t) c->n_given_up, "Reconnects", (json_int_t) c->n_reconnects,
                          "BytesUp", (json_int_t) c->bytes_up, "BytesDown",
                          (json_int_t) c->bytes_down, "Error", c->error, "StartedUSec",
-                         (json_int_t) c->started_usec, "WrittenUSec",
-                         (json_int_t) c->written_usec);
+                         (json_int_t) c->started_usec, "WrittenUSec", (json_int_t) c->written_usec);
 }
 
 static int write_whole(const char *path, const char *text)

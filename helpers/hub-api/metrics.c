@@ -413,8 +413,8 @@ char *metrics_of(const json_t *gathered, uint64_t started_usec, uint64_t now_use
 
 static void on_gathered(HubTask *task, const json_t *gathered)
 {
-        _cleanup_free_ char *text = metrics_of(gathered, task->api->started_usec,
-                                                 clock_realtime_usec());
+        _cleanup_free_ char *text =
+                        metrics_of(gathered, task->api->started_usec, clock_realtime_usec());
 
         if (text)
                 http_request_answer_text(task->request, TEXT_TYPE, text);

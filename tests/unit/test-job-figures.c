@@ -35,7 +35,9 @@ static void deaths(void **state)
 static void told(void **state)
 {
         CLEANUP(json_decrefp) json_t *dict = json_pack("{s:i}", "JobsOpen", 7);
-        JobFigures figures = { .exports_started = 5, .leases_failed = 2, .full_instead[FULL_CAPACITY] = 3 };
+        JobFigures figures = { .exports_started = 5,
+                               .leases_failed = 2,
+                               .full_instead[FULL_CAPACITY] = 3 };
         const json_t *row;
         size_t i, n = 0;
 
