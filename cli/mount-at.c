@@ -35,6 +35,27 @@ enum {
 #define UMOUNT     "/usr/bin/umount"
 #define RM         "/usr/bin/rm"
 
+/* Root takes what lies there by its name: nobody else may put something in its place. PATH is one without links. */
+static bool is_roots_own(const char *path)
+{
+        _cleanup_free_ char *folder = strdup(path);
+        struct stat st;
+
+        if (!folder || stat(folder, &st) < 0 || st.st_mode & S_ISVTX)
+                return false;
+        for (;;) {
+                char *slash = strrchr(folder, '/');
+
+                if (st.st_uid != 0 || (st.st_mode & 022 && !(st.st_mode & S_ISVTX)))
+                        return false;
+                if (!slash || !slash[1])
+                        return true;
+                slash[slash == folder] = '\0';
+                if (stat(folder, &st) < 0)
+                        return false;
+        }
+}
+
 ExitStatus mount_at_check(const char *folder, char **ret_folder)
 {
         _cleanup_free_ char *path = NULL;
@@ -49,6 +70,11 @@ ExitStatus mount_at_check(const char *folder, char **ret_folder)
         path = realpath(folder, NULL);
         if (!path || stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
                 return complain(CTL_USAGE, "--at=%s: it must be a folder that is there", folder);
+        if (!is_roots_own(path))
+                return complain(CTL_USAGE,
+                                "--at=%s: it and the folders above it must be root's, and nobody "
+                                "else may write there",
+                                folder);
         *ret_folder = TAKE(path);
         return CTL_OK;
 }

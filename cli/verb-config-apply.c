@@ -18,6 +18,7 @@
 #include "text.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -264,10 +265,14 @@ static int take_step(Apply *apply, const ApplyStep *step)
                                : r;
 }
 
-/* Those after one that fails are taken, too: what was stopped must come back. */
+/* Those after one that fails are taken, too: what was stopped must come back. So nobody ends it in between: each step has its time. */
 static ExitStatus take_steps(Apply *apply)
 {
         ExitStatus s = CTL_OK;
+        sigset_t all;
+
+        (void) sigfillset(&all);
+        (void) sigprocmask(SIG_BLOCK, &all, NULL);
 
         for (size_t i = 0; i < apply->plan.n_steps; i++)
                 if (take_step(apply, apply->plan.steps + i) < 0)

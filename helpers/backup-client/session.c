@@ -130,6 +130,8 @@ static void publish(Session *session, int r, const VSphereError *error)
         }
         if (r < 0) {
                 session->n_failures++;
+                session->is_wanted =
+                                false; /* who asked meanwhile is told of this one, and no second login is tried for him */
                 session->error = r == -ENOMEM ? r : to_errno(error);
                 session->error_name = error->name;
                 (void) snprintf(session->text, sizeof(session->text), "%.*s",

@@ -282,9 +282,12 @@ static void set_full(Link *link, bool is_full, unsigned n_closed)
 static void bound_memory(Link *link)
 {
         bool is_full = link->is_full;
-        unsigned n_closed = share_bound(link->flows, link->n_flows, link->setup.hold_usec,
-                                        clock_monotonic_usec(), &is_full);
+        unsigned n_closed;
 
+        for (size_t i = 0; i < link->n_flows; i++)
+                flow_look(link->flows[i]);
+        n_closed = share_bound(link->flows, link->n_flows, link->setup.hold_usec,
+                               clock_monotonic_usec(), &is_full);
         /* What passes through here holds nothing between two steps, and its pages are wanted elsewhere now. */
         if (is_full && !link->is_full)
                 (void) madvise(link->buffers.down, FLOW_WINDOW, MADV_DONTNEED);
@@ -340,7 +343,9 @@ static int look_whether_it_lives(Link *link)
                 return -ETIMEDOUT;
         if (now - link->asked_usec >= ASK_SEC * USEC_PER_SEC) {
                 link->asked_usec = now;
-                (void) ssh_send_keepalive(link->session);
+                /* While nothing is read no answer is, and libssh does not ask again before it has one; the hub ends whoever is silent. */
+                (void) (link->is_full ? ssh_send_ignore(link->session, "")
+                                      : ssh_send_keepalive(link->session));
         }
         return 0;
 }

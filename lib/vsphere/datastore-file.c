@@ -13,6 +13,7 @@
 
 enum {
         CONNECT_SEC = 30,
+        WHOLE_SEC = 120, /* small files: a VM runs on its snapshot meanwhile */
         STALL_SEC = 60, /* a snapshot may be held meanwhile */
         FIRST_ROOM = 64 * 1024,
         STATUS_UNAUTHORIZED = 401,
@@ -107,6 +108,7 @@ static void set_options(VSphere *v, CURL *curl, const char *url, Transfer *trans
         (void) curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
         (void) curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, transfer->message);
         (void) curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long) CONNECT_SEC);
+        (void) curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long) WHOLE_SEC);
         (void) curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
         (void) curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long) STALL_SEC);
         (void) curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);

@@ -19,10 +19,11 @@ node_api_dies() { dies node sendense-node-api; }
 one_export_dies() { dies hub "$(exports | head -n 1)"; }
 all_exports_die() { for unit in $(exports); do dies hub "$unit"; done; }
 database_restarts() { hub systemctl restart mariadb; }
+no_node_is_reachable() { [ "$(metric hub 'sendense_node_reachable{node="edge1"}')" = 0 ]; }
 tunnel_is_away() {
     node systemctl stop sendense-tunnel.service sendense-tunnel.socket
     ok "the hub notices" eventually "$patience_sec" phase_is 'does not answer'
-    is "$(metric hub 'sendense_node_reachable{node="edge1"}')" 0 "and its figures say so"
+    ok "and its figures say so" eventually "$patience_sec" no_node_is_reachable
     node systemctl start sendense-tunnel.socket sendense-tunnel.service
 }
 password_rotates() { password | ctl vcenter rotate vc1 --password-fd=0 >/dev/null || fail "it is rotated"; }

@@ -88,6 +88,9 @@ gone_2000() { hub test ! -e /srv/at/2000.raw; }
 ok "loses that file" eventually "$patience_sec" gone_2000
 ok "and no more" hub test -s /srv/at/2001.raw
 ok "it is ended" hub sendensectl backup umount "$MOUNT"
+hub chmod 777 /srv/at
+like "$(hub sendensectl backup mount "$second" --at=/srv/at 2>&1)" "must be root's" "where others may write none is made"
+hub chmod 755 /srv/at
 hub touch /srv/at/2001.raw
 like "$(hub sendensectl backup mount "$second" --at=/srv/at 2>&1)" '/srv/at/2001.raw: File exists' "over a file that is there none is made"
 is "$(hub ls /srv/at)$(mounts)" "2001.raw" "and nothing is mounted"

@@ -45,13 +45,13 @@ static void there_and_back(void **state)
         (void) state;
         round_trip(1, 1);
         round_trip(8684, 1000);
-        round_trip(270840, 40 * 1000);
+        round_trip(270840, 40000);
         round_trip(NVRAM_SIZE_MAX, 1000);
 }
 
 static void limits(void **state)
 {
-        _cleanup_free_ unsigned char *data = file_new(NVRAM_SIZE_MAX + 1, 512 * 1024);
+        _cleanup_free_ unsigned char *data = file_new(NVRAM_SIZE_MAX + 1, 524288);
         json_t *object = NULL;
         size_t fits = 0;
 
@@ -63,7 +63,7 @@ static void limits(void **state)
         data = file_new(NVRAM_PACKED_MAX, NVRAM_PACKED_MAX); /* of which nothing can be saved */
         assert_int_equal(nvram_pack(data, NVRAM_PACKED_MAX, &object), -EFBIG);
         assert_null(object);
-        for (size_t step = 32 * 1024; step > 0; step /= 2)
+        for (size_t step = 32768; step > 0; step /= 2)
                 if (nvram_pack(data, fits + step, &object) == 0) {
                         assert_true(strlen(json_string_value(json_object_get(object, "gzip"))) <=
                                     NVRAM_PACKED_MAX);
