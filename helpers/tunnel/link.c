@@ -282,12 +282,9 @@ static void set_full(Link *link, bool is_full, unsigned n_closed)
 static void bound_memory(Link *link)
 {
         bool is_full = link->is_full;
-        unsigned n_closed;
+        unsigned n_closed = share_bound(link->flows, link->n_flows, link->setup.hold_usec,
+                                        clock_monotonic_usec(), &is_full);
 
-        for (size_t i = 0; i < link->n_flows; i++)
-                flow_look(link->flows[i]);
-        n_closed = share_bound(link->flows, link->n_flows, link->setup.hold_usec,
-                               clock_monotonic_usec(), &is_full);
         /* What passes through here holds nothing between two steps, and its pages are wanted elsewhere now. */
         if (is_full && !link->is_full)
                 (void) madvise(link->buffers.down, FLOW_WINDOW, MADV_DONTNEED);
