@@ -13,11 +13,9 @@
 #include "clock.h"
 
 #include <errno.h>
-#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -44,8 +42,8 @@ static ssize_t give_down(Flow *flow, const char *data, size_t n)
                 given = 0;
         flow->is_full = (size_t) given < n;
         flow->was_full = flow->was_full || flow->is_full;
-        /* It is offered something when there is room, or for the first time. */
-        flow->taken_usec = clock_monotonic_usec();
+        if (given > 0)
+                flow->taken_usec = clock_monotonic_usec();
         flow->n_down += (uint64_t) given;
         return given;
 }
@@ -177,17 +175,6 @@ size_t flow_held(const Flow *flow)
                 return 0;
         /* Of the rest all is there until the last byte of it has gone. */
         return flow->n_buffered + (flow->rest_size > 0 ? flow->rest_at + flow->rest_size : 0);
-}
-
-void flow_look(Flow *flow)
-{
-        int n;
-
-        if (flow->state != FLOW_OPEN || !flow->is_full || ioctl(flow->fd, SIOCOUTQ, &n) < 0)
-                return;
-        if (n < flow->n_queued)
-                flow->taken_usec = clock_monotonic_usec();
-        flow->n_queued = n;
 }
 
 uint64_t flow_still_usec(const Flow *flow)

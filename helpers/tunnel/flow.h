@@ -48,8 +48,7 @@ typedef struct Flow {
         size_t n_buffered; /* that libssh holds for the local side */
         bool is_full; /* the local side takes nothing more until poll() says so */
         bool was_full; /* some time since the window was looked at */
-        uint64_t taken_usec; /* when it last took something, or was first offered it */
-        int n_queued; /* bytes that the kernel had for it when that was looked at */
+        uint64_t taken_usec; /* when it last took something */
         char *rest; /* bytes that the local side has not taken yet */
         size_t rest_at, rest_size;
         char *up_rest; /* bytes that libssh has not taken yet */
@@ -78,9 +77,6 @@ size_t flow_held(const Flow *flow);
 
 /* Since when the local side has taken nothing of them; UINT64_MAX: it has all, or takes more. */
 uint64_t flow_still_usec(const Flow *flow);
-
-/* Whether a local side that is full takes something all the same: poll() tells of that only when there is much room again. */
-void flow_look(Flow *flow);
 
 /* When a step is due in any case; UINT64_MAX: never. */
 uint64_t flow_due_usec(const Flow *flow);

@@ -340,9 +340,7 @@ static int look_whether_it_lives(Link *link)
                 return -ETIMEDOUT;
         if (now - link->asked_usec >= ASK_SEC * USEC_PER_SEC) {
                 link->asked_usec = now;
-                /* While nothing is read no answer is, and libssh does not ask again before it has one; the hub ends whoever is silent. */
-                (void) (link->is_full ? ssh_send_ignore(link->session, "")
-                                      : ssh_send_keepalive(link->session));
+                (void) ssh_send_keepalive(link->session);
         }
         return 0;
 }

@@ -36,8 +36,6 @@ unsigned share_bound(Flow *const *flows, size_t n_flows, uint64_t hold_usec, uin
         unsigned n = 0;
         Flow *still;
 
-        for (size_t i = 0; i < n_flows; i++)
-                flow_look(flows[i]);
         *is_full = held(flows, n_flows) > (*is_full ? SHARE_ENOUGH : SHARE_MAX);
         while (*is_full && (still = find_still(flows, n_flows)) &&
                now_usec >= flow_still_usec(still) + hold_usec) {

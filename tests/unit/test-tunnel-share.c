@@ -25,11 +25,9 @@ static void lot_init(Lot *lot, size_t each)
 {
         *lot = (Lot){};
         for (size_t i = 0; i < N_FLOWS; i++) {
-                lot->flows[i] = (Flow){ .fd = -1,
-                                        .state = FLOW_OPEN,
-                                        .is_full = true,
-                                        .n_buffered = each,
-                                        .taken_usec = 1 + i };
+                lot->flows[i] = (Flow){
+                        .state = FLOW_OPEN, .is_full = true, .n_buffered = each, .taken_usec = 1 + i
+                };
                 lot->list[i] = &lot->flows[i];
         }
 }
