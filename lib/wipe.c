@@ -22,7 +22,7 @@ void *wipe_realloc(void *memory, size_t size)
 
         if (memory && size > 0 && size <= before)
                 return memory;
-        moved = malloc(size);
+        moved = malloc(size > 0 ? size : 1);
         if (!moved)
                 return NULL;
         if (memory)
