@@ -133,7 +133,7 @@ static int check_source(Disk *disk)
                 return disk_fail(disk, -EMSGSIZE, FAILURE_SOURCE,
                                  "it has %" PRIu64 " bytes, but its source %" PRIu64,
                                  disk->disk->capacity_bytes, disk->source->size_bytes);
-        disk->plan.ask = !disk->plan.areas && disk->disk->read == READ_ALLOCATED &&
+        disk->plan.ask = disk->disk->read != READ_ALL && !disk->plan.rest_is_zero &&
                          disk->source->knows_extents && disk->source->ops->ask_extents;
         return 0;
 }

@@ -70,10 +70,46 @@ static Run run_of_extents(Plan *plan, uint64_t position)
         return (Run){ RUN_DATA, min64(end, plan->capacity_bytes) };
 }
 
+/* A question takes the source as long as some reads do. The area at position is plan->area. */
+static bool is_worth_asking(Plan *plan, uint64_t position)
+{
+        uint64_t end = min64(position + PLAN_WINDOW_BYTES, plan->capacity_bytes), bytes = 0;
+
+        if (position >= plan->unasked_start && position < plan->unasked_end)
+                return false;
+        if (position >= plan->extents.start && position < plan->extents.end)
+                return true;
+        for (size_t i = plan->area; i < plan->areas->n && bytes < PLAN_ASK_BYTES; i++) {
+                const Area *area = plan->areas->list + i;
+
+                if (area->offset >= end)
+                        break;
+                bytes += min64(area->offset + area->length, end) -
+                         (area->offset > position ? area->offset : position);
+        }
+        if (bytes >= PLAN_ASK_BYTES)
+                return true;
+        plan->unasked_start = position;
+        plan->unasked_end = end;
+        return false;
+}
+
+/* Of what is to be copied, zeroes that the source knows are not read. */
+static Run run_of_both(Plan *plan, uint64_t position)
+{
+        Run run = run_of_areas(plan, position), known;
+
+        if (run.kind != RUN_DATA || !plan->ask || !is_worth_asking(plan, position))
+                return run;
+        known = run_of_extents(plan, position);
+        known.end = min64(known.end, run.end);
+        return known;
+}
+
 static Run run_at(Plan *plan, uint64_t position)
 {
         if (plan->areas)
-                return run_of_areas(plan, position);
+                return run_of_both(plan, position);
         if (plan->ask)
                 return run_of_extents(plan, position);
         return (Run){ RUN_DATA, plan->capacity_bytes };

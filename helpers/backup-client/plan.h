@@ -22,6 +22,8 @@ enum {
 };
 
 #define PLAN_WINDOW_BYTES (UINT64_C(1) << 30) /* what a source is asked for at a time */
+#define PLAN_ASK_BYTES \
+        (UINT64_C(4) << 20) /* areas that hold less of a window are read without a question */
 
 /* Within a leaf. */
 typedef struct Segment {
@@ -44,12 +46,13 @@ typedef struct Plan {
         uint64_t zeroes_max; /* length of a chunk of zeroes */
         const AreaList *areas; /* NULL: all of the disk */
         bool rest_is_zero; /* what lies between the areas is zeroes; otherwise it is left alone */
-        bool ask; /* extents of the source are asked for; without areas only */
+        bool ask; /* extents of the source are asked for; of areas where it is worth it */
         uint64_t position; /* where the next chunk begins to look */
         size_t area; /* the first one that does not end before position */
         Extents extents; /* what is known around position */
         size_t extent; /* the first one that does not end before position */
         uint64_t asked; /* where the last question began */
+        uint64_t unasked_start, unasked_end; /* a window of few areas: they are read */
 } Plan;
 
 typedef enum PlanOutcome {

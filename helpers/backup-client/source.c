@@ -40,15 +40,15 @@ static int make(const CopySpec *spec, const DiskSpec *disk, Source **ret_source,
                 .capacity_bytes = disk->capacity_bytes,
                 .disk_key = disk->disk_key,
                 .n_connections = https_connections(spec),
-                .asks_extents = disk->read == READ_ALLOCATED,
+                .asks_extents = disk->read != READ_ALL,
         };
 
         switch (disk->source.kind) {
         case SOURCE_FILE:
                 return source_file_new(disk->source.path, ret_source);
         case SOURCE_NBD:
-                return source_nbd_new(disk->source.uri, NBD_CONNECTIONS,
-                                      disk->read == READ_ALLOCATED, ret_source);
+                return source_nbd_new(disk->source.uri, NBD_CONNECTIONS, disk->read != READ_ALL,
+                                      ret_source);
         case SOURCE_HTTPS:
                 return source_https_new(&vsphere, ret_source, failure);
         case SOURCE_VDDK:

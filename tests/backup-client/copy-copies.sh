@@ -93,6 +93,19 @@ served=0
 while read -r bytes; do served=$((served + bytes)); done < <(sed -nE 's/.* Read .* count=(0x[0-9a-f]+).*/\1/p' "$TEST_TMP/served")
 is "$served" "$changed" "and the source served no more than that"
 
+# Of what has changed the source knows the zeroes, here as a hole: they are written all the same, and not read.
+fallocate --punch-hole --offset $((9 * MIB + 4096)) --length $((5 * MIB)) "$TEST_TMP/2000.raw"
+source_nbdkit 2000 file "$TEST_TMP/2000.raw"
+target_qcow2 2000 "$size" "$TEST_TMP/2000-old.qcow2"
+copy_disks=()
+disk 2000 "$size" ".parent = true | .read = \"changed\" | .areas = [$(IFS=,; echo "${areas[*]}")]"
+spec
+copy
+copied "an increment with a hole"
+servers_end
+is "$(of_disk 2000 '"\(.bytes_read) \(.bytes_sent + .bytes_zeroed)"')" "$((changed - 5 * MIB)) $changed" "what the source knows to be zeroes is not read, but written"
+ok "and nothing older shines through" same 2000
+
 # Nothing has changed: nothing is read, and the result says so.
 source_nbdkit 2000 file "$TEST_TMP/2000.raw"
 target_start 2000 later

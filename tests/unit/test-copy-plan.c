@@ -166,6 +166,81 @@ static void extents(void **state)
         }
 }
 
+/* Of what has changed the source knows zeroes; of what has not it says anything, and that is left alone. */
+static void areas_and_extents(void **state)
+{
+        unsigned n_asked = 0;
+
+        (void) state;
+        for (int round = 0; round < ROUNDS; round++) {
+                uint64_t n = 1 + random_below(SECTORS_MAX);
+                CLEANUP(area_list_done) AreaList list = {};
+                Plan plan = { .capacity_bytes = n * SECTOR,
+                              .areas = &list,
+                              .ask = true,
+                              .zeroes_max = (1 + random_below(4)) * MIB };
+
+                fill_want(n, WANT_NOTHING);
+                for (uint64_t start = 0; start < n; start += 1 + random_below(5000))
+                        for (uint64_t i = start, end = start + random_below(3000); i < n && i < end;
+                             i++)
+                                if (want[i] == WANT_DATA)
+                                        want[i] = WANT_ZERO;
+                for (uint64_t i = 0; i < n; i++)
+                        if (want[i] != WANT_NOTHING)
+                                assert_int_equal(area_list_add(&list, (Area){ i * SECTOR, SECTOR },
+                                                               n * SECTOR, 100000),
+                                                 0);
+                walk(&plan);
+                compare(n, false);
+                n_asked += plan.asked > 0;
+                plan_done(&plan);
+        }
+        assert_true(n_asked > 0 && n_asked < ROUNDS);
+}
+
+/* A question costs what some reads do: it is for windows in which much has changed. */
+static void few_areas(void **state)
+{
+        static PlanChunk chunk;
+
+        (void) state;
+        for (uint64_t bytes = PLAN_ASK_BYTES - 512; bytes <= PLAN_ASK_BYTES; bytes += 512) {
+                CLEANUP(area_list_done) AreaList list = {};
+                Plan plan = { .capacity_bytes = 3 * PLAN_WINDOW_BYTES,
+                              .areas = &list,
+                              .ask = true,
+                              .zeroes_max = MIB };
+                uint64_t offset, length, end = 0;
+
+                for (unsigned i = 0; i < 2; i++)
+                        assert_int_equal(area_list_add(&list,
+                                                       (Area){ PLAN_WINDOW_BYTES * 2 * i, bytes },
+                                                       plan.capacity_bytes, 2),
+                                         0);
+                for (unsigned i = 0; i < 2; i++) {
+                        PlanOutcome outcome = plan_next(&plan, &chunk);
+
+                        if (bytes == PLAN_ASK_BYTES) {
+                                assert_int_equal(outcome, PLAN_ASK);
+                                plan_window(&plan, &offset, &length);
+                                assert_true(offset == PLAN_WINDOW_BYTES * 2 * i);
+                                assert_true(length == PLAN_WINDOW_BYTES);
+                                assert_int_equal(extents_add(&plan.extents, length, true), 1);
+                                assert_int_equal(plan_answered(&plan, true), 0);
+                                outcome = plan_next(&plan, &chunk);
+                        }
+                        for (end = 0; end < bytes; end += chunk.bytes) {
+                                assert_int_equal(end == 0 ? outcome : plan_next(&plan, &chunk),
+                                                 PLAN_CHUNK);
+                                assert_true(chunk.zero == (bytes == PLAN_ASK_BYTES));
+                        }
+                }
+                assert_int_equal(plan_next(&plan, &chunk), PLAN_END);
+                plan_done(&plan);
+        }
+}
+
 static void all(void **state)
 {
         Plan plan = { .capacity_bytes = 3 * MIB + 512, .zeroes_max = MIB };
@@ -218,8 +293,13 @@ static void area_lists(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(areas),   cmocka_unit_test(extents),    cmocka_unit_test(all),
-                cmocka_unit_test(unknown), cmocka_unit_test(area_lists),
+                cmocka_unit_test(areas),
+                cmocka_unit_test(extents),
+                cmocka_unit_test(areas_and_extents),
+                cmocka_unit_test(few_areas),
+                cmocka_unit_test(all),
+                cmocka_unit_test(unknown),
+                cmocka_unit_test(area_lists),
         };
 
         return RUN_TESTS(tests);
