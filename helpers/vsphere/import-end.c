@@ -5,6 +5,8 @@
  */
 #include "bus/bus-error.h"
 #include "cleanup.h"
+#include "log.h"
+#include "nvram-restore.h"
 #include "spec.h"
 #include "text.h"
 #include "verbs.h"
@@ -48,6 +50,17 @@ static int keep(VSphere *v, const json_t *spec, const VSphereRef *ref, const VSp
         return *ret_result ? 0 : vsphere_error_errno(error, -ENOMEM, "Cannot tell of the VM");
 }
 
+/* What is no file of the VM would stay in its folder. */
+static void clear_folder(VSphere *v, const VSphereRef *vm)
+{
+        VSphereError why = {};
+        int r = nvram_restore_undo(v, vm, &why);
+
+        if (r < 0)
+                (void) log_warning(r, "Cannot look for an unfinished NVRAM, ignoring: %s",
+                                   why.text);
+}
+
 static int end(VSphere *v, const json_t *spec, json_t **ret_result, VSphereError *error)
 {
         const char *uuid = json_field_text(spec, "instance_uuid");
@@ -68,6 +81,8 @@ static int end(VSphere *v, const json_t *spec, json_t **ret_result, VSphereError
                                          "on, so it stays; remove it, or forgive the obligation",
                                          vm.name ?: "");
         if (!json_field_bool(spec, "keep")) {
+                if (r >= 0)
+                        clear_folder(v, &ref);
                 r = import_undo(v, uuid, r < 0, error);
                 if (r < 0)
                         return r;

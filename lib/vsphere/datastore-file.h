@@ -15,6 +15,6 @@
 int datastore_file_get(VSphere *v, const DatastorePath *path, const char *datacenter,
                        size_t max_size, void **ret_data, size_t *ret_size, VSphereError *error);
 
-/* Writes it, over one that is there. Cancelled, TargetFailed. */
+/* Writes it, over one that is there; after an error there may be half of it. Cancelled, TargetFailed. */
 int datastore_file_put(VSphere *v, const DatastorePath *path, const char *datacenter,
                        const void *data, size_t size, VSphereError *error);

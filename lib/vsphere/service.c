@@ -23,6 +23,7 @@ static const struct {
         { "viewManager", VSPHERE_VIEW_MANAGER, false },
         { "rootFolder", VSPHERE_ROOT_FOLDER, false },
         { "virtualDiskManager", VSPHERE_VIRTUAL_DISK_MANAGER, true },
+        { "fileManager", VSPHERE_FILE_MANAGER, true },
 };
 
 static int read_about(const XmlNode *about, Service *service)

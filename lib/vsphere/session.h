@@ -83,6 +83,7 @@ typedef enum VSphereObject {
         VSPHERE_VIEW_MANAGER,
         VSPHERE_ROOT_FOLDER,
         VSPHERE_VIRTUAL_DISK_MANAGER, /* its value is empty where there is none */
+        VSPHERE_FILE_MANAGER, /* the same */
         _VSPHERE_OBJECT_MAX,
 } VSphereObject;
 const VSphereRef *vsphere_object(const VSphere *v, VSphereObject object);

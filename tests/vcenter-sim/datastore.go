@@ -29,7 +29,7 @@ func (s *sim) serveFolder(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusMethodNotAllowed)
 		return
 	}
-	if strings.HasSuffix(r.URL.Path, ".nvram") {
+	if isNvram(r.URL.Path) {
 		method = "Nvram" + strings.TrimPrefix(method, "Folder")
 	}
 	var rules []*rule
@@ -46,11 +46,16 @@ func (s *sim) serveFolder(w http.ResponseWriter, r *http.Request) {
 	if s.failEarly(w, method, rules) {
 		return
 	}
-	status := s.folderAnswer(w, r, pick(rules, "cut-answer"))
+	status := s.folderAnswer(w, r, rules)
 	s.locked(func() { s.record(method, "", status) })
 }
 
-func (s *sim) folderAnswer(w http.ResponseWriter, r *http.Request, cut *rule) int {
+// isNvram: also one that is still on its way to its name.
+func isNvram(file string) bool {
+	return strings.HasSuffix(strings.TrimSuffix(file, ".partial"), ".nvram")
+}
+
+func (s *sim) folderAnswer(w http.ResponseWriter, r *http.Request, rules []*rule) int {
 	if !s.mayRead(r) {
 		w.Header().Set("WWW-Authenticate", `Basic realm="VMware HTTP server"`)
 		w.WriteHeader(http.StatusUnauthorized)
@@ -62,7 +67,7 @@ func (s *sim) folderAnswer(w http.ResponseWriter, r *http.Request, cut *rule) in
 		return http.StatusNotFound
 	}
 	if r.Method == http.MethodPut {
-		return putFile(w, r, file)
+		return putFile(w, r, file, pick(rules, "cut-upload"))
 	}
 	f, err := os.Open(file)
 	if err != nil {
@@ -78,7 +83,7 @@ func (s *sim) folderAnswer(w http.ResponseWriter, r *http.Request, cut *rule) in
 	if info.IsDir() {
 		return listFolder(w, f)
 	}
-	if cut != nil {
+	if cut := pick(rules, "cut-answer"); cut != nil {
 		w = &cutWriter{ResponseWriter: w, left: cut.Bytes}
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
@@ -116,15 +121,20 @@ func (s *sim) datastoreFile(u *url.URL) (string, error) {
 	return filepath.Join(root, filepath.Join("/", strings.TrimPrefix(u.Path, "/folder"))), nil
 }
 
-func putFile(w http.ResponseWriter, r *http.Request, file string) int {
+func putFile(w http.ResponseWriter, r *http.Request, file string, cut *rule) int {
 	over := os.O_EXCL
-	if strings.HasSuffix(file, ".nvram") {
+	if isNvram(file) {
 		over = os.O_TRUNC
 	}
 	f, err := os.OpenFile(file, os.O_CREATE|over|os.O_WRONLY, 0600)
 	if err != nil {
 		http.Error(w, "the file cannot be made", http.StatusConflict)
 		return http.StatusConflict
+	}
+	if cut != nil {
+		_, _ = io.CopyN(f, r.Body, cut.Bytes) // what came of it is what stays
+		_ = f.Close()
+		panic(http.ErrAbortHandler)
 	}
 	_, err = io.Copy(f, r.Body)
 	if cerr := f.Close(); err == nil {

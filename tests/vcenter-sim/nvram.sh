@@ -3,7 +3,7 @@
 #
 # The variables of an EFI: a file beside the disks that is there from the first time on that a machine is switched on, that vCenter
 # lists then, and that stays what somebody has put there before.
-# Switches: nvram
+# Switches: nvram cut-upload
 
 # shellcheck source=tests/lib/tap.sh
 . "$(dirname "$0")/../lib/tap.sh"
@@ -32,6 +32,17 @@ is "$(code "$at")" 404 'it is not there'
 is "$(code -T "$simdir/suite.conf" "$at") $(code -T "$simdir/soap.bash" "$at")" '201 201' 'one can be put there, and another one over it'
 put="$(stat -c %s "$simdir/soap.bash") $(sha256sum <"$simdir/soap.bash" | cut -d' ' -f1)"
 is "$(nvram new)" "$put" 'which is what it has then'
+simctl fault cut-upload method=NvramPut bytes=100 >/dev/null
+not_ok 'cut-upload: sending it can be made to break off' curl -s --cacert "$ca" -b "$jar" -T "$simdir/soap.bash" "$at"
+is "$(nvram new)" "100 $(head -c 100 "$simdir/soap.bash" | sha256sum | cut -d' ' -f1)" 'and what came of it is there'
+dc=$(by_path DC0)
+there=$at at=${at/new.nvram/new.nvram.partial}
+is "$(code -T "$simdir/soap.bash" "$at") $(code -T "$simdir/soap.bash" "$at")" '201 201' 'one can be put beside it'
+in_dc() { echo "<$1Datacenter type=\"Datacenter\">$dc</$1Datacenter>"; }
+files() { task_end "$(start_task "$1" FileManager FileManager "$2")"; } # METHOD INNER
+is "$(files MoveDatastoreFile_Task "<sourceName>[datastore1] new/new.nvram.partial</sourceName>$(in_dc source)<destinationName>[datastore1] new/new.nvram</destinationName>$(in_dc destination)<force>true</force>") $(nvram new) $(code "$at")" \
+    "success $put 404" 'and moved to its place'
+at=$there
 simctl vm power vm=new on=1 >/dev/null
 is "$(nvram new)" "$put" 'and still when it was switched on'
 is "$(listed "$new")" '[datastore1] new/new.nvram' 'then it is listed'

@@ -37,6 +37,7 @@ var switches = map[string]switchInfo{
 	"slow-task":            {kind: asFault, method: "*_Task", help: "the task runs for ms=N, polls=N or until hold=1 is ended"},
 	"consolidation-needed": {kind: asFault, method: "RemoveSnapshot_Task", help: "the snapshot goes, its delta stays: runtime.consolidationNeeded"},
 	"cut-answer":           {kind: asFault, method: "*", help: "the call takes effect, the answer ends after bytes=N (-1: not even a header)"},
+	"cut-upload":           {kind: asFault, method: "*Put", help: "bytes=N of what is sent are kept, then the connection is closed"},
 	"drop-connection":      {kind: asFault, method: "*", help: "the connection is closed before the call takes effect"},
 	"empty-500":            {kind: asFault, method: "*", help: "HTTP 500 without a body, no effect"},
 	"http-503":             {kind: asFault, method: "*", help: "HTTP 503 with an HTML page, no effect"},

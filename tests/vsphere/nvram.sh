@@ -88,7 +88,8 @@ simctl vm power vm='back again' on=1 >/dev/null
 is "$(sum_of 'back again')" "$want" 'it starts with them'
 simctl vm remove vm='back again' >/dev/null
 back 'a VM that is switched on at once' '.power_on = true' "$want"
-is "$(simctl calls | jq -r '[.[].method | select(. == "NvramPut" or . == "PowerOnVM_Task")] | join(" ")')" 'NvramPut PowerOnVM_Task' 'they were there before'
+is "$(simctl calls | jq -r '[.[].method | select(. == "NvramPut" or . == "MoveDatastoreFile_Task" or . == "PowerOnVM_Task")] | join(" ")')" \
+    'NvramPut MoveDatastoreFile_Task PowerOnVM_Task' 'they were there before'
 simctl vm remove vm='back again' >/dev/null
 back 'with an odd name, on a datastore with a blank' '.name = "a & ü [x] <y>" | .datastore = "fast disks"' "$want"
 simctl vm remove vm='a & ü [x] <y>' >/dev/null
@@ -99,7 +100,9 @@ simctl fault drop-connection method=NvramGet >/dev/null
 back 'through a session that dies' . "$want"
 simctl faults clear >/dev/null
 simctl vm remove vm='back again' >/dev/null
+partials() { jq -r '.datastores[].dir' "$sim/ready" | xargs -d '\n' -I{} find {} -name '*.partial'; } # what is on its way to its place
 named() { # NAME TEXT
+    is "$(partials)" '' "$1: nothing of them lies about"
     is "$(left)" 'variables of its EFI' "$1: named as left out"
     like "$(res '.warnings | join(" ")')" "NVRAM.* not put back: .*$2" "$1: with the reason"
     simctl faults clear >/dev/null
@@ -108,6 +111,38 @@ named() { # NAME TEXT
 simctl fault http-503 method=NvramPut count=0 >/dev/null
 back 'a vCenter that takes no file' . "$nothing"
 named 'a vCenter that takes no file' 'HTTP 503'
+simctl fault cut-upload method=NvramPut bytes=100000 count=2 >/dev/null
+back 'through connections that break while they are sent' . "$want"
+is "$(left) $(res '.warnings | join(" ")')$(partials)" ' ' 'once all of it has arrived nothing else is there'
+simctl faults clear >/dev/null
+simctl vm remove vm='back again' >/dev/null
+simctl fault cut-upload method=NvramPut bytes=100000 count=0 >/dev/null
+back 'one that always breaks off' . "$nothing"
+simctl vm power vm='back again' on=1 >/dev/null
+is "$(simctl vm nvram vm='back again' | jq -r .size)" 270840 'one that always breaks off: the VM begins with new ones instead of with half'
+simctl vm power vm='back again' on=0 >/dev/null
+named 'one that always breaks off' ''
+simctl fault cut-answer method=NvramGet bytes=1000 count=0 >/dev/null
+back 'one that cannot be read back' . "$nothing"
+named 'one that cannot be read back' ''
+simctl fault soap-fault method=MoveDatastoreFile_Task fault=NoPermission >/dev/null
+back 'a vCenter that does not move it' . "$nothing"
+named 'a vCenter that does not move it' 'Fault on order'
+simctl fault cut-answer method=MoveDatastoreFile_Task bytes=-1 >/dev/null
+back 'a move without an answer' . "$want"
+is "$(left) $(res '.warnings | join(" ")')$(partials)" ' ' 'a move without an answer: it is seen that it was done'
+simctl faults clear >/dev/null
+simctl vm remove vm='back again' >/dev/null
+simctl fault cut-upload method=NvramPut bytes=100000 count=0 >/dev/null
+simctl fault soap-fault method=DeleteDatastoreFile_Task fault=NoPermission >/dev/null
+back 'half a file that cannot be removed' . "$nothing"
+like "$(res '.warnings | join(" ")')" 'NVRAM.* not put back: .*back again/sendense.nvram.partial is left, .*Fault on order' 'half a file that cannot be removed: named, with the reason'
+is "$(partials | wc -l)" 1 'half a file that cannot be removed: it does lie there'
+simctl faults clear >/dev/null
+simctl calls clear >/dev/null
+import_end "$(res .instance_uuid)"
+is "$(simctl calls | jq -r '[.[].method | select(. == "DeleteDatastoreFile_Task" or . == "Destroy_Task")] | join(" ")') $(partials)" \
+    'DeleteDatastoreFile_Task Destroy_Task ' 'who gives the VM up removes it first: with it in there the folder would stay'
 back 'a record that lies' '.hardware.nvram.sha256 = ("0" * 64)' "$nothing"
 named 'a record that lies' 'not what its SHA-256 says'
 back 'a record without them' 'del(.hardware.nvram)' "$nothing"
