@@ -78,6 +78,11 @@ static void print_deletion(const json_t *result)
         char freed[FORMAT_SIZE], before[FORMAT_SIZE], after[FORMAT_SIZE];
         json_int_t n = json_integer_value(json_object_get(result, "freed_bytes"));
 
+        if (!json_object_get(result, "freed_bytes")) {
+                output_line("%s; what it gave back could not be counted",
+                            text_of(result, "outcome"));
+                return;
+        }
         /* A full with several children goes into each of them. */
         output_line("%s; %s %s", text_of(result, "outcome"),
                     format_bytes((uint64_t) (n < 0 ? -n : n), freed),

@@ -210,19 +210,42 @@ static int remove_files(Deletion *deletion, const char *backup_id, Failure *fail
         return r;
 }
 
+/* Nothing hangs on a figure: NULL, and the work goes on. */
+static json_t *count_bytes(const Deletion *deletion)
+{
+        Failure failure = {};
+        uint64_t bytes = 0;
+        int r = deletion_bytes(deletion, &bytes, &failure);
+
+        if (r >= 0)
+                return json_integer((json_int_t) bytes);
+        (void) log_warning(r, "%s, ignoring: what it frees is not told", failure.text);
+        return NULL;
+}
+
+static json_t *tell_deleted(const Deletion *deletion, json_t *before)
+{
+        json_t *after = count_bytes(deletion);
+        json_t *freed = before && after ? json_integer(json_integer_value(before) -
+                                                       json_integer_value(after))
+                                        : NULL;
+
+        return json_pack("{s:s, s:o*, s:O*, s:o*, s:o}", "outcome", "deleted", "freed_bytes", freed,
+                         "bytes_before", before, "bytes_after", after, "children",
+                         deletion_children(deletion));
+}
+
 /* From the renamed record to the end. May be begun anew at any time. */
 static int go_forward(Deletion *deletion, const char *backup_id, json_t **ret_result,
                       Failure *failure)
 {
         CLEANUP(json_decref_p)
         json_t *record = json_incref(json_object_get(deletion->vm.deleting, backup_id));
-        uint64_t before = 0, after = 0;
+        CLEANUP(json_decref_p) json_t *before = NULL;
         int r;
 
         deletion->record = record;
-        r = deletion_bytes(deletion, &before, failure);
-        if (r < 0)
-                return r;
+        before = count_bytes(deletion);
         if (fsync(deletion->vm.backups) < 0)
                 return failure_errno(failure, -errno, "Cannot write the folder of records to disk");
         fault_point("delete.mark-sync.after");
@@ -234,14 +257,8 @@ static int go_forward(Deletion *deletion, const char *backup_id, json_t **ret_re
         if (r < 0)
                 return r;
         (void) json_object_del(deletion->vm.deleting, backup_id);
-        r = deletion_bytes(deletion, &after, failure);
-        if (r < 0)
-                return r;
         json_decref(*ret_result);
-        *ret_result = json_pack("{s:s, s:I, s:I, s:I, s:o}", "outcome", "deleted", "freed_bytes",
-                                (json_int_t) before - (json_int_t) after, "bytes_before",
-                                (json_int_t) before, "bytes_after", (json_int_t) after, "children",
-                                deletion_children(deletion));
+        *ret_result = tell_deleted(deletion, before);
         return 0;
 }
 

@@ -61,6 +61,20 @@ back base
 deleted "the oldest, whose one disk nobody needs" $a
 is "$(parents $b | paste -sd' ')" "full - - - -" "the second is a full backup now"
 
+# What is taken up is only a figure: a folder that cannot be looked into keeps no deletion from its end that has passed its point.
+back base
+want=$(contents | without $b) bad=''
+kill_at delete.mark.after:1 delete "$(spec_delete $b)"
+is "$bad" "" "one that is killed behind its point"
+install -d -m 700 "$repo/$VM/999"
+image delete "$(spec_delete $b)"
+is "$rc $(field '[.result, .outcome, .freed_bytes, .bytes_before, .bytes_after] | map(. // "-") | join(" ")')" "0 ok deleted - - -" \
+    "what cannot be counted: it is deleted, and no figure is told"
+ok "what cannot be counted: the log says why" grep -q 'Cannot count the layers of a VM' "$TEST_TMP/err"
+rmdir "$repo/$VM/999"
+is "$(contents)" "$want" "what cannot be counted: what remains reads as before"
+is "$(find "$repo" -name "$b*")" "" "what cannot be counted: nothing of it is left"
+
 # A chain of four, shortened from below until one is left, as a retention does.
 rm -rf "$repo"
 repository_make "$repo"

@@ -39,6 +39,9 @@ shows delete '{"outcome": "deleted", "freed_bytes": 1048576, "bytes_before": 524
 like "$out" 'take up 4\.0 MiB there, before 5\.0 MiB' "one with sizes before and after"
 shows delete '{"outcome": "deleted", "freed_bytes": -2097152, "bytes_before": 4194304, "bytes_after": 6291456, "children": []}'
 like "$out" 'deleted; 2\.0 MiB more taken up' "one of a full that went into several layers"
+shows delete '{"outcome": "deleted", "bytes_before": 4194304, "children": []}'
+like "$out" 'deleted; what it gave back could not be counted' "one whose sizes could not be counted"
+unlike "$out" 'given back|take up' "and no figure is made up for it"
 shows delete '{"outcome": "deleted", "freed_bytes": 1048576}' failed
 unlike "$out" 'given back' "one that failed gave nothing"
 shows verify '{"anything": 1}'
