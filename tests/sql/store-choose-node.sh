@@ -12,7 +12,7 @@
 store_ready
 store_do vm_set "$(vm_json byhand 9)"
 store_do job_create "$(create_json byhand 90 1700000000)"
-refused EPERM 'NotAllowed byhand belongs to no vCenter.*vm discover' "a VM of no vCenter has no node that could read it"
+refused EPERM 'NotAllowed byhand belongs to no vCenter.*vm discover VCENTER --enter enters' "a VM of no vCenter has no node that could read it"
 store_with_node
 mariadb_sql sendense -e "INSERT INTO nodes (id, name, reverse_port, created_usec) VALUES (2, 'edge2', 9082, 1)"
 for i in 1 2 3 4 5 6; do store_do vm_set "$(vm_json "vm$i" "$i")"; done

@@ -80,7 +80,7 @@ is "$(got '[.Name, .InstanceUuid, .NodeId, .Vcenter.Name, .Vcenter.PasswordSeale
     "[\"lone2\",\"50000000-0000-0000-0000-000000000003\",1,\"a\",\"$sealed\"]" "who looks at it, and with which login"
 store_do vm_set "$(vm_json hand 6)"
 store_do vcenter_of_vm '{"Vm":"hand"}'
-refused EPERM 'NotAllowed hand is of no vCenter; sendensectl vm discover' "one that was entered by hand has none"
+refused EPERM 'NotAllowed hand is of no vCenter; sendensectl vm discover VCENTER --enter enters' "one that was entered by hand has none"
 rows 'DELETE FROM vm_disks; DELETE FROM vm_replication_contexts'
 
 # Removed.

@@ -31,8 +31,8 @@ static int wanted_node(MYSQL *database, StoreRequest *request, uint64_t vm_id, u
                 return store_refuse(
                                 request, -EPERM, BUS_ERROR_NOT_ALLOWED,
                                 "%.100s belongs to no vCenter that this hub knows, so no node "
-                                "can read it; sendensectl vm discover VCENTER enters the VMs of "
-                                "one, and option sources names NBD URIs to read instead",
+                                "can read it; sendensectl vm discover VCENTER --enter enters "
+                                "the VMs of one, and option sources names NBD URIs to read instead",
                                 object_text(vm, "Name"));
         *ret_id = object_number(vm, "NodeId");
         return 0;

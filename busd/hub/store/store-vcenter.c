@@ -232,7 +232,7 @@ int store_vcenter_of_vm(MYSQL *database, void *userdata)
         if (id == 0)
                 return store_refuse(request, -EPERM, BUS_ERROR_NOT_ALLOWED,
                                     "%.100s is of no vCenter; sendensectl vm discover VCENTER "
-                                    "enters the VMs of one",
+                                    "--enter enters the VMs of one",
                                     object_text(vm, "Name"));
         r = statement_row(database,
                           "SELECT " VCENTER_COLUMNS VCENTER_PASSWORD
