@@ -21,7 +21,7 @@ store_do vm_set "$(vm_json pgtest2 2)"
 request=$(create_json pgtest1 1 1700000000 '{"Exclude":{"2001":"scratch"}}')
 store_do job_create "$request"
 is "$(got '[.Id, .State, .BackupId, .BackupType, .Vm, .Repository, .Attempt] | @csv')" \
-    '1,"queued","backup-pgtest1-1700000000","incremental","pgtest1","local",1' "a job is made"
+    '1,"queued","backup-pgtest1-1700000000","full","pgtest1","local",1' "a job is made; none of its disks has a layer to stand on, so it is a full"
 is "$(got '.Disks | map([.Key, .State, .BackupType, .Reason]) | tojson')" \
     '[[2000,"pending","full","there is no backup of this disk in this repository yet"],[2001,"excluded","full","scratch"]]' \
     "its disks are planned; the excluded one says why"

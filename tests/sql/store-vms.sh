@@ -106,6 +106,7 @@ plan() { # EVENT SECOND [JSON]: the plan of the next job, which then fails
 b=backup-pg-1700000000
 plan 2 1700000010
 is "$planned" "[[2000,\"incremental\",\"$b\",null],[2001,\"incremental\",\"$b\",null]]" "the next backup stands on the first"
+is "$(got .BackupType)" incremental "and is an incremental"
 plan 3 1700000020
 is "$planned" "[[2000,\"incremental\",\"$b\",null],[2001,\"incremental\",\"$b\",null]]" "never on one that failed"
 plan 4 1700000030 '{"BackupType":"full"}'
@@ -113,11 +114,16 @@ is "$planned" '[[2000,"full",null,null],[2001,"full",null,null]]' "a full stands
 plan 5 1700000031 '{"Repository":"second"}'
 is "$planned" '[[2000,"full",null,"there is no backup of this disk in this repository yet"],[2001,"full",null,"there is no backup of this disk in this repository yet"]]' \
     "nor does the first in another repository"
+is "$(got .BackupType) $(rows 'SELECT backup_type FROM backup_jobs ORDER BY id DESC LIMIT 1')" "full incremental" \
+    "which is a full, though an incremental was asked for, which is kept"
+store_do backup_list '{}'
+is "$(got '.Backups[0] | [.Job, .BackupType] | join(" ")')" "$first full" "and so is the first backup in the list of backups"
 changed() { vm_json pg 1 | jq -c "$1"; }
 store_do vm_set "$(changed '.Disks[1].CapacityBytes *= 2')"
 plan 6 1700000040
 is "$planned" "[[2000,\"incremental\",\"$b\",null],[2001,\"full\",null,\"its capacity has changed since the last backup\"]]" \
     "a disk that has grown is read whole, and no other"
+is "$(got .BackupType)" incremental "with one disk that stands on a layer it is an incremental"
 store_do vm_set "$(changed '.Disks[0].BackingUuid = "new"')"
 plan 7 1700000050
 is "$planned" "[[2000,\"full\",null,\"another disk has its key now (its UUID has changed)\"],[2001,\"incremental\",\"$b\",null]]" \

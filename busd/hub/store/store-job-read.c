@@ -19,15 +19,22 @@ enum {
         JOB_LAYERS_MAX = 4096, /* that a verification is told of */
 };
 
+/* The row has what was asked for, which a repeated request is compared with. One none of whose disks stands on a layer, as a first one, is
+ * a full. */
+#define BACKUP_TYPE                                                 \
+        "IF(j.backup_type = 'incremental' AND NOT EXISTS (SELECT 1" \
+        " FROM backup_disks a WHERE a.job_id = j.id"                \
+        " AND a.backup_type = 'incremental'), 'full', j.backup_type) AS BackupType"
+
 /* In the words of the bus. */
-#define JOB_COLUMNS                                                                     \
-        "j.id AS Id, j.job_type AS Type, j.state AS State, j.ending AS Ending,"         \
-        " v.vm_name AS Vm, v.context_id AS ContextId,"                                  \
-        " COALESCE(j.backup_id, t.backup_id) AS BackupId,"                              \
-        " j.backup_type AS BackupType, r.name AS Repository, j.principal AS Principal," \
-        " j.attempt AS Attempt, j.error_name AS ErrorName, j.error_text AS ErrorText,"  \
-        " j.created_usec AS CreatedUSec, j.started_usec AS StartedUSec,"                \
-        " j.finished_usec AS FinishedUSec, n.name AS Node, j.retry_of AS RetryOf,"      \
+#define JOB_COLUMNS                                                                    \
+        "j.id AS Id, j.job_type AS Type, j.state AS State, j.ending AS Ending,"        \
+        " v.vm_name AS Vm, v.context_id AS ContextId,"                                 \
+        " COALESCE(j.backup_id, t.backup_id) AS BackupId,"                             \
+        " " BACKUP_TYPE ", r.name AS Repository, j.principal AS Principal,"            \
+        " j.attempt AS Attempt, j.error_name AS ErrorName, j.error_text AS ErrorText," \
+        " j.created_usec AS CreatedUSec, j.started_usec AS StartedUSec,"               \
+        " j.finished_usec AS FinishedUSec, n.name AS Node, j.retry_of AS RetryOf,"     \
         " j.unit AS Unit"
 
 #define JOB_TABLES                                                                     \
@@ -277,8 +284,7 @@ int store_backup_list(MYSQL *database, void *userdata)
         r = statement_rows(
                         database,
                         "SELECT j.backup_id AS BackupId, j.id AS Job, v.vm_name AS Vm,"
-                        " v.context_id AS ContextId, r.name AS Repository, j.backup_type AS "
-                        "BackupType,"
+                        " v.context_id AS ContextId, r.name AS Repository, " BACKUP_TYPE ","
                         " j.created_usec AS CreatedUSec, j.finished_usec AS FinishedUSec,"
                         " (SELECT COUNT(*) FROM backup_disks b WHERE b.job_id = j.id"
                         "  AND b.state = 'completed') AS Disks,"
