@@ -63,8 +63,9 @@ unsigned apply_concerns(bool is_node, const char *section, const char *key)
 
 unsigned apply_all_concerns(bool is_node)
 {
-        return is_node ? APPLY_NODE | APPLY_TUNNEL_SOCKETS
-                       : APPLY_HUB | APPLY_SSHD_PORT | APPLY_API_SOCKETS;
+        /* sshd that reads its settings anew listens on another port, too, and its sessions stay. */
+        return is_node ? APPLY_NODE | APPLY_TUNNEL_SOCKETS | APPLY_TUNNEL_UNKNOWN
+                       : APPLY_HUB | APPLY_SSHD | APPLY_API_SOCKETS;
 }
 
 /* Whether the unit runs by what stood in the files before they changed; otherwise why not is noted. */
@@ -92,15 +93,22 @@ static void add_stop(const ApplyNow *now, ApplyPlan *plan, ApplyUnit unit)
                 add(plan, "StopUnit", unit);
 }
 
-/* A tunnel that a hub's name calls for is started though there was none. */
+/* A tunnel that a hub's name calls for is started though there was none. Where nobody knows whether that name is new, it is when its
+ * generator was not asked since; one that it has made and that does not run was stopped by somebody. */
+static bool tunnel_is_new(const ApplyNow *now, unsigned concerns)
+{
+        const SystemdUnit *socket = now->units + APPLY_UNIT_TUNNEL_SOCKET;
+
+        return now->has_hub && !socket->is_wanted &&
+               ((concerns & APPLY_TUNNEL_HUB) ||
+                ((concerns & APPLY_TUNNEL_UNKNOWN) && socket->is_missing));
+}
+
 static bool tunnel_moves(const ApplyNow *now, unsigned concerns, ApplyPlan *plan)
 {
-        bool is_new = (concerns & APPLY_TUNNEL_HUB) && now->has_hub &&
-                      !now->units[APPLY_UNIT_TUNNEL_SOCKET].is_wanted;
-
         if (!(concerns & (APPLY_TUNNEL_HUB | APPLY_TUNNEL_SOCKETS)))
                 return false;
-        return is_new || is_behind(now, APPLY_UNIT_TUNNEL_SOCKET, plan);
+        return tunnel_is_new(now, concerns) || is_behind(now, APPLY_UNIT_TUNNEL_SOCKET, plan);
 }
 
 static void plan_sshd(const ApplyNow *now, unsigned concerns, ApplyPlan *plan)

@@ -36,6 +36,7 @@ typedef enum ApplyConcern {
         APPLY_TUNNEL = 1 << 6,
         APPLY_TUNNEL_SOCKETS = 1 << 7,
         APPLY_TUNNEL_HUB = 1 << 8, /* whether there is a tunnel at all */
+        APPLY_TUNNEL_UNKNOWN = 1 << 9, /* the same, and nobody knows what was said of it before */
 } ApplyConcern;
 
 typedef struct ApplyNow {
@@ -65,7 +66,8 @@ const char *apply_unit_name(ApplyUnit unit);
 /* The concerns of a setting of the hub, or of the node; 0: nothing that runs has read it. */
 unsigned apply_concerns(bool is_node, const char *section, const char *key);
 
-/* All there are, for one whose settings before are not known. */
+/* All there are, for one whose settings before are not known. Of two ways to bring a setting into force it is the one that ends less: it may
+ * not have changed. */
 unsigned apply_all_concerns(bool is_node);
 
 void apply_plan(const ApplyNow *now, unsigned concerns, ApplyPlan *ret);

@@ -194,7 +194,8 @@ static ExitStatus show_changes(const Apply *apply)
         for (i = 0; i < DAEMONS; i++)
                 if (apply->parts[i].daemon && !apply->parts[i].is_known)
                         output_line("Which settings of the %s changed is not known: nothing was "
-                                    "applied before.",
+                                    "applied before. What runs since before its files changed "
+                                    "is started anew, this once.",
                                     apply->parts[i].daemon->name);
         json_array_foreach (apply->changed, i, change)
                 if (json_array_append_new(rows, json_pack("[s, s, s, s]", text_of(change, "daemon"),

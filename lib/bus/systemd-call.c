@@ -102,6 +102,7 @@ int systemd_look(sd_bus *bus, const char *unit, SystemdUnit *ret)
         if (r < 0)
                 return r;
         look.is_loaded = strcmp(load, "loaded") == 0;
+        look.is_missing = strcmp(load, "not-found") == 0;
         look.is_wanted = look.is_loaded && strcmp(active, "inactive") != 0 &&
                          strcmp(active, "deactivating") != 0;
         *ret = look;

@@ -15,6 +15,7 @@
 /* Times are those of the clock on the wall; 0: never. */
 typedef struct SystemdUnit {
         bool is_loaded;
+        bool is_missing; /* systemd knows of no such unit: it is not masked either */
         bool is_wanted; /* it runs, is on its way there, or failed */
         uint64_t begun_usec; /* when it last began to start */
         uint64_t changed_usec; /* when its state last changed, which a reload does, too */

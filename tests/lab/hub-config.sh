@@ -100,6 +100,20 @@ settings $'[Hub]\nLogLevel=notice\n[Exports]\nPorts=20000-20050\n[Tunnel]\nSshPo
 apply --json
 is "$status:$(jq -c '[.files[].valid, (.changed[] | .daemon, .setting, .was, .is), (.steps | length)]' <<<"$out")" \
     '0:[true,true,"hub","[Tunnel] PublicAddress=","","backup.example",0]' "as JSON, of one that nothing running has read"
+
+# Nobody knows what was applied before: sshd reads all of it anew, and its sessions stay.
+sshd_was=$(unit sendense-sshd.service MainPID)
+hub rm -r /var/lib/sendense-applied
+settings $'[Hub]\nLogLevel=notice\n[Exports]\nPorts=20000-20050\n[Tunnel]\nSshPort=2224\n[Api]\nPort=18083'
+apply
+is "$status" 0 "other settings, of which nobody knows what they were" || diag "$out"
+like "$out" 'Which settings of the hub changed is not known: .* started anew, this once' "that is said, and what follows from it"
+like "$(did)" 'sendense-sshd.service: reloaded' "sshd is reloaded"
+is "$(unit sendense-sshd.service MainPID)" "$sshd_was" "it is the same process, with its sessions"
+ok "which listens on another port, too" eventually "$patience_sec" in_hub "ss -Hltn 'sport = 2224' | grep -q ."
+not_ok "and no more on the one before" in_hub "ss -Hltn 'sport = 2222' | grep -q ."
+apply
+is "$status:$(did)" 0: "which was once"
 hub systemctl stop sendense-sshd.service
 settings $'[Hub]\nLogLevel=notice\n[Tunnel]\nSshPort=2223'
 apply

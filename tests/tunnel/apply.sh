@@ -58,4 +58,19 @@ settings $'Hub=hub\nPorts=10110-10120\nSessions=2'
 apply
 is "$status" 0 "a hub again" || diag "$out"
 works "and a tunnel"
+
+# Nobody knows what was applied before, and the hub is new.
+settings $'Hub=\nPorts=10110-10120'
+apply
+is "$(node systemctl show --value -p LoadState sendense-tunnel.socket)" not-found "no tunnel again"
+node rm -r /var/lib/sendense-applied
+settings $'Hub=hub\nPorts=10110-10120'
+apply
+is "$status" 0 "the first time that settings are applied, with a hub that is new" || diag "$out"
+like "$out" 'Which settings of the node changed is not known: .* started anew, this once' "that nothing is known is said, and what follows from it"
+works "there is a tunnel"
+node systemctl stop sendense-tunnel.socket sendense-tunnel.service
+node rm -r /var/lib/sendense-applied
+apply
+is "$(node systemctl is-active sendense-tunnel.socket)" inactive "one that somebody has stopped stays so" || diag "$out"
 done_testing

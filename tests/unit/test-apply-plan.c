@@ -159,7 +159,7 @@ static void everything(void **state)
                         "StopUnit tunnel.socket; StopUnit tunnel.service; StopUnit "
                         "hub-api-tls.socket; StopUnit hub-api.socket; StopUnit hub-api.service; "
                         "Reload systemd; StartUnit hub-api.socket; StartUnit hub-api-tls.socket; "
-                        "RestartUnit sshd.service; RestartUnit hub.service; RestartUnit "
+                        "ReloadOrRestartUnit sshd.service; RestartUnit hub.service; RestartUnit "
                         "node.service; StartUnit tunnel.socket; StartUnit tunnel.service");
 }
 
@@ -221,6 +221,20 @@ static void tunnel_comes_and_goes(void **state)
         /* Other settings start nothing that was stopped. */
         assert_string_equal(steps_of(&now, APPLY_TUNNEL | APPLY_TUNNEL_SOCKETS, &plan),
                             "Reload systemd");
+        /* Nobody knows what was before: one that was never made is new, one that was stopped or masked is not. */
+        assert_string_equal(steps_of(&now, apply_all_concerns(true), &plan),
+                            "Reload systemd; RestartUnit node.service");
+        now.units[APPLY_UNIT_TUNNEL_SOCKET].is_missing = true;
+        assert_string_equal(steps_of(&now, apply_all_concerns(true), &plan),
+                            "Reload systemd; RestartUnit node.service; StartUnit tunnel.socket; "
+                            "StartUnit tunnel.service");
+        now.units[APPLY_UNIT_TUNNEL_SOCKET] = (SystemdUnit){ .is_loaded = true };
+        assert_string_equal(steps_of(&now, apply_all_concerns(true), &plan),
+                            "Reload systemd; RestartUnit node.service");
+        now.units[APPLY_UNIT_TUNNEL_SOCKET] = (SystemdUnit){ .is_missing = true };
+        now.has_hub = false;
+        assert_string_equal(steps_of(&now, apply_all_concerns(true), &plan),
+                            "Reload systemd; RestartUnit node.service");
         now = all_old();
         now.has_hub = false;
         assert_string_equal(steps_of(&now, APPLY_TUNNEL_HUB | APPLY_TUNNEL, &plan),
