@@ -330,6 +330,10 @@ static void on_job_news(Job *job, JobNews news, void *userdata)
                 policies_look(manager->policies);
         if (news == JOB_NEWS_FINAL && manager->sweeper)
                 sweeper_count(manager->sweeper);
+        /* What is told of its room is minutes old. */
+        if (news == JOB_NEWS_FINAL && manager->repositories &&
+            strcmp(job->error_name, BUS_ERROR_REPOSITORY_FULL) == 0)
+                repositories_look(manager->repositories);
 }
 
 static void on_jobs_loaded(void *userdata)

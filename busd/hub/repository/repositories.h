@@ -30,7 +30,7 @@ Repositories *repositories_free(Repositories *repositories);
 /* The hub ends: what is given up from here on says nothing about a repository. */
 void repositories_going_down(Repositories *repositories);
 
-/* The database has come back: all are looked at soon. */
+/* The database has come back, or one was found full: all are looked at soon. */
 void repositories_look(Repositories *repositories);
 
 /* Adds State, Error, SizeBytes, FreeBytes and CheckedUSec to a row of repository_list. */
