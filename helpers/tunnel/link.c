@@ -7,6 +7,7 @@
 #include "link.h"
 
 #include "flow.h"
+#include "life.h"
 #include "read-ahead.h"
 #include "share.h"
 
@@ -18,7 +19,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <libssh/server.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -28,8 +28,6 @@
 #include <sys/random.h>
 
 enum {
-        ASK_SEC = 5, /* the hub, whether it lives */
-        SILENCE_SEC = 20, /* of the hub, before the session counts as lost */
         ANSWER_SEC = 2, /* of the hub, whether it opens a channel, however long the connection was held before */
         STOP_SEC = 2,
         PUMP_MAX = 64, /* of what came in, before the flows have their turn */
@@ -60,7 +58,7 @@ struct Link {
         size_t n_flows, n_flows_max;
         struct pollfd *fds;
         FlowBuffers buffers;
-        uint64_t asked_usec, heard_usec, heard_bytes;
+        Life life;
         uint64_t seen_bytes; /* that had come when the flows had their turn */
         bool is_full; /* nothing is read */
         unsigned pause_msec;
@@ -327,33 +325,11 @@ static int pump(Link *link)
         return 0;
 }
 
-/* Asks when it is time. -ETIMEDOUT: nobody has answered for too long. */
-static int look_whether_it_lives(Link *link)
-{
-        uint64_t now = clock_monotonic_usec();
-
-        if (link->socket_counter.in_bytes != link->heard_bytes || link->is_full) {
-                link->heard_bytes = link->socket_counter.in_bytes;
-                link->heard_usec = now;
-        }
-        if (now - link->heard_usec >= SILENCE_SEC * USEC_PER_SEC)
-                return -ETIMEDOUT;
-        if (now - link->asked_usec >= ASK_SEC * USEC_PER_SEC) {
-                link->asked_usec = now;
-                (void) ssh_send_keepalive(link->session);
-        }
-        return 0;
-}
-
 /* Until something is due that nobody brings. */
 static int wait_msec(const Link *link)
 {
-        uint64_t due = link->asked_usec + ASK_SEC * USEC_PER_SEC,
-                 silent = link->heard_usec + SILENCE_SEC * USEC_PER_SEC,
-                 now = clock_monotonic_usec();
+        uint64_t due = life_due_usec(&link->life), now = clock_monotonic_usec();
 
-        if (silent < due)
-                due = silent;
         for (size_t i = 0; i < link->n_flows; i++) {
                 uint64_t flow_due = flow_due_usec(link->flows[i]);
 
@@ -426,7 +402,10 @@ static int serve(Link *link)
                 }
                 bound_memory(link);
                 drop_finished(link);
-                r = ssh_is_connected(link->session) ? look_whether_it_lives(link) : -ECONNRESET;
+                r = ssh_is_connected(link->session)
+                                    ? life_look(&link->life, link->session,
+                                                link->socket_counter.in_bytes, link->is_full)
+                                    : -ECONNRESET;
         }
         return r;
 }
@@ -447,10 +426,9 @@ static int open_session(Link *link, SessionProblem *problem)
         link->event = ssh_event_new();
         if (!link->event || ssh_event_add_session(link->event, link->session) != SSH_OK)
                 return -ENOMEM;
-        link->heard_bytes = 0;
+        life_begin(&link->life);
         link->seen_bytes = UINT64_MAX; /* something may have come with the last answer already */
         link->is_full = false;
-        link->heard_usec = link->asked_usec = clock_monotonic_usec();
         return 0;
 }
 
