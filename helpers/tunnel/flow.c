@@ -13,9 +13,11 @@
 #include "clock.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -31,6 +33,14 @@ static bool is_for_later(int error)
         return error == EAGAIN || error == EINTR;
 }
 
+/* Bytes that the kernel has for the local side; 0: it does not tell. */
+static int n_queued(const Flow *flow)
+{
+        int n;
+
+        return ioctl(flow->fd, SIOCOUTQ, &n) < 0 ? 0 : n;
+}
+
 /* Gives it to the local side, which takes what it has room for: so much, or a negative errno. */
 static ssize_t give_down(Flow *flow, const char *data, size_t n)
 {
@@ -42,8 +52,10 @@ static ssize_t give_down(Flow *flow, const char *data, size_t n)
                 given = 0;
         flow->is_full = (size_t) given < n;
         flow->was_full = flow->was_full || flow->is_full;
-        if (given > 0)
-                flow->taken_usec = clock_monotonic_usec();
+        if (flow->is_full)
+                flow->n_queued = n_queued(flow);
+        /* Nothing is given without room, and whoever made room has taken something. */
+        flow->taken_usec = clock_monotonic_usec();
         flow->n_down += (uint64_t) given;
         return given;
 }
@@ -177,14 +189,32 @@ size_t flow_held(const Flow *flow)
         return flow->n_buffered + (flow->rest_size > 0 ? flow->rest_at + flow->rest_size : 0);
 }
 
+void flow_look(Flow *flow)
+{
+        int n;
+
+        if (flow->state != FLOW_OPEN || !flow->is_full)
+                return;
+        n = n_queued(flow);
+        if (n < flow->n_queued)
+                flow->taken_usec = clock_monotonic_usec();
+        flow->n_queued = n;
+}
+
 uint64_t flow_still_usec(const Flow *flow)
 {
         return flow->is_full && flow_held(flow) > 0 ? flow->taken_usec : UINT64_MAX;
 }
 
+/* It is not the hub's fault, nor the connection's, that the answer is not seen while the session is held for others. */
 uint64_t flow_due_usec(const Flow *flow)
 {
-        return flow->state == FLOW_OPENING ? flow->expires_usec : UINT64_MAX;
+        const FlowBuffers *buffers = flow->buffers;
+        uint64_t due = flow->expires_usec + (buffers->is_held ? buffers->hold_usec : 0);
+
+        if (flow->state != FLOW_OPENING)
+                return UINT64_MAX;
+        return due > buffers->answer_usec ? due : buffers->answer_usec;
 }
 
 bool flow_can_go_on(const Flow *flow)
@@ -338,7 +368,7 @@ static void step_opening(Flow *flow)
                 flow->state = flow->state == FLOW_GIVEN_UP ? FLOW_OVER : FLOW_OPEN;
         } else if (r != SSH_AGAIN)
                 flow->state = FLOW_OVER;
-        else if (flow->state == FLOW_OPENING && clock_monotonic_usec() >= flow->expires_usec) {
+        else if (clock_monotonic_usec() >= flow_due_usec(flow)) {
                 /* A channel that is freed before its answer comes would stay open at the hub. */
                 (void) close(flow->fd);
                 flow->fd = -1;

@@ -32,6 +32,9 @@ typedef struct FlowBuffers {
         char *up; /* FLOW_UP_SIZE */
         char *down; /* FLOW_WINDOW */
         size_t n_flows;
+        bool is_held; /* nothing is read from their session, and no answer of the hub is seen */
+        uint64_t hold_usec; /* by so much later the hub must have opened a channel, then */
+        uint64_t answer_usec; /* and before that in no case */
 } FlowBuffers;
 
 typedef struct Flow {
@@ -48,7 +51,8 @@ typedef struct Flow {
         size_t n_buffered; /* that libssh holds for the local side */
         bool is_full; /* the local side takes nothing more until poll() says so */
         bool was_full; /* some time since the window was looked at */
-        uint64_t taken_usec; /* when it last took something */
+        uint64_t taken_usec; /* when it last took something, as far as that was seen */
+        int n_queued; /* bytes that the kernel had for it when that was last looked at */
         char *rest; /* bytes that the local side has not taken yet */
         size_t rest_at, rest_size;
         char *up_rest; /* bytes that libssh has not taken yet */
@@ -77,6 +81,9 @@ size_t flow_held(const Flow *flow);
 
 /* Since when the local side has taken nothing of them; UINT64_MAX: it has all, or takes more. */
 uint64_t flow_still_usec(const Flow *flow);
+
+/* Sees whether a local side that is full takes something all the same: poll() tells of that only when a third of its queue is free. */
+void flow_look(Flow *flow);
 
 /* When a step is due in any case; UINT64_MAX: never. */
 uint64_t flow_due_usec(const Flow *flow);

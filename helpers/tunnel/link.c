@@ -60,7 +60,6 @@ struct Link {
         FlowBuffers buffers;
         Life life;
         uint64_t seen_bytes; /* that had come when the flows had their turn */
-        bool is_full; /* nothing is read */
         unsigned pause_msec;
         SessionStep last_step; /* that failed, and was told */
 };
@@ -264,7 +263,9 @@ static void step_flows(Link *link, const struct pollfd *fds, size_t n_fds)
 
 static void set_full(Link *link, bool is_full, unsigned n_closed)
 {
-        link->is_full = is_full;
+        if (link->buffers.is_held && !is_full)
+                link->buffers.answer_usec = clock_monotonic_usec() + ANSWER_SEC * USEC_PER_SEC;
+        link->buffers.is_held = is_full;
         read_ahead_hold(is_full);
         (void) pthread_mutex_lock(&link->lock);
         link->counts.is_full = is_full;
@@ -279,14 +280,14 @@ static void set_full(Link *link, bool is_full, unsigned n_closed)
 
 static void bound_memory(Link *link)
 {
-        bool is_full = link->is_full;
+        bool was_full = link->buffers.is_held, is_full = was_full;
         unsigned n_closed = share_bound(link->flows, link->n_flows, link->setup.hold_usec,
                                         clock_monotonic_usec(), &is_full);
 
         /* What passes through here holds nothing between two steps, and its pages are wanted elsewhere now. */
-        if (is_full && !link->is_full)
+        if (is_full && !was_full)
                 (void) madvise(link->buffers.down, FLOW_WINDOW, MADV_DONTNEED);
-        if (is_full != link->is_full || n_closed > 0)
+        if (is_full != was_full || n_closed > 0)
                 set_full(link, is_full, n_closed);
 }
 
@@ -336,9 +337,9 @@ static int wait_msec(const Link *link)
                 if (flow_due < due)
                         due = flow_due;
         }
-        if (link->is_full) {
-                uint64_t share_due =
-                                share_due_usec(link->flows, link->n_flows, link->setup.hold_usec);
+        if (link->buffers.is_held) {
+                uint64_t share_due = share_due_usec(link->flows, link->n_flows,
+                                                    link->setup.hold_usec, now);
 
                 if (share_due < due)
                         due = share_due;
@@ -402,10 +403,10 @@ static int serve(Link *link)
                 }
                 bound_memory(link);
                 drop_finished(link);
-                r = ssh_is_connected(link->session)
-                                    ? life_look(&link->life, link->session,
-                                                link->socket_counter.in_bytes, link->is_full)
-                                    : -ECONNRESET;
+                r = ssh_is_connected(link->session) ? life_look(&link->life, link->session,
+                                                                link->socket_counter.in_bytes,
+                                                                link->buffers.is_held)
+                                                    : -ECONNRESET;
         }
         return r;
 }
@@ -428,7 +429,7 @@ static int open_session(Link *link, SessionProblem *problem)
                 return -ENOMEM;
         life_begin(&link->life);
         link->seen_bytes = UINT64_MAX; /* something may have come with the last answer already */
-        link->is_full = false;
+        link->buffers.is_held = false;
         return 0;
 }
 
@@ -551,7 +552,9 @@ int link_new(const LinkSetup *setup, Link **ret_link)
         link->last_step = SESSION_STEP_INVALID;
         link->arrivals_end = &link->arrivals;
         link->counts.beat_usec = clock_monotonic_usec();
-        link->buffers = (FlowBuffers){ memory_new(FLOW_UP_SIZE), memory_new(FLOW_WINDOW) };
+        link->buffers = (FlowBuffers){ .up = memory_new(FLOW_UP_SIZE),
+                                       .down = memory_new(FLOW_WINDOW),
+                                       .hold_usec = setup->hold_usec };
         link->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (!link->buffers.up || !link->buffers.down || link->wake_fd < 0 || !make_room(link))
                 return -ENOMEM;

@@ -4,6 +4,8 @@
  */
 #include "share.h"
 
+#include "parse.h"
+
 static size_t held(Flow *const *flows, size_t n_flows)
 {
         size_t n = 0;
@@ -37,6 +39,8 @@ unsigned share_bound(Flow *const *flows, size_t n_flows, uint64_t hold_usec, uin
         Flow *still;
 
         *is_full = held(flows, n_flows) > (*is_full ? SHARE_ENOUGH : SHARE_MAX);
+        for (size_t i = 0; *is_full && i < n_flows; i++)
+                flow_look(flows[i]);
         while (*is_full && (still = find_still(flows, n_flows)) &&
                now_usec >= flow_still_usec(still) + hold_usec) {
                 still->state = FLOW_OVER;
@@ -46,9 +50,13 @@ unsigned share_bound(Flow *const *flows, size_t n_flows, uint64_t hold_usec, uin
         return n;
 }
 
-uint64_t share_due_usec(Flow *const *flows, size_t n_flows, uint64_t hold_usec)
+uint64_t share_due_usec(Flow *const *flows, size_t n_flows, uint64_t hold_usec, uint64_t now_usec)
 {
         const Flow *still = find_still(flows, n_flows);
+        uint64_t due, look = now_usec + SHARE_LOOK_MSEC * USEC_PER_MSEC;
 
-        return still ? flow_still_usec(still) + hold_usec : UINT64_MAX;
+        if (!still)
+                return UINT64_MAX;
+        due = flow_still_usec(still) + hold_usec;
+        return due < look ? due : look;
 }
