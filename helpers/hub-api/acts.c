@@ -12,7 +12,7 @@
 #include "json-cleanup.h"
 #include "json-fields.h"
 #include "parse.h"
-#include "result-file.h"
+#include "request-body.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -166,24 +166,15 @@ static int append_call(const HubTask *task, const ActTask *state, sd_bus_message
 static const char *read_body(HttpRequest *request, const Act *act, json_t **ret_body,
                              char error[static JSON_FIELDS_ERROR_SIZE])
 {
-        CLEANUP(json_decref_p) json_t *body = NULL;
-        size_t size, n_fields = 0;
-        const char *text = http_request_body(request, &size);
+        RequestBody want = { .fields = act->fields, .max = BODY_MAX, .is_optional = true };
+        size_t size;
 
-        while (n_fields < FIELDS_MAX && act->fields[n_fields].key)
-                n_fields++;
-        if (http_request_query_unknown(request, NULL, 0))
-                return "This path takes no query.";
-        if (size > 0 && n_fields == 0)
+        (void) http_request_body(request, &size);
+        while (want.n_fields < FIELDS_MAX && act->fields[want.n_fields].key)
+                want.n_fields++;
+        if (size > 0 && want.n_fields == 0)
                 return "This request has no body.";
-        if (size == 0)
-                body = json_object();
-        else if (result_parse_within(text, size, BODY_MAX, &body) < 0)
-                return "The body must be one JSON object, or nothing.";
-        if (json_fields_check(body, act->fields, n_fields, "the body", error) < 0)
-                return error;
-        *ret_body = TAKE(body);
-        return NULL;
+        return request_body_read(&want, request, ret_body, error);
 }
 
 static void begin(HubTask *task)

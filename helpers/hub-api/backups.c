@@ -152,22 +152,9 @@ static void on_backup(HubTask *task, sd_bus_message *reply, const sd_bus_error *
                 hub_answer(task, 200, backup_body(job));
 }
 
-static void ask_backup(HubTask *task, const char *id, HubReply reply)
-{
-        sd_bus_message *call = NULL;
-        int r;
-
-        r = hub_call_new(task, "GetBackup", &call);
-        if (r >= 0)
-                r = sd_bus_message_append(call, "s", id);
-        if (r >= 0)
-                r = sd_bus_message_open_container(call, 'a', "{sv}");
-        hub_call_send(task, call, r, reply);
-}
-
 static void begin_show(HubTask *task)
 {
-        ask_backup(task, http_request_param(task->request, "backup_id"), on_backup);
+        begun_ask_backup(task, http_request_param(task->request, "backup_id"), on_backup);
 }
 
 void api_show_backup(HttpRequest *request, void *userdata)
@@ -249,7 +236,8 @@ static bool on_job(HubTask *task, const json_t *job, const sd_bus_error *error)
             create->wait_sec > 0)
                 return true;
         follow_stop(task);
-        ask_backup(task, json_string_value(json_object_get(job, "backup_id")) ?: "", on_created);
+        begun_ask_backup(task, json_string_value(json_object_get(job, "backup_id")) ?: "",
+                         on_created);
         return true;
 }
 

@@ -36,6 +36,18 @@ bool begun_refuse_key(HubTask *task, const char *instead)
         return true;
 }
 
+void begun_ask_backup(HubTask *task, const char *id, HubReply reply)
+{
+        sd_bus_message *call = NULL;
+        int r = hub_call_new(task, "GetBackup", &call);
+
+        if (r >= 0)
+                r = sd_bus_message_append(call, "s", id);
+        if (r >= 0)
+                r = sd_bus_message_open_container(call, 'a', "{sv}");
+        hub_call_send(task, call, r, reply);
+}
+
 int begun_append_disks(sd_bus_message *call, const json_t *disks)
 {
         const json_t *key;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the routes that begin jobs about a backup share: the disks that a call names, and the job that it answers.
+ * What the routes about a backup share: the question for it, the disks that a call names, and the job that it begins and answers.
  */
 #pragma once
 
@@ -24,6 +24,9 @@ bool begun_refuse_key(HubTask *task, const char *instead);
 
 /* Reads the body and the key, calls, and answers with the job. */
 void begun_call(HubTask *task, const BegunRoute *route);
+
+/* Asks the hub for a backup. */
+void begun_ask_backup(HubTask *task, const char *id, HubReply reply);
 
 /* The option disks (au) of a call; nothing for NULL. */
 int begun_append_disks(sd_bus_message *call, const json_t *disks);

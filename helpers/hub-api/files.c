@@ -16,7 +16,7 @@
 #include "json-cleanup.h"
 #include "json-fields.h"
 #include "parse.h"
-#include "result-file.h"
+#include "request-body.h"
 #include "text.h"
 
 #include <errno.h>
@@ -226,17 +226,13 @@ static const char *read_body(HttpRequest *request, const Kind *kind, json_t **re
 {
         CLEANUP(json_decref_p) json_t *body = NULL;
         const json_t *path;
-        size_t size, i;
-        const char *text = http_request_body(request, &size);
+        const char *why;
+        size_t i;
 
-        if (http_request_query_unknown(request, NULL, 0))
-                return "This path takes no query.";
-        if (size == 0)
-                body = json_object();
-        else if (result_parse_within(text, size, BODY_MAX, &body) < 0)
-                return "The body must be one JSON object.";
-        if (json_fields_check(body, kind->fields, kind->n_fields, "the body", error) < 0)
-                return error;
+        why = request_body_read(&(RequestBody){ kind->fields, kind->n_fields, BODY_MAX, true },
+                                request, &body, error);
+        if (why)
+                return why;
         json_array_foreach (json_object_get(body, "paths"), i, path)
                 if (json_string_length(path) == 0 || json_string_length(path) > PATH_MAX_BYTES)
                         return "Each of paths must be text of 1 to 4096 bytes.";
@@ -328,9 +324,7 @@ static void begin(HubTask *task)
         const Kind *kind = task->state;
         char error[JSON_FIELDS_ERROR_SIZE] = "";
         Files *files = calloc(1, sizeof(*files));
-        sd_bus_message *call = NULL;
         const char *why;
-        int r;
 
         if (!files) {
                 hub_answer(task, 503, NULL);
@@ -346,13 +340,7 @@ static void begin(HubTask *task)
                 hub_refuse_with(task, 400, BUS_ERROR_INVALID_ARGUMENT, NULL, why);
                 return;
         }
-        r = hub_call_new(task, "GetBackup", &call);
-        if (r >= 0)
-                r = sd_bus_message_append(call, "s",
-                                          http_request_param(task->request, "backup_id"));
-        if (r >= 0)
-                r = sd_bus_message_open_container(call, 'a', "{sv}");
-        hub_call_send(task, call, r, on_backup);
+        begun_ask_backup(task, http_request_param(task->request, "backup_id"), on_backup);
 }
 
 void api_list_files(HttpRequest *request, void *userdata)

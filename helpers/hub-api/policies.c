@@ -10,7 +10,7 @@
 #include "hub-task.h"
 #include "json-cleanup.h"
 #include "json-fields.h"
-#include "result-file.h"
+#include "request-body.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -51,31 +51,12 @@ static void free_body(void *userdata)
         json_decref(userdata);
 }
 
-static const char *read_body(HttpRequest *request, const JsonField *fields, size_t n_fields,
-                             json_t **ret_body, char error[static JSON_FIELDS_ERROR_SIZE])
-{
-        CLEANUP(json_decref_p) json_t *body = NULL;
-        size_t size;
-        const char *text = http_request_body(request, &size);
-
-        if (http_request_query_unknown(request, NULL, 0))
-                return "This path takes no query.";
-        if (size == 0)
-                body = json_object();
-        else if (result_parse_within(text, size, BODY_MAX, &body) < 0)
-                return "The body must be one JSON object, or nothing.";
-        if (json_fields_check(body, fields, n_fields, "the body", error) < 0)
-                return error;
-        *ret_body = TAKE(body);
-        return NULL;
-}
-
-/* The body becomes the state of the task. */
 static bool take_body(HubTask *task, const JsonField *fields, size_t n_fields)
 {
         char error[JSON_FIELDS_ERROR_SIZE] = "";
         json_t *body = NULL;
-        const char *why = read_body(task->request, fields, n_fields, &body, error);
+        const char *why = request_body_read(&(RequestBody){ fields, n_fields, BODY_MAX, true },
+                                            task->request, &body, error);
 
         if (why) {
                 hub_refuse_with(task, 400, BUS_ERROR_INVALID_ARGUMENT, NULL, why);

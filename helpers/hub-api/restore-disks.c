@@ -15,7 +15,7 @@
 #include "json-cleanup.h"
 #include "json-fields.h"
 #include "names.h"
-#include "result-file.h"
+#include "request-body.h"
 #include "text.h"
 
 #include <errno.h>
@@ -185,28 +185,17 @@ static void on_backup(HubTask *task, sd_bus_message *reply, const sd_bus_error *
 static const char *read_request(HttpRequest *request, Restores *restores,
                                 char error[static JSON_FIELDS_ERROR_SIZE])
 {
-        size_t size;
-        const char *text = http_request_body(request, &size);
+        const RequestBody want = { fields, ELEMENTSOF(fields), BODY_MAX, false };
         const char *why = begun_key(request, &restores->key);
 
-        if (why)
-                return why;
-        if (http_request_query_unknown(request, NULL, 0))
-                return "This path takes no query.";
-        if (result_parse_within(text, size, BODY_MAX, &restores->body) < 0)
-                return "The body must be one JSON object.";
-        if (json_fields_check(restores->body, fields, ELEMENTSOF(fields), "the body", error) < 0)
-                return error;
-        return NULL;
+        return why ?: request_body_read(&want, request, &restores->body, error);
 }
 
 static void begin_restores(HubTask *task)
 {
         char error[JSON_FIELDS_ERROR_SIZE] = "";
         Restores *restores = calloc(1, sizeof(*restores));
-        sd_bus_message *call = NULL;
         const char *why;
-        int r;
 
         if (!restores) {
                 hub_answer(task, 503, NULL);
@@ -220,13 +209,7 @@ static void begin_restores(HubTask *task)
                 hub_refuse_with(task, 400, BUS_ERROR_INVALID_ARGUMENT, NULL, why);
                 return;
         }
-        r = hub_call_new(task, "GetBackup", &call);
-        if (r >= 0)
-                r = sd_bus_message_append(call, "s",
-                                          http_request_param(task->request, "backup_id"));
-        if (r >= 0)
-                r = sd_bus_message_open_container(call, 'a', "{sv}");
-        hub_call_send(task, call, r, on_backup);
+        begun_ask_backup(task, http_request_param(task->request, "backup_id"), on_backup);
 }
 
 void api_restore_disks(HttpRequest *request, void *userdata)

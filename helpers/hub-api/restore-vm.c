@@ -10,7 +10,7 @@
 #include "hub-task.h"
 #include "json-cleanup.h"
 #include "json-fields.h"
-#include "result-file.h"
+#include "request-body.h"
 
 #include <string.h>
 
@@ -105,19 +105,13 @@ static const char *read_body(HttpRequest *request, json_t **ret_body,
                              char error[static JSON_FIELDS_ERROR_SIZE])
 {
         CLEANUP(json_decref_p) json_t *body = NULL;
-        const char *text, *old;
+        const char *why, *old;
         json_t *value;
-        size_t size;
 
-        text = http_request_body(request, &size);
-        if (http_request_query_unknown(request, NULL, 0))
-                return "This path takes no query.";
-        if (size == 0)
-                body = json_object();
-        else if (result_parse_within(text, size, BODY_MAX, &body) < 0)
-                return "The body must be one JSON object.";
-        if (json_fields_check(body, fields, ELEMENTSOF(fields), "the body", error) < 0)
-                return error;
+        why = request_body_read(&(RequestBody){ fields, ELEMENTSOF(fields), BODY_MAX, true },
+                                request, &body, error);
+        if (why)
+                return why;
         json_object_foreach (json_object_get(body, "networks"), old, value)
                 if (!json_is_string(value))
                         return "networks must be an object of texts.";

@@ -14,7 +14,7 @@
 #include "names.h"
 #include "nbd-uri.h"
 #include "parse.h"
-#include "result-file.h"
+#include "request-body.h"
 
 #include <string.h>
 
@@ -83,15 +83,13 @@ static const char *read_body(HttpRequest *request, json_t **ret_body,
                              char error[static JSON_FIELDS_ERROR_SIZE])
 {
         CLEANUP(json_decref_p) json_t *body = NULL;
-        size_t size;
-        const char *text = http_request_body(request, &size);
+        const char *why;
 
-        if (http_request_query_unknown(request, NULL, 0))
-                return "This path takes no query.";
-        if (result_parse_within(text, size, BODY_MAX, &body) < 0)
-                return "The body must be one JSON object.";
-        if (json_fields_check(body, fields, ELEMENTSOF(fields), "the body", error) < 0 ||
-            json_fields_check(json_object_get(body, "target"), target_fields,
+        why = request_body_read(&(RequestBody){ fields, ELEMENTSOF(fields), BODY_MAX, false },
+                                request, &body, error);
+        if (why)
+                return why;
+        if (json_fields_check(json_object_get(body, "target"), target_fields,
                               ELEMENTSOF(target_fields), "target", error) < 0)
                 return error;
         *ret_body = TAKE(body);

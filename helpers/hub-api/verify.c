@@ -14,7 +14,7 @@
 #include "manifest.h"
 #include "names.h"
 #include "parse.h"
-#include "result-file.h"
+#include "request-body.h"
 
 #include <string.h>
 
@@ -49,17 +49,13 @@ static const char *read_body(HttpRequest *request, json_t **ret_body,
 {
         CLEANUP(json_decref_p) json_t *body = NULL;
         const json_t *key;
-        size_t size, i;
-        const char *text = http_request_body(request, &size);
+        const char *why;
+        size_t i;
 
-        if (http_request_query_unknown(request, NULL, 0))
-                return "This path takes no query.";
-        if (size == 0)
-                body = json_object();
-        else if (result_parse_within(text, size, BODY_MAX, &body) < 0)
-                return "The body must be one JSON object, or nothing.";
-        if (json_fields_check(body, fields, ELEMENTSOF(fields), "the body", error) < 0)
-                return error;
+        why = request_body_read(&(RequestBody){ fields, ELEMENTSOF(fields), BODY_MAX, true },
+                                request, &body, error);
+        if (why)
+                return why;
         json_array_foreach (json_object_get(body, "disks"), i, key)
                 if (!json_is_integer(key) || json_integer_value(key) < 1 ||
                     json_integer_value(key) > (json_int_t) DISK_KEY_MAX)
