@@ -22,20 +22,19 @@ verify() {
 verify "$second"
 is "$(wait_job)" completed "a chain that is whole" || diag "$(job_error)"
 
-# It may use little of a processor.
-slow() {
-    hub install -D -m 644 /dev/stdin /run/systemd/system/sendense-verify-.service.d/99-slow.conf <<<$'[Service]\nCPUQuota=2%'
+# Each verification is stopped as soon as it has a layer open, and stays so until something is done to it.
+held() {
+    hub install -D -m 644 /dev/stdin /run/systemd/system/sendense-verify-.service.d/99-held.conf <<'X'
+[Service]
+ExecStartPost=+/bin/sh -c 'while [ -e /proc/${MAINPID} ]; do ls -l /proc/${MAINPID}/fd | grep -q qcow2 && exec kill -STOP ${MAINPID}; done'
+X
     hub systemctl daemon-reload
 }
-fast() { hub rm -f /run/systemd/system/sendense-verify-.service.d/99-slow.conf && hub systemctl daemon-reload; }
-# in_the_middle: its server reads.
-in_the_middle() {
-    # shellcheck disable=SC2016 # expanded in the machine
-    in_hub 'end=$((${EPOCHREALTIME%[.,]*} + $2))
-        until pgrep -x -P "$(systemctl show --value -p MainPID "$1")" qemu-nbd >/dev/null; do
-            [ "${EPOCHREALTIME%[.,]*}" -lt "$end" ] || exit 1; sleep 0.05; done' "sendense-verify-$JOB.service" "$patience_sec"
-}
-slow
+free() { hub rm -f /run/systemd/system/sendense-verify-.service.d/99-held.conf && hub systemctl daemon-reload; }
+# in_the_middle: it is stopped there, and has not come to its end.
+is_held() { hub grep -q '^State:.T' "/proc/$(unit "sendense-verify-$JOB.service" MainPID)/status"; }
+in_the_middle() { eventually "$patience_sec" is_held; }
+held
 verify "$second"
 ok "a verification works" in_the_middle
 is "$(unit "sendense-verify-$JOB.service" User)" sendense-export "as a user that owns no image"
@@ -50,14 +49,15 @@ invocation=$(unit "sendense-verify-$JOB.service" InvocationID)
 hub systemctl kill -s KILL sendense-hub
 hub_ready
 is "$(unit "sendense-verify-$JOB.service" InvocationID)" "$invocation" "it did not notice that the hub died"
+free
 hub systemctl kill -s KILL "sendense-verify-$JOB.service"
-fast
 is "$(wait_job)" completed "one that is killed is begun again" || diag "$(job_error)"
 ok "and leaves nothing" nothing_left
 
-slow
+held
 verify "$second"
 ok "a verification works" in_the_middle
+free
 require "the machine crashes and comes back" lab crash hub
 fault_sources_up
 hub_ready
