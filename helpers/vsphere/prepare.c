@@ -62,7 +62,7 @@ static int clear(VSphere *v, const VSphereRef *ref, Take *take, VSphereError *er
         if (take->n_leftovers > 0)
                 warnings_add(take->warnings, "%u snapshot(s) of an earlier job removed",
                              take->n_leftovers);
-        r = snapshot_consolidate(v, ref, &still_needed, error);
+        r = snapshot_consolidate(v, ref, NULL, &still_needed, error);
         if (r >= 0 && still_needed)
                 warnings_add(take->warnings,
                              "the VM needs consolidation, and vCenter could not do it");

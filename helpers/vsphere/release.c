@@ -46,7 +46,7 @@ static int release(VSphere *v, const json_t *spec, json_t **ret_result, VSphereE
         if (r >= 0)
                 r = snapshot_remove_all(v, &vm, &choice, &n, error);
         if (r >= 0)
-                r = snapshot_consolidate(v, &vm, &still_needed, error);
+                r = snapshot_consolidate(v, &vm, choice.name, &still_needed, error);
         if (r < 0)
                 return r;
         *ret_result = json_pack("{s:I, s:b, s:b}", "removed", (json_int_t) n,

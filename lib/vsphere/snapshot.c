@@ -164,19 +164,53 @@ static int read_consolidation(VSphere *v, const VSphereRef *vm, bool *ret_needed
         return 0;
 }
 
-int snapshot_consolidate(VSphere *v, const VSphereRef *vm, bool *ret_still_needed,
+/* vCenter's own way. A fault of it is no failure here: what counts is what the VM needs afterwards. */
+static int consolidate(VSphere *v, const VSphereRef *vm, bool *ret_still_needed,
+                       VSphereError *error)
+{
+        int r;
+
+        r = read_consolidation(v, vm, ret_still_needed, error);
+        if (r < 0 || !*ret_still_needed)
+                return r;
+        r = task_run(v, "ConsolidateVMDisks_Task", vm, NULL, NULL, error);
+        if (r < 0 && error->fault[0] == '\0')
+                return r;
+        return read_consolidation(v, vm, ret_still_needed, error);
+}
+
+/* The removal of a snapshot merges what an earlier one has left. Not beside somebody's snapshots: each delta below
+ * theirs is theirs. One that cannot be made changes nothing, and one that cannot be removed is an error. */
+static int merge_by_snapshot(VSphere *v, const VSphereRef *vm, const char *name,
+                             VSphereError *error)
+{
+        CLEANUP(vm_done) VSphereVm found = {};
+        VSphereRef snapshot;
+        unsigned n = 0;
+        int r, removed;
+
+        r = inventory_read(v, vm, &found, error);
+        if (r < 0 || found.n_snapshots > 0)
+                return r;
+        r = snapshot_create(v, vm, name, "merges what an earlier snapshot has left", false,
+                            &snapshot, error);
+        if (r == -ECANCELED)
+                return r;
+        removed = snapshot_remove_all(v, vm, &(SnapshotChoice){ .name = name }, &n, error);
+        return removed < 0 ? removed : 0;
+}
+
+int snapshot_consolidate(VSphere *v, const VSphereRef *vm, const char *step, bool *ret_still_needed,
                          VSphereError *error)
 {
         bool needed = false;
-        int r, failed = 0;
+        int r;
 
-        r = read_consolidation(v, vm, &needed, error);
-        if (r >= 0 && needed) {
-                failed = task_run(v, "ConsolidateVMDisks_Task", vm, NULL, NULL, error);
-                if (failed < 0 && error->fault[0] == '\0')
-                        return failed;
-                r = read_consolidation(v, vm, &needed, error);
-        }
+        r = consolidate(v, vm, &needed, error);
+        if (r >= 0 && needed && step)
+                r = merge_by_snapshot(v, vm, step, error);
+        if (r >= 0 && needed && step)
+                r = consolidate(v, vm, &needed, error);
         if (r < 0 && is_gone(error)) {
                 needed = false;
                 r = 0;

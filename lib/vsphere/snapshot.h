@@ -33,8 +33,9 @@ int snapshot_create(VSphere *v, const VSphereRef *vm, const char *name, const ch
 int snapshot_remove_all(VSphere *v, const VSphereRef *vm, const SnapshotChoice *choice,
                         unsigned *ret_count, VSphereError *error);
 
-/* Merges what an incomplete removal left, and tells whether that is still needed. */
-int snapshot_consolidate(VSphere *v, const VSphereRef *vm, bool *ret_still_needed,
+/* Merges what an incomplete removal left, and tells whether that is still needed. Where vCenter's own consolidation does
+ * not help and the VM has no snapshot, one of the name step is made and removed; without a name this is left out. */
+int snapshot_consolidate(VSphere *v, const VSphereRef *vm, const char *step, bool *ret_still_needed,
                          VSphereError *error);
 
 /* Switches change tracking on, and makes and removes a snapshot of the name "NAME.cbt", because only that makes it

@@ -48,8 +48,8 @@ targets_down
 same inc
 # The snapshot goes and its deltas stay: no failure, and not silent either.
 head -c 65536 /dev/urandom | simctl_write 2000 0
-simctl fault consolidation-needed >/dev/null
-simctl fault task-error method=ConsolidateVMDisks_Task >/dev/null
+simctl fault consolidation-needed count=2 >/dev/null
+simctl fault task-error method=ConsolidateVMDisks_Task count=2 >/dev/null
 release committed >/dev/null
 ok "and is over" eventually "$patience_sec" state_is released
 like "$(task '.warnings | join("; ")')" 'web01 is removed, but the VM needs consolidation, and 127.0.0.1 could not do it' \

@@ -116,10 +116,36 @@ ok 'a removal that leaves deltas' release
 is "$(res .consolidation_needed) $(simctl left | jq -c .consolidation_needed)" 'false []' 'is consolidated'
 take
 simctl disk fill vm=pgtest1 key=2001 bytes=1M seed=10 >/dev/null
+simctl calls clear >/dev/null
 simctl fault consolidation-needed >/dev/null
 simctl fault task-error method=ConsolidateVMDisks_Task >/dev/null
+ok 'a removal that leaves deltas, and vCenter cannot consolidate them' release
+is "$(res '[.removed, .consolidation_needed] | join(" ")') $(simctl left | jq -c '[.consolidation_needed, .snapshots]')" '1 false [[],[]]' \
+    'they go with a snapshot that is made and removed for that'
+is "$(calls_of CreateSnapshot_Task)" 1 'one, and no more'
+take
+simctl disk fill vm=pgtest1 key=2001 bytes=1M seed=11 >/dev/null
+simctl calls clear >/dev/null
+simctl fault consolidation-needed count=0 >/dev/null
+simctl fault task-error method=ConsolidateVMDisks_Task count=0 >/dev/null
 release
 is "$(res '[.removed, .consolidation_needed] | join(" ")')" '1 true' 'what could not be consolidated is told'
+is "$(calls_of CreateSnapshot_Task) $(simctl left | jq -c .snapshots)" '1 []' 'after one such snapshot, which is gone'
+# Below somebody's snapshot each delta is his.
+simctl vm user-snapshot vm=pgtest1 >/dev/null
+simctl calls clear >/dev/null
+release
+is "$(res .consolidation_needed) $(calls_of CreateSnapshot_Task)" 'true 0' 'beside a snapshot of a user none is made'
+simctl faults clear >/dev/null
+login >/dev/null
+unsnapshot "$(simctl snapshots | jq -r '.[] | select(.user and .vm == "pgtest1").snapshot')" >/dev/null
+logout >/dev/null
+take
+simctl disk fill vm=pgtest1 key=2001 bytes=1M seed=12 >/dev/null
+simctl fault consolidation-needed count=2 >/dev/null
+simctl fault task-error method=ConsolidateVMDisks_Task count=2 >/dev/null
+release
+is "$(res .consolidation_needed)" true 'it needs it once more'
 ok 'the next snapshot consolidates first' take
 is "$(res '.disks | length') $(simctl left | jq -c .consolidation_needed)" '2 []' 'and is whole'
 release
