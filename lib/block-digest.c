@@ -16,11 +16,18 @@
 
 #include <openssl/evp.h>
 
-/* Sums of pieces, added as numbers of 256 bits, most significant byte first. */
+/* Sums of pieces, added as numbers of 256 bits, most significant byte first, and where each is. */
 typedef struct Parts {
         uint64_t count;
         uint8_t sum[LEAF_SUM_BYTES];
+        char *pieces;
+        size_t length, size; /* of that text, and of its memory */
+        bool untold; /* there are too many of them to be told */
 } Parts;
+
+enum {
+        PIECE_TEXT_SIZE = 40, /* " start+length" */
+};
 
 struct LeafHasher {
         EVP_MD *sha256;
@@ -31,6 +38,7 @@ struct BlockDigest {
         uint64_t capacity_bytes, block_bytes;
         LeafHasher *hasher;
         json_t *blocks, *parts;
+        size_t pieces_left; /* how much may still be told of pieces */
         uint64_t end; /* of what was added last */
 
         /* The block that is being filled. */
@@ -111,10 +119,23 @@ static int hash_piece(LeafHasher *hasher, uint64_t offset, uint64_t length, cons
                            EVP_DigestFinal_ex(hasher->context, ret_sum, NULL));
 }
 
+static bool is_zero(const uint8_t *data, size_t length)
+{
+        return length > 0 && data[0] == 0 && memcmp(data, data + 1, length - 1) == 0;
+}
+
 int leaf_hasher_sum_part(LeafHasher *hasher, uint64_t offset, const void *data, size_t length,
                          uint8_t ret_sum[static LEAF_SUM_BYTES])
 {
-        return hash_piece(hasher, offset, length, data, length, ret_sum);
+        return hash_piece(hasher, offset, length, data, is_zero(data, length) ? 0 : length,
+                          ret_sum);
+}
+
+int leaf_hasher_sum_leaf_part(LeafHasher *hasher, uint64_t offset, uint64_t length,
+                              const uint8_t leaf[static LEAF_SUM_BYTES],
+                              uint8_t ret_sum[static LEAF_SUM_BYTES])
+{
+        return hash_piece(hasher, offset, length, leaf, LEAF_SUM_BYTES, ret_sum);
 }
 
 static int hash_zero_leaves(BlockDigest *digest)
@@ -143,6 +164,7 @@ int block_digest_new(uint64_t capacity_bytes, BlockDigest **ret_digest)
                 .block_hash = EVP_MD_CTX_new(),
                 .blocks = json_object(),
                 .parts = json_object(),
+                .pieces_left = PIECES_TEXT_MAX,
                 .block = UINT64_MAX,
         };
         if (digest->block_hash && digest->blocks && digest->parts)
@@ -165,23 +187,69 @@ BlockDigest *block_digest_free(BlockDigest *digest)
         digest->hasher = leaf_hasher_free(digest->hasher);
         json_decref(digest->blocks);
         json_decref(digest->parts);
+        free(digest->block_parts.pieces);
         free(digest);
         return NULL;
 }
 
-static void parts_add(Parts *parts, const uint8_t sum[static LEAF_SUM_BYTES])
+void block_digest_limit_pieces(BlockDigest *digest, size_t max_bytes)
+{
+        digest->pieces_left = max_bytes;
+}
+
+/* For the next block; the memory stays. */
+static void parts_clear(Parts *parts)
+{
+        *parts = (Parts){ .pieces = parts->pieces, .size = parts->size };
+}
+
+static int tell_piece(Parts *parts, uint64_t start, uint64_t length)
+{
+        char text[PIECE_TEXT_SIZE];
+        int n = snprintf(text, sizeof(text), "%s%" PRIu64 "+%" PRIu64, parts->length > 0 ? " " : "",
+                         start, length);
+
+        if (parts->length + (size_t) n >= parts->size) {
+                size_t size = parts->size > 0 ? parts->size * 2 : 1024;
+                char *pieces = realloc(parts->pieces, size);
+
+                if (!pieces)
+                        return -ENOMEM;
+                parts->pieces = pieces;
+                parts->size = size;
+        }
+        memcpy(parts->pieces + parts->length, text, (size_t) n + 1);
+        parts->length += (size_t) n;
+        return 0;
+}
+
+void block_digest_add_up(uint8_t total[static LEAF_SUM_BYTES],
+                         const uint8_t sum[static LEAF_SUM_BYTES])
 {
         unsigned carry = 0;
 
         for (size_t i = LEAF_SUM_BYTES; i-- > 0;) {
-                carry += (unsigned) parts->sum[i] + sum[i];
-                parts->sum[i] = (uint8_t) carry;
+                carry += (unsigned) total[i] + sum[i];
+                total[i] = (uint8_t) carry;
                 carry >>= 8;
         }
-        parts->count++;
 }
 
-static void to_hex(const uint8_t sum[static LEAF_SUM_BYTES], char ret_hex[static LEAF_HEX_SIZE])
+static int parts_add(BlockDigest *digest, uint64_t offset, uint64_t length,
+                     const uint8_t sum[static LEAF_SUM_BYTES])
+{
+        Parts *parts = &digest->block_parts;
+
+        block_digest_add_up(parts->sum, sum);
+        parts->count++;
+        parts->untold = parts->untold || parts->length + PIECE_TEXT_SIZE > digest->pieces_left;
+        return parts->untold ? 0
+                             : tell_piece(parts, offset - digest->block * digest->block_bytes,
+                                          length);
+}
+
+void block_digest_to_hex(const uint8_t sum[static LEAF_SUM_BYTES],
+                         char ret_hex[static LEAF_HEX_SIZE])
 {
         for (size_t i = 0; i < LEAF_SUM_BYTES; i++)
                 (void) snprintf(ret_hex + 2 * i, 3, "%02x", sum[i]);
@@ -198,14 +266,17 @@ static int set(json_t *object, uint64_t block, json_t *value)
 /* A block of which not every leaf is known keeps what was added of it as parts. */
 static int leave_block(BlockDigest *digest)
 {
+        const Parts *parts = &digest->block_parts;
         char hex[LEAF_HEX_SIZE];
 
-        if (digest->block_parts.count == 0)
+        if (parts->count == 0)
                 return 0;
-        to_hex(digest->block_parts.sum, hex);
+        block_digest_to_hex(parts->sum, hex);
+        if (!parts->untold)
+                digest->pieces_left -= parts->length;
         return set(digest->parts, digest->block,
-                   json_pack("{s:I, s:s}", "count", (json_int_t) digest->block_parts.count, "sum",
-                             hex));
+                   json_pack("{s:I, s:s, s:s*}", "count", (json_int_t) parts->count, "sum", hex,
+                             "pieces", parts->untold ? NULL : parts->pieces));
 }
 
 /* Goes to the block of a piece, and remembers where the piece ends. */
@@ -223,7 +294,7 @@ static int enter(BlockDigest *digest, uint64_t offset, uint64_t length)
         r = leave_block(digest);
         digest->block = block;
         digest->known_end = block * digest->block_bytes;
-        digest->block_parts = (Parts){};
+        parts_clear(&digest->block_parts);
         return r < 0 ? r
                      : fail_crypto(EVP_DigestInit_ex2(digest->block_hash, digest->hasher->sha256,
                                                       NULL));
@@ -236,8 +307,8 @@ static int finish_block(BlockDigest *digest)
 
         if (!EVP_DigestFinal_ex(digest->block_hash, sum, NULL))
                 return -ENOTRECOVERABLE;
-        to_hex(sum, hex);
-        digest->block_parts = (Parts){};
+        block_digest_to_hex(sum, hex);
+        parts_clear(&digest->block_parts);
         return set(digest->blocks, digest->block, json_string(hex));
 }
 
@@ -259,7 +330,7 @@ static int add_zero_block(BlockDigest *digest, uint64_t offset)
                                 return -ENOTRECOVERABLE;
                 if (!EVP_DigestFinal_ex(digest->block_hash, sum, NULL))
                         return -ENOTRECOVERABLE;
-                to_hex(sum, digest->zero_block);
+                block_digest_to_hex(sum, digest->zero_block);
         }
         return set(digest->blocks, digest->block, json_string(digest->zero_block));
 }
@@ -276,10 +347,12 @@ int block_digest_add_leaf(BlockDigest *digest, uint64_t offset,
         length = block_digest_leaf_length(digest, offset);
         r = enter(digest, offset, length);
         if (r >= 0)
-                r = hash_piece(digest->hasher, offset, length, sum, LEAF_SUM_BYTES, part);
+                r = leaf_hasher_sum_leaf_part(digest->hasher, offset, length, sum, part);
         if (r < 0)
                 return r;
-        parts_add(&digest->block_parts, part);
+        r = parts_add(digest, offset, length, part);
+        if (r < 0)
+                return r;
         if (digest->known_end != offset)
                 return 0; /* something before it is missing */
         digest->known_end += length;
@@ -320,9 +393,7 @@ int block_digest_add_part(BlockDigest *digest, uint64_t offset, uint64_t length,
         if (length == 0 || length > LEAF_BYTES - offset % LEAF_BYTES)
                 return -EINVAL;
         r = enter(digest, offset, length);
-        if (r >= 0)
-                parts_add(&digest->block_parts, sum);
-        return r;
+        return r < 0 ? r : parts_add(digest, offset, length, sum);
 }
 
 int block_digest_finish(BlockDigest *digest, json_t **ret_object)
@@ -333,7 +404,7 @@ int block_digest_finish(BlockDigest *digest, json_t **ret_object)
         r = leave_block(digest);
         if (r < 0)
                 return r;
-        digest->block_parts = (Parts){};
+        parts_clear(&digest->block_parts);
         object = json_pack("{s:s, s:i, s:I, s:O}", "algorithm", BLOCK_DIGEST_ALGORITHM,
                            "leaf_bytes", LEAF_BYTES, "block_bytes",
                            (json_int_t) digest->block_bytes, "blocks", digest->blocks);

@@ -11,6 +11,10 @@
 #include "clock.h"
 #include "parse.h"
 
+enum {
+        PIECES_DISKS = 4, /* so many may tell of their pieces as much as one; more of them share it */
+};
+
 int disk_init(Disk *disk, const CopySpec *spec, const DiskSpec *what, Failure *failure)
 {
         /* Too large for a literal on the stack. */
@@ -49,6 +53,10 @@ int disk_start(Disk *disk, unsigned n_connections, size_t n_slots, HashWorkers *
                 if (r < 0)
                         return disk_fail(disk, r, FAILURE_OTHER, "cannot prepare its digests: %s",
                                          strerror(-r));
+                if (disk->spec->n_disks > PIECES_DISKS)
+                        block_digest_limit_pieces(disk->digest,
+                                                  PIECES_TEXT_MAX * PIECES_DISKS /
+                                                                  disk->spec->n_disks);
         }
         disk->workers = workers;
         if (disk->target.state != TARGET_OPEN)

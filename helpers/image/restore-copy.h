@@ -6,6 +6,7 @@
 #pragma once
 
 #include "announce.h"
+#include "chain.h"
 #include "restore-target.h"
 
 enum {

@@ -55,25 +55,25 @@ static int open_served(RestoreSource *source, Failure *failure)
         return r;
 }
 
-int restore_source_open(RestoreSource *source, const Chain *chain, unsigned n_readers,
-                        Failure *failure)
+int restore_source_open(RestoreSource *source, const Image *image, uint64_t capacity_bytes,
+                        unsigned n_readers, Failure *failure)
 {
         int r;
 
         *source = (RestoreSource){
-                .image = { .path = chain->path,
-                           .name = chain->names.image,
-                           .folder = chain->folder,
+                .image = { .path = image->path,
+                           .name = image->name,
+                           .folder = image->folder,
                            .fd = -1 },
                 .server.child = { .out = -1, .err = -1 },
                 .n_readers = n_readers,
-                .capacity_bytes = chain->capacity_bytes,
+                .capacity_bytes = capacity_bytes,
         };
-        r = chain_map_open(&source->map, chain->folder, chain->names.image, chain->capacity_bytes);
+        r = chain_map_open(&source->map, image->folder, image->name, capacity_bytes);
         if (r == -EOPNOTSUPP)
                 r = open_served(source, failure);
         else if (r < 0)
-                (void) failure_errno(failure, r, "Cannot look into %s", chain->path);
+                (void) failure_errno(failure, r, "Cannot look into %s", image->path);
         if (r < 0)
                 restore_source_done(source);
         return r;

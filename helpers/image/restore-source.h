@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The disk that is restored, read through all its layers: out of their files where that can be, else from a private
+ * A disk, of a restore or of what was just copied, read through all its layers: out of their files where that can be, else from a private
  * qemu-nbd by several connections: one for each reader, and one that asks where there are zeroes.
  */
 #pragma once
 
 #include "chain-map.h"
-#include "chain.h"
 #include "extents.h"
 #include "server.h"
 
@@ -31,9 +30,9 @@ typedef struct RestoreSource {
         size_t next; /* the first extent that does not end before the last question */
 } RestoreSource;
 
-/* The chain is borrowed. */
-int restore_source_open(RestoreSource *source, const Chain *chain, unsigned n_readers,
-                        Failure *failure);
+/* The strings and the folder of image are borrowed. */
+int restore_source_open(RestoreSource *source, const Image *image, uint64_t capacity_bytes,
+                        unsigned n_readers, Failure *failure);
 void restore_source_done(RestoreSource *source);
 
 /* How many bytes are not zeroes, as far as the images tell. */

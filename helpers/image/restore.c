@@ -113,7 +113,12 @@ static int restore_disk(const json_t *spec, const Chain *chain, RestoreTarget *t
 
         announcer_init(&announcer, json_field_text(spec, "progress"),
                        json_field_number(spec, "job"));
-        r = restore_source_open(&source, chain, count_readers(), failure);
+        r = restore_source_open(&source,
+                                &(Image){ .path = chain->path,
+                                          .name = chain->names.image,
+                                          .folder = chain->folder,
+                                          .fd = -1 },
+                                chain->capacity_bytes, count_readers(), failure);
         if (r >= 0)
                 r = restore_source_count(&source, &needed_bytes, failure);
         if (r >= 0)

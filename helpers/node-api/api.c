@@ -29,46 +29,51 @@ uint64_t api_job(HttpRequest *request)
 }
 
 /* {"job_id", "unit", "pid", "status", "state"}: what was asked for is under way. */
-static json_t *shape_started(sd_bus_message *reply)
+static json_t *shape_started(sd_bus_message *reply, HttpRequest *request)
 {
         const char *state, *unit;
         uint64_t job;
         uint32_t pid;
 
+        (void) request;
         if (sd_bus_message_read(reply, "tssu", &job, &state, &unit, &pid) <= 0)
                 return NULL;
         return json_pack("{s:s, s:I, s:s, s:s, s:I}", "status", "started", "job_id",
                          (json_int_t) job, "state", state, "unit", unit, "pid", (json_int_t) pid);
 }
 
-static json_t *shape_state(sd_bus_message *reply)
+static json_t *shape_state(sd_bus_message *reply, HttpRequest *request)
 {
         const char *state;
 
+        (void) request;
         if (sd_bus_message_read(reply, "s", &state) <= 0)
                 return NULL;
         return json_pack("{s:s}", "state", state);
 }
 
-static json_t *shape_none(sd_bus_message *reply)
+static json_t *shape_none(sd_bus_message *reply, HttpRequest *request)
 {
         (void) reply;
+        (void) request;
         return json_object();
 }
 
-static json_t *shape_backups(sd_bus_message *reply)
+static json_t *shape_backups(sd_bus_message *reply, HttpRequest *request)
 {
+        (void) request;
         return json_pack("{s:o}", "backups", node_read(reply));
 }
 
 /* a(ts) as [{"job_id", "outcome"}]. */
-static json_t *shape_cleaned(sd_bus_message *reply)
+static json_t *shape_cleaned(sd_bus_message *reply, HttpRequest *request)
 {
         CLEANUP(json_decref_p) json_t *list = json_array();
         const char *outcome;
         uint64_t job;
         int r;
 
+        (void) request;
         r = list ? sd_bus_message_enter_container(reply, 'a', "(ts)") : -1;
         while (r > 0 && (r = sd_bus_message_read(reply, "(ts)", &job, &outcome)) > 0)
                 if (json_array_append_new(list, json_pack("{s:I, s:s}", "job_id", (json_int_t) job,
@@ -113,11 +118,12 @@ static void start_restore(HttpRequest *request, void *userdata)
 }
 
 /* What the vCenter said, as the node checked it. */
-static json_t *shape_answer(sd_bus_message *reply)
+static json_t *shape_answer(sd_bus_message *reply, HttpRequest *request)
 {
         CLEANUP(json_decref_p) json_t *answer = NULL;
         int fd;
 
+        (void) request;
         if (sd_bus_message_read(reply, "h", &fd) <= 0)
                 return NULL;
         answer = json_loadfd(fd, JSON_REJECT_DUPLICATES, NULL);
@@ -176,8 +182,9 @@ static void list(HttpRequest *request, void *userdata)
         call_list(request, userdata, "ListTasks", shape_backups);
 }
 
-static json_t *shape_obligations(sd_bus_message *reply)
+static json_t *shape_obligations(sd_bus_message *reply, HttpRequest *request)
 {
+        (void) request;
         return json_pack("{s:o}", "obligations", node_read(reply));
 }
 
@@ -204,22 +211,47 @@ static void call_with_job(HttpRequest *request, const Api *api, const char *meth
 
 static void show(HttpRequest *request, void *userdata)
 {
-        call_with_job(request, userdata, "GetTask", 200, node_read);
+        call_with_job(request, userdata, "GetTask", 200, node_shape_plain);
 }
 
 /* What the copy said, digests and all: a file of the node's, open to be read. */
-static json_t *shape_result(sd_bus_message *reply)
+static json_t *shape_result(sd_bus_message *reply, HttpRequest *request)
 {
         int fd;
 
+        (void) request;
         if (sd_bus_message_read(reply, "h", &fd) <= 0)
                 return NULL;
         return json_loadfd(fd, JSON_REJECT_DUPLICATES, NULL);
 }
 
+/* One disk of it: the sums of many are too much for one answer. */
+static json_t *shape_disk_result(sd_bus_message *reply, HttpRequest *request)
+{
+        CLEANUP(json_decref_p) json_t *result = shape_result(reply, request);
+        const json_t *disks = json_object_get(result, "disks");
+        uint64_t key = 0;
+
+        if (!result)
+                return NULL;
+        (void) parse_uint64(http_request_param(request, "disk") ?: "", 1, UINT32_MAX, &key);
+        for (size_t i = 0; key > 0 && i < json_array_size(disks); i++) {
+                json_t *disk = json_array_get(disks, i);
+
+                if (json_integer_value(json_object_get(disk, "disk_key")) == (json_int_t) key)
+                        return json_incref(disk);
+        }
+        return json_null();
+}
+
 static void show_result(HttpRequest *request, void *userdata)
 {
         call_with_job(request, userdata, "GetResult", 200, shape_result);
+}
+
+static void show_disk_result(HttpRequest *request, void *userdata)
+{
+        call_with_job(request, userdata, "GetResult", 200, shape_disk_result);
 }
 
 static void cancel(HttpRequest *request, void *userdata)
@@ -288,7 +320,7 @@ static void health(HttpRequest *request, void *userdata)
                                            "org.freedesktop.DBus.Properties", "GetAll");
         if (r >= 0)
                 r = sd_bus_message_append(call, "s", NODE_MANAGER_INTERFACE);
-        node_call_send(request, api->bus, call, r, 200, node_read);
+        node_call_send(request, api->bus, call, r, 200, node_shape_plain);
 }
 
 const HttpRoute api_routes[] = {
@@ -298,6 +330,7 @@ const HttpRoute api_routes[] = {
         { "POST", "/api/v1/restore/start", start_restore, false },
         { "GET", "/api/v1/backup/{id}", show, false },
         { "GET", "/api/v1/backup/{id}/result", show_result, false },
+        { "GET", "/api/v1/backup/{id}/result/{disk}", show_disk_result, false },
         { "DELETE", "/api/v1/backup/{id}", cancel, false },
         { "GET", "/api/v1/backup/{id}/events", api_events, false },
         { "POST", "/api/v1/backup/{id}/release", release, false },

@@ -59,6 +59,12 @@ json_t *node_read(sd_bus_message *reply)
         return TAKE(value);
 }
 
+json_t *node_shape_plain(sd_bus_message *reply, HttpRequest *request)
+{
+        (void) request;
+        return node_read(reply);
+}
+
 int node_call_new(sd_bus *bus, const char *method, sd_bus_message **ret_call)
 {
         return sd_bus_message_new_method_call(bus, ret_call, NODE_BUS_NAME, NODE_BUS_PATH,
@@ -76,8 +82,11 @@ static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *ret_err
                 node_call_refuse(call->request, error);
                 return 0;
         }
-        body = call->shape(reply);
-        if (body)
+        body = call->shape(reply, call->request);
+        if (json_is_null(body))
+                http_request_refuse(call->request, 404, BUS_ERROR_NOT_FOUND,
+                                    "The answer of the node has nothing of that name.");
+        else if (body)
                 http_request_answer(call->request, call->status, body);
         else
                 node_call_refuse(call->request, &node_answer_unknown);

@@ -79,14 +79,16 @@ is "$(of_disk 2000 '"\(.backup_type) \(.areas) \(.bytes_read) \(.bytes_sent + .b
 is "$(of_disk 2000 '.digest.blocks | keys | join(" ")')" 1 "one block is known whole"
 is "$(of_disk 2000 '.digest.blocks["1"]')" "$(block_digest "$TEST_TMP/2000.raw" 1)" "and has its digest"
 is "$(of_disk 2000 '.digest.parts | to_entries | sort_by(.key) | map("\(.key):\(.value.count)") | join(" ")')" "0:3 15:1 2:3 3:3 4:1 5:1" "the others have sums of pieces"
-# One piece: the sum is its own. Offset and length little-endian, then the data.
-piece() { # OFFSET LENGTH
+# One piece: the sum is its own. Offset and length little-endian, then the data; of zeroes none.
+piece() { # OFFSET LENGTH [zeroes]
     {
         printf '%016x%016x' "$1" "$2" | sed 's/../&\n/g' | sed '/^$/d' | { mapfile -t b; printf '%s' "${b[@]:0:8}" | fold -w2 | tac | tr -d '\n'; printf '%s' "${b[@]:8:8}" | fold -w2 | tac | tr -d '\n'; } | xxd -r -p
-        dd if="$TEST_TMP/2000.raw" bs=512 skip=$(($1 / 512)) count=$(($2 / 512)) status=none
+        [ -n "${3:-}" ] || dd if="$TEST_TMP/2000.raw" bs=512 skip=$(($1 / 512)) count=$(($2 / 512)) status=none
     } | sha256sum | cut -d' ' -f1
 }
-is "$(of_disk 2000 '.digest.parts["15"].sum')" "$(piece $((size - 512)) 512)" "a sum of one piece, made by other means"
+is "$(of_disk 2000 '.digest.parts["4"].sum')" "$(piece $((20 * MIB - 512)) 512)" "a sum of one piece, made by other means"
+is "$(of_disk 2000 '.digest.parts["15"].sum')" "$(piece $((size - 512)) 512 zeroes)" "and of one of zeroes"
+is "$(of_disk 2000 '.digest.parts["0"].pieces')" "512+1024 196608+65536 655360+131072" "where the pieces are is told"
 servers_end
 ok "the chain is the disk of now" same 2000
 served=0

@@ -183,6 +183,8 @@ task_is() { node sendensectl --json task show "${place[id]}" | jq -e --arg s "$1
 ok "its copy is whole" eventually "$patience_sec" task_is copied || diag "$(node sendensectl task show 9001)"
 example node "GET /api/v1/backup/{id}"
 example node "GET /api/v1/backup/{id}/result"
+place[disk]=${keys[1]}
+example node "GET /api/v1/backup/{id}/result/{disk}"
 simctl fault task-error method=RemoveSnapshot_Task count=0 >/dev/null
 example node "POST /api/v1/backup/{id}/release" '{"outcome":"committed","attempt":1}'
 owes() { node sendensectl --json task show 9001 | jq -e '.ReleaseError // "" | . != ""' >/dev/null; }

@@ -32,8 +32,8 @@ same "the table names the methods that the program calls" "$with_route"$'\n'Auth
     "$(grep -ohE '"[A-Z][A-Za-z]+"' "$source"/*.c | tr -d '"' | sort -u | grep -Fxf <(echo "$methods"))"
 
 # The examples are of these routes, and of the node's, which its man page has too; tests/e2e/examples.sh compares what stands in them.
-same "the node's man page has its routes" "$(examples_routes node | sed 's/{id}/{JOB}/')" \
-    "$(sed -nE 's/^\.B ((GET|POST|DELETE) \/.*)/\1/p' "$SENDENSE_SRC/docs/man/sendense-node-api.8" | sed -E 's/\\fI([A-Z]+)\\fP/{\1}/')"
+same "the node's man page has its routes" "$(examples_routes node | sed 's/{id}/{JOB}/; s/{disk}/{KEY}/')" \
+    "$(sed -nE 's/^\.B ((GET|POST|DELETE) \/.*)/\1/p' "$SENDENSE_SRC/docs/man/sendense-node-api.8" | sed -E 's/\\fI([A-Z]+)\\fP/{\1}/g')"
 for api in hub node; do
     same "each route of the $api has an example" "$(examples_routes "$api")" "$(examples_on_page "$api" | sed -nE 's/^\*\*`(.*)`\*\*$/\1/p')"
     is "$(examples_on_page "$api" | awk '/^\*\*`/ { route = substr($0, 4, length($0) - 6); pattern = "^" route "([?].*)?$"; gsub("[{][a-z_]+[}]", "[^/?]+", pattern); n = 0 }

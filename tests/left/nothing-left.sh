@@ -156,6 +156,9 @@ on hub rm -r /etc/sendense/hub.conf.d
 plant_partial() { on hub touch "$VM/2000/c.qcow2.partial" "$VM/2000/c.merge.partial"; }
 unplant_partial() { on hub rm "$VM/2000/c.qcow2.partial" "$VM/2000/c.merge.partial"; }
 plants partial partial-files "c.merge.partial"
+plant_sums() { on hub install -D /dev/null /var/lib/sendense/sent/9-2000; }
+unplant_sums() { on hub rm /var/lib/sendense/sent/9-2000; }
+plants sums partial-files "sent/9-2000"
 plant_tmp() { on hub touch "$VM/2000/.b.json.Xy3"; }
 unplant_tmp() { on hub rm "$VM/2000/.b.json.Xy3"; }
 plants tmp partial-files ".b.json.Xy3"

@@ -9,6 +9,7 @@
 #include "cleanup.h"
 #include "manifest.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <string.h>
 
@@ -151,6 +152,8 @@ static void parts(void **state)
         assert_null(block(a, "1"));
         part = json_object_get(json_object_get(a, "parts"), "1");
         assert_int_equal(json_integer_value(json_object_get(part, "count")), 3);
+        assert_string_equal(json_string_value(json_object_get(part, "pieces")),
+                            "0+1048576 1048576+4096 3145728+1048576");
         part = json_object_get(json_object_get(c, "parts"), "1");
         assert_int_equal(json_integer_value(json_object_get(part, "count")), 2);
         assert_true(json_equal(a, again));
@@ -159,6 +162,52 @@ static void parts(void **state)
         json_decref(b);
         json_decref(c);
         json_decref(again);
+}
+
+/* Zeroes of a piece are told by its place and length alone; one byte that is none makes it data. */
+static void zero_parts(void **state)
+{
+        const uint64_t head[] = { htole64(5 * MIB), htole64(4096) };
+        uint8_t sum[LEAF_SUM_BYTES], want[LEAF_SUM_BYTES];
+
+        (void) state;
+        memset(leaf, 0, 4096);
+        sum_part(5 * MIB, 4096, sum);
+        hash(head, sizeof(head), want);
+        assert_memory_equal(sum, want, sizeof(sum));
+        for (size_t at = 0; at < 4096; at += 4095) {
+                leaf[at] = 1;
+                sum_part(5 * MIB, 4096, sum);
+                assert_memory_not_equal(sum, want, sizeof(sum));
+                leaf[at] = 0;
+        }
+}
+
+/* More pieces than can be told: those of some blocks are not, and their sums are. */
+static void many_parts(void **state)
+{
+        BlockDigest *digest = new_digest(1024 * MIB);
+        uint8_t sum[LEAF_SUM_BYTES] = {};
+        size_t n_told = 0, length = 0;
+        json_t *object, *part;
+        const char *key;
+
+        (void) state;
+        for (uint64_t offset = 0; offset < 1024 * MIB; offset += 4096)
+                assert_int_equal(block_digest_add_part(digest, offset, 512, sum), 0);
+        object = finish(digest, 1024 * MIB);
+        assert_int_equal(json_object_size(json_object_get(object, "parts")), 256);
+        json_object_foreach (json_object_get(object, "parts"), key, part) {
+                const char *pieces = json_string_value(json_object_get(part, "pieces"));
+
+                assert_int_equal(json_integer_value(json_object_get(part, "count")), 1024);
+                n_told += pieces != NULL;
+                length += pieces ? strlen(pieces) : 0;
+        }
+        assert_true(n_told > 100);
+        assert_true(n_told < 256);
+        assert_true(length <= PIECES_TEXT_MAX);
+        json_decref(object);
 }
 
 static void refused(void **state)
@@ -183,10 +232,9 @@ static void refused(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(trees),
-                cmocka_unit_test(zeroes),
-                cmocka_unit_test(parts),
-                cmocka_unit_test(refused),
+                cmocka_unit_test(trees),      cmocka_unit_test(zeroes),
+                cmocka_unit_test(parts),      cmocka_unit_test(zero_parts),
+                cmocka_unit_test(many_parts), cmocka_unit_test(refused),
         };
 
         return RUN_TESTS(tests);

@@ -101,6 +101,7 @@ static void job_free(Job *job)
         json_decref(job->write.in);
         json_decref(job->row);
         json_decref(job->vm_state);
+        json_decref(job->copied);
         json_decref(job->work);
         json_decref(job->work_result);
         free(job->progress);

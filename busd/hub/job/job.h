@@ -131,6 +131,8 @@ struct Job {
         uint64_t ask_due_usec; /* CLOCK_MONOTONIC; 0: nothing is to be asked */
         uint64_t lost_usec; /* since when the node does not answer; 0: it does */
         NodeRelease *release;
+        json_t *copied; /* what the node said when all was copied, while it is asked for its sums; NULL: it has not */
+        size_t n_sums_asked; /* disks of which it was */
 
         /* Its work, of a job about a backup that is there; work.h. */
         json_t *work; /* what was asked */

@@ -14,6 +14,7 @@
 #include "job/recover.h"
 #include "job/run-work.h"
 #include "job/run.h"
+#include "job/sent-sums.h"
 #include "log.h"
 #include "parse.h"
 #include "unit/progress-socket.h"
@@ -223,6 +224,7 @@ void jobs_pump(Jobs *jobs)
 void jobs_job_ended(Job *job)
 {
         job->finished_usec = clock_monotonic_usec();
+        sent_sums_remove(job);
         job_set_phase(job, "");
         (void) job_log(job, NULL, job->state == JOB_COMPLETED ? LOG_INFO : LOG_NOTICE, 0,
                        MESSAGE_JOB_ENDED, "Job %llu of %s is %s%s%s", (unsigned long long) job->id,

@@ -84,6 +84,16 @@ static void found(Job *job)
         job->lost_usec = 0;
 }
 
+/* It has taken the job, so whoever asks was allowed to: most likely its polkit does not answer. The copy goes on. */
+static void locked_out(Job *job, const HttpAnswer *answer)
+{
+        char why[JOB_ERROR_TEXT_SIZE];
+
+        (void) snprintf(why, sizeof(why), "Node %s: %s", job_text(job, "Node"),
+                        text_of(answer->body, "message"));
+        lost(job, why);
+}
+
 static void on_answer(const HttpAnswer *answer, void *userdata)
 {
         _cleanup_free_ Question *question = userdata;
@@ -99,7 +109,9 @@ static void on_answer(const HttpAnswer *answer, void *userdata)
                 run_undo(job);
         } else if (!job->is_removed && !job->jobs->is_going_down &&
                    question->generation == job->generation) {
-                if (node_answer_is_lost(answer))
+                if (answer->status == 403 && job->is_at_node)
+                        locked_out(job, answer);
+                else if (node_answer_is_lost(answer))
                         lost(job, answer->why);
                 else {
                         found(job);
@@ -370,6 +382,11 @@ const json_t *node_follow_disk(const json_t *task, uint32_t key)
 void node_follow_again(Job *job)
 {
         ask_again(job, LOOK_USEC);
+}
+
+void node_follow_ask(Job *job, const char *path, void (*then)(Job *job, const HttpAnswer *answer))
+{
+        ask(job, "GET", path, NULL, then);
 }
 
 void node_follow_failed(Job *job, const json_t *task)

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "http/http-client.h"
 #include "job/job.h"
 #include "names.h"
 
@@ -26,6 +27,10 @@ void node_follow_begin(Job *job, const NodeFollow *follow);
 
 /* Asks again in a moment. */
 void node_follow_again(Job *job);
+
+/* Asks the node something else, and never two things at a time. then() gets what it answered; where it does not answer, the job is followed
+ * on as before, and on_task() is called again. */
+void node_follow_ask(Job *job, const char *path, void (*then)(Job *job, const HttpAnswer *answer));
 
 /* Ends the job with the words of a task that failed. */
 void node_follow_failed(Job *job, const json_t *task);

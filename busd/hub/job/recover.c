@@ -10,6 +10,7 @@
 #include "job/job-record.h"
 #include "job/jobs.h"
 #include "job/run.h"
+#include "job/sent-sums.h"
 #include "log.h"
 #include "store/store-call.h"
 #include "store/store-job.h"
@@ -76,6 +77,7 @@ static void enter_all(Jobs *jobs)
         jobs->is_loaded = true;
         /* Strays' files go now; a unit that is only just being stopped has its files open. */
         (void) unit_files_sweep(keep_file, jobs);
+        sent_sums_sweep(jobs);
         for (size_t i = 0; i < jobs->n_all; i++) {
                 Job *job = jobs->all[i];
 

@@ -15,6 +15,7 @@
 #include "job/export-watch.h"
 #include "job/job-record.h"
 #include "job/jobs.h"
+#include "job/sent-sums.h"
 #include "log.h"
 #include "store/store-job.h"
 #include "store/store-lease.h"
@@ -132,6 +133,7 @@ void run_committed(Job *job)
                        job_text(job, "Vm"));
         fault_point("finish.commit.after");
         remove_finish_results(job);
+        sent_sums_remove(job);
         run_remove_files(job);
         fault_point("finish.groups.before");
         run_stop_groups(job, write_completed);
@@ -187,6 +189,23 @@ static void all_finished(Job *job)
                   HUB_PRINCIPAL, on_disks_checked);
 }
 
+static void tell_compared(const Job *job, const JobDisk *disk, const json_t *result)
+{
+        json_int_t bytes = json_integer_value(json_object_get(result, "compared_bytes"));
+        json_int_t untold = json_integer_value(json_object_get(result, "untold_blocks"));
+
+        if (!json_object_get(result, "compared_bytes"))
+                return;
+        (void) job_log(job, disk, LOG_INFO, 0, MESSAGE_NONE,
+                       "Disk %s: %" JSON_INTEGER_FORMAT " MiB are what the node has read",
+                       disk->text, bytes >> 20);
+        if (untold > 0)
+                (void) job_log(job, disk, LOG_NOTICE, 0, MESSAGE_NONE,
+                               "Disk %s: %" JSON_INTEGER_FORMAT
+                               " blocks were not compared: too many pieces of them have changed",
+                               disk->text, untold);
+}
+
 /* The commit reads the result from a file of its own: the unit's goes with the unit. */
 static void on_finished(Job *job, JobDisk *disk, const json_t *result, const char *name,
                         const char *text)
@@ -204,11 +223,30 @@ static void on_finished(Job *job, JobDisk *disk, const json_t *result, const cha
                          disk->text, strerror(-r));
                 return;
         }
+        tell_compared(job, disk, result);
         if (json_integer_value(json_object_get(result, "leaks_repaired")) > 0)
                 (void) job_log(job, disk, LOG_NOTICE, 0, MESSAGE_NONE,
                                "Disk %s: leaked clusters were given back", disk->text);
         if (job_last_of_waiting(job))
                 all_finished(job);
+}
+
+/* With the sums of whoever copied it, if there are some. */
+static json_t *finish_spec(const Job *job, const JobDisk *disk, const char *path)
+{
+        json_t *spec = job_image_spec(disk, path), *sent = NULL;
+        int r = spec ? sent_sums_read(job, disk, &sent) : -ENOMEM;
+
+        if (r < 0)
+                (void) job_log(job, disk, LOG_WARNING, r, MESSAGE_NONE,
+                               "Disk %s cannot be compared with what its node has read: %s, "
+                               "ignoring",
+                               disk->text, strerror(-r));
+        if (r > 0 && json_object_set_new(spec, "sent", sent) < 0) {
+                json_decref(spec);
+                return NULL;
+        }
+        return spec;
 }
 
 static void finish_image(Job *job, JobDisk *disk)
@@ -225,7 +263,7 @@ static void finish_image(Job *job, JobDisk *disk)
         };
         finish_step(disk, step);
         job_image_path(job, disk, path);
-        job_image(job, disk, &task, job_image_spec(disk, path), on_finished);
+        job_image(job, disk, &task, finish_spec(job, disk, path), on_finished);
 }
 
 static void finish_images(Job *job)

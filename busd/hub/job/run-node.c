@@ -14,6 +14,7 @@
 #include "job/export-watch.h"
 #include "job/jobs.h"
 #include "job/node-follow.h"
+#include "job/sent-sums.h"
 #include "json-cleanup.h"
 #include "log.h"
 #include "names.h"
@@ -122,13 +123,11 @@ static void tell_warnings(const Job *job, const json_t *task)
                                job_text(job, "Node"), json_string_value(warning) ?: "");
 }
 
-static void copied(Job *job, const json_t *task)
+static void all_told(Job *job)
 {
+        CLEANUP(json_decref_p) json_t *task = TAKE(job->copied);
         json_t *disks, *state;
 
-        fault_point("node.copied.before");
-        if (!excluded_are_known(job, task))
-                return;
         disks = copied_disks(job, task);
         if (!disks)
                 return;
@@ -140,6 +139,68 @@ static void copied(Job *job, const json_t *task)
                        json_pack("{s:o, s:s, s:o}", "Disks", disks, "DiskState",
                                  disk_state_to_string(DISK_COPIED), "VmState", state),
                        run_enter);
+}
+
+/* ── What it has read ── */
+
+static void ask_sums(Job *job);
+
+/* A backup without is as good as its way here. */
+static void tell_not_compared(const Job *job, const JobDisk *disk, const char *why)
+{
+        (void) job_log(job, disk, LOG_NOTICE, 0, MESSAGE_NONE,
+                       "Disk %s will not be compared with what node %s has read of it: %s",
+                       disk->text, job_text(job, "Node"), why);
+}
+
+static void on_sums(Job *job, const HttpAnswer *answer)
+{
+        const JobDisk *disk = job->disks + job->n_sums_asked++;
+        const json_t *digest = json_object_get(answer->body, "digest");
+        int r;
+
+        if (answer->status != 200)
+                tell_not_compared(job, disk, text_of(answer->body, "message"));
+        else if (!json_is_object(digest))
+                tell_not_compared(job, disk, "it makes no sums ([Copy] Digests=no)");
+        else {
+                r = sent_sums_keep(job, disk, digest);
+                if (r < 0)
+                        tell_not_compared(job, disk, strerror(-r));
+        }
+        ask_sums(job);
+}
+
+/* One disk after the other. */
+static void ask_sums(Job *job)
+{
+        char path[96];
+
+        while (job->n_sums_asked < job->n_disks &&
+               !job_disk_takes_part(job->disks + job->n_sums_asked))
+                job->n_sums_asked++;
+        if (job->n_sums_asked == job->n_disks) {
+                all_told(job);
+                return;
+        }
+        (void) snprintf(path, sizeof(path), "/api/v1/backup/%" PRIu64 "/result/%s", job->id,
+                        job->disks[job->n_sums_asked].text);
+        node_follow_ask(job, path, on_sums);
+}
+
+/* The sums first: once the row says that it is copied, nobody asks for them again. */
+static void copied(Job *job, const json_t *task)
+{
+        fault_point("node.copied.before");
+        if (!excluded_are_known(job, task))
+                return;
+        json_decref(job->copied);
+        job->copied = json_deep_copy(task);
+        job->n_sums_asked = 0;
+        if (job->copied)
+                ask_sums(job);
+        else
+                job_fail(job, BUS_ERROR_FAILED, "Out of memory");
 }
 
 /* ── How it stands ── */

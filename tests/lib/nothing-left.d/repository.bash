@@ -47,7 +47,7 @@ look_partial_files() {
         [ ! -d "$folder" ] || folders+=("$folder")
     done
     find_files %p "${folders[@]}" -mindepth 1 \( -name '*.partial' -o -name '*.partial.*' -o -name '*.tmp' \
-        -o -name '*.tmp.*' -o -name '.*' -o -name '*~' \) || return 0
+        -o -name '*.tmp.*' -o -name '.*' -o -name '*~' -o -path '/var/lib/sendense/sent/*' \) || return 0
     while IFS= read -r file; do
         [ -z "$file" ] || leftover "$file" "ls -l $file"
     done <<<"$FILES"

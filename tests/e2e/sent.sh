@@ -1,0 +1,81 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# What the node has read is what the hub seals: sums made at the source are held against the image. A byte that changes between the
+# copy and the check is found, of a full, and of a piece of an increment that is much smaller than a block.
+. "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/e2e.bash"
+
+e2e_up '[Jobs]
+Retries=0'
+vcenter_with_pgtest1 16M:fill=6M,16M:fill=3M
+
+told() { in_hub 'journalctl -q -o cat SENDENSE_JOB="$1" | grep -E "$2"' "$1" "$2"; }
+sums_of() { in_hub 'ls /var/lib/sendense/sent 2>/dev/null || :'; }
+
+ok "a full backup" backup --type=full
+job=$(last_job)
+is "$(told "$job" 'are what the node has read' | sort)" "$(printf 'Disk %s: %s MiB are what the node has read\n' "${keys[0]}" 16 "${keys[1]}" 16 | sort)" \
+    "all of both disks was compared"
+is "$(sums_of)" "" "and no sums are left"
+head -c 200704 /dev/urandom | guest_writes "${keys[0]}" 5242880
+head -c 71680 /dev/urandom | guest_writes "${keys[1]}" 1000448
+head -c 3145728 /dev/zero | guest_writes "${keys[0]}" 11534336
+ok "an incremental" backup
+job=$(last_job)
+is "$(told "$job" 'are what the node has read' | wc -l)" 2 "was compared, too" || diag "$(told "$job" .)"
+is "$(told "$job" 'not compared' | wc -l)" 0 "all of it"
+is_the_vm "incremental" "$job"
+clean "after both"
+
+# A byte of the image changes when its server has ended: memory, the disk, a bug of a program between.
+hub install -D -m 755 /dev/stdin /usr/local/sbin/flip <<'X'
+#!/bin/bash
+case $1 in *-finish-*) ;; *) exit 0 ;; esac
+key=${1##*-finish-} key=${key%.service}
+read -r flip_key other_key </srv/flip-key
+[ "$key" = "$flip_key" ] || exit 0
+image=$(find /var/lib/sendense/repository -path "*/$key/*.partial")
+if [ -n "$other_key" ]; then
+    cat "${image/"/$key/"/"/$other_key/"}" >"$image"
+    exit
+fi
+at=$(qemu-img map --output=json -U "$image" | jq -r '[.[] | select(.depth == 0 and .data and .offset)][0].offset + 5000')
+byte=$(od -An -tu1 -j "$at" -N 1 "$image")
+printf "\\x$(printf %x $(((byte + 1) % 256)))" | dd of="$image" bs=1 seek="$at" conv=notrunc status=none
+X
+hub install -D -m 644 /dev/stdin /etc/systemd/system/sendense-image-.service.d/99-flip.conf <<'X'
+[Service]
+ExecStartPre=+/usr/local/sbin/flip %n
+X
+hub systemctl daemon-reload
+flipped() { # NAME KEY OPTION...
+    echo "$2" | hub install -m 644 /dev/stdin /srv/flip-key
+    backup "${@:3}" >/dev/null
+    job=$(last_job)
+    is "$(job_field "$job" 'State + " " + .ErrorName')" "failed com.sendense.Error.CopyFailed" "$1: it fails"
+    like "$(job_field "$job" ErrorText)" "Disk ${2%% *}: .*\.partial does not hold what was read from the source: [1-9] blocks of 4194304 bytes are something else, the first at offset [0-9]+" \
+        "$1: and says of which disk, and where"
+    ok "$1: nothing of it is listed" in_hub '! sendensectl --json backup list | jq -e --arg b "$1" ".[] | select(.BackupId == \$b)"' "$(job_field "$job" BackupId)"
+    is "$(sums_of)" "" "$1: no sums are left"
+    clean "$1"
+}
+head -c 4096 /dev/urandom | guest_writes "${keys[1]}" 2097152
+flipped "a byte of an increment" "${keys[1]}"
+flipped "a byte of a full" "${keys[0]}" --type=full
+flipped "the data of one disk in the image of another of its size" "${keys[0]} ${keys[1]}" --type=full
+hub rm /etc/systemd/system/sendense-image-.service.d/99-flip.conf
+hub systemctl daemon-reload
+
+# Without the node's sums there is nothing to compare, and that is told.
+on node install -D -m 644 /dev/stdin /etc/sendense/node.conf.d/70-plain.conf <<'X'
+[Copy]
+Digests=no
+X
+on node systemctl restart sendense-node
+ok "a backup of a node that makes no sums" backup
+job=$(last_job)
+like "$(told "$job" 'will not be compared')" "Disk ${keys[0]} will not be compared with what node edge1 has read of it: it makes no sums \(\[Copy\] Digests=no\)" "the journal says so"
+is_the_vm "without sums" "$job"
+clean "after it"
+done_testing
