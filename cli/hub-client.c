@@ -32,7 +32,8 @@ static const struct {
         { SD_BUS_ERROR_SERVICE_UNKNOWN, CTL_UNAVAILABLE,
           "the hub does not run. Start it: systemctl start " HUB_UNIT " (%s)" },
         { SD_BUS_ERROR_NAME_HAS_NO_OWNER, CTL_UNAVAILABLE,
-          "the hub does not run. Start it: systemctl start " HUB_UNIT " (%s)" },
+          "the hub does not run. Start it: systemctl start " HUB_UNIT
+          " (%s; after a crash systemd does that by itself)" },
         { "org.freedesktop.DBus.Error.Spawn.", CTL_UNAVAILABLE,
           "the hub cannot be started: %s. Its journal says why: journalctl -xeu " HUB_UNIT },
         { "org.freedesktop.systemd1.NoSuchUnit", CTL_UNAVAILABLE,

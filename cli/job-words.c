@@ -52,6 +52,8 @@ char *cell_job_progress(const json_t *job, const char *key)
         char *text;
 
         (void) key;
+        if (job_state_from_string(text_of(job, "State")) == JOB_COMPLETED)
+                return strdup("100 %");
         if (total == 0)
                 return strdup("-");
         return asprintf(&text, "%d %%", (int) ((double) done / (double) total * 100)) < 0 ? NULL

@@ -69,19 +69,22 @@ json_is GetVm "vm show" vm show web
 answer ListJobs 'aa{sv}' '[
   {"Id": 8, "Type": "backup", "State": "copying", "Ending": "cancelled", "Vm": "web", "BackupId": "backup-web-2",
    "CreatedUSec": 1763702276000000, "StartedUSec": 1763702277000000, "BytesDone": 1, "BytesTotal": 3, "Attempt": 1},
+  {"Id": 6, "Type": "backup", "State": "completed", "Vm": "web", "BackupId": "backup-web-0",
+   "CreatedUSec": 1763702276000000, "StartedUSec": 1763702277000000, "FinishedUSec": 1763702281000000, "Attempt": 1},
   {"Id": 7, "Type": "backup", "State": "failed", "Vm": "web", "BackupId": "backup-web-1", "ErrorText": "disk full",
    "CreatedUSec": 1763702276000000, "StartedUSec": 1763702277000000, "FinishedUSec": 1763710000000000, "Attempt": 1}]'
 run "job list" 0 job list
-like "$out" "^ 8  backup  web  copying, then cancelled  33 %  2025-11-21 06:17:56 .* backup-web-2  -\$" "how far, and where to"
+like "$out" "^ 8  backup  web  copying, then cancelled +33 %  2025-11-21 06:17:56 .* backup-web-2  -\$" "how far, and where to"
+like "$out" "^ 6  backup  web  completed +100 %  2025-11-21 06:17:56 +4 s  backup-web-0  -\$" "all of it"
 like "$out" "^ 7  backup  web  failed +-  2025-11-21 06:17:56 +2 h 8 min  backup-web-1  disk full\$" "how long, and why"
 is "$(asked ListJobs)" 'a{sv} ARRAY "{sv}" { DICT_ENTRY "sv" { STRING "limit"; VARIANT "u" { UINT32 100; }; }; }; ' \
     "asked for the newest 100"
 json_is ListJobs "job list" job list
-run "job list with options" 0 job list --state=failed --vm='a b' --limit=2
-for text in '"state"; VARIANT "s" { STRING "failed"' '"vm"; VARIANT "s" { STRING "a b"' '"limit"; VARIANT "u" { UINT32 2'; do
+run "job list with options" 0 job list --state=failed --vm='a b' --limit=3
+for text in '"state"; VARIANT "s" { STRING "failed"' '"vm"; VARIANT "s" { STRING "a b"' '"limit"; VARIANT "u" { UINT32 3'; do
     ok "the hub gets $text" grep -qF "$text" <<<"$(asked ListJobs)"
 done
-like "$out" "^These are the newest 2; --limit= shows more\.\$" "a list that may be longer says so"
+like "$out" "^These are the newest 3; --limit= shows more\.\$" "a list that may be longer says so"
 answer ListJobs 'aa{sv}' '[]'
 run "no jobs" 0 job list
 is "$out" "There is no such job." "it says so"
