@@ -17,7 +17,10 @@ enum {
         LEAF_BYTES = 1024 * 1024, /* MANIFEST_LEAF_BYTES */
         LEAF_SUM_BYTES = 32,
         LEAF_HEX_SIZE = 2 * LEAF_SUM_BYTES + 1,
-        PIECES_TEXT_MAX = 2 * 1024 * 1024, /* told of the pieces of a disk: more than 100,000 */
+        PIECES_TEXT_MAX = 2 * 1024 * 1024, /* MANIFEST_PIECES_MAX */
+        DIGEST_TEXT_MAX =
+                        256 *
+                        1024, /* of a digest as JSON, without pieces: 2048 blocks, each with a sum and a count */
 };
 
 typedef struct BlockDigest BlockDigest;

@@ -202,6 +202,48 @@ int manifest_check_digest(const json_t *digest, uint64_t capacity_bytes,
         return 0;
 }
 
+static const JsonField part_fields[] = {
+        FIELD_NUMBER("count", 1, MANIFEST_CAPACITY_MAX),
+        FIELD_SHA256("sum"),
+        { .key = "pieces",
+          .kind = JSON_FIELD_TEXT,
+          .optional = true,
+          .min = 1,
+          .max = MANIFEST_PIECES_MAX },
+};
+
+static int check_parts(const json_t *digest, uint64_t capacity_bytes, char *error)
+{
+        uint64_t block_bytes = manifest_block_bytes(capacity_bytes), index;
+        json_t *parts = json_object_get(digest, "parts"), *part;
+        const char *key;
+
+        if (parts && !json_is_object(parts))
+                return json_fields_refuse(error, "the digest: parts must be an object");
+        json_object_foreach (parts, key, part) {
+                if (parse_uint64(key, 0, (capacity_bytes - 1) / block_bytes, &index) < 0)
+                        return json_fields_refuse(error,
+                                                  "the digest: there are parts of no block \"%s\"",
+                                                  key);
+                if (json_fields_check(part, part_fields, ELEMENTSOF(part_fields),
+                                      "the parts of a block", error) < 0)
+                        return -EBADMSG;
+        }
+        return 0;
+}
+
+int manifest_check_sent(const json_t *digest, uint64_t capacity_bytes,
+                        char ret_error[static JSON_FIELDS_ERROR_SIZE])
+{
+        json_t *plain = json_copy((json_t *) digest);
+        int r;
+
+        (void) json_object_del(plain, "parts");
+        r = manifest_check_digest(plain, capacity_bytes, ret_error);
+        json_decref(plain);
+        return r < 0 ? r : check_parts(digest, capacity_bytes, ret_error);
+}
+
 /* What a layer's manifest and a disk of a record have in common. */
 static int check_layer(const json_t *layer, const char *backup_id, const char *where, char *error)
 {

@@ -23,6 +23,7 @@ enum {
         MANIFEST_BLOCKS_MAX = 2048, /* digests of a layer */
         MANIFEST_LEAF_BYTES = 1024 * 1024, /* of a tree of digests */
         MANIFEST_BLOCK_BYTES_MIN = 4 * 1024 * 1024,
+        MANIFEST_PIECES_MAX = 2 * 1024 * 1024, /* told of the pieces of a disk: more than 100,000 */
         MANIFEST_FILE_SIZE = 192, /* a layer's path in the repository, with its NUL */
 };
 
@@ -48,6 +49,10 @@ int manifest_format(ManifestKind kind, const json_t *object, char **ret_text,
 /* The object {"algorithm", "leaf_bytes", "block_bytes", "blocks"} of a disk of that capacity. */
 int manifest_check_digest(const json_t *digest, uint64_t capacity_bytes,
                           char ret_error[static JSON_FIELDS_ERROR_SIZE]);
+
+/* The same of what a copier has sent: with "parts", perhaps. */
+int manifest_check_sent(const json_t *digest, uint64_t capacity_bytes,
+                        char ret_error[static JSON_FIELDS_ERROR_SIZE]);
 
 /* How large a block is that has a digest of its own: the smallest power of two of at least
  * MANIFEST_BLOCK_BYTES_MIN that makes at most MANIFEST_BLOCKS_MAX blocks. */

@@ -11,6 +11,7 @@
 
 enum {
         RESULT_SIZE_MAX = 256 * 1024,
+        RESULT_COPY_MAX = 16 * 1024 * 1024, /* of a copy: digests of 60 disks */
         RESULT_DEPTH_MAX = 8, /* objects and arrays within each other */
 };
 

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -85,7 +86,7 @@ static int write_all(int fd, const char *data, size_t size)
 }
 
 static int write_partial(int folder, const char *partial, mode_t mode, const char *data,
-                         size_t size)
+                         size_t size, bool soon)
 {
         _cleanup_close_ int fd = -1;
         int r;
@@ -101,12 +102,13 @@ static int write_partial(int folder, const char *partial, mode_t mode, const cha
         if (r < 0)
                 return r;
         fault_point("small-file.sync.before");
-        if (fchmod(fd, mode) < 0 || fsync(fd) < 0)
+        if (fchmod(fd, mode) < 0 || (!soon && fsync(fd) < 0))
                 return -errno;
         return close(take_fd(&fd)) < 0 ? -errno : 0;
 }
 
-int small_file_write_at(int folder, const char *name, mode_t mode, const void *data, size_t size)
+static int write_at(int folder, const char *name, mode_t mode, const void *data, size_t size,
+                    bool soon)
 {
         _cleanup_free_ char *partial = NULL;
         int r;
@@ -120,7 +122,7 @@ int small_file_write_at(int folder, const char *name, mode_t mode, const void *d
                 return -ENOMEM;
         }
 
-        r = write_partial(folder, partial, mode, data, size);
+        r = write_partial(folder, partial, mode, data, size, soon);
         fault_point("small-file.rename.before");
         if (r >= 0 && renameat(folder, partial, folder, name) < 0)
                 r = -errno;
@@ -129,13 +131,18 @@ int small_file_write_at(int folder, const char *name, mode_t mode, const void *d
                 return r;
         }
         fault_point("small-file.rename.after");
-        if (fsync(folder) < 0)
+        if (!soon && fsync(folder) < 0)
                 return -errno;
         fault_point("small-file.sync-folder.after");
         return 0;
 }
 
-int small_file_write(const char *path, mode_t mode, const void *data, size_t size)
+int small_file_write_at(int folder, const char *name, mode_t mode, const void *data, size_t size)
+{
+        return write_at(folder, name, mode, data, size, false);
+}
+
+static int write_path(const char *path, mode_t mode, const void *data, size_t size, bool soon)
 {
         const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
         _cleanup_free_ char *folder_path = NULL;
@@ -147,5 +154,15 @@ int small_file_write(const char *path, mode_t mode, const void *data, size_t siz
         if (!folder_path)
                 return -ENOMEM;
         folder = open(folder_path, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
-        return folder < 0 ? -errno : small_file_write_at(folder, name, mode, data, size);
+        return folder < 0 ? -errno : write_at(folder, name, mode, data, size, soon);
+}
+
+int small_file_write(const char *path, mode_t mode, const void *data, size_t size)
+{
+        return write_path(path, mode, data, size, false);
+}
+
+int small_file_write_soon(const char *path, mode_t mode, const void *data, size_t size)
+{
+        return write_path(path, mode, data, size, true);
 }

@@ -8,12 +8,14 @@
  */
 #pragma once
 
+#include "result-file.h"
+
 #include <jansson.h>
 #include <stdint.h>
 
 enum {
         LEDGER_ROW_MAX = 1024 * 1024,
-        LEDGER_RESULT_MAX = 16 * 1024 * 1024,
+        LEDGER_RESULT_MAX = RESULT_COPY_MAX,
         LEDGER_ROWS_MAX = 1000,
 };
 

@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include "result-file.h"
+
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,7 +18,7 @@
 enum {
         UNIT_FILE_PATH_SIZE = 256,
         UNIT_ERROR_LINE_SIZE = 512,
-        UNIT_RESULT_MAX = 16 * 1024 * 1024, /* digests of 60 disks */
+        UNIT_RESULT_MAX = RESULT_COPY_MAX,
 };
 
 typedef enum UnitFile {

@@ -251,9 +251,14 @@ static bool is_drained(const Disk *disk)
         return true;
 }
 
+/* Between two chunks: while the source is asked for its zeroes the plan may stand in the middle of a leaf that is not planned yet. */
 static void begin_commit(Disk *disk)
 {
-        epoch_close(&disk->epoch, disk->plan.position);
+        uint64_t position = disk->plan.position;
+
+        if (position < disk->plan.capacity_bytes)
+                position -= position % LEAF_BYTES;
+        epoch_close(&disk->epoch, position);
 }
 
 static int flush(Disk *disk)

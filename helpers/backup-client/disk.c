@@ -10,10 +10,16 @@
 
 #include "clock.h"
 #include "parse.h"
+#include "result-file.h"
 
-enum {
-        PIECES_DISKS = 4, /* so many may tell of their pieces as much as one; more of them share it */
-};
+/* What it may tell of its pieces beside the digests of all disks. */
+static size_t pieces_max(const CopySpec *spec)
+{
+        size_t digests = spec->n_disks * DIGEST_TEXT_MAX, left;
+
+        left = digests < RESULT_COPY_MAX ? (RESULT_COPY_MAX - digests) / spec->n_disks : 0;
+        return left < PIECES_TEXT_MAX ? left : PIECES_TEXT_MAX;
+}
 
 int disk_init(Disk *disk, const CopySpec *spec, const DiskSpec *what, Failure *failure)
 {
@@ -53,10 +59,7 @@ int disk_start(Disk *disk, unsigned n_connections, size_t n_slots, HashWorkers *
                 if (r < 0)
                         return disk_fail(disk, r, FAILURE_OTHER, "cannot prepare its digests: %s",
                                          strerror(-r));
-                if (disk->spec->n_disks > PIECES_DISKS)
-                        block_digest_limit_pieces(disk->digest,
-                                                  PIECES_TEXT_MAX * PIECES_DISKS /
-                                                                  disk->spec->n_disks);
+                block_digest_limit_pieces(disk->digest, pieces_max(disk->spec));
         }
         disk->workers = workers;
         if (disk->target.state != TARGET_OPEN)

@@ -164,18 +164,21 @@ static int read_consolidation(VSphere *v, const VSphereRef *vm, bool *ret_needed
         return 0;
 }
 
-/* vCenter's own way. A fault of it is no failure here: what counts is what the VM needs afterwards. */
-static int consolidate(VSphere *v, const VSphereRef *vm, bool *ret_still_needed,
+/* vCenter's own way. A fault of it is no failure here: what counts is what the VM needs afterwards. *ret_locked: somebody has a
+ * file of it open. */
+static int consolidate(VSphere *v, const VSphereRef *vm, bool *ret_still_needed, bool *ret_locked,
                        VSphereError *error)
 {
         int r;
 
+        *ret_locked = false;
         r = read_consolidation(v, vm, ret_still_needed, error);
         if (r < 0 || !*ret_still_needed)
                 return r;
         r = task_run(v, "ConsolidateVMDisks_Task", vm, NULL, NULL, error);
         if (r < 0 && error->fault[0] == '\0')
                 return r;
+        *ret_locked = r < 0 && vsphere_error_is_fault(error, "FileLocked");
         return read_consolidation(v, vm, ret_still_needed, error);
 }
 
@@ -203,14 +206,16 @@ static int merge_by_snapshot(VSphere *v, const VSphereRef *vm, const char *name,
 int snapshot_consolidate(VSphere *v, const VSphereRef *vm, const char *step, bool *ret_still_needed,
                          VSphereError *error)
 {
-        bool needed = false;
+        bool needed = false, locked = false;
         int r;
 
-        r = consolidate(v, vm, &needed, error);
-        if (r >= 0 && needed && step)
+        r = consolidate(v, vm, &needed, &locked, error);
+        /* Of a file that is locked nothing can be merged: there would only be one delta more. */
+        if (r >= 0 && needed && !locked && step) {
                 r = merge_by_snapshot(v, vm, step, error);
-        if (r >= 0 && needed && step)
-                r = consolidate(v, vm, &needed, error);
+                if (r >= 0)
+                        r = consolidate(v, vm, &needed, &locked, error);
+        }
         if (r < 0 && is_gone(error)) {
                 needed = false;
                 r = 0;

@@ -7,7 +7,8 @@
 . "$(dirname "$0")/e2e.bash"
 
 e2e_up '[Jobs]
-Retries=0'
+Retries=0
+NodeLostSec=10s'
 vcenter_with_pgtest1 16M:fill=6M,16M:fill=3M
 
 told() { in_hub 'journalctl -q -o cat SENDENSE_JOB="$1" | grep -E "$2"' "$1" "$2"; }
@@ -67,12 +68,40 @@ flipped "the data of one disk in the image of another of its size" "${keys[0]} $
 hub rm /etc/systemd/system/sendense-image-.service.d/99-flip.conf
 hub systemctl daemon-reload
 
+# A node that has copied all, and does not tell its sums, or tells what are none: the backup is as good as its way here, and says so.
+# shellcheck disable=SC2016 # expanded in the machine
+require "somebody stands before the node" in_node '
+    mkdir -p /etc/systemd/system/sendense-node-api.socket.d
+    printf "[Socket]\nListenStream=\nListenStream=127.0.0.1:18081\n" >/etc/systemd/system/sendense-node-api.socket.d/peer.conf
+    systemctl daemon-reload && systemctl stop sendense-node-api.socket sendense-node-api.service && systemctl start sendense-node-api.socket &&
+        systemd-run -q --unit=sums-peer -- /srv/src/tests/e2e/sums-peer.py 8081 18081 /srv/answer /srv/asked'
+seen() { node grep -q health /srv/asked; }
+ok "the hub has asked it" eventually "$patience_sec" seen
+not_compared() { # NAME ANSWER WHY
+    printf '%s' "$2" | node install -m 644 /dev/stdin /srv/answer
+    ok "$1: the backup is made" backup
+    job=$(last_job)
+    like "$(told "$job" 'will not be compared')" "Disk ${keys[0]} will not be compared with what node edge1 has read of it: .*$3" "$1: not compared, and why"
+    is_the_vm "$1" "$job"
+    is "$(sums_of)" "" "$1: no sums are left"
+}
+not_compared "no such route" $'404\n{"error": "com.sendense.Error.NotFound", "message": "There is no such path."}' 'There is no such path'
+not_compared "nobody answers" $'502\n{"error": "x", "message": "The node answered what this program does not understand."}' 'does not understand'
+like "$(told "$job" 'waits for the sums')" "Job $job waits for the sums of what it has copied" "it was waited for, once"
+ok "and it was asked more than once" in_node '[ "$(grep -c "/$1/result/" /srv/asked)" -ge 3 ]' "$job"
+not_compared "no sums" $'200\n{"digest": {"a": [{}, {}]}}' 'the digest: '
+not_compared "of another disk" $'200\n{"digest": {"algorithm": "sha256-tree", "leaf_bytes": 1048576, "block_bytes": 8388608, "blocks": {}}}' 'block_bytes'
+node rm /srv/answer
+ok "with it away the sums are there" backup
+is "$(told "$(last_job)" 'are what the node has read' | wc -l)" 2 "and compared"
+clean "with somebody before the node"
+
 # Without the node's sums there is nothing to compare, and that is told.
-on node install -D -m 644 /dev/stdin /etc/sendense/node.conf.d/70-plain.conf <<'X'
+node install -D -m 644 /dev/stdin /etc/sendense/node.conf.d/70-plain.conf <<'X'
 [Copy]
 Digests=no
 X
-on node systemctl restart sendense-node
+node systemctl restart sendense-node
 ok "a backup of a node that makes no sums" backup
 job=$(last_job)
 like "$(told "$job" 'will not be compared')" "Disk ${keys[0]} will not be compared with what node edge1 has read of it: it makes no sums \(\[Copy\] Digests=no\)" "the journal says so"

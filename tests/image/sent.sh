@@ -95,10 +95,11 @@ for at in 600 $((2 * MIB + 7)) $((4 * MIB - 1)) $((18 * MIB)) $((30 * MIB + 2000
     flip "$at"
 done
 for lie in '.parts["0"].pieces |= sub("512.1024 "; "")' '.parts["0"].pieces |= sub("512.1024"; "512+512 1024+512")' '.parts["0"].count += 1' \
-    '.parts["0"].sum |= "0" + .[1:63] + "f"' '.parts["2"].pieces |= sub(".1044480"; "+1044479")' '.parts["7"].pieces = ""'; do
+    '.parts["0"].sum |= "0" + .[1:63] + "f"' '.parts["2"].pieces |= sub(".1044480"; "+1044479")'; do
     fails "other sums: $lie" CopyFailed "does not hold what was read" finish "$(spec_sent $b $a "$lie")"
 done
-for lie in '.parts["0"].pieces = "0"' '.parts["0"].pieces = "0+"' '.parts["0"].pieces = "0+512,"' '.parts["0"].pieces = "0+0"' '.parts["0"].pieces = "4194304+512"' \
+for lie in '.parts["7"].pieces = ""' '.parts["0"].pieces = "0+512 0+512"' '.parts["0"].pieces = "1024+512 0+512"' '.parts["0"].more = 1' '.parts = []' \
+    '.parts["0"].count = 0' '.parts["01"] = .parts["0"]' '.parts["0"].pieces = "0"' '.parts["0"].pieces = "0+"' '.parts["0"].pieces = "0+512,"' '.parts["0"].pieces = "0+0"' '.parts["0"].pieces = "4194304+512"' \
     '.parts["0"].pieces = "1048064+1024"' '.parts["0"].pieces = "99999999999999999999999+1"' '.parts["0"].pieces = "x+512"' '.parts["0"].pieces = "0+-512"' '.parts["0"].sum = "0"' \
     'del(.parts["0"].sum)' '.parts["10"] = .parts["0"]' '.parts["-1"] = .parts["0"]' '.parts["0"] = 7' '.block_bytes *= 2' '.leaf_bytes = 7' '.algorithm = "md5"' '.blocks["4"] = "0"' \
     '.blocks["99"] = .blocks["4"]' 'del(.blocks)' '.more = 1'; do

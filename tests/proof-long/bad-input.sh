@@ -80,7 +80,7 @@ fails_vm raw VmAmbiguous .
 simctl vm add name=bare disks=16M >/dev/null
 vm_is bare
 simctl disk remove vm=bare key=2000 >/dev/null
-fails "no disk at all" DisksChanged 'no such disk'
+fails "no disk at all" VmNotUsable 'has no disk'
 images_close
 images_drop
 simctl vm add name=crowd disks="$(for bus in '' 1 2 3; do for _ in {1..15}; do printf '1M:pvscsi%s,' "$bus"; done; done)1M:sata" >/dev/null

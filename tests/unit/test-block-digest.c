@@ -210,6 +210,28 @@ static void many_parts(void **state)
         json_decref(object);
 }
 
+/* As many blocks as there can be, each known in part: no longer than those who read it allow for. */
+static void longest(void **state)
+{
+        const size_t limit = 17000;
+        BlockDigest *digest = new_digest(2048 * 4 * MIB);
+        uint8_t sum[LEAF_SUM_BYTES] = {};
+        json_t *object;
+        char *text;
+
+        (void) state;
+        block_digest_limit_pieces(digest, limit);
+        for (uint64_t offset = 0; offset < 2048 * 4 * MIB; offset += 128 * 1024)
+                assert_int_equal(block_digest_add_part(digest, offset, 512, sum), 0);
+        object = finish(digest, 2048 * 4 * MIB);
+        text = json_dumps(object, JSON_COMPACT);
+        assert_int_equal(json_object_size(json_object_get(object, "parts")), 2048);
+        assert_true(strlen(text) > 200 * 1024);
+        assert_true(strlen(text) <= DIGEST_TEXT_MAX + limit);
+        free(text);
+        json_decref(object);
+}
+
 static void refused(void **state)
 {
         BlockDigest *digest = new_digest(4 * MIB + 512);
@@ -234,7 +256,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(trees),      cmocka_unit_test(zeroes),
                 cmocka_unit_test(parts),      cmocka_unit_test(zero_parts),
-                cmocka_unit_test(many_parts), cmocka_unit_test(refused),
+                cmocka_unit_test(many_parts), cmocka_unit_test(longest),
+                cmocka_unit_test(refused),
         };
 
         return RUN_TESTS(tests);

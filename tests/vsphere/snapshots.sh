@@ -131,7 +131,15 @@ simctl fault task-error method=ConsolidateVMDisks_Task count=0 >/dev/null
 release
 is "$(res '[.removed, .consolidation_needed] | join(" ")')" '1 true' 'what could not be consolidated is told'
 is "$(calls_of CreateSnapshot_Task) $(simctl left | jq -c .snapshots)" '1 []' 'after one such snapshot, which is gone'
+# Of a file that somebody has open nothing can be merged: another delta would only be one more.
+simctl faults clear >/dev/null
+simctl fault task-error method=ConsolidateVMDisks_Task fault=FileLocked >/dev/null
+simctl calls clear >/dev/null
+release
+is "$(res .consolidation_needed) $(calls_of CreateSnapshot_Task)" 'true 0' 'where a file is locked none is made'
 # Below somebody's snapshot each delta is his.
+simctl fault consolidation-needed count=0 >/dev/null
+simctl fault task-error method=ConsolidateVMDisks_Task count=0 >/dev/null
 simctl vm user-snapshot vm=pgtest1 >/dev/null
 simctl calls clear >/dev/null
 release

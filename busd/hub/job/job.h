@@ -133,6 +133,7 @@ struct Job {
         NodeRelease *release;
         json_t *copied; /* what the node said when all was copied, while it is asked for its sums; NULL: it has not */
         size_t n_sums_asked; /* disks of which it was */
+        uint64_t sums_lost_usec; /* CLOCK_MONOTONIC: since when it does not tell them; 0: it does */
 
         /* Its work, of a job about a backup that is there; work.h. */
         json_t *work; /* what was asked */

@@ -36,6 +36,7 @@ typedef struct Question {
         Job *job;
         unsigned generation;
         NodeSaid then;
+        bool hears_loss; /* then() is told of an answer that is lost, too */
 } Question;
 
 static const char *text_of(const json_t *object, const char *key)
@@ -85,6 +86,11 @@ static void found(Job *job)
 }
 
 /* It has taken the job, so whoever asks was allowed to: most likely its polkit does not answer. The copy goes on. */
+static bool is_locked_out(const Job *job, const HttpAnswer *answer)
+{
+        return answer->status == 403 && job->is_at_node;
+}
+
 static void locked_out(Job *job, const HttpAnswer *answer)
 {
         char why[JOB_ERROR_TEXT_SIZE];
@@ -109,7 +115,9 @@ static void on_answer(const HttpAnswer *answer, void *userdata)
                 run_undo(job);
         } else if (!job->is_removed && !job->jobs->is_going_down &&
                    question->generation == job->generation) {
-                if (answer->status == 403 && job->is_at_node)
+                if (question->hears_loss)
+                        question->then(job, answer);
+                else if (is_locked_out(job, answer))
                         locked_out(job, answer);
                 else if (node_answer_is_lost(answer))
                         lost(job, answer->why);
@@ -121,28 +129,38 @@ static void on_answer(const HttpAnswer *answer, void *userdata)
         job_ticket_done(job);
 }
 
-static void ask(Job *job, const char *method, const char *path, const json_t *body, NodeSaid then)
+/* 0: an answer will come. */
+static int send_question(Job *job, const Question *asked, NodeQuestion *sent)
 {
         Question *question = malloc(sizeof(*question));
-        int r = -ENOMEM;
+        int r;
 
         job->ask_due_usec = 0;
-        if (question) {
-                *question = (Question){ .job = job, .generation = job->generation, .then = then };
-                r = node_links_ask(nodes_links(job->jobs->nodes), job->node_id,
-                                   &(NodeQuestion){ .method = method,
-                                                    .path = path,
-                                                    .body = body,
-                                                    .timeout_usec = ANSWER_LIMIT_USEC,
-                                                    .done = on_answer,
-                                                    .userdata = question });
+        if (!question)
+                return -ENOMEM;
+        *question = *asked;
+        sent->done = on_answer;
+        sent->userdata = question;
+        r = node_links_ask(nodes_links(job->jobs->nodes), job->node_id, sent);
+        if (r < 0) {
+                free(question);
+                return r;
         }
-        if (r >= 0) {
-                job->is_asking = true;
-                job->n_tickets++;
+        job->is_asking = true;
+        job->n_tickets++;
+        return 0;
+}
+
+static void ask(Job *job, const char *method, const char *path, const json_t *body, NodeSaid then)
+{
+        const Question question = { .job = job, .generation = job->generation, .then = then };
+        NodeQuestion sent = {
+                .method = method, .path = path, .body = body, .timeout_usec = ANSWER_LIMIT_USEC
+        };
+        int r = send_question(job, &question, &sent);
+
+        if (r >= 0)
                 return;
-        }
-        free(question);
         if (r == -EAGAIN)
                 ask_again(job, LOOK_USEC);
         else if (r == -ENOENT)
@@ -342,6 +360,10 @@ void node_follow_tick(Job *job, uint64_t now_usec)
         if (job->ask_due_usec == 0 || job->ask_due_usec > now_usec || job->is_asking ||
             job->has_error || job->state != JOB_COPYING)
                 return;
+        if (job->copied) {
+                job->follow->ask_more(job);
+                return;
+        }
         if (!job->is_at_node && !job->is_recovered) {
                 start(job);
                 return;
@@ -384,9 +406,22 @@ void node_follow_again(Job *job)
         ask_again(job, LOOK_USEC);
 }
 
-void node_follow_ask(Job *job, const char *path, void (*then)(Job *job, const HttpAnswer *answer))
+int node_follow_ask(Job *job, const char *path, uint64_t timeout_usec,
+                    void (*then)(Job *job, const HttpAnswer *answer))
 {
-        ask(job, "GET", path, NULL, then);
+        const Question question = {
+                .job = job, .generation = job->generation, .then = then, .hears_loss = true
+        };
+
+        return send_question(job, &question,
+                             &(NodeQuestion){ .method = "GET",
+                                              .path = path,
+                                              .timeout_usec = timeout_usec });
+}
+
+bool node_follow_is_lost(const Job *job, const HttpAnswer *answer)
+{
+        return node_answer_is_lost(answer) || is_locked_out(job, answer);
 }
 
 void node_follow_failed(Job *job, const json_t *task)

@@ -20,6 +20,7 @@ struct NodeFollow {
         json_t *(*start_body)(const Job *job);
         void (*on_task)(Job *job,
                         const json_t *task); /* how it stands; then node_follow_again(), or an end */
+        void (*ask_more)(Job *job); /* what is asked instead once job->copied is there */
 };
 
 /* From now on; job->is_at_node says whether the node has accepted it. */
@@ -28,9 +29,13 @@ void node_follow_begin(Job *job, const NodeFollow *follow);
 /* Asks again in a moment. */
 void node_follow_again(Job *job);
 
-/* Asks the node something else, and never two things at a time. then() gets what it answered; where it does not answer, the job is followed
- * on as before, and on_task() is called again. */
-void node_follow_ask(Job *job, const char *path, void (*then)(Job *job, const HttpAnswer *answer));
+/* Asks the node something else, and never two things at a time. then() gets what it answered, also when that is lost. 0, or a negative
+ * errno: then it cannot be asked now, and then() is not called. */
+int node_follow_ask(Job *job, const char *path, uint64_t timeout_usec,
+                    void (*then)(Job *job, const HttpAnswer *answer));
+
+/* Nobody answered who could; the same question later may be answered. */
+bool node_follow_is_lost(const Job *job, const HttpAnswer *answer);
 
 /* Ends the job with the words of a task that failed. */
 void node_follow_failed(Job *job, const json_t *task);

@@ -27,7 +27,9 @@
 #include <string.h>
 
 enum {
-        FINISH_MIN_RATE = 4 << 20, /* bytes a second that the slowest repository reads */
+        FINISH_MIN_RATE =
+                        4
+                        << 20, /* bytes a second that the slowest repository reads; pieces of an increment are read twice */
 };
 
 static void finish_step(const JobDisk *disk, char ret_step[static UNIT_STEP_MAX + 1])
@@ -237,6 +239,11 @@ static json_t *finish_spec(const Job *job, const JobDisk *disk, const char *path
         json_t *spec = job_image_spec(disk, path), *sent = NULL;
         int r = spec ? sent_sums_read(job, disk, &sent) : -ENOMEM;
 
+        if (r == 0 && job->node_id > 0)
+                (void) job_log(job, disk, LOG_NOTICE, 0, MESSAGE_NONE,
+                               "Disk %s is not compared with what its node has read: the sums are "
+                               "not here",
+                               disk->text);
         if (r < 0)
                 (void) job_log(job, disk, LOG_WARNING, r, MESSAGE_NONE,
                                "Disk %s cannot be compared with what its node has read: %s, "
@@ -257,7 +264,7 @@ static void finish_image(Job *job, JobDisk *disk)
                 .step = step,
                 .verb = "finish",
                 .timeout_usec = job_step_usec(job) +
-                                disk->capacity_bytes / FINISH_MIN_RATE * USEC_PER_SEC,
+                                2 * disk->capacity_bytes / FINISH_MIN_RATE * USEC_PER_SEC,
                 .write_path = path,
                 .as_export_user = true,
         };

@@ -10,6 +10,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "fault-point.h"
+#include "hub-config.h"
 #include "job/export-tls.h"
 #include "job/export-watch.h"
 #include "job/jobs.h"
@@ -17,6 +18,7 @@
 #include "job/sent-sums.h"
 #include "json-cleanup.h"
 #include "log.h"
+#include "manifest.h"
 #include "names.h"
 
 #include <errno.h>
@@ -143,6 +145,10 @@ static void all_told(Job *job)
 
 /* ── What it has read ── */
 
+#define SUMS_ANSWER_USEC (120 * USEC_PER_SEC) /* megabytes, through a tunnel that others fill */
+#define SUMS_AGAIN_USEC  (2 * USEC_PER_SEC)
+#define SUMS_LOST_USEC   (600 * USEC_PER_SEC)
+
 static void ask_sums(Job *job);
 
 /* A backup without is as good as its way here. */
@@ -153,21 +159,60 @@ static void tell_not_compared(const Job *job, const JobDisk *disk, const char *w
                        disk->text, job_text(job, "Node"), why);
 }
 
-static void on_sums(Job *job, const HttpAnswer *answer)
+/* A node that has copied all and does not tell its sums does not hold the backup up for ever. */
+static void sums_lost(Job *job, const char *why)
 {
-        const JobDisk *disk = job->disks + job->n_sums_asked++;
+        uint64_t now = clock_monotonic_usec(), limit = job->jobs->config->node_lost_usec;
+
+        if (job->sums_lost_usec == 0) {
+                job->sums_lost_usec = now;
+                (void) job_log(job, NULL, LOG_WARNING, 0, MESSAGE_NODE_UNREACHABLE,
+                               "%s. Job %" PRIu64 " waits for the sums of what it has copied", why,
+                               job->id);
+                job_set_phase(job, "waits for the sums of what was copied");
+        }
+        if (limit > SUMS_LOST_USEC)
+                limit = SUMS_LOST_USEC;
+        if (now - job->sums_lost_usec <= limit) {
+                job->ask_due_usec = now + SUMS_AGAIN_USEC;
+                return;
+        }
+        for (; job->n_sums_asked < job->n_disks; job->n_sums_asked++)
+                if (job_disk_takes_part(job->disks + job->n_sums_asked))
+                        tell_not_compared(job, job->disks + job->n_sums_asked, why);
+        ask_sums(job);
+}
+
+static void take_sums(Job *job, const JobDisk *disk, const HttpAnswer *answer)
+{
         const json_t *digest = json_object_get(answer->body, "digest");
+        char error[JSON_FIELDS_ERROR_SIZE];
         int r;
 
         if (answer->status != 200)
                 tell_not_compared(job, disk, text_of(answer->body, "message"));
-        else if (!json_is_object(digest))
+        else if (!digest || json_is_null(digest))
                 tell_not_compared(job, disk, "it makes no sums ([Copy] Digests=no)");
+        else if (manifest_check_sent(digest, disk->capacity_bytes, error) < 0)
+                tell_not_compared(job, disk, error);
         else {
                 r = sent_sums_keep(job, disk, digest);
                 if (r < 0)
                         tell_not_compared(job, disk, strerror(-r));
         }
+}
+
+static void on_sums(Job *job, const HttpAnswer *answer)
+{
+        const char *said = text_of(answer->body, "message");
+
+        if (node_follow_is_lost(job, answer)) {
+                sums_lost(job, *said ? said : answer->why);
+                return;
+        }
+        job->sums_lost_usec = 0;
+        take_sums(job, job->disks + job->n_sums_asked, answer);
+        job->n_sums_asked++;
         ask_sums(job);
 }
 
@@ -175,6 +220,7 @@ static void on_sums(Job *job, const HttpAnswer *answer)
 static void ask_sums(Job *job)
 {
         char path[96];
+        int r;
 
         while (job->n_sums_asked < job->n_disks &&
                !job_disk_takes_part(job->disks + job->n_sums_asked))
@@ -185,7 +231,9 @@ static void ask_sums(Job *job)
         }
         (void) snprintf(path, sizeof(path), "/api/v1/backup/%" PRIu64 "/result/%s", job->id,
                         job->disks[job->n_sums_asked].text);
-        node_follow_ask(job, path, on_sums);
+        r = node_follow_ask(job, path, SUMS_ANSWER_USEC, on_sums);
+        if (r < 0)
+                sums_lost(job, strerror(-r));
 }
 
 /* The sums first: once the row says that it is copied, nobody asks for them again. */
@@ -197,6 +245,7 @@ static void copied(Job *job, const json_t *task)
         json_decref(job->copied);
         job->copied = json_deep_copy(task);
         job->n_sums_asked = 0;
+        job->sums_lost_usec = 0;
         if (job->copied)
                 ask_sums(job);
         else
@@ -309,6 +358,7 @@ static const NodeFollow backup_follow = {
         .exports = UNIT_EXPORT_SERVICE,
         .start_body = start_body,
         .on_task = on_task,
+        .ask_more = ask_sums,
 };
 
 /* ── After a start of the hub ── */

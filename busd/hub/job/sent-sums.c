@@ -50,7 +50,7 @@ int sent_sums_keep(const Job *job, const JobDisk *disk, const json_t *digest)
         if (mkdir(path, 0700) < 0 && errno != EEXIST)
                 return -errno;
         file_path(job, disk, path);
-        return small_file_write(path, 0600, text, strlen(text));
+        return small_file_write_soon(path, 0600, text, strlen(text));
 }
 
 int sent_sums_read(const Job *job, const JobDisk *disk, json_t **ret_digest)
@@ -79,11 +79,13 @@ void sent_sums_remove(const Job *job)
 
 static bool is_of_open_job(const Jobs *jobs, const char *name)
 {
-        size_t length = strcspn(name, "-");
+        size_t length = strcspn(name, "-"), n = strlen(name),
+               partial = strlen(SMALL_FILE_PARTIAL_SUFFIX);
         char number[24];
         uint64_t id;
 
-        if (length >= sizeof(number) || name[length] != '-')
+        if (length >= sizeof(number) || name[length] != '-' ||
+            (n > partial && strcmp(name + n - partial, SMALL_FILE_PARTIAL_SUFFIX) == 0))
                 return false;
         memcpy(number, name, length);
         number[length] = '\0';
