@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * helpers/backup-client/disk: how long a target may be gone, and what becomes of a write that could not even begin.
+ * helpers/backup-client/disk: how long a target may be gone, what becomes of a write that could not even begin, and where a commit ends.
  * Source, target and time are the test's.
  */
 #include "unit.h"
@@ -18,14 +18,18 @@ enum {
         AWAY_SEC = 600,
 };
 
+static uint64_t bench_bytes = 64 * MIB;
+
 /* What the next calls answer. */
 static int write_error, zero_error;
-static bool is_away;
+static bool is_away, knows_extents;
 static unsigned n_writes;
+static uint64_t asked_offset; /* of the last question for extents; they are all data */
 
 static int open_source(Source *source, SourceAnswer answer, void *userdata)
 {
-        source->size_bytes = 64 * MIB;
+        source->size_bytes = bench_bytes;
+        source->knows_extents = knows_extents;
         answer(userdata, 0);
         return 0;
 }
@@ -40,6 +44,19 @@ static int read_source(Source *source, void *buffer, size_t length, uint64_t off
         return 0;
 }
 
+/* Of the first window at once, of others never. */
+static int ask_source(Source *source, uint64_t offset, uint64_t length, Extents *extents,
+                      SourceAnswer answer, void *userdata)
+{
+        (void) source;
+        asked_offset = offset;
+        if (offset > 0)
+                return 0;
+        assert_int_equal(extents_add(extents, length, false), 1);
+        answer(userdata, 0);
+        return 0;
+}
+
 static void close_source(Source *source)
 {
         (void) source;
@@ -48,6 +65,7 @@ static void close_source(Source *source)
 static const SourceOps ops = {
         .open = open_source,
         .read = read_source,
+        .ask_extents = ask_source,
         .close = close_source,
         .free = close_source,
 };
@@ -152,17 +170,28 @@ typedef struct Bench {
 
 static Bench bench;
 
-static void start(bool parent)
+static void make(bool parent, uint64_t bytes)
 {
         memset(&bench, 0, sizeof(bench));
         write_error = zero_error = 0;
-        is_away = false;
+        is_away = knows_extents = false;
         n_writes = 0;
+        bench_bytes = bytes;
         bench.spec = (CopySpec){ .target_away_sec = AWAY_SEC, .source_away_sec = AWAY_SEC };
-        bench.what = (DiskSpec){ .disk_key = 2000, .capacity_bytes = 64 * MIB, .parent = parent };
+        bench.what = (DiskSpec){ .disk_key = 2000, .capacity_bytes = bytes, .parent = parent };
+}
+
+static void begin(void)
+{
         bench.begun_usec = clock_monotonic_usec();
         assert_int_equal(disk_init(&bench.disk, &bench.spec, &bench.what, &bench.failure), 0);
         assert_int_equal(disk_start(&bench.disk, 1, 4, NULL), 0);
+}
+
+static void start(bool parent)
+{
+        make(parent, 64 * MIB);
+        begin();
 }
 
 /* As often as the loop would at that time. */
@@ -251,12 +280,38 @@ static void no_memory(void **state)
         disk_done(&bench.disk);
 }
 
+/* The source is asked what it knows of an area that begins in the middle of a leaf: that leaf is not planned yet, and no part of
+ * the commit that falls due meanwhile. */
+static void commit_beside_question(void **state)
+{
+        const Area areas[] = { { .offset = 0, .length = 6 * MIB },
+                               { .offset = 1024 * MIB + MIB / 2, .length = 8 * MIB } };
+
+        (void) state;
+        make(true, 2048 * MIB);
+        bench.what.read = READ_CHANGED;
+        bench.what.has_areas = true;
+        for (size_t i = 0; i < ELEMENTSOF(areas); i++)
+                assert_int_equal(area_list_add(&bench.what.areas, areas[i], 2048 * MIB, 10), 0);
+        knows_extents = true;
+        begin();
+        assert_int_equal(step(0), 0);
+        assert_true(asked_offset > 1000 * MIB);
+        assert_true(n_writes > 0);
+        assert_int_equal(bench.disk.epoch.barrier, UINT64_MAX);
+        assert_int_equal(step(60), 0);
+        assert_int_equal(bench.disk.epoch.barrier, 1024 * MIB);
+        disk_done(&bench.disk);
+        area_list_done(&bench.what.areas);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(gone_twice),
                 cmocka_unit_test(comes_and_goes),
                 cmocka_unit_test(no_memory),
+                cmocka_unit_test(commit_beside_question),
         };
 
         return RUN_TESTS(tests);
