@@ -48,6 +48,9 @@ node_dies_with_it() {
     node systemctl kill -s KILL sendense-node.service
 }
 
+not_met="the hub was not killed"
+tells() { state=$(job_field "$job" State 2>/dev/null) && [ -n "$state" ]; }
+
 # round SCENARIO [INSTRUCTION [WITH]]: prints what is wrong.
 round() {
     local with=
@@ -58,14 +61,16 @@ round() {
     fi
     through "$1"
     [ -z "$with" ] || wait "$with"
-    newest
+    # It may have died right behind the end.
+    eventually "$patience_sec" newest
     job=$newest
+    eventually "$patience_sec" tells
     case $1 in
-    committed) [ "$(job_field "$job" State)" = completed ] || echo "ends as $(job_field "$job" State): $(job_field "$job" ErrorText)" ;;
-    *) [[ $(job_field "$job" State) =~ ^(cancelled|completed)$ ]] || echo "ends as $(job_field "$job" State): $(job_field "$job" ErrorText)" ;;
+    committed) [ "$state" = completed ] || echo "ends as $state: $(job_field "$job" ErrorText)" ;;
+    *) [[ $state =~ ^(cancelled|completed)$ ]] || echo "ends as $state: $(job_field "$job" ErrorText)" ;;
     esac
-    [ "$(job_field "$job" State)" != completed ] || holds_the_vm "$job" || echo "is not what the disks were"
-    [ -z "${2:-}" ] || fired || echo "the hub was not killed"
+    [ "$state" != completed ] || holds_the_vm "$job" || echo "is not what the disks were"
+    [ -z "${2:-}" ] || fired || echo "$not_met"
     # Whoever is killed in a login cannot log out.
     [ -z "$with" ] || simctl sessions kill >/dev/null
     eventually "$patience_sec" nothing_left_anywhere || echo "left: $(simctl left | jq -c .) $(units_left_at hub) $(units_left_at node) $(cat "$TEST_TMP/left-hub" "$TEST_TMP/left-node")"
@@ -85,13 +90,20 @@ passes() {
     hits=$(hub awk '$4 == "sendense-hub" { print $1 ":" ++n[$1] }' /run/sendense-test/hits)
 }
 
-# hub_killed_at SCENARIO WITH HIT...
+# hub_killed_at SCENARIO WITH HIT...: how often a place is passed hangs on when a cancellation comes; one that was not met is tried again.
 hub_killed_at() {
-    local scenario=$1 with=$2 hit bad n_bad=0 n=0 begin=${EPOCHREALTIME/[.,]/}
+    local scenario=$1 with=$2 hit bad try n_bad=0 n_missed=0 n=0 begin=${EPOCHREALTIME/[.,]/}
     shift 2
     for hit; do
-        head -c 65536 /dev/urandom | guest_writes "${keys[0]}" $((n % 32 * 65536))
-        bad=$(round "$scenario" "$hit" "$with")
+        for try in 1 2 3; do
+            head -c 65536 /dev/urandom | guest_writes "${keys[0]}" $((n % 32 * 65536))
+            bad=$(round "$scenario" "$hit" "$with")
+            [ "$bad" = "$not_met" ] || break
+        done
+        if [ "$bad" = "$not_met" ]; then
+            diag "$hit: not met in $try tries"
+            bad='' n_missed=$((n_missed + 1))
+        fi
         [ -z "$bad" ] || diag "$hit, job $(last_job): $bad"
         n_bad=$((n_bad + (${#bad} > 0)))
         n=$((n + 1))
@@ -99,6 +111,7 @@ hub_killed_at() {
         [ $((n % 20)) -ne 0 ] || backup --type=full
     done
     is "$n_bad" 0 "$scenario: the hub${with:+ and the $with} killed at each of $n places, each backup ends as it should and leaves nothing"
+    ok "$scenario: nearly all of these places were met" test $((n_missed * 10)) -le "$n" || diag "$n_missed were not"
     diag "$n rounds in $(((${EPOCHREALTIME/[.,]/} - begin) / 1000000)) s"
 }
 
