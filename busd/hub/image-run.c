@@ -28,6 +28,7 @@ typedef struct ImageRun {
         json_t *result;
         unsigned n_runs; /* begun */
         bool is_dead; /* ended without a word */
+        bool is_left; /* this hub ends, and its unit does not */
         char error_name[96];
         char error_text[512];
         ImageRunDone done;
@@ -73,7 +74,8 @@ static void finish(ImageRun *run)
 {
         run->done(run->result, run->unit, run->result ? NULL : run->error_name,
                   run->result ? NULL : run->error_text, run->userdata);
-        unit_files_remove(run->unit);
+        if (!run->is_left)
+                unit_files_remove(run->unit);
         image_run_free(run);
 }
 
@@ -160,6 +162,8 @@ static void on_ended(int error, const char *text, void *userdata)
         take_result(run, error, text ?: "");
         fault_point("image-run.stop.before");
         r = units_stop(run->units, run->unit, on_stopped, run);
+        /* A unit that systemd is only just starting has its files not open yet. The next hub removes them. */
+        run->is_left = r == -ECANCELED;
         if (r < 0)
                 finish(run);
 }

@@ -56,6 +56,14 @@ figure "a frozen hub is replaced" "$(back_after STOP)" 3000
 hub journalctl --quiet --sync
 like "$(lab journal hub -u sendense-hub -o cat)" 'Watchdog timeout' "by the watchdog"
 
+# Stopped at moments of its first look at the repository: a unit that systemd is only just starting still finds its files.
+# shellcheck disable=SC2016 # expanded in the machine
+is "$(in_hub 'for ms in 000 020 040 060 080 100 120 140 160 180 200 220 240 260 280 300; do
+    systemctl start sendense-hub && sleep "0.$ms" && systemctl stop sendense-hub
+    systemctl list-units --failed --plain --no-legend "sendense-*"
+done')" "" "stopped right after its start it leaves no unit that has failed"
+hub systemctl start sendense-hub
+
 # A wrong config.
 in_hub 'mkdir -p /etc/sendense/hub.conf.d; printf "[Exports]\nPorts=10200-10100\n" >/etc/sendense/hub.conf.d/50-test.conf'
 not_ok "a hub with a wrong config does not start" hub systemctl restart sendense-hub
