@@ -18,9 +18,7 @@ enum {
         LEAF_SUM_BYTES = 32,
         LEAF_HEX_SIZE = 2 * LEAF_SUM_BYTES + 1,
         PIECES_TEXT_MAX = 2 * 1024 * 1024, /* MANIFEST_PIECES_MAX */
-        DIGEST_TEXT_MAX =
-                        256 *
-                        1024, /* of a digest as JSON, without pieces: 2048 blocks, each with a sum and a count */
+        DIGEST_TEXT_MAX = 256 * 1024, /* as JSON: 2048 blocks, each with sum and count */
 };
 
 typedef struct BlockDigest BlockDigest;

@@ -25,9 +25,9 @@ int small_file_read_at(int folder, const char *name, size_t max_size, char **ret
  * for each path. */
 int small_file_write(const char *path, mode_t mode, const void *data, size_t size);
 
+/* The same for a name in an open folder. */
+int small_file_write_at(int folder, const char *name, mode_t mode, const void *data, size_t size);
+
 /* As small_file_write(), but the kernel writes it when it likes: whoever looks finds the old file or the new one, after a power cut
  * perhaps an empty one or none. */
 int small_file_write_soon(const char *path, mode_t mode, const void *data, size_t size);
-
-/* The same as the first for a name in an open folder. */
-int small_file_write_at(int folder, const char *name, mode_t mode, const void *data, size_t size);

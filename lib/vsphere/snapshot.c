@@ -190,7 +190,7 @@ static int merge_by_snapshot(VSphere *v, const VSphereRef *vm, const char *name,
         CLEANUP(vm_done) VSphereVm found = {};
         VSphereRef snapshot;
         unsigned n = 0;
-        int r, removed;
+        int r;
 
         r = inventory_read(v, vm, &found, error);
         if (r < 0 || found.n_snapshots > 0)
@@ -199,11 +199,10 @@ static int merge_by_snapshot(VSphere *v, const VSphereRef *vm, const char *name,
                             &snapshot, error);
         if (r == -ECANCELED)
                 return r;
-        removed = snapshot_remove_all(v, vm, &(SnapshotChoice){ .name = name }, &n, error);
-        return removed < 0 ? removed : 0;
+        return snapshot_remove_all(v, vm, &(SnapshotChoice){ .name = name }, &n, error);
 }
 
-int snapshot_consolidate(VSphere *v, const VSphereRef *vm, const char *step, bool *ret_still_needed,
+int snapshot_consolidate(VSphere *v, const VSphereRef *vm, const char *name, bool *ret_still_needed,
                          VSphereError *error)
 {
         bool needed = false, locked = false;
@@ -211,8 +210,8 @@ int snapshot_consolidate(VSphere *v, const VSphereRef *vm, const char *step, boo
 
         r = consolidate(v, vm, &needed, &locked, error);
         /* Of a file that is locked nothing can be merged: there would only be one delta more. */
-        if (r >= 0 && needed && !locked && step) {
-                r = merge_by_snapshot(v, vm, step, error);
+        if (r >= 0 && needed && !locked && name) {
+                r = merge_by_snapshot(v, vm, name, error);
                 if (r >= 0)
                         r = consolidate(v, vm, &needed, &locked, error);
         }

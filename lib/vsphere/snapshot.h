@@ -34,8 +34,8 @@ int snapshot_remove_all(VSphere *v, const VSphereRef *vm, const SnapshotChoice *
                         unsigned *ret_count, VSphereError *error);
 
 /* Merges what an incomplete removal left, and tells whether that is still needed. Where vCenter's own consolidation does
- * not help and the VM has no snapshot, one of the name step is made and removed; without a name this is left out. */
-int snapshot_consolidate(VSphere *v, const VSphereRef *vm, const char *step, bool *ret_still_needed,
+ * not help and the VM has no snapshot, one of that name is made and removed; without a name this is left out. */
+int snapshot_consolidate(VSphere *v, const VSphereRef *vm, const char *name, bool *ret_still_needed,
                          VSphereError *error);
 
 /* Switches change tracking on, and makes and removes a snapshot of the name "NAME.cbt", because only that makes it

@@ -71,14 +71,7 @@ like "$(job_field "$job" ErrorText)" "Node edge1: The node was stopped in the mi
 clean "stopped"
 
 # As installed before this was there.
-# shellcheck disable=SC2016 # expanded in the machine
-require "a node of an older version" in_node '
-    mkdir -p /etc/systemd/system/sendense-node-api.socket.d
-    printf "[Socket]\nListenStream=\nListenStream=127.0.0.1:18081\n" >/etc/systemd/system/sendense-node-api.socket.d/older.conf
-    systemctl daemon-reload && systemctl stop sendense-node-api.socket sendense-node-api.service && systemctl start sendense-node-api.socket &&
-        systemd-run -q --unit=older -- /srv/src/tests/e2e-long/older-node.py 8081 18081 tls-psk /srv/asked'
-seen() { node grep -q health /srv/asked; }
-ok "older: the hub has asked it" eventually "$patience_sec" seen
+node_peer --without tls-psk
 ok "older: it answers" eventually "$patience_sec" node_answers edge1
 begin
 ends "older" failed
@@ -86,10 +79,7 @@ is "$(job_field "$job" ErrorName)" com.sendense.Error.NotAllowed "older: by its 
 like "$(job_field "$job" ErrorText)" 'TlsPsk=yes, and node edge1 is of a version without TLS to exports' "older: and says what to do"
 is "$(node grep -c backup/start /srv/asked)" 0 "older: it was told nothing"
 clean "older"
-node systemctl stop older
-node rm /etc/systemd/system/sendense-node-api.socket.d/older.conf
-node systemctl daemon-reload
-node systemctl restart sendense-node-api.socket
+node_peer_goes
 ok "with the newer version in its place" eventually "$patience_sec" node_answers edge1
 newer() { [ "$(hub busctl --json=short call com.sendense.Hub1 /com/sendense/Hub1 com.sendense.Hub1.Manager GetNode 'sa{sv}' edge1 0 | jq '.data[0].LastSeenUSec.data')" -gt "$since" ]; }
 since=$(hub date +%s%6N)

@@ -66,6 +66,22 @@ X
 node_enroll() { # NAME MACHINE
     ctl node add "$1" --hub=hub 2>/dev/null | on "$2" sendense-node enroll - >"$TEST_TMP/enroll" 2>&1 || { diag "$(<"$TEST_TMP/enroll")" && return 1; }
 }
+
+# Whoever stands before the node's HTTP API, with options of node-peer.py; what it was asked stands in /srv/asked of the node.
+node_peer() {
+    # shellcheck disable=SC2016 # expanded in the machine
+    require "somebody stands before the node" in_node '
+        mkdir -p /etc/systemd/system/sendense-node-api.socket.d
+        printf "[Socket]\nListenStream=\nListenStream=127.0.0.1:18081\n" >/etc/systemd/system/sendense-node-api.socket.d/peer.conf
+        systemctl daemon-reload && systemctl stop sendense-node-api.socket sendense-node-api.service && systemctl start sendense-node-api.socket &&
+            systemd-run -q --unit=node-peer -- /srv/src/tests/e2e/node-peer.py "$@" 8081 18081 /srv/asked' "$@"
+    ok "the hub has asked it" eventually "$patience_sec" node grep -qs health /srv/asked
+}
+node_peer_goes() {
+    require "it goes" in_node 'systemctl stop node-peer && rm -r /etc/systemd/system/sendense-node-api.socket.d &&
+        systemctl daemon-reload && systemctl restart sendense-node-api.socket'
+}
+
 node_answers() { ctl --json node show "$1" | jq -e '.Reachable' >/dev/null; }
 
 # vcenter_with_pgtest1 [DISKS]: the vCenter, its VM, and the hub told of both.

@@ -130,7 +130,7 @@ static void on_answer(const HttpAnswer *answer, void *userdata)
 }
 
 /* 0: an answer will come. */
-static int send_question(Job *job, const Question *asked, NodeQuestion *sent)
+static int send_question(Job *job, NodeQuestion *sent, NodeSaid then, bool hears_loss)
 {
         Question *question = malloc(sizeof(*question));
         int r;
@@ -138,7 +138,9 @@ static int send_question(Job *job, const Question *asked, NodeQuestion *sent)
         job->ask_due_usec = 0;
         if (!question)
                 return -ENOMEM;
-        *question = *asked;
+        *question = (Question){
+                .job = job, .generation = job->generation, .then = then, .hears_loss = hears_loss
+        };
         sent->done = on_answer;
         sent->userdata = question;
         r = node_links_ask(nodes_links(job->jobs->nodes), job->node_id, sent);
@@ -153,11 +155,10 @@ static int send_question(Job *job, const Question *asked, NodeQuestion *sent)
 
 static void ask(Job *job, const char *method, const char *path, const json_t *body, NodeSaid then)
 {
-        const Question question = { .job = job, .generation = job->generation, .then = then };
         NodeQuestion sent = {
                 .method = method, .path = path, .body = body, .timeout_usec = ANSWER_LIMIT_USEC
         };
-        int r = send_question(job, &question, &sent);
+        int r = send_question(job, &sent, then, false);
 
         if (r >= 0)
                 return;
@@ -409,14 +410,9 @@ void node_follow_again(Job *job)
 int node_follow_ask(Job *job, const char *path, uint64_t timeout_usec,
                     void (*then)(Job *job, const HttpAnswer *answer))
 {
-        const Question question = {
-                .job = job, .generation = job->generation, .then = then, .hears_loss = true
-        };
+        NodeQuestion sent = { .method = "GET", .path = path, .timeout_usec = timeout_usec };
 
-        return send_question(job, &question,
-                             &(NodeQuestion){ .method = "GET",
-                                              .path = path,
-                                              .timeout_usec = timeout_usec });
+        return send_question(job, &sent, then, true);
 }
 
 bool node_follow_is_lost(const Job *job, const HttpAnswer *answer)

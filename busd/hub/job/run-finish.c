@@ -27,9 +27,7 @@
 #include <string.h>
 
 enum {
-        FINISH_MIN_RATE =
-                        4
-                        << 20, /* bytes a second that the slowest repository reads; pieces of an increment are read twice */
+        FINISH_MIN_RATE = 4 << 20, /* bytes a second; pieces of an increment are read twice */
 };
 
 static void finish_step(const JobDisk *disk, char ret_step[static UNIT_STEP_MAX + 1])
@@ -135,7 +133,6 @@ void run_committed(Job *job)
                        job_text(job, "Vm"));
         fault_point("finish.commit.after");
         remove_finish_results(job);
-        sent_sums_remove(job);
         run_remove_files(job);
         fault_point("finish.groups.before");
         run_stop_groups(job, write_completed);
@@ -199,8 +196,8 @@ static void tell_compared(const Job *job, const JobDisk *disk, const json_t *res
         if (!json_object_get(result, "compared_bytes"))
                 return;
         (void) job_log(job, disk, LOG_INFO, 0, MESSAGE_NONE,
-                       "Disk %s: %" JSON_INTEGER_FORMAT " MiB are what the node has read",
-                       disk->text, bytes >> 20);
+                       "Disk %s: %" JSON_INTEGER_FORMAT " KiB are what the node has read",
+                       disk->text, bytes >> 10);
         if (untold > 0)
                 (void) job_log(job, disk, LOG_NOTICE, 0, MESSAGE_NONE,
                                "Disk %s: %" JSON_INTEGER_FORMAT
@@ -233,13 +230,14 @@ static void on_finished(Job *job, JobDisk *disk, const json_t *result, const cha
                 all_finished(job);
 }
 
-/* With the sums of whoever copied it, if there are some. */
+/* With the sums of whoever copied it, if there are some. Why a node has told none stands in the journal already, unless what it told
+ * was lost with the hub before. */
 static json_t *finish_spec(const Job *job, const JobDisk *disk, const char *path)
 {
         json_t *spec = job_image_spec(disk, path), *sent = NULL;
         int r = spec ? sent_sums_read(job, disk, &sent) : -ENOMEM;
 
-        if (r == 0 && job->node_id > 0)
+        if (r == 0 && job->node_id > 0 && job->is_recovered)
                 (void) job_log(job, disk, LOG_NOTICE, 0, MESSAGE_NONE,
                                "Disk %s is not compared with what its node has read: the sums are "
                                "not here",
