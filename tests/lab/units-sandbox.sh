@@ -23,7 +23,7 @@ own=$units_repo/2000.partial
 never="write:$units_repo/2001.partial write:$units_repo/new write:$units_repo/sealed.qcow2 write:/etc/passwd write:/run/sendense/x
     write:/usr/lib/sendense/x read:$units_files/look.in read:$secret read:/dev/mem read:/dev/fuse list:/proc/1/fd
     mknod_/tmp/x_c_1_1 unshare_-U_true unshare_-n_true chmod_u+s_/proc/self/exe busctl_call_none
-    tcp:8.8.8.8/53 mount_-t_tmpfs_x_/tmp hostname_x date_-s_2020-01-01"
+    tcp:8.8.8.8/53 mount_-t_tmpfs_x_/tmp hostname_x date_-s_2020-01-01 list:/sys list:/proc/sys write:/proc/sysrq-trigger"
 
 # looked OUT CAN... -- CANNOT...: what a worker has found out.
 looked() {
