@@ -114,6 +114,39 @@ int columns_print_table(const json_t *objects, const Column *columns, size_t n_c
         return output_table(rows, right);
 }
 
+/* 1: of none of objects has the column something to say. */
+static int is_empty(const json_t *objects, const Column *column)
+{
+        const json_t *object;
+        size_t i;
+
+        json_array_foreach (objects, i, object) {
+                _cleanup_free_ char *cell = column->cell(object, column->key);
+
+                if (!cell)
+                        return -ENOMEM;
+                if (strcmp(cell, "-") != 0)
+                        return 0;
+        }
+        return 1;
+}
+
+int columns_print_filled(const json_t *objects, const Column *columns, size_t n_columns)
+{
+        Column filled[COLUMNS_MAX];
+        size_t n = 0;
+
+        for (size_t i = 0; i < n_columns; i++) {
+                int r = is_empty(objects, columns + i);
+
+                if (r < 0)
+                        return r;
+                if (r == 0)
+                        filled[n++] = columns[i];
+        }
+        return columns_print_table(objects, filled, n);
+}
+
 int columns_print_fields(const json_t *object, const Column *columns, size_t n_columns)
 {
         int width = 0;

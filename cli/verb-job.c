@@ -131,7 +131,8 @@ static ExitStatus print_part(const json_t *job, const char *key, const Column *c
         if (json_array_size(part) == 0)
                 return CTL_OK;
         (void) putchar('\n');
-        return show_list(part, columns, n, "");
+        return columns_print_filled(part, columns, n) < 0 ? complain(CTL_FAILED, "Out of memory")
+                                                          : CTL_OK;
 }
 
 /* What was found in its layers and those that it builds on. */
