@@ -36,6 +36,11 @@ DEFINE_WORDS(JobState, job_state)
 DEFINE_WORDS(DiskState, disk_state)
 DEFINE_WORDS(BackupType, backup_type)
 
+bool job_type_gets_back(JobType type)
+{
+        return type == JOB_RESTORE || type == JOB_FILES || type == JOB_MOUNT;
+}
+
 bool job_state_is_final(JobState state)
 {
         return state == JOB_COMPLETED || state == JOB_FAILED || state == JOB_CANCELLED;

@@ -61,6 +61,9 @@ typedef enum BackupType {
 const char *job_type_to_string(JobType type);
 JobType job_type_from_string(const char *text);
 
+/* A restore, a look into a backup or a mount: somebody waits for what was lost. */
+bool job_type_gets_back(JobType type);
+
 const char *job_state_to_string(JobState state);
 JobState job_state_from_string(const char *text);
 

@@ -13,6 +13,7 @@ RunningPerRepository=5
 Queued=31'
 vm first 2
 backup first
+kept=$(job .BackupId)
 for ((i = 1; i <= n_vms; i++)); do
     fault_keys[vm$i]=2000
 done
@@ -40,6 +41,7 @@ require "and takes a job for each" in_hub '
 for i in 1 2 3 4 5; do
     ok "job $i runs" wait_state copying $((held + i - 1))
 done
+states_of() { hub sendensectl job list --json | jq -c --arg type "$1" '[.[] | select(.Type == $type and .State != "completed") | .State] | group_by(.) | map([.[0], length])'; }
 states() { hub sendensectl job list --json | jq -c '[.[] | .State] | group_by(.) | map([.[0], length])'; }
 many="[[\"completed\",1],[\"copying\",5],[\"queued\",$((n_vms - 5))]]"
 is "$(states)" "$many" "five run, and the others are queued"
@@ -64,6 +66,11 @@ ok "one whose backup has completed may have another" start first
 vm late 1
 start late && fail "more than may be open are not taken" "$ANSWER"
 like "$ANSWER" '31 jobs are open already, as \[Jobs\] Queued= allows' "more than may be open are refused, by the setting's name"
+
+# Who has lost something waits for none of them.
+ok "a disk is restored all the same" hub timeout "$patience_sec" sendensectl restore disk "$kept" 2000 /srv/back.raw --wait
+is "$(hub cmp /srv/back.raw /srv/src/first-2000.raw 2>&1)" "" "and is the VM's"
+is "$(states_of backup)" "[[\"copying\",5],[\"queued\",$((n_vms - 4))]]" "while all others stand where they stood"
 
 # Cancelled in the queue.
 cancelled=$((held + n_vms - 1))
@@ -90,10 +97,10 @@ gone() { [ "$(objects)" = 0 ]; }
 ok "and leaves it" eventually 90 gone || diag "$(objects)"
 
 # How many ran at each moment, by the times of the history.
-most=$(jq '[.[] | select(.StartedUSec) | [.StartedUSec, 1], [.FinishedUSec, -1]] | sort |
+most=$(jq '[.[] | select(.Type == "backup" and .StartedUSec) | [.StartedUSec, 1], [.FinishedUSec, -1]] | sort |
     reduce .[] as [$at, $step] ({n: 0, most: 0}; .n += $step | .most = ([.n, .most] | max)) | .most' "$TEST_TMP/jobs")
 is "$most" 5 "never more than five ran at once, and five did"
-is "$(jq '[.[] | select(.StartedUSec)] | sort_by(.Id) | [.[].StartedUSec] | . == sort' "$TEST_TMP/jobs")" true \
+is "$(jq '[.[] | select(.Type == "backup" and .StartedUSec)] | sort_by(.Id) | [.[].StartedUSec] | . == sort' "$TEST_TMP/jobs")" true \
     "they started in their order"
 
 # What they made is what their sources are.

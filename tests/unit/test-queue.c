@@ -147,6 +147,30 @@ static void verifications_come_last(void **state)
         assert_int_equal(queue_next(entries, 4, &some), -ENOENT);
 }
 
+/* Backups that run take none of its places, those that wait stand behind it; and it takes none of theirs. */
+static void what_gets_back_waits_for_no_backup(void **state)
+{
+        const QueueEntry entries[] = {
+                { .job = 1, .repository = 1 },
+                { .job = 2, .repository = 1 },
+                { .job = 3, .repository = 2 },
+                { .job = 4, .repository = 1, .is_waiting = true },
+                { .job = 5, .repository = 1, .is_waiting = true, .gets_back = true },
+                { .job = 6, .repository = 1, .gets_back = true },
+                { .job = 7, .repository = 2, .is_waiting = true },
+        };
+        QueueLimits some = limits;
+
+        (void) state;
+        assert_int_equal(queue_next(entries, 5, &limits), 4);
+        assert_int_equal(queue_next(entries, 6, &limits), 4);
+        some.running_per_repository = 1;
+        assert_int_equal(queue_wait(entries, 6, entries + 4, &some), QUEUE_FOR_REPOSITORY);
+        assert_int_equal(queue_next(entries, 6, &some), -ENOENT);
+        some.running = 1;
+        assert_int_equal(queue_next(entries + 5, 2, &some), 1);
+}
+
 /* The first of them that holds it up. */
 static void what_is_waited_for(void **state)
 {
@@ -176,6 +200,7 @@ int main(void)
                 cmocka_unit_test(full_host_holds_up_nobody_else),
                 cmocka_unit_test(looks_into_backups_have_a_limit),
                 cmocka_unit_test(verifications_come_last),
+                cmocka_unit_test(what_gets_back_waits_for_no_backup),
                 cmocka_unit_test(what_is_waited_for),
         };
 

@@ -113,7 +113,7 @@ static void end_full(Round *round)
         (void) snprintf(text, sizeof(text),
                         "Backups are due, but %zu jobs are open already, and a round of "
                         "verifications leaves half of [Jobs] Queued=%" PRIu64 " to others",
-                        jobs_n_open(round->wait->manager->jobs), config->jobs_queued);
+                        jobs_n_open_of(round->wait->manager->jobs, false), config->jobs_queued);
         bus_wait_fail(round->wait, BUS_ERROR_BUSY, text);
         round_free(round);
 }
@@ -123,7 +123,7 @@ static bool is_round_full(const Round *round)
         const Jobs *jobs = round->wait->manager->jobs;
         uint64_t most = jobs->config->jobs_queued / ROUND_SHARE;
 
-        return jobs_n_open(jobs) >= (most > 0 ? most : 1);
+        return jobs_n_open_of(jobs, false) >= (most > 0 ? most : 1);
 }
 
 /* A backup that was deleted meanwhile, or is being deleted, is nobody's fault. */

@@ -238,16 +238,21 @@ static bool vm_has_job(const Jobs *jobs, const char *vm)
         return false;
 }
 
+/* Backups, however many there are, leave room for what gets something back. */
 static bool refuse_full(Beginning *beginning)
 {
         const Jobs *jobs = beginning->jobs;
-        char text[128];
+        JobType type = job_type_from_string(text_of(beginning->request, "Type"));
+        bool gets_back = job_type_gets_back(type);
+        char text[160];
 
-        if (jobs_n_open(jobs) < jobs->config->jobs_queued)
+        if (jobs_n_open_of(jobs, gets_back) < jobs->config->jobs_queued)
                 return false;
         (void) snprintf(text, sizeof(text),
-                        "%" PRIu64 " jobs are open already, as [Jobs] Queued= allows",
-                        jobs->config->jobs_queued);
+                        "%" PRIu64 " %s are open already, as [Jobs] Queued= allows; wait until "
+                        "some have ended, or raise it",
+                        jobs->config->jobs_queued,
+                        gets_back ? "restores, looks into backups and mounts" : "jobs");
         end(beginning, -EBUSY, BUS_ERROR_BUSY, text, 0, NULL);
         return true;
 }

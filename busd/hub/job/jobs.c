@@ -52,13 +52,19 @@ Job *jobs_find(Jobs *jobs, uint64_t id)
         return NULL;
 }
 
-size_t jobs_n_open(const Jobs *jobs)
+size_t jobs_n_open_of(const Jobs *jobs, bool gets_back)
 {
         size_t n = 0;
 
         for (size_t i = 0; i < jobs->n_all; i++)
-                n += !job_state_is_final(jobs->all[i]->state);
+                n += !job_state_is_final(jobs->all[i]->state) &&
+                     job_type_gets_back(jobs->all[i]->type) == gets_back;
         return n;
+}
+
+size_t jobs_n_open(const Jobs *jobs)
+{
+        return jobs_n_open_of(jobs, false) + jobs_n_open_of(jobs, true);
 }
 
 static void drop(Jobs *jobs, size_t i)
@@ -118,18 +124,19 @@ static uint64_t repository_of(const Job *job)
 /* Who asks what a job waits for gets it with its limit. */
 static void show_wait(Job *job, QueueWait wait, const QueueLimits *limits)
 {
+        const char *what = job_type_gets_back(job->type) ? "restores" : "jobs";
         char phase[sizeof(job->phase)] = "";
 
         switch (wait) {
         case QUEUE_MAY_START:
                 return;
         case QUEUE_FOR_ANY:
-                (void) snprintf(phase, sizeof(phase), "waits: %" PRIu64 " jobs run, as many as may",
-                                limits->running);
+                (void) snprintf(phase, sizeof(phase), "waits: %" PRIu64 " %s run, as many as may",
+                                limits->running, what);
                 break;
         case QUEUE_FOR_REPOSITORY:
-                (void) snprintf(phase, sizeof(phase), "waits: %" PRIu64 " jobs use its repository",
-                                limits->running_per_repository);
+                (void) snprintf(phase, sizeof(phase), "waits: %" PRIu64 " %s use its repository",
+                                limits->running_per_repository, what);
                 break;
         case QUEUE_FOR_NODE:
                 (void) snprintf(phase, sizeof(phase), "waits: node %.20s has %" PRIu64 " jobs",
@@ -205,6 +212,7 @@ void jobs_pump(Jobs *jobs)
                         .node = job->node_id,
                         .is_files = job->type == JOB_FILES,
                         .is_verify = job->type == JOB_VERIFY,
+                        .gets_back = job_type_gets_back(job->type),
                         .host = json_string_value(json_object_get(job->row, "Host")),
                         .is_waiting = is_queued(job) || run_prepare_waits(job),
                 };

@@ -18,7 +18,7 @@ typedef struct Units Units;
 typedef struct UnitState UnitState;
 
 enum {
-        JOBS_OPEN_MAX = 1000, /* running and queued */
+        JOBS_OPEN_MAX = 1100, /* running and queued: [Jobs] Queued=, and room for restores */
         JOBS_PORTS_MAX = 1000, /* [Exports] Ports= */
 };
 
@@ -82,6 +82,9 @@ void jobs_pump(Jobs *jobs);
 
 Job *jobs_find(Jobs *jobs, uint64_t id);
 size_t jobs_n_open(const Jobs *jobs);
+
+/* Of those that get something back, or of all others. */
+size_t jobs_n_open_of(const Jobs *jobs, bool gets_back);
 
 /* Ends it as cancelled. -EALREADY when it is ending or has ended; -EPERM when what it has begun can only be finished. done is called once, perhaps before this
  * returns 0: with 0 when that is written down; -ENOTCONN: the database was lost meanwhile, and it is

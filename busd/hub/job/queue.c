@@ -24,7 +24,7 @@ static Running count_running(const QueueEntry *entries, size_t n_entries, const 
         Running n = {};
 
         for (size_t i = 0; i < n_entries; i++) {
-                if (entries[i].is_waiting)
+                if (entries[i].is_waiting || entries[i].gets_back != next->gets_back)
                         continue;
                 n.all++;
                 n.repository += entries[i].repository == next->repository;
@@ -50,14 +50,15 @@ QueueWait queue_wait(const QueueEntry *entries, size_t n_entries, const QueueEnt
                                                                        : QUEUE_MAY_START;
 }
 
-/* The oldest of those that verify, or of the others. */
+/* The oldest of those that get something back, of those that verify, or of the others. */
 static int next_of(const QueueEntry *entries, size_t n_entries, const QueueLimits *limits,
-                   bool is_verify)
+                   bool gets_back, bool is_verify)
 {
         for (size_t i = 0; i < n_entries; i++) {
                 QueueWait wait;
 
-                if (!entries[i].is_waiting || entries[i].is_verify != is_verify)
+                if (!entries[i].is_waiting || entries[i].gets_back != gets_back ||
+                    entries[i].is_verify != is_verify)
                         continue;
                 wait = queue_wait(entries, n_entries, entries + i, limits);
                 if (wait == QUEUE_FOR_ANY)
@@ -70,7 +71,9 @@ static int next_of(const QueueEntry *entries, size_t n_entries, const QueueLimit
 
 int queue_next(const QueueEntry *entries, size_t n_entries, const QueueLimits *limits)
 {
-        int next = next_of(entries, n_entries, limits, false);
+        int next = next_of(entries, n_entries, limits, true, false);
 
-        return next >= 0 ? next : next_of(entries, n_entries, limits, true);
+        if (next < 0)
+                next = next_of(entries, n_entries, limits, false, false);
+        return next >= 0 ? next : next_of(entries, n_entries, limits, false, true);
 }

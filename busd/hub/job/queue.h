@@ -17,6 +17,7 @@ typedef struct QueueEntry {
         bool is_waiting; /* in the queue, or to look for room again; otherwise it runs */
         bool is_files; /* has an appliance of its own */
         bool is_verify; /* reads whole chains, and can wait */
+        bool gets_back; /* somebody waits for it: has places of its own, as many as all others */
 } QueueEntry;
 
 typedef struct QueueLimits {
@@ -43,6 +44,6 @@ QueueWait queue_wait(const QueueEntry *entries, size_t n_entries, const QueueEnt
                      const QueueLimits *limits);
 
 /* The index of the oldest entry that may start now, or -ENOENT when none may. A job that must wait
- * for its repository, its node or its host does not hold up those behind it; and those that verify come after all others,
- * however long they have waited. */
+ * for its repository, its node or its host does not hold up those behind it. What gets something back waits for no backup;
+ * and those that verify come after all others, however long they have waited. */
 int queue_next(const QueueEntry *entries, size_t n_entries, const QueueLimits *limits);

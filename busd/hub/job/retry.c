@@ -79,7 +79,7 @@ static void begin_next(Retrier *retrier)
                 CLEANUP(json_decrefp) json_t *request = NULL;
 
                 if (!bus_error_passes(text_of(row, "ErrorName")) ||
-                    jobs_n_open(jobs) >= jobs->config->jobs_queued)
+                    jobs_n_open_of(jobs, false) >= jobs->config->jobs_queued)
                         continue;
                 request = json_pack("{s:O, s:O, s:O, s:O, s:O, s:O, s:O*, s:O*}", "Vm",
                                     json_object_get(row, "Vm"), "Repository",
