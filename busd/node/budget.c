@@ -5,6 +5,7 @@
 #include "budget.h"
 
 #include "task-look.h"
+#include "utf8.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -149,6 +150,7 @@ static bool admits_datastore(const Node *node, const Task *task, const json_t *d
         (void) snprintf(ret_reason, TASK_WAITING_SIZE,
                         "the datastore %.*s: %" PRIu64 " of %" PRIu64 " snapshots are taken",
                         (int) (length < 64 ? length : 64), path, used, max);
+        utf8_make_valid(ret_reason); /* a name that was cut */
         return false;
 }
 

@@ -6,6 +6,8 @@
 #include "bus/bus-error.h"
 
 #include "cleanup.h"
+#include "text.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -132,11 +134,16 @@ int bus_error_register(void)
 
 int bus_error_setf(sd_bus_error *error, const char *name, const char *format, ...)
 {
+        _cleanup_free_ char *text = NULL;
         va_list ap;
 
         va_start(ap, format);
-        (void) sd_bus_error_setfv(error, name, format, ap);
+        text = text_vformat(format, ap);
         va_end(ap);
+        /* With a name in it that was cut, sd-bus would send no answer at all. */
+        if (text)
+                utf8_make_valid(text);
+        (void) sd_bus_error_set(error, name, text ?: "Out of memory");
         return bus_error_to_errno(name);
 }
 

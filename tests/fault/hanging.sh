@@ -116,4 +116,16 @@ answers "it hangs in a scan"
 wait "$scan"
 like "$(cat "$TEST_TMP/scan")" "$repo does not answer: the step scan did not come further within 5 s" "a scan of one that hangs ends, and says so"
 mended "it hangs in a scan"
+
+# A verification, as a restore and a deletion, waits as a copy does, and is told.
+kept=$(job .BackupId)
+sync -f /
+echo 3 >/proc/sys/vm/drop_caches
+freeze
+JOB=$(hub sendensectl backup verify "$kept" --json | grep -oE "[0-9]+\"" | tr -d "\"")
+ok "it hangs in a verification: the job says that nothing moves" eventually "$patience_sec" still || diag "$(hub sendensectl job show "$JOB")"
+hub journalctl --quiet --sync
+like "$(lab journal hub -o cat SENDENSE_JOB="$JOB" MESSAGE_ID="$(message_id copy-still)")" "^The verify stands still: .*; see to $repo" "and the journal, what to see to"
+thaw
+is "$(wait_job)" completed "it hangs in a verification for a while: it completes" || diag "$(job_error)"
 done_testing

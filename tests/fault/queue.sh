@@ -62,6 +62,7 @@ busy() { # VM
 }
 like "$(busy vm2)" "com\.sendense\.Error\.VmBusy: Job $((held + 1)) of this VM is copying; .*job show $((held + 1))" "a second job for a VM that runs is refused by the first one's name"
 like "$(busy vm20)" "com\.sendense\.Error\.VmBusy: Job $((held + 19)) of this VM is queued; .*job show $((held + 19))" "and for one that is queued"
+like "$(busy "a$(printf 'ä%.0s' {1..60})")" "com\.sendense\.Error\.NotFound: There is no VM 'a" "one whose name is cut within a character is answered, too"
 ok "one whose backup has completed may have another" start first
 vm late 1
 start late && fail "more than may be open are not taken" "$ANSWER"

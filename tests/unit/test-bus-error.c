@@ -61,6 +61,19 @@ static void filled(void **state)
         sd_bus_error_free(&error);
 }
 
+/* A name that is cut may end within a character, and what is no text is no message. */
+static void cut_names(void **state)
+{
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+
+        (void) state;
+        assert_int_equal(bus_error_setf(&error, BUS_ERROR_NOT_FOUND, "There is no '%.4s'",
+                                        "a\u00e4\u00e4"),
+                         -ENOENT);
+        assert_string_equal(error.message, "There is no 'a\u00e4?'");
+        sd_bus_error_free(&error);
+}
+
 static void known_to_sd_bus(void **state)
 {
         (void) state;
@@ -79,9 +92,8 @@ static void known_to_sd_bus(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(table_both_ways),
-                cmocka_unit_test(what_passes),
-                cmocka_unit_test(filled),
+                cmocka_unit_test(table_both_ways), cmocka_unit_test(what_passes),
+                cmocka_unit_test(filled),          cmocka_unit_test(cut_names),
                 cmocka_unit_test(known_to_sd_bus),
         };
 

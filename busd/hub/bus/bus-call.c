@@ -98,9 +98,11 @@ BusWait *bus_wait_free(BusWait *wait)
 
 static void reply_error(sd_bus_message *call, const char *name, const char *text)
 {
-        int r = sd_bus_reply_method_errorf(call, name ?: BUS_ERROR_FAILED, "%s",
-                                           text ?: "It failed");
+        CLEANUP(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        int r;
 
+        (void) bus_error_setf(&error, name ?: BUS_ERROR_FAILED, "%s", text ?: "It failed");
+        r = sd_bus_reply_method_error(call, &error);
         if (r < 0)
                 (void) log_warning(r, "Cannot answer a call: %m");
 }

@@ -10,6 +10,7 @@
 #include "job/run.h"
 #include "job/work.h"
 #include "node/node-release.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -239,7 +240,14 @@ uint64_t job_bytes_total(const Job *job)
 void job_set_phase(Job *job, const char *phase)
 {
         (void) snprintf(job->phase, sizeof(job->phase), "%s", phase);
+        utf8_make_valid(job->phase); /* a name in it may have been cut */
         jobs_announce(job);
+}
+
+void job_moved(Job *job)
+{
+        job->moved_usec = clock_monotonic_usec();
+        job->is_still = false;
 }
 
 int event_id_make(char ret_id[static EVENT_ID_SIZE])

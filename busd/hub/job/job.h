@@ -95,7 +95,8 @@ struct Job {
         uint64_t room_due_usec; /* CLOCK_MONOTONIC: when it looks for room again; 0: not waiting */
         bool is_copy_started;
         bool is_collected; /* its copy's result is taken */
-        bool is_still; /* its copy was said to stand still */
+        bool is_copying_at_node; /* as the node says, which answers */
+        bool is_still; /* was said to stand still */
         uint64_t moved_usec; /* CLOCK_MONOTONIC: when it was last further than before */
         bool files_owed; /* could not be removed */
         bool has_obligations;
@@ -196,6 +197,9 @@ uint64_t job_bytes_total(const Job *job);
 void job_close_stream(Job *job);
 
 void job_set_phase(Job *job, const char *phase);
+
+/* It is further than before, or has begun with something else. */
+void job_moved(Job *job);
 
 /* What the journal's lines about the job carry; disk may be NULL. */
 LogContext job_context(const Job *job, const JobDisk *disk);

@@ -320,32 +320,42 @@ static void on_progress(uint64_t id, uint32_t disk_key, uint64_t done, uint64_t 
             done < disk->bytes_done)
                 return;
         if (done > disk->bytes_done) {
-                job->moved_usec = clock_monotonic_usec();
                 if (job->is_still)
                         job_set_phase(job, "copying");
-                job->is_still = false;
+                job_moved(job);
         }
         disk->bytes_done = done;
         job->is_dirty = true;
 }
 
+/* Whether it should come further all the time, and tells how far it is. */
+static bool should_move(const Job *job)
+{
+        return job->type == JOB_BACKUP ? job->is_copy_started || job->is_copying_at_node
+               : job->type == JOB_RESTORE || job->type == JOB_VERIFY || job->type == JOB_DELETE
+                               ? job->is_copy_started
+                               : false;
+}
+
 /* Whether the source, the repository or the way between them is away, nobody here can tell, nor when it
- * comes back: a copy that stands still goes on then, and is told till then. */
-static void look_at_copy(Job *job, uint64_t now)
+ * comes back: what stands still goes on then, and is told till then. */
+static void look_whether_it_moves(Job *job, uint64_t now)
 {
         uint64_t limit_usec = job->jobs->config->repository_step_usec;
         char phase[sizeof(job->phase)];
 
-        if (!job->is_copy_started || job->is_still || now - job->moved_usec < limit_usec)
+        if (!should_move(job) || job->is_still || now - job->moved_usec < limit_usec)
                 return;
         job->is_still = true;
         (void) snprintf(phase, sizeof(phase), "nothing has moved for %llu s",
                         (unsigned long long) (limit_usec / USEC_PER_SEC));
         job_set_phase(job, phase);
         (void) job_log(job, NULL, LOG_WARNING, 0, MESSAGE_COPY_STILL,
-                       "The copy stands still: %s; see to the sources and to %s (mount, dmesg), or "
-                       "cancel the job",
-                       phase, job_text(job, "RepositoryPath"));
+                       "The %s stands still: %s; see to %s%s (mount, dmesg)%s",
+                       job->type == JOB_BACKUP ? "copy" : job_type_to_string(job->type), phase,
+                       job->type == JOB_BACKUP ? "the sources and to " : "",
+                       job_text(job, "RepositoryPath"),
+                       job->type == JOB_DELETE ? "" : ", or cancel the job");
 }
 
 static void tick_job(Job *job, uint64_t now)
@@ -360,12 +370,12 @@ static void tick_job(Job *job, uint64_t now)
                 run_undo(job);
         }
         if (job->state == JOB_COPYING && !job->has_error && job->ending == JOB_STATE_INVALID) {
+                look_whether_it_moves(job, now);
                 if (job->type != JOB_BACKUP) {
                         run_work_tick(job, now);
                         return;
                 }
                 run_export_probe(job);
-                look_at_copy(job, now);
                 node_follow_tick(job, now);
         }
 }

@@ -61,6 +61,7 @@ static void lost(Job *job, const char *why)
         uint64_t now = clock_monotonic_usec(), limit = job->jobs->config->node_lost_usec;
         char phase[sizeof(job->phase)];
 
+        job->is_copying_at_node = job->is_still = false;
         if (job->lost_usec == 0) {
                 job->lost_usec = now;
                 (void) job_log(job, NULL, LOG_WARNING, 0, MESSAGE_NODE_UNREACHABLE,
@@ -385,7 +386,10 @@ void node_follow_progress(Job *job, const json_t *task)
                 if (!now || done < disk->bytes_done || done > disk->capacity_bytes ||
                     total > disk->capacity_bytes)
                         continue;
-                job->is_dirty = job->is_dirty || done > disk->bytes_done;
+                if (done > disk->bytes_done) {
+                        job->is_dirty = true;
+                        job_moved(job);
+                }
                 disk->bytes_done = done;
                 disk->bytes_total = total;
         }

@@ -257,15 +257,20 @@ static void copied(Job *job, const json_t *task)
 static void show_phase(Job *job, const json_t *task)
 {
         const char *state = text_of(task, "state"), *waiting = text_of(task, "waiting");
+        bool is_copying = strcmp(state, "copying") == 0;
         char phase[sizeof(job->phase)];
 
+        if (is_copying != job->is_copying_at_node)
+                job_moved(job);
+        job->is_copying_at_node = is_copying;
+        if (job->is_still)
+                return; /* its phase says so */
         if (strcmp(state, "accepted") == 0)
                 (void) snprintf(phase, sizeof(phase), *waiting ? "%.60s" : "looking at the VM",
                                 waiting);
         else
                 (void) snprintf(phase, sizeof(phase), "%s",
-                                strcmp(state, "snapshotting") == 0 ? "taking the snapshot"
-                                                                   : "copying");
+                                is_copying ? "copying" : "taking the snapshot");
         if (strcmp(phase, job->phase) != 0)
                 job_set_phase(job, phase);
 }
@@ -282,6 +287,7 @@ static void on_task(Job *job, const json_t *task)
                         node_follow_again(job);
                         return;
                 }
+        job->is_copying_at_node = false;
         /* One that was held for too long is released, and still copied. */
         if (!*name && (strcmp(state, "copied") == 0 || strcmp(state, "releasing") == 0 ||
                        strcmp(state, "released") == 0))

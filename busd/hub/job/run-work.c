@@ -421,10 +421,9 @@ void run_work_progress(Job *job, uint32_t disk_key, uint64_t done, uint64_t tota
         if (!progress)
                 return;
         *progress = (JobProgress){ .disk_key = disk_key, .done = done, .total = total };
-        job->moved_usec = clock_monotonic_usec();
         if (job->is_still)
                 job_set_phase(job, work_kind(job)->phase);
-        job->is_still = false;
+        job_moved(job);
         job->is_dirty = true;
 }
 

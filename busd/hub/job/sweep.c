@@ -24,6 +24,7 @@
 #include "store/store-lease.h"
 #include "store/store-obligation.h"
 #include "unit/units.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -243,15 +244,18 @@ static void mark_done(Sweeper *s, const json_t *row, const char *note)
 static void mark_failed(Sweeper *s, const json_t *row, const char *why)
 {
         uint64_t wait_sec = RETRY_AFTER_MIN_SEC, attempts = row_number(row, "Attempts"), next_usec;
+        char text[JOB_ERROR_TEXT_SIZE];
 
         for (uint64_t i = 0; i < attempts && wait_sec < RETRY_AFTER_MAX_SEC; i++)
                 wait_sec *= 2;
         next_usec = clock_realtime_usec() + wait_sec * USEC_PER_SEC;
+        (void) snprintf(text, sizeof(text), "%s", why);
+        utf8_make_valid(text); /* a name in it may have been cut */
         say(s, "Still owed: %s %s of job %" PRIu64 ": %s", row_text(row, "Kind"),
-            row_text(row, "Subject"), row_number(row, "Job"), why);
+            row_text(row, "Subject"), row_number(row, "Job"), text);
         if (store_call(s->jobs->store, store_obligation_failed,
                        json_pack("{s:I, s:s, s:I}", "Id", (json_int_t) row_number(row, "Id"),
-                                 "ErrorText", why, "NextAttemptUSec", (json_int_t) next_usec),
+                                 "ErrorText", text, "NextAttemptUSec", (json_int_t) next_usec),
                        on_marked, s) < 0)
                 next_row(s);
 }

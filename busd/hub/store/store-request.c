@@ -4,6 +4,8 @@
  */
 #include "store/store-request.h"
 
+#include "utf8.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,6 +18,7 @@ int store_refuse(StoreRequest *request, int error, const char *name, const char 
         va_start(ap, format);
         (void) vsnprintf(request->error_text, sizeof(request->error_text), format, ap);
         va_end(ap);
+        utf8_make_valid(request->error_text); /* a name in it may have been cut */
         return error;
 }
 
