@@ -30,6 +30,7 @@ for part in 1 2 3 4 5 6; do
 done
 copy_end
 copied "a target that goes away six times"
+eventually 20 further "$size" # who listens writes down what he was told when he comes to it
 is "$(done_bytes)" "$size" "all of it is told as done in the end"
 server_end target-2000
 ok "the image is the same" same 2000

@@ -36,7 +36,9 @@ target_start_tls() { # KEY INSTANCE: as target_start, which asks without a key
 # A source that waits in its middle, so that a server can die before the copy's end.
 raw 2000 "$size"
 raw 2001 "$size"
-source_nbdkit 2000 --filter=delay file "$TEST_TMP/2000.raw" rdelay=100ms
+source_nbdkit 2000 eval get_size="echo $size" thread_model='echo parallel' can_multi_conn='exit 0' \
+    pread="if [ \$4 -ge $((16 * MIB)) ]; then until [ -e '$TEST_TMP/go' ]; do sleep 0.05; done; fi
+           dd if='$TEST_TMP/2000.raw' iflag=skip_bytes,count_bytes,fullblock bs=256k skip=\$4 count=\$3 status=none"
 source_nbdkit 2001 file "$TEST_TMP/2001.raw"
 target_tls 2000 || fail "a server with TLS"
 target_tls 2001 || fail "and another, with another key"
@@ -52,10 +54,11 @@ blocks() { stat -c %b "$TEST_TMP/2000.qcow2"; }
 before=$(blocks)
 grown() { [ "$(blocks)" -ge $((before + 2048)) ]; }
 copy_begin
-ok "something arrives" eventually 20 grown
+ok "something arrives" eventually 60 grown
 ok "and more is to come" copy_runs
 target_kill 2000
 target_start_tls 2000 second || fail "a server that died is there again"
+touch "$TEST_TMP/go"
 copy_end
 copied "two disks by TLS, one of whose servers died"
 for key in 2000 2001; do

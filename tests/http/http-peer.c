@@ -102,8 +102,9 @@ static void on_event(HttpRequest *request, void *userdata)
                 again = http_stream_send(peer.stream, peer.n_events, "state", more);
         json_decref(more);
         http_request_answer(request, 200,
-                            json_pack("{s:i, s:i, s:i, s:i}", "r", r, "again", again, "gone",
-                                      (int) peer.n_gone, "never", (int) peer.n_never));
+                            json_pack("{s:i, s:i, s:i, s:i, s:i}", "r", r, "again", again, "gone",
+                                      (int) peer.n_gone, "never", (int) peer.n_never, "sent",
+                                      (int) peer.n_events));
 }
 
 static void on_end(HttpRequest *request, void *userdata)
