@@ -25,6 +25,8 @@ as_hub=(setpriv --reuid=sendense --regid=sendense --clear-groups --inh-caps=+dac
     --ambient-caps=+dac_override --)
 
 private_bus_start "$hub_policy" || exit 1
+# It looks for its database seldom: a socket that is open for a moment is no descriptor that was left behind.
+hub_probe=60s
 hub_config '[Hub]' 'LogLevel=debug'
 hub_start "${as_hub[@]}" || exit 1
 is "$(stat -c %U "/proc/$hub_pid")" sendense "the hub runs as its own user, who may own the name"
@@ -100,11 +102,11 @@ ok "the hub logs all again" hub_call SetLogLevel 'sa{sv}' debug 0
 # 3. Polkit hangs: nobody waits, root does not.
 kill -STOP "$polkit_pid"
 before=$(n_asked)
-"${nobody[@]}" busctl --system call "$hub_name" "$hub_path" "$hub_manager" GetStatus 'a{sv}' 0 \
+"${nobody[@]}" busctl --system --timeout=120 call "$hub_name" "$hub_path" "$hub_manager" GetStatus 'a{sv}' 0 \
     >"$TEST_TMP/waiting" 2>&1 &
 waiting=$!
 ok "polkit hangs: the hub asks it" eventually 20 has_asked_since "$before"
-like "$(timeout 2 busctl --system call "$hub_name" "$hub_path" "$hub_manager" GetStatus 'a{sv}' 0)" \
+like "$(timeout 20 busctl --system call "$hub_name" "$hub_path" "$hub_manager" GetStatus 'a{sv}' 0)" \
     '"State"' "polkit hangs: root is answered meanwhile"
 ok "polkit hangs: the other caller still waits" kill -0 "$waiting"
 kill -KILL "$waiting"
@@ -115,10 +117,12 @@ ok "a caller that vanishes is forgotten" eventually 20 log_has 'vanished before 
 n_asked() { grep -c 'Asking polkit whether uid:65534' "$hub_log"; }
 asked=$(n_asked)
 all_asked() { [ "$(n_asked)" -eq $((asked + 16)) ]; }
-before=$(find "/proc/$hub_pid/fd" | wc -l)
+held() { find "/proc/$hub_pid/fd" -mindepth 1 | wc -l; }
+held_is() { [ "$(held)" = "$1" ]; }
+before=$(held)
 callers=()
 for _ in {1..16}; do
-    "${nobody[@]}" busctl --system call "$hub_name" "$hub_path" "$hub_manager" GetStatus 'a{sv}' 0 \
+    "${nobody[@]}" busctl --system --timeout=120 call "$hub_name" "$hub_path" "$hub_manager" GetStatus 'a{sv}' 0 \
         >>"$TEST_TMP/answers" 2>&1 &
     callers+=($!)
 done
@@ -136,7 +140,7 @@ like "$(hub_call GetStatus 'a{sv}' 0)" '"State"' "and the hub goes on"
 kill -CONT "$polkit_pid"
 wait "${callers[@]}"
 is "$(grep -c '"State"' "$TEST_TMP/answers")" 16 "all 16 are answered when polkit goes on"
-is "$(find "/proc/$hub_pid/fd" | wc -l)" "$before" "and no descriptor was left behind"
+ok "and no descriptor was left behind" eventually 20 held_is "$before" || diag "$(held), before $before" "$(ls -l "/proc/$hub_pid/fd")"
 
 # Nor can four users: 64 calls hold no more than 56 places.
 users_max=$(sed -n 's/^ *AUTHORISE_PENDING_USERS_MAX = \([0-9]*\),.*/\1/p' "$SENDENSE_SRC/busd/bus/authorise.h")

@@ -10,7 +10,7 @@
 private_bus_start "$hub_policy" || exit 1
 hub_config
 hub_start || exit 1
-ok "without MariaDB the state is degraded" eventually 5 hub_property_is State 's "degraded"'
+ok "without MariaDB the state is degraded" eventually 30 hub_property_is State 's "degraded"'
 is "$(hub_get DatabaseState)" 's "unreachable"' "the database is unreachable"
 like "$(hub_get DatabaseError)" "$TEST_TMP/no-mysqld.sock" "the error names the socket"
 like "$(cat "$hub_log")" "Database unreachable: .*$TEST_TMP/no-mysqld.sock" "the journal says so"

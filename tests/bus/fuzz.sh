@@ -11,7 +11,7 @@
 private_bus_start "$hub_policy" "$SENDENSE_SRC/tests/bus/open-policy.conf" || exit 1
 hub_config
 hub_start || exit 1
-require "the database is known to be away" eventually 5 hub_property_is DatabaseState 's "unreachable"'
+require "the database is known to be away" eventually 30 hub_property_is DatabaseState 's "unreachable"'
 
 methods=$(xmllint --xpath '//interface/method/@name' "$SENDENSE_SRC/tests/bus/golden/com.sendense.Hub1.Manager.xml" | grep -oE '"[^"]+"' | tr -d '"' | sort)
 is "$(sed -n '/^static const BusTargetMethod hub_methods/,/^};/p' "$SENDENSE_SRC/tests/fuzz/bus-target.c" | grep -oE '\{ "[A-Za-z]+' | tr -d '{ "' | sort)" \

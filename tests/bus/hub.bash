@@ -26,10 +26,10 @@ install -d -m 0777 "$SENDENSE_NODES_FOLDER"
 # shellcheck source=tests/lib/public-key.bash
 . "$SENDENSE_SRC/tests/lib/public-key.bash"
 
-# hub_config [LINE...]: writes the config that hub_start uses. hub_database is the socket.
+# hub_config [LINE...]: writes the config that hub_start uses. hub_database is the socket, hub_probe how often it is looked for.
 hub_config() {
     {
-        printf '[Database]\nSocket=%s\nProbeSec=200ms\n' "${hub_database:-$TEST_TMP/no-mysqld.sock}"
+        printf '[Database]\nSocket=%s\nProbeSec=%s\n' "${hub_database:-$TEST_TMP/no-mysqld.sock}" "${hub_probe:-200ms}"
         [ $# -eq 0 ] || printf '%s\n' "$@"
     } >"$TEST_TMP/hub.conf"
 }
@@ -45,7 +45,7 @@ hub_launch() {
 # hub_start [COMMAND...]: starts it and returns when its name is on the bus.
 hub_start() {
     hub_launch "$@"
-    bus_wait_name "$hub_name" 10 && return 0
+    bus_wait_name "$hub_name" 30 && return 0
     diag "the hub does not come up:" "$(cat "$hub_log")"
     return 1
 }

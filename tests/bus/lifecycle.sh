@@ -14,16 +14,16 @@ notify=$private_bus_dir/notify
 socat -u "UNIX-RECV:$notify" "OPEN:$TEST_TMP/notified,creat,append" &
 socat_pid=$!
 at_end "kill $socat_pid"
-require "somebody listens for notifications" eventually 5 test -S "$notify"
+require "somebody listens for notifications" eventually 30 test -S "$notify"
 notified() { tr -d '\0' <"$TEST_TMP/notified" | sed 's/\(READY=1\|STOPPING=1\|WATCHDOG=1\|STATUS=\)/\n\1/g'; }
 was_notified() { notified | grep -q -e "$1"; }
 
 hub_start env NOTIFY_SOCKET="$notify" WATCHDOG_USEC=400000 || exit 1
 first=$hub_pid
-ok "READY=1 is sent" eventually 5 was_notified '^READY=1'
+ok "READY=1 is sent" eventually 30 was_notified '^READY=1'
 ok "STATUS= tells state and database" \
-    eventually 5 was_notified '^STATUS=degraded; database unreachable: .*no-mysqld.sock'
-ok "the watchdog is fed" eventually 5 was_notified '^WATCHDOG=1'
+    eventually 30 was_notified '^STATUS=degraded; database unreachable: .*no-mysqld.sock'
+ok "the watchdog is fed" eventually 30 was_notified '^WATCHDOG=1'
 
 owner=$(hub_owner)
 out=$(timeout 10 "$hub_program" --config="$TEST_TMP/hub.conf" 2>&1 </dev/null)
@@ -41,9 +41,10 @@ hub_stop TERM
 rc=$?
 took=$((${EPOCHREALTIME/[.,]/} - began))
 is "$rc" 0 "SIGTERM: status 0"
-ok "SIGTERM: gone within a second ($took us)" test "$took" -lt 1000000
-ok "STOPPING=1 was sent" was_notified '^STOPPING=1'
-ok "STATUS=stopping was sent" was_notified '^STATUS=stopping'
+# Within a second, where the machine is not busy with other things. What it could wait for, an answer, takes 25 s.
+ok "SIGTERM: gone without waiting for anything ($took us)" test "$took" -lt 5000000
+ok "STOPPING=1 was sent" eventually 20 was_notified '^STOPPING=1'
+ok "STATUS=stopping was sent" eventually 20 was_notified '^STATUS=stopping'
 not_ok "the name is released" bus_has_name "$hub_name"
 not_ok "no process is left" kill -0 "$first"
 
@@ -76,14 +77,14 @@ like "$(cat "$hub_log")" 'Lost the connection to the message bus' "and says so"
 socat -u "UNIX-LISTEN:$private_bus_dir/mute" "OPEN:$TEST_TMP/greeting,creat" &
 mute=$!
 at_end "kill $mute 2>/dev/null || :"
-require "a mute bus listens" eventually 5 test -S "$private_bus_dir/mute"
+require "a mute bus listens" eventually 30 test -S "$private_bus_dir/mute"
 DBUS_SYSTEM_BUS_ADDRESS=unix:path=$private_bus_dir/mute
 hub_launch
-require "the hub greets it" eventually 5 test -s "$TEST_TMP/greeting"
+require "the hub greets it" eventually 30 test -s "$TEST_TMP/greeting"
 began=${EPOCHREALTIME/[.,]/}
 hub_stop
 rc=$?
 took=$((${EPOCHREALTIME/[.,]/} - began))
 is "$rc" 0 "a hub whose bus never answered ends on SIGTERM"
-ok "and within a second ($took us)" test "$took" -lt 1000000
+ok "and without waiting for it ($took us)" test "$took" -lt 5000000
 done_testing

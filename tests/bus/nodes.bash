@@ -31,7 +31,7 @@ CONF
     private_bus_start "$hub_policy" "$TEST_TMP/nodes.conf" || exit 1
     hub_database=$private_bus_dir/mariadb/mysqld.sock
     mariadb_start "$private_bus_dir/mariadb" || exit 1
-    hub_config 'User=nobody' 'ConnectTimeoutSec=1s' 'QueryTimeoutSec=2s' '[Tunnel]' "ReversePorts=${reverse_ports:-9081-9083}" "${node_settings[@]}"
+    hub_config 'User=nobody' 'ConnectTimeoutSec=5s' 'QueryTimeoutSec=6s' '[Tunnel]' "ReversePorts=${reverse_ports:-9081-9083}" "${node_settings[@]}"
     require "the migrations apply" "$SENDENSE_BUILD/helpers/migrate/sendense-migrate" --config="$TEST_TMP/hub.conf"
     install -d -m 755 "$TEST_TMP/credentials"
     head -c 32 /dev/urandom >"$TEST_TMP/credentials/master-key"
@@ -45,14 +45,14 @@ CONF
 # nodes_hub: starts the hub, which is ready with its files written.
 nodes_hub() {
     hub_start "${nobody[@]}" || exit 1
-    require "the database is ready" eventually 15 hub_property_is DatabaseState 's "ready"'
+    require "the database is ready" eventually 30 hub_property_is DatabaseState 's "ready"'
 }
 
 pid1_start() {
     mkfifo "$TEST_TMP/to-pid1"
     "$SENDENSE_BUILD/tests/bus/systemd-stand-in" <"$TEST_TMP/to-pid1" >"$TEST_TMP/pid1.log" 2>&1 &
     exec 6>"$TEST_TMP/to-pid1"
-    require "a PID 1 is there" eventually 10 grep -q '^ready$' "$TEST_TMP/pid1.log"
+    require "a PID 1 is there" eventually 30 grep -q '^ready$' "$TEST_TMP/pid1.log"
 }
 pid1() {
     local before
@@ -60,7 +60,7 @@ pid1() {
     printf '%s\n' "$1" >&6
     case $1 in
     end*) ;;
-    *) eventually 10 pid1_obeyed "$before" "$1" ;;
+    *) eventually 30 pid1_obeyed "$before" "$1" ;;
     esac
 }
 pid1_obeyed() { tail -n "+$(($1 + 1))" "$TEST_TMP/pid1.log" | grep -qxF -e "$2"; }

@@ -11,16 +11,16 @@
 . "$(dirname "$0")/nodes.bash"
 
 nodes_ready
-ok "once the database is ready both files are there" eventually 10 test -e "$SENDENSE_NODES_FOLDER/tokens"
+ok "once the database is ready both files are there" eventually 30 test -e "$SENDENSE_NODES_FOLDER/tokens"
 is "$(keys)$(tokens)" '' "and empty"
 is "$(stat -c %a "$SENDENSE_NODES_FOLDER/keys" "$SENDENSE_NODES_FOLDER/tokens" | paste -sd' ')" "640 640" "for the folder's group to read"
-ok "sessions are looked at, too" eventually 10 swept_is 1
+ok "sessions are looked at, too" eventually 30 swept_is 1
 
 # Who watches the objects is told of each that comes, changes and goes.
 gdbus monitor --system --dest "$hub_name" >"$TEST_TMP/signals" 2>&1 &
 watcher=$!
 at_end "kill $watcher"
-require "somebody watches" eventually 10 grep -q 'is owned by' "$TEST_TMP/signals"
+require "somebody watches" eventually 30 grep -q 'is owned by' "$TEST_TMP/signals"
 signalled() { grep -qE -e "$1" "$TEST_TMP/signals"; }
 object() { busctl --system get-property "$hub_name" "$hub_path/node/$1" com.sendense.Hub1.Node "$2" 2>&1; } # ID PROPERTY
 objects() { # the ids that the object manager has
@@ -34,7 +34,7 @@ add edge1 1
 like "$answer" "objectpath '/com/sendense/Hub1/node/[0-9]+'" "a node is added"
 id=$(grep -oE '[0-9]+' <<<"${answer#*/node}" | head -n 1)
 is "$(objects)" "$id" "when the call is answered its object is there"
-ok "it was announced" eventually 10 signalled "^$hub_path: org.freedesktop.DBus.ObjectManager.InterfacesAdded \(objectpath '$hub_path/node/$id'.*'com.sendense.Hub1.Node'"
+ok "it was announced" eventually 30 signalled "^$hub_path: org.freedesktop.DBus.ObjectManager.InterfacesAdded \(objectpath '$hub_path/node/$id'.*'com.sendense.Hub1.Node'"
 is "$(object "$id" Name), $(object "$id" State), $(object "$id" ReversePort), $(object "$id" Local), $(object "$id" Reachable), $(object "$id" Features), $(object "$id" Jobs), $(object "$id" Tunnel)" \
     's "edge1", s "waiting", q 9081, b false, b false, as 0, at 0, a{sv} 0' "it shows what is known of it"
 golden=$SENDENSE_SRC/tests/bus/golden/com.sendense.Hub1.Node.xml
@@ -74,7 +74,7 @@ asks_until_overheard() {
     nodes >/dev/null
     overheard ListNodes
 }
-require "somebody reads all of the bus" eventually 10 asks_until_overheard
+require "somebody reads all of the bus" eventually 30 asks_until_overheard
 enrol 1 11
 like "$answer" "^\('edge1', uint16 9081, '10100-10200', '[0-9a-f]{64}'\)$" "edge1 is enrolled"
 first=$answer
@@ -85,7 +85,7 @@ is "$(lines "$SENDENSE_NODES_FOLDER/keys" | cut -d' ' -f4 | sed 's/^/ssh-ed25519
     "$(node edge1 KeyFingerprint | cut -d' ' -f2)" "as ssh-keygen shows it"
 is "$(node edge1 State), $(node edge1 TokenExpiresUSec)" "s enrolled, t 0" "its token counts as used"
 is "$(object "$id" State)" 's "enrolled"' "its object knows"
-ok "and the change was told" eventually 10 signalled "^$hub_path/node/$id: org.freedesktop.DBus.Properties.PropertiesChanged \('com.sendense.Hub1.Node', \{.*'State': <'enrolled'>"
+ok "and the change was told" eventually 30 signalled "^$hub_path/node/$id: org.freedesktop.DBus.Properties.PropertiesChanged \('com.sendense.Hub1.Node', \{.*'State': <'enrolled'>"
 # Nobody listens on its port.
 ok "that it does not answer is told, and why" eventually 30 signalled "^$hub_path/node/$id: .*PropertiesChanged .*'Error': <.Node edge1 has no tunnel: nobody listens on 127.0.0.1:9081"
 enrol 1 11
@@ -94,7 +94,7 @@ token=$("$SENDENSE_BUILD/tests/bus/unseal" "$(rows 'SELECT HEX(token_sealed) FRO
 like "$token" '^[A-Za-z0-9_-]{43}$' "the hub keeps a bearer token, sealed"
 digest=$(printf %s "$token" | sha256sum | cut -d' ' -f1)
 like "$answer" "'$digest'" "of which the node was told the digest"
-ok "that is on the bus" eventually 10 overheard "$digest"
+ok "that is on the bus" eventually 30 overheard "$digest"
 hex=$(printf %s "$token" | xxd -p -c 100)
 is "$(grep -rlaiF -e "$token" -e "$hex" "$TEST_TMP/bus" "$hub_log" "$SENDENSE_NODES_FOLDER" "$private_bus_dir/mariadb")" '' \
     "the token itself is not there, nor in the journal, the files or the database"
@@ -123,7 +123,7 @@ before=$(swept)
 pid1 hold
 enrol 21 31 &
 enrolling=$!
-ok "with the new token and a new key, sessions of the old one are looked for" eventually 10 swept_is $((before + 1))
+ok "with the new token and a new key, sessions of the old one are looked for" eventually 30 swept_is $((before + 1))
 is "$(keys)" edge1:31 "after the files have the new one"
 ok "and the call waits for that" test -d "/proc/$enrolling"
 pid1 "end done"
@@ -135,20 +135,20 @@ pid1 hold
 before=$(swept)
 remove edge1 &
 removing=$!
-ok "edge1 is removed: sessions are looked for" eventually 10 swept_is $((before + 1))
+ok "edge1 is removed: sessions are looked for" eventually 30 swept_is $((before + 1))
 is "$(keys) $(tokens)" " edge2:2 edge3:3" "when neither its key nor its token is in a file any more"
 remove edge3 &
 second=$!
-ok "who is removed while a sweep runs" eventually 10 tokens_are edge2:2
+ok "who is removed while a sweep runs" eventually 30 tokens_are edge2:2
 is "$(swept)" $((before + 1)) "waits for it to end"
 pid1 "end done"
 ended "$removing" "which answers the first"
-ok "and then has one of its own" eventually 10 swept_is $((before + 2))
+ok "and then has one of its own" eventually 30 swept_is $((before + 2))
 ok "before it is answered" test -d "/proc/$second"
 pid1 "end done"
 ended "$second" "too"
 is "$(nodes)" "edge2:waiting:9083" "they are gone"
-ok "their objects, too, and it was told" eventually 10 signalled "^$hub_path: org.freedesktop.DBus.ObjectManager.InterfacesRemoved \(objectpath '$hub_path/node/$id'.*'com.sendense.Hub1.Node'"
+ok "their objects, too, and it was told" eventually 30 signalled "^$hub_path: org.freedesktop.DBus.ObjectManager.InterfacesRemoved \(objectpath '$hub_path/node/$id'.*'com.sendense.Hub1.Node'"
 is "$(objects)" "$(rows 'SELECT id FROM nodes WHERE removed_usec IS NULL')" "there is one for each node that is left"
 remove edge1
 refused NotFound "no node 'edge1'" "and cannot be removed twice"
@@ -167,14 +167,14 @@ pid1 hold
 before=$(swept)
 remove edge1 &
 removing=$!
-eventually 10 swept_is $((before + 1))
+eventually 30 swept_is $((before + 1))
 pid1 "end failed"
 wait "$removing"
 is "$?" 1 "a sweep that fails is an error of the removal"
 ok "and is tried again by itself" eventually 30 swept_is $((before + 2))
 pid1 auto
 pid1 "end done"
-ok "until it is done" eventually 10 grep -q 'as the database has them again' "$hub_log"
+ok "until it is done" eventually 30 grep -q 'as the database has them again' "$hub_log"
 pid1 missing
 add edge1 42
 remove edge1

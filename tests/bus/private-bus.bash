@@ -56,7 +56,7 @@ CONF
         --print-address=3 3>"$private_bus_dir/address" >"$private_bus_dir/log" 2>&1 </dev/null &
     private_bus_pid=$!
     at_end private_bus_stop
-    if ! read -r -t 10 DBUS_SYSTEM_BUS_ADDRESS <"$private_bus_dir/address"; then
+    if ! read -r -t 30 DBUS_SYSTEM_BUS_ADDRESS <"$private_bus_dir/address"; then
         diag "dbus-daemon does not start:" "$(cat "$private_bus_dir/log")"
         return 1
     fi

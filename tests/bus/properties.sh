@@ -31,7 +31,7 @@ newest=$(find "$SENDENSE_SRC/sql" -name '[0-9][0-9][0-9][0-9]-*.sql' 2>/dev/null
 newest=$(basename "${newest:-0000}")
 is "$(hub_get ProgramSchema)" "u $((10#${newest%%-*}))" "ProgramSchema is the newest migration"
 
-ok "State becomes degraded without a database" eventually 5 hub_property_is State 's "degraded"'
+ok "State becomes degraded without a database" eventually 30 hub_property_is State 's "degraded"'
 is "$(text_of DatabaseState)" unreachable "DatabaseState is unreachable"
 like "$(text_of DatabaseError)" "no-mysqld.sock" "DatabaseError names the socket"
 is "$(hub_get DatabaseSchema)" 'u 0' "DatabaseSchema is unknown"
@@ -49,11 +49,11 @@ like "$(busctl --system tree --list "$hub_name")" "^$hub_path$" "busctl tree sho
 gdbus monitor --system --dest "$hub_name" --object-path "$hub_path" >"$TEST_TMP/signals" 2>&1 &
 monitor=$!
 at_end "kill $monitor"
-require "a listener is there" eventually 5 grep -q 'is owned by' "$TEST_TMP/signals"
+require "a listener is there" eventually 30 grep -q 'is owned by' "$TEST_TMP/signals"
 is "$(hub_call SetLogLevel 'sa{sv}' debug 0)" '' "SetLogLevel answers nothing"
 is "$(text_of LogLevel)" debug "SetLogLevel sets the level"
 ok "the change is announced" \
-    eventually 5 grep -q "PropertiesChanged ('$hub_manager', {'LogLevel': <'debug'>}" "$TEST_TMP/signals"
+    eventually 30 grep -q "PropertiesChanged ('$hub_manager', {'LogLevel': <'debug'>}" "$TEST_TMP/signals"
 like "$(cat "$hub_log")" 'Log level set to debug by uid:0' "the journal says who did it"
 is "$(hub_call ProbeDatabase 'a{sv}' 0)" 's "unreachable"' "ProbeDatabase answers the state after the attempt"
 
@@ -64,5 +64,5 @@ is "$(text_of LogLevel)" debug "and the level is as before"
 hub_stop
 is $? 0 "SIGTERM ends it with success"
 ok "its last word is announced: stopping" \
-    eventually 5 grep -q "{'State': <'stopping'>}" "$TEST_TMP/signals"
+    eventually 30 grep -q "{'State': <'stopping'>}" "$TEST_TMP/signals"
 done_testing

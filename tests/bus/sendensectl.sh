@@ -11,7 +11,7 @@ ctl=$SENDENSE_BUILD/cli/sendensectl
 private_bus_start "$hub_policy" || exit 1
 hub_config '[Exports]' 'Ports=10300-10310'
 hub_start || exit 1
-ok "the hub sees that it has no database" eventually 5 hub_property_is State 's "degraded"'
+ok "the hub sees that it has no database" eventually 30 hub_property_is State 's "degraded"'
 
 out=$("$ctl" status)
 is "$?" 3 "status of a hub without a database: exit status 3"

@@ -22,11 +22,11 @@ as_api=(setpriv --reuid=sendense-hub-api --regid=sendense-hub-api --clear-groups
 private_bus_start "$hub_policy" || exit 1
 hub_database=$private_bus_dir/mariadb/mysqld.sock
 mariadb_start "$private_bus_dir/mariadb" || exit 1
-hub_config 'User=sendense' '[Hub]' 'LogLevel=debug'
+hub_config 'User=sendense' 'ConnectTimeoutSec=8s' '[Hub]' 'LogLevel=debug'
 require "the migrations apply" "$SENDENSE_BUILD/helpers/migrate/sendense-migrate" --config="$TEST_TMP/hub.conf"
 export SENDENSE_API_SOCKET=$private_bus_dir/peers/api
 hub_start "${as_hub[@]}" || exit 1
-require "the database is ready" eventually 15 hub_property_is DatabaseState 's "ready"'
+require "the database is ready" eventually 30 hub_property_is DatabaseState 's "ready"'
 
 mkdir "$private_bus_dir/rules"
 cat >"$private_bus_dir/rules/10-test.rules" <<'RULES'
@@ -162,7 +162,7 @@ peer() { # COMMAND...: who connects to the API; its session in $answer
 # Who listens is not who asks: a hub that took any socket would take the API for root.
 socat -u "UNIX-LISTEN:$private_bus_dir/peers/root,mode=0777" - >/dev/null 2>&1 &
 at_end "kill $! 2>/dev/null"
-ok "root listens" eventually 10 test -S "$private_bus_dir/peers/root"
+ok "root listens" eventually 30 test -S "$private_bus_dir/peers/root"
 say connected "$private_bus_dir/peers/root"
 like "$answer" 'InvalidArgument .*that the HTTP API has accepted' "a socket that the API has connected to root makes no root of it"
 peer env
@@ -206,7 +206,7 @@ call RevokeToken look "$none"
 is "$answer" '()' "what is revoked may be revoked again"
 call CreateToken look "$(digest new)" "['inspect']" "$none"
 refused Exists 'or was' "its name is not given again"
-rows "UPDATE api_tokens SET expires_usec = $(($(date +%s) + 2))000000 WHERE name = 'work'"
+rows "UPDATE api_tokens SET expires_usec = $(($(date +%s) + 10))000000 WHERE name = 'work'"
 second token "$work"
 s_short=$answer
 second call ListJobs "$s_short"
@@ -215,7 +215,7 @@ gone() {
     second call ListJobs "$s_short"
     [[ $answer == *Unauthorized* ]]
 }
-ok "until then" eventually 20 gone
+ok "until then" eventually 60 gone
 second token "$work"
 like "$answer" 'Unauthorized' "and gets no session any more"
 call ListTokens "$none"
@@ -224,7 +224,7 @@ like "$answer" "'Name': <'work'>.*'State': <'expired'>" "the list says so"
 # A hub's end.
 hub_stop
 hub_start "${as_hub[@]}" || exit 1
-require "the database is ready again" eventually 15 hub_property_is DatabaseState 's "ready"'
+require "the database is ready again" eventually 30 hub_property_is DatabaseState 's "ready"'
 say call ListJobs "$s_all"
 like "$answer" 'Unauthorized' "another hub knows no session of this one"
 say token "$all"
@@ -232,7 +232,7 @@ say call ListJobs "$answer"
 is "$answer" ok "and gives new ones"
 mariadb_stop
 gone() { hub_property_is DatabaseState 's "unreachable"'; }
-ok "the database goes" eventually 15 gone
+ok "the database goes" eventually 30 gone
 say token "$all"
 like "$answer" 'com.sendense.Error.DatabaseUnavailable' "without a database no token is known, and that is not the token's fault"
 done_testing

@@ -15,7 +15,7 @@ peer() { # NAME [PORT]
     mkdir -p "$TEST_TMP/$1"
     "$SENDENSE_BUILD/tests/bus/vcenter-peer" "$TEST_TMP/$1" "${@:2}" >"$TEST_TMP/$1.port" 2>"$TEST_TMP/$1.log" &
     peer_pid=$!
-    eventually 10 peer_is_up "$1" && [ -s "$TEST_TMP/$1.port" ] && at_end "kill $peer_pid"
+    eventually 30 peer_is_up "$1" && [ -s "$TEST_TMP/$1.port" ] && at_end "kill $peer_pid"
 }
 peer_is_up() { [ -s "$TEST_TMP/$1.port" ] || ! kill -0 "$peer_pid" 2>/dev/null; }
 peer near || exit 1
@@ -96,7 +96,7 @@ asks_until_overheard() {
     vcenters >/dev/null
     overheard ListVcenters
 }
-require "somebody reads all of the bus" eventually 10 asks_until_overheard
+require "somebody reads all of the bus" eventually 30 asks_until_overheard
 
 # Through a node: what it is asked, and what its answer becomes.
 about='{"name":"VMware vCenter Server","version":"8.0.2","build":"1","api_type":"VirtualCenter","api_version":"8.0","instance_uuid":"x","surprise":{"a":null}}'
@@ -232,7 +232,7 @@ for i in 1 2; do
     waiting[i]=$!
 done
 asked_is() { [ "$(asked far | wc -l)" = "$1" ]; }
-ok "two questions wait" eventually 10 asked_is 2
+ok "two questions wait" eventually 30 asked_is 2
 hub_stop
 is "$?" 0 "a hub that ends meanwhile ends well"
 for i in 1 2; do

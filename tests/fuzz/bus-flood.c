@@ -64,7 +64,7 @@ static int collect(sd_bus *bus, uint64_t n_total)
                 r = sd_bus_process(bus, NULL);
                 if (r != 0)
                         continue;
-                r = sd_bus_wait(bus, 10 * USEC_PER_SEC);
+                r = sd_bus_wait(bus, 60 * USEC_PER_SEC);
                 if (r == 0)
                         return -ETIMEDOUT;
         }

@@ -56,12 +56,12 @@ hub_api_up() {
     private_bus_start "$hub_policy" || exit 1
     hub_database=$private_bus_dir/mariadb/mysqld.sock
     mariadb_start "$private_bus_dir/mariadb" || exit 1
-    hub_config 'User=sendense' '[Hub]' 'LogLevel=debug'
+    hub_config 'User=sendense' 'ConnectTimeoutSec=8s' '[Hub]' 'LogLevel=debug'
     require "the migrations apply" "$SENDENSE_BUILD/helpers/migrate/sendense-migrate" --config="$TEST_TMP/hub.conf"
     api_socket=$private_bus_dir/api/socket
     export SENDENSE_API_SOCKET=$api_socket
     hub_start "${as_hub[@]}" || exit 1
-    require "the database is ready" eventually 15 hub_property_is DatabaseState 's "ready"'
+    require "the database is ready" eventually 30 hub_property_is DatabaseState 's "ready"'
     hub_api_polkit
     hub_api_start
 }

@@ -268,11 +268,11 @@ is "$(tr -s ' ' <"$TEST_TMP/many")" ' 60 200' "60 requests, 40 at a time, are al
 hub_stop
 like "$(ask /api/v1/backups)" '^503 .*systemctl start sendense-hub.service' "without a hub: 503, and how to start it"
 hub_start "${as_hub[@]}" || exit 1
-require "the database is ready again" eventually 15 hub_property_is DatabaseState 's "ready"'
+require "the database is ready again" eventually 30 hub_property_is DatabaseState 's "ready"'
 is "$(ask /api/v1/backups)" '200 {"backups":[]}' "with another one all is well, without another token"
 mariadb_stop
 gone() { hub_property_is DatabaseState 's "unreachable"'; }
-ok "the database goes" eventually 15 gone
+ok "the database goes" eventually 30 gone
 like "$(ask /api/v1/backups)" '^503 .*DatabaseUnavailable' "503, and why"
 
 like "$(local_ask /health)" '^503 \{"status":"failed","checks":\[\{"check":"database","status":"failed","state":"unreachable","detail":"..*"\}\]' "root is told of the database by health"
