@@ -63,7 +63,7 @@ step "the backup is committed" finishing sendense-image-JOB-commit
 
 # In the middle of the copy.
 change small
-rate small 4000000
+rate small 500000
 start small --type=full
 last=$JOB
 ok "a copy is under way" wait_state copying
@@ -82,7 +82,7 @@ unharmed "the sources are frozen"
 
 # Ended by somebody else, in the database: the hub hears of it when it writes, and tells whoever waits for the end.
 change small
-rate small 4000000
+rate small 500000
 start small --type=full
 last=$JOB
 ok "a copy is under way" wait_state copying

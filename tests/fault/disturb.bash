@@ -21,10 +21,10 @@ copies() { job_copies hub "$JOB" "$patience_sec"; }
 # shellcheck disable=SC2034 # for the tests
 held_disk=400:16
 
-# start_held VM [OPTION...]: starts a backup that is in the middle of its copy and stays there for half a minute or until
+# start_held VM [OPTION...]: starts a backup that is in the middle of its copy and stays there for more than a minute or until
 # `rate VM ""`.
 start_held() {
-    rate "$1" 4000000
+    rate "$1" 1500000
     start "$@" || fail "a backup of $1 starts" "$ANSWER"
     ok "its state is copying" wait_state copying
     ok "it has copied something" copies

@@ -10,7 +10,7 @@
 # copying: a backup of small that has begun to copy and does not end by itself; sets JOB.
 copying() {
     change small
-    rate small 16000000
+    rate small 1000000
     start small "$@" || fail "a backup starts" "$ANSWER"
     ok "a copy is under way" wait_state copying
     # shellcheck disable=SC2016 # expanded in the machine

@@ -65,11 +65,11 @@ fault_baseline() {
 }
 
 nothing_left_without() {
-    "$SENDENSE_SRC/tests/lib/nothing-left" --machine hub --without "vcenter,$1" --within 15
+    "$SENDENSE_SRC/tests/lib/nothing-left" --machine hub --without "vcenter,$1" --within "$patience_sec"
 }
 # nothing_left [KINDS]: looks for all but these.
 nothing_left() {
-    "$SENDENSE_SRC/tests/lib/nothing-left" --machine hub --without "vcenter,${1:-}" --since "$TEST_TMP/before" --within 15
+    "$SENDENSE_SRC/tests/lib/nothing-left" --machine hub --without "vcenter,${1:-}" --since "$TEST_TMP/before" --within "$patience_sec"
 }
 
 # uuid_of NAME: the instance uuid of a VM of that name.

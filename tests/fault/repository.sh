@@ -117,7 +117,7 @@ start two --repository=second
 second=$JOB
 waits() { [ "$(hub busctl get-property com.sendense.Hub1 "/com/sendense/Hub1/job/$second" com.sendense.Hub1.Job Phase)" = 's "waits: running backups may need the room in its repository"' ]; }
 ok "another one that wants the same room waits for it" eventually 30 waits || diag "$(hub sendensectl job show "$second")"
-ok "and says why" in_hub "journalctl -q SENDENSE_JOB=$second | grep -qE '/srv/second has [12][0-9] MiB free beside .*MinFree=, of which backups that run are expected to take 1[0-6], and this one is expected to take 16; free space'"
+ok "and says why" in_hub "journalctl --sync; journalctl -q SENDENSE_JOB=$second | grep -qE '/srv/second has [12][0-9] MiB free beside .*MinFree=, of which backups that run are expected to take 1[0-6], and this one is expected to take 16; free space'"
 backup three
 is "$(job_state "$first") $(job_state "$second")" "copying preparing" "it holds up nobody: one that finds room elsewhere has run in its place"
 release one

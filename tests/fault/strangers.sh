@@ -11,7 +11,7 @@ command -v nft >/dev/null || skip_all "nft is missing (package nftables)"
 fault_up
 is "$(unit sendense-firewall@hub.service ActiveState)" active "the rules came with the hub"
 vm guarded 16 8
-rate guarded 8000000
+hold guarded
 start guarded || fail "a backup starts" "$ANSWER"
 ok "it copies" wait_state copying || diag "$(job_state): $(job_error)"
 ports=$(hub sendensectl port list --json)
@@ -23,7 +23,7 @@ while IFS=$'\t' read -r port name; do
     like "$(hub nbdinfo "nbd://127.0.0.1:$port/$name")" 'export-size' "root can look"
 done < <(jq -r '.[] | [.Port, .ExportName] | @tsv' <<<"$ports")
 is "$(jq length <<<"$ports")" 2 "there were two disks"
-rate guarded 0
+release guarded
 finish_backup guarded
 
 # Not the daemon's life, and not a reload, opens a gap.
@@ -37,12 +37,12 @@ ok "they follow the ports of a hub that is started again" eventually "$patience_
 backup guarded
 # Without the rules, to see that they were it.
 hub systemctl stop sendense-firewall@hub.service
-rate guarded 8000000
+hold guarded
 start guarded || fail "a third backup starts" "$ANSWER"
 ok "it copies" wait_state copying || diag "$(job_state): $(job_error)"
 port=$(hub sendensectl port list --json | jq -r '.[0].Port')
 like "$(stranger nbdinfo --list "nbd://127.0.0.1:$port/")" 'export=' "without them a stranger sees the disks"
-rate guarded 0
+release guarded
 finish_backup guarded
 unharmed "all that"
 done_testing

@@ -12,7 +12,7 @@ fault_up "[Exports]
 TlsPsk=yes
 ProbeSec=1s"
 vm sealed 16 8
-rate sealed 8000000
+hold sealed
 start sealed || fail "a backup starts" "$ANSWER"
 ok "it copies" wait_state copying || diag "$(job_state): $(job_error)"
 files=/run/sendense/units
@@ -59,18 +59,18 @@ for place in processes journal units database; do
     is "$(grep -aciFf "$TEST_TMP/keys" "$TEST_TMP/$place")" 0 "$place: no key"
 done
 like "$(cat "$TEST_TMP/processes")" 'tls-creds-psk,.*dir=/run/credentials/sendense-export-' "the command line says where it is"
-rate sealed 0
+release sealed
 finish_backup sealed
 is "$(hub bash -c "ls $files/*.psk 2>/dev/null")" "" "with the job its keys are gone"
 
 # What is switched counts for exports that are made from then on.
 change sealed
-rate sealed 8000000
+hold sealed
 start sealed || fail "a second backup starts" "$ANSWER"
 ok "it copies" wait_state copying || diag "$(job_state): $(job_error)"
 settings "[Exports]
 TlsPsk=no"
-rate sealed 0
+release sealed
 finish_backup sealed
 is "$(job '[.Disks[].BackupType] | unique | join(" ")')" incremental "one that began with TLS ends with it"
 backup sealed

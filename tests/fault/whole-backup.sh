@@ -29,7 +29,7 @@ unharmed "two backups"
 
 # What it says of its exports while they run.
 change twins
-rate twins 8000000
+hold twins
 start twins || fail "a third backup starts" "$ANSWER"
 ok "the third backup copies" wait_state copying
 ports=$(hub sendensectl port list --json)
@@ -71,7 +71,7 @@ is "$(sed -n '/^### com.sendense.Hub1.Job/,/^### /s/^| \([A-Z][A-Za-z]*\) | `\([
     "and the API reference has its properties"
 is "$(hub sendensectl obligation list --json | jq -r '[.[].State] | join(" ")')" "running running" "what it will undo at its end is marked so"
 is "$(hub sendensectl obligation list | head -n 1)" "Nothing is to be undone." "and nobody has to care"
-rate twins 0
+release twins
 finish_backup twins
 is "$(hub sendensectl port list --json | jq length)" 0 "after it no port is leased"
 
@@ -99,9 +99,14 @@ is "$(hub jq -c '[.disks[].disk_key, (.excluded[] | .disk_key, .reason)]' \
 unharmed "a backup without a disk"
 fault_keys[twins]="2000 2001"
 
-# Disks and sources that are swapped. The server of one is held until the test has a hand on the images.
+# Disks and sources that are swapped. The copier is held until the test has a hand on the images.
 vm pgtest1 104448:1 5120:1
-freeze_sources pgtest1
+hub touch /run/hold
+hub install -D -m 644 /dev/stdin /run/systemd/system/sendense-import-.service.d/90-hold.conf <<'HOLD'
+[Service]
+ExecStartPre=sh -c 'while test -e /run/hold; do sleep 0.05; done'
+HOLD
+hub systemctl daemon-reload
 ANSWER=$(hub sendensectl backup start pgtest1 --source='2000=nbd+unix:///?socket=/run/src/pgtest1-2001.sock' \
     --source='2001=nbd+unix:///?socket=/run/src/pgtest1-2000.sock' 2>&1)
 JOB=$(sed -nE 's/^job ([0-9]+)\..*/\1/p' <<<"$ANSWER")
@@ -110,7 +115,8 @@ ok "a backup with swapped sources comes as far as the copy" wait_state copying
 ok "the test holds on to its images" in_hub 'for key in 2000 2001; do
         ln "$1/$key/$2.qcow2.partial" "$1/../../held-$key" || exit 1
     done' "$fault_repo/$(uuid_of pgtest1)" "$(job .BackupId)"
-thaw_sources pgtest1
+hub rm -r /run/hold /run/systemd/system/sendense-import-.service.d
+hub systemctl daemon-reload
 failed "swapped sources" '^CopyFailed: .*disk 2000 has 109521666048 bytes, but its source 5368709120, as disk 2001 has: are they swapped\?; nothing was written'
 for key in 2000 2001; do
     is "$(hub qemu-img map --output=json "/var/lib/sendense/held-$key" | jq '[.[] | select(.data)] | length')" 0 \
