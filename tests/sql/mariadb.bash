@@ -69,7 +69,7 @@ mariadb_answers() {
 }
 
 mariadb_start() {
-    mariadb_launch "$1" && eventually 15 mariadb_answers && return 0
+    mariadb_launch "$1" && eventually 60 mariadb_answers && return 0
     diag "MariaDB does not start:" "$(tail -n 15 "$1/error.log" 2>/dev/null)"
     return 1
 }

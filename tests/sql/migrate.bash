@@ -8,10 +8,10 @@ migrate_program=$SENDENSE_BUILD/helpers/migrate/sendense-migrate
 migrate_faulty=$SENDENSE_BUILD/tests/sql/migrate-faulty
 migrate_log=$TEST_TMP/migrate.log
 
-# migrate_config [PROBE-SEC [QUERY-TIMEOUT-SEC]]: writes the config.
+# migrate_config [PROBE-SEC [QUERY-TIMEOUT-SEC [CONNECT-TIMEOUT-SEC]]]: writes the config. A server on a busy machine greets late.
 migrate_config() {
-    printf '[Database]\nSocket=%s\nUser=nobody\nConnectTimeoutSec=1s\nQueryTimeoutSec=%s\nProbeSec=%s\n' \
-        "$mariadb_socket" "${2:-2s}" "${1:-300ms}" >"$TEST_TMP/hub.conf"
+    printf '[Database]\nSocket=%s\nUser=nobody\nConnectTimeoutSec=%s\nQueryTimeoutSec=%s\nProbeSec=%s\n' \
+        "$mariadb_socket" "${3:-8s}" "${2:-2s}" "${1:-300ms}" >"$TEST_TMP/hub.conf"
 }
 
 # migrate [ARG...]: its exit status; what it said is in $migrate_log.

@@ -59,10 +59,10 @@ mariadb --no-defaults --socket="$mariadb_socket" -N --unbuffered <"$TEST_TMP/hol
 holder=$!
 exec 8>"$TEST_TMP/hold"
 echo "SELECT GET_LOCK('sendense-migrate.sendense', 0);" >&8
-ok "a lock is held" eventually 5 test -s "$TEST_TMP/held"
+ok "a lock is held" eventually 30 test -s "$TEST_TMP/held"
 "$migrate_program" --config="$TEST_TMP/hub.conf" >"$TEST_TMP/first.log" 2>&1 8>&- &
 first=$!
-ok "a run says that it waits for another" eventually 5 grep -q "Another sendense-migrate is at work" "$TEST_TMP/first.log"
+ok "a run says that it waits for another" eventually 30 grep -q "Another sendense-migrate is at work" "$TEST_TMP/first.log"
 ok "and it does wait" kill -0 "$first"
 exec 8>&-
 wait "$holder"
@@ -76,7 +76,7 @@ mariadb --no-defaults --socket="$mariadb_socket" -N --unbuffered <"$TEST_TMP/tab
 holder=$!
 exec 8>"$TEST_TMP/table"
 cat "$TEST_TMP/table.sql" >&8
-ok "a table is locked" eventually 5 test -s "$TEST_TMP/table.held"
+ok "a table is locked" eventually 30 test -s "$TEST_TMP/table.held"
 "$migrate_program" --config="$TEST_TMP/hub.conf" >"$TEST_TMP/first.log" 2>&1 8>&- &
 first=$!
 waits() { mariadb_sql -N -e 'SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE LIKE "%metadata lock%" AND TIME >= 3' | grep -qx 1; }
@@ -212,11 +212,12 @@ is "$(grep -cE '^Restart|^PartOf=mariadb' "$SENDENSE_SRC/units/sendense-migrate.
     "the unit leaves the next attempt to MariaDB's next start"
 
 # MariaDB frozen, gone.
+migrate_config 300ms 2s 1s
 mariadb_freeze
 start=${EPOCHREALTIME/[.,]/}
 migrate
 is "$?" 75 "a frozen server is a reason to try again"
-ok "and is noticed soon" test $((${EPOCHREALTIME/[.,]/} - start)) -lt 4000000
+ok "and is noticed soon" test $((${EPOCHREALTIME/[.,]/} - start)) -lt 8000000
 mariadb_thaw
 mariadb_stop
 migrate

@@ -13,7 +13,7 @@
 
 store_ready() {
     mariadb_start "$TEST_TMP/db" || exit 1
-    migrate_config
+    migrate_config 300ms 30s # time is not what these tests are about
     require "the migrations apply" migrate
 }
 
