@@ -81,7 +81,7 @@ example hub "GET /api/v1/nodes"
 example hub "GET /api/v1/nodes/{node}"
 
 # Backups.
-simctl fault delay method=FolderGet ms=400 count=0 >/dev/null
+simctl fault delay method=FolderGet ms=2000 count=0 >/dev/null
 example hub "POST /api/v1/backups" '{"vm_name":"pgtest1","repository_id":"1","backup_type":"full"}' '' 'Idempotency-Key: monday'
 place[backup_id]=$(from_answer .backup_id)
 place[id]=$(from_answer .job_id)
@@ -105,7 +105,7 @@ query=
 example hub "GET /api/v1/vms"
 example hub "GET /api/v1/vms/{vm}"
 example hub "GET /api/v1/vms/{vm}/chain"
-simctl fault delay method=FolderGet ms=400 count=0 >/dev/null
+simctl fault delay method=FolderGet ms=2000 count=0 >/dev/null
 ctl backup start pgtest1 >/dev/null
 place[id]=$(last_job)
 ok "another copies" job_copies hub "${place[id]}" "$patience_sec"

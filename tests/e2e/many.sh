@@ -27,7 +27,7 @@ require "all its VMs are discovered" ctl vm discover vc1 --enter
 is "$(ctl --json vm list | jq length)" 10 "ten VMs are known"
 
 # Held in the copy, so that all of them meet.
-simctl fault delay method=FolderGet ms=1500 count=0 >/dev/null
+simctl fault delay method=FolderGet ms=6000 count=0 >/dev/null
 simctl fault task-error method=CreateSnapshot_Task vm=vm3 count=0 >/dev/null
 for vm in "${vms[@]}"; do ctl backup start "$vm" >/dev/null || fail "$vm starts"; done
 states() { ctl --json job list | jq -r '.[].State' | sort | uniq -c | awk '{ printf "%s%s=%s", NR > 1 ? " " : "", $2, $1 }'; }
@@ -66,7 +66,7 @@ again() { [ "$(ctl --json job list | jq --argjson of "$failed" '[.[] | select(.R
 ok "the one that failed is tried again by itself, and completes" eventually "$patience_sec" again || diag "$(ctl job list)"
 job=$(ctl --json job list | jq --argjson of "$failed" '.[] | select(.RetryOf == $of).Id')
 is "$(job_field "$job" Vm) $(job_field "$job" Principal)" "vm3 uid:0" "it is the same VM's, and was asked for by the same"
-like "$(hub journalctl -q -o cat SENDENSE_JOB="$job")" "Job $job tries again what job $failed could not \(com.sendense.Error.SnapshotFailed\)" "the journal says so"
+like "$(in_hub 'journalctl --sync; journalctl -q -o cat "SENDENSE_JOB=$1"' "$job")" "Job $job tries again what job $failed could not \(com.sendense.Error.SnapshotFailed\)" "the journal says so"
 # A VM on a snapshot of its user's stays so, however often it is tried.
 simctl vm user-snapshot vm=vm6 >/dev/null
 not_ok "one that no trying mends" ctl backup start vm6 --wait

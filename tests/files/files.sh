@@ -83,8 +83,13 @@ like "$(hub busctl call "$HUB_NAME" "$HUB_PATH" "$HUB_MANAGER" ListFiles 'asha{s
 
 # The reader goes away: the job ends, and nothing of it stays.
 # shellcheck disable=SC2016 # expanded in the machine
-in_hub 'timeout 2 sendensectl backup files tar "$1" / >/dev/null' "$id"
-JOB=$(hub sendensectl job list --json --limit=1 | jq -r '.[0].Id')
+newest() { hub sendensectl job list --json --limit=1 | jq -r '.[0].Id'; }
+before=$(newest)
+begun() { [ "$(newest)" != "$before" ]; }
+hub systemd-run --quiet --collect --unit=reader -p StandardOutput=null sendensectl backup files tar "$id" /
+ok "somebody reads all of it" eventually "$patience_sec" begun
+hub systemctl stop reader
+JOB=$(newest)
 hub sendensectl job cancel "$JOB" --wait >/dev/null 2>&1
 like "$(wait_job)" "^(cancelled|failed)$" "a job whose reader is gone is cancelled"
 # What cannot be read is left out and said, and all else comes: a name without an inode, a file that cannot be opened, folders too deep.

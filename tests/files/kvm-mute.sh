@@ -15,7 +15,7 @@ fault_baseline
 appliance=sendense-appliance.service
 begin() { hub systemctl start "$appliance"; }
 accel() { hub jq -r .accel /run/sendense-appliance/state.json; }
-probes() { hub journalctl -q -o cat -b -u "$appliance" | grep -c 'KVM '; }
+probes() { hub journalctl --sync && hub journalctl -q -o cat -b -u "$appliance" | grep -c 'KVM '; }
 require "the appliance is made" begin
 
 # shellcheck disable=SC2016 # of the program

@@ -50,7 +50,8 @@ finish_backup twins
 hub systemctl kill -s KILL sendense-hub.service
 ok "it serves while the hub is dead" same "$second" 2000
 hub_ready
-ok "the hub takes it up" eventually "$patience_sec" test "$(mounts)" = "$old $MOUNT"
+taken_up() { [ "$(mounts)" = "$old $MOUNT" ]; }
+ok "the hub takes it up" eventually "$patience_sec" taken_up
 ok "and it still serves" same "$second" 2000
 ok "it is ended" hub sendensectl backup umount "$MOUNT"
 is "$(job .State "$MOUNT"): $(result "$MOUNT")" "completed: ended by uid:0" "its job is completed, and says why"

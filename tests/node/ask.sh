@@ -7,7 +7,7 @@
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/node-lab.bash"
 
-node_up $'[Vsphere]\nAskSec=5s'
+node_up $'[Vsphere]\nAskSec=10s'
 vcenter_up -empty
 vm_new 8M
 port=$(sed -E 's/.*:([0-9]+)\/.*/\1/' <<<"$url")
@@ -60,19 +60,19 @@ question discover '.path = "/DC0/vm/none"'
 like "$answer" '^404 .*VmMissing' "one that is not there"
 
 # Time, and how many at once. Slow after the login: one that is given up on its way leaves a session that only vCenter can end.
-simctl fault delay method=CurrentTime ms=20000 count=0 >/dev/null
+simctl fault delay method=CurrentTime ms=40000 count=0 >/dev/null
 asking() { [ "$(node systemctl list-units --plain --no-legend --state=running 'sendense-vsphere-*-ask.service' | wc -l)" = "$1" ]; }
 for i in 1 2 3 4 5; do api POST vcenter/test "$(body)" >"$TEST_TMP/slow-$i" & done
 ok "four questions are at work" eventually "$patience_sec" asking 4
 wait
-is "$(grep -cE '^502 .*VCenterUnreachable.*5 s .*AskSec' "$TEST_TMP"/slow-* | cut -d: -f2 | paste -sd' ')" "1 1 1 1 1" "their time is up, and that of the fifth, too"
+is "$(grep -cE '^502 .*VCenterUnreachable.*10 s .*AskSec' "$TEST_TMP"/slow-* | cut -d: -f2 | paste -sd' ')" "1 1 1 1 1" "their time is up, and that of the fifth, too"
 simctl faults clear >/dev/null
 simctl fault delay method=CurrentTime ms=500 count=0 >/dev/null
 for i in {1..9}; do api POST vcenter/test "$(body)" >"$TEST_TMP/turn-$i" & done
 wait
 is "$(cut -c1-4 "$TEST_TMP"/turn-* | sort | uniq -c | tr -s ' ')" " 9 200 " "nine have their turns"
 simctl faults clear >/dev/null
-simctl fault delay method=CurrentTime ms=20000 count=0 >/dev/null
+simctl fault delay method=CurrentTime ms=40000 count=0 >/dev/null
 clean "time is up"
 
 # A node that is killed while one waits.

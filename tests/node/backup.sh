@@ -55,7 +55,7 @@ ok "and is over" eventually "$patience_sec" state_is released
 like "$(task '.warnings | join("; ")')" 'web01 is removed, but the VM needs consolidation, and 127.0.0.1 could not do it' \
     "that the VM needs consolidation is shown"
 is "$(task '.error + (.owes_snapshot | tostring)')" false "and is no failure"
-ok "the journal has it" in_node 'journalctl -q -t sendense-node -p warning | grep -q "the VM needs consolidation"'
+ok "the journal has it" in_node 'journalctl --sync; journalctl -q -t sendense-node -p warning | grep -q "the VM needs consolidation"'
 is "$(simctl left | jq '.consolidation_needed | length')" 1 "it does need it"
 clean "an increment"
 

@@ -36,6 +36,7 @@ ok "the node gets it" in_node 'echo "hub $1" >>/etc/sendense/node-api.tokens && 
 ok "the hub sees it, by itself" eventually "$patience_sec" known_is Reachable true || diag "$(known Error)"
 is "$(known NodeState) $(known Obligations) $(known Error)" "running 0 " "running, without debts, without an error"
 is "$(known Version)" "$(node /usr/lib/sendense/sendense-node --version | cut -d' ' -f2)" "its version"
+node journalctl --sync
 like "$(node journalctl -q -o cat SENDENSE_NODE=here)" 'Node here answers' "the journal says so"
 is "$(object Reachable) $(object State) $(object NodeState) $(object Protocol) $(object Version)" "true \"enrolled\" \"running\" 1 \"$(known Version)\"" "its object shows the same"
 is "$(object Features)" "$(node busctl --json=short get-property com.sendense.Node1 /com/sendense/Node1 com.sendense.Node1.Manager Features | jq -c .data)" "and what it can do"
@@ -66,6 +67,7 @@ ok "no API: unreachable" eventually "$patience_sec" known_is Reachable false
 like "$(known Error)" 'nobody listens on 127.0.0.1:8081; systemctl status sendense-node-api.socket' "and what to look at"
 ok "who watches its object is told" eventually "$patience_sec" object_told "'Reachable': <false>"
 like "$(node sendensectl cleanup)" 'What node here owes is not known: .*nobody listens' "cleanup says that it could not ask"
+node journalctl --sync
 like "$(node journalctl -q -o cat -p warning SENDENSE_NODE=here)" 'nobody listens' "so does the journal"
 node systemctl start sendense-node-api.socket
 ok "it is back" eventually "$patience_sec" known_is Reachable true
@@ -80,6 +82,7 @@ ok "no node behind its API: unreachable" eventually "$patience_sec" known_is Rea
 like "$(known Error)" 'Node here answers 50[03]: .' "what its API says"
 node systemctl --quiet --runtime unmask sendense-node.service
 ok "it may run: reachable" eventually "$patience_sec" known_is Reachable true
+node journalctl --sync
 is "$(node journalctl -q -o cat -u sendense-hub SENDENSE_NODE=here | grep -c 'Node here answers$')" 4 "the journal has one line for each time it was back"
 
 ok "it is removed" manager RemoveNode 'sa{sv}' here 0

@@ -44,7 +44,7 @@ require "a vCenter" ctl vcenter add main "$peer_address" --user="$user" --port="
 require "its VM" ctl vm discover main web01
 
 # The hub dies before it writes down that the node has accepted the job; and the request is made again.
-hold_copy() { simctl fault delay method=FolderGet ms=400 count=0 >/dev/null; }
+hold_copy() { simctl fault delay method=FolderGet ms=2000 count=0 >/dev/null; }
 at_work() { [ "$(job_field "$job" .BytesDone)" -gt 0 ]; }
 start() { answer=$(manager StartBackup 'sa{sv}' web01 "$@" 2>&1); } # COUNT OPTION...
 hold_copy
@@ -131,6 +131,6 @@ ok "it is forgiven" ctl obligation forgive "$id"
 is "$(obligations length)" 0 "and owed no more"
 like "$(ctl job show "$job")" 'forgiven, and not undone: snapshot web01 of job' "the job tells so"
 is "$(job_field "$job" '[.Events[] | select(.Reason | startswith("forgiven")) | .Principal] | join(" ")')" uid:0 "and who it was"
-ok "so does the journal" in_node 'journalctl -q -o cat -u sendense-hub SENDENSE_PRINCIPAL=uid:0 | grep -q "is forgiven by uid:0"'
+ok "so does the journal" in_node 'journalctl --sync; journalctl -q -o cat -u sendense-hub SENDENSE_PRINCIPAL=uid:0 | grep -q "is forgiven by uid:0"'
 like "$(ctl obligation forgive "$id" 2>&1)" "There is no open obligation $id" "once"
 done_testing

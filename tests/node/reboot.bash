@@ -31,7 +31,7 @@ hold() {
     ok "$1: vCenter is at the snapshot" eventually "$patience_sec" held
     [ "$1" != snapshotting ] || return 0
     simctl faults clear >/dev/null
-    [ "$1" != copying ] || simctl fault delay method=FolderGet ms=1000 count=0 >/dev/null
+    [ "$1" != copying ] || simctl fault delay method=FolderGet ms=4000 count=0 >/dev/null
     simctl tasks finish >/dev/null
     ok "$1: the copy" eventually "$patience_sec" state_is "$([ "$1" = copying ] && echo copying || echo copied)" || diag "$(task .)"
     [ "$1" = releasing ] || return 0

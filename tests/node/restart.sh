@@ -45,7 +45,7 @@ for action in kill restart; do
     ok "$action in snapshotting: a shutdown would be put off" eventually "$patience_sec" delays_shutdown
     let_go
     # So does the copy.
-    simctl fault delay method=FolderGet ms=300 count=0 >/dev/null
+    simctl fault delay method=FolderGet ms=3000 count=0 >/dev/null
     ok "$action in snapshotting: the copy begins" eventually "$patience_sec" state_is copying || diag "$(task .)"
     copying() { [ "$(pid_of "sendense-copy-$job")" != 0 ]; }
     ok "$action: a copy runs" eventually "$patience_sec" copying

@@ -31,7 +31,7 @@ simctl vm remove vm=web01 >/dev/null
 release committed >/dev/null
 ok "the VM is gone, and the job ends" eventually "$patience_sec" state_is released || diag "$(task .)"
 like "$(task '.warnings | join("; ")')" "web01 is not at .* any more, so there was no snapshot to remove. .*look for its snapshot 'sendense-" "that is told"
-ok "and logged" in_node 'journalctl -q -t sendense-node -p warning | grep -q "web01 is not at "'
+ok "and logged" in_node 'journalctl --sync; journalctl -q -t sendense-node -p warning | grep -q "web01 is not at "'
 targets_down
 clean "a VM that is gone"
 
@@ -52,7 +52,7 @@ ok "the bus was told that the first one's object went" eventually "$patience_sec
 simctl faults clear >/dev/null
 vm_new 8M:fill=4M
 release_with_password() { api POST "backup/$job/release" "$(jq -nc --arg password "$(password)" '{outcome: "committed", vcenter_password: $password}')" >/dev/null; }
-refused_logins() { node journalctl -q -t sendense-node | grep -c 'no login for .* is known'; }
+refused_logins() { node journalctl --sync && node journalctl -q -t sendense-node | grep -c 'no login for .* is known'; }
 targets_up another
 backup full
 ok "one is copied" eventually "$patience_sec" state_is copied || diag "$answer" "$(task .)"

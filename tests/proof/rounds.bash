@@ -169,7 +169,7 @@ round_ends() {
 round_cancelled() {
     what+=", cancelled"
     did cancelled
-    simctl fault delay method=FolderGet ms=100 count=0 >/dev/null
+    simctl fault delay method=FolderGet ms=2000 count=0 >/dev/null
     eventually "$patience_sec" state_is copying
     api DELETE "backup/$job" >/dev/null
     eventually "$patience_sec" state_is cancelled || trouble+="it is not cancelled; "

@@ -100,7 +100,7 @@ is "$(wait_job) $(sum /srv/nbd.raw)" "completed ${was[2000-second]}" "to an NBD 
 
 # Faults, in the middle of a restore that may use little of a processor.
 slow() {
-    hub install -D -m 644 /dev/stdin /run/systemd/system/sendense-restore-.service.d/99-slow.conf <<<$'[Service]\nCPUQuota=3%'
+    hub install -D -m 644 /dev/stdin /run/systemd/system/sendense-restore-.service.d/99-slow.conf <<<$'[Service]\nCPUQuota=2%'
     hub systemctl daemon-reload
 }
 fast() { hub rm -f /run/systemd/system/sendense-restore-.service.d/99-slow.conf && hub systemctl daemon-reload; }

@@ -60,6 +60,7 @@ is "$(hub cmp /srv/back.raw /srv/src/vm4-2000.raw 2>&1)" "" "and is the VM's"
 like "$(hub sendensectl backup delete "${first[vm1]}" --force 2>&1)" 'Job [0-9]+ \(verify\) of this VM is copying' "what is being read is not deleted"
 hub timeout "$patience_sec" busctl --match="type='signal',interface='$HUB_NAME.Manager',member='JobRemoved'" --json=short monitor >"$TEST_TMP/removed" 2>&1 &
 monitor=$!
+ok "one listens to the bus" eventually "$patience_sec" grep -q 'Monitoring bus' "$TEST_TMP/removed"
 hub timeout "$patience_sec" sendensectl job watch "$waiting" >"$TEST_TMP/watch" 2>&1 &
 watcher=$!
 watches() { grep -q "^job $waiting: queued" "$TEST_TMP/watch"; }
@@ -67,8 +68,11 @@ ok "one watches what waits" eventually "$patience_sec" watches || diag "$(<"$TES
 ok "what only waits to be read is" hub timeout "$patience_sec" sendensectl backup delete "${first[vm3]}" --wait
 wait "$watcher"
 is "$?" 3 "who watches its verification is told of its end" || diag "$(<"$TEST_TMP/watch")"
+removed() { grep '^{.*}$' "$TEST_TMP/removed" | jq -c --argjson id "$waiting" 'select(.member == "JobRemoved" and .payload.data[0] == $id) | .payload.data[2]'; }
+was_removed() { [ -n "$(removed)" ]; }
+eventually "$patience_sec" was_removed
 kill "$monitor"
-is "$(grep '^{' "$TEST_TMP/removed" | jq -c --argjson id "$waiting" 'select(.member == "JobRemoved" and .payload.data[0] == $id) | .payload.data[2]')" '"cancelled"' \
+is "$(removed)" '"cancelled"' \
     "as the bus is" || diag "$(<"$TEST_TMP/removed")"
 JOB=$waiting
 is "$(job .State)" cancelled "its verification is ended"

@@ -76,7 +76,7 @@ simctl reset >/dev/null
 # The peer goes away and comes back nowhere.
 simctl fault delay method=FolderGet at=10 ms=3000 count=0 >/dev/null
 read_disk https $size >"$TEST_TMP/result" &
-eventually 10 sh -c "[ \$('$simdir/simctl' -C '$sim' faults | jq '[.[].fired] | add') -gt 0 ]"
+eventually 30 sh -c "[ \$('$simdir/simctl' -C '$sim' faults | jq '[.[].fired] | add') -gt 0 ]"
 kill -KILL "$(simctl ready pid)"
 wait $!
 rm -f "$sim/ready"

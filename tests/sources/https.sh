@@ -40,7 +40,7 @@ simctl writer stop vm=web key=2000 >/dev/null
 established() { ss -Htn state established "dport = :$1" | wc -l; }
 port=$(simctl ready address)
 port=${port##*:}
-simctl fault delay method=FolderGet ms=4 count=0 >/dev/null
+simctl fault delay method=FolderGet ms=200 count=0 >/dev/null
 timeout 100 "$reader" https "$TEST_TMP/spec.json" $size "$TEST_TMP/disk" >"$TEST_TMP/answer" &
 pid=$!
 most=0

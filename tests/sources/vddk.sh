@@ -56,12 +56,12 @@ children() { pgrep -P "$1" | tr '\n' ' '; }
 start_reader() {
     timeout -k 5 100 "$reader" vddk "$TEST_TMP/spec.json" $size "$TEST_TMP/disk" "$@" >"$TEST_TMP/answer" 2>"$TEST_TMP/stderr" &
     waiter=$!
-    eventually 10 pgrep -P $waiter
+    eventually 30 pgrep -P $waiter
     pid=$(pgrep -P $waiter)
 }
 echo 5 >"$host/stop-at-read"
 start_reader opens=5
-require 'the child is in the middle of the copy' eventually 10 test -e "$host/stopped"
+require 'the child is in the middle of the copy' eventually 30 test -e "$host/stopped"
 child=$(children "$pid")
 child=${child% }
 like "$child" '^[0-9]+$' 'the reader has one child'
@@ -96,11 +96,11 @@ is_frozen "$snap" 2000 'and right'
 echo 5 >"$host/stop-at-read"
 rm -f "$host/stopped"
 start_reader
-eventually 10 test -e "$host/stopped"
+eventually 30 test -e "$host/stopped"
 child=$(children "$pid")
 kill -KILL "$pid"
 wait $waiter 2>/dev/null
-ok 'SIGKILL to us ends the child' eventually 5 sh -c "! kill -0 ${child% } 2>/dev/null"
+ok 'SIGKILL to us ends the child' eventually 30 sh -c "! kill -0 ${child% } 2>/dev/null"
 rm -rf "${RUNTIME_DIRECTORY:?}"/*
 
 # A host that goes away again and again, always at the same place: as long as it comes back it is waited for.
