@@ -49,7 +49,7 @@ is "$(unit sendense-hub MainPID) $(unit sendense-hub InvocationID)" "$pid $invoc
 
 # The watcher's notes.
 hub touch /run/watcher.end
-ok "the watcher ends" eventually 7 not_active watcher
+ok "the watcher ends" eventually 30 not_active watcher
 log=$(hub cat /run/watcher.log)
 slowest=$(awk '{ print $2 }' <<<"$log" | sort -n | tail -n 1)
 diag "the watcher asked $(wc -l <<<"$log") times, slowest answer $slowest ms"

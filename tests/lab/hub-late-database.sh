@@ -14,7 +14,7 @@ hub systemctl --quiet mask --now mariadb
 hub rm -rf /var/lib/mysql/mysql
 ok "reboot" lab reboot hub
 is "$(unit sendense-hub ActiveState)" active "without MariaDB the hub is up"
-is "$(prop DatabaseState)" 's "unreachable"' "and says what it lacks"
+ok "and says what it lacks" wait_prop "$patience_sec" DatabaseState 's "unreachable"'
 in_hub 'rm -rf /var/lib/mysql/*; systemctl --quiet unmask mariadb; systemctl start mariadb'
 figure "ready after MariaDB's first start, migrations included" "$(wait_prop "$patience_sec" DatabaseState 's "ready"')" 5000
 is "$(unit sendense-hub NRestarts)" 0 "without a restart of the hub"

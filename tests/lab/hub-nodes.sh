@@ -67,6 +67,7 @@ remove edge2
 like "$answer" "cannot be cut: sendense-sshd-sweep.service: .*tries again" "a sweep that fails is told"
 hub rm /run/sweep-fails
 ok "and is tried again by itself" eventually "$patience_sec" in_hub 'journalctl -u sendense-hub | grep -q "as the database has them again"'
+hub journalctl -q --sync
 is "$(hub journalctl -q -u sendense-hub -o cat --output-fields=SENDENSE_NODE MESSAGE_ID=60f170d84ff141569b0df7a9647e3a28 | paste -sd,)" edge1,edge2 \
     "the journal names them"
 
@@ -80,6 +81,7 @@ for how in missing empty; do
     like "$answer" 'cannot use its master key' "a $how master key: adding a node is refused"
     call ListNodes 'a{sv}' 0
     like "$answer" edge3 "a $how master key: all else works"
+    hub journalctl -q --sync
     hub journalctl -q --rotate
     is "$(hub journalctl -q -u sendense-hub -b -p warning -o cat MESSAGE_ID=cbe134f8d82547a097bf9d65538978d6 | tail -n 1 | cut -c1-40)" \
         "The hub cannot use its master key (there" "a $how master key: the journal says so"

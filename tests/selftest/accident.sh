@@ -43,7 +43,7 @@ export TEST_ACCIDENT=$TEST_TMP/accident
 . "$SENDENSE_SRC/tests/sql/mariadb.bash"
 mariadb_is_gone() { [[ "$(sed 's/.*) //' "/proc/$mariadb_pid/stat" 2>/dev/null)" =~ ^(Z|$) ]]; }
 mariadb_start "$TEST_TMP/db" && kill -SEGV "$mariadb_pid"
-require "MariaDB crashes" eventually 15 mariadb_is_gone
+require "MariaDB crashes" eventually 30 mariadb_is_gone
 mariadb_kill
 ok "that is an accident" grep -q 'mariadbd had ended by itself' "$TEST_ACCIDENT"
 ok "told with its last words" grep -q 'signal 11' "$TEST_ACCIDENT"

@@ -17,7 +17,7 @@ all_gone() {
     done <"$PIDS"
 }
 
-fake_suite hang limit_sec=1 parallel=yes
+fake_suite hang limit_sec=5 parallel=yes
 fake_test hang/polite.sh <<'EOF'
 trap 'echo "# cleaned up"; kill $!; exit 143' TERM
 sleep 300 & echo $! $$ | tr ' ' '\n' >>"$PIDS"
@@ -42,7 +42,7 @@ EOF
 fake_run --jobs 4
 is "$last" "0 passed, 4 failed, 0 skipped" "four hanging tests: counted"
 is "$status" 1 "four hanging tests: exit status"
-is "$(grep -c 'not ok .*time limit of 1 s reached' <<<"$out")" 4 "each says that its time was up"
+is "$(grep -c 'not ok .*time limit of 5 s reached' <<<"$out")" 4 "each says that its time was up"
 like "$out" '^# cleaned up$' "a test gets the time to clean up"
 is "$(wc -l <"$PIDS")" 7 "every fake process has run"
 ok "no process stays" all_gone
@@ -96,7 +96,7 @@ fake_suite interrupted
 fake_test interrupted/long.sh <<<'echo $$ >>"$PIDS"; trap "" TERM; while :; do sleep 305; done'
 "$SENDENSE_SRC/tests/run" --tests-dir "$fakes" --no-install --grace-sec 1 >"$TEST_TMP/run.out" 2>&1 &
 runner=$!
-eventually 10 test -s "$PIDS"
+eventually 30 test -s "$PIDS"
 tmp_before=$(tr '\0' '\n' <"/proc/$(<"$PIDS")/environ" | sed -n 's/^TEST_TMP=//p')
 kill -s TERM "$runner"
 wait "$runner"
@@ -112,7 +112,7 @@ fake_test pipe/a.sh <<<'until [ -s "$PIDS" ]; do sleep 0.02; done; echo "ok 1 - 
 fake_test pipe/b.sh <<<'until [ -e "$GONE" ]; do sleep 0.02; done; echo "ok 1 - b"; echo 1..1'
 fake_test pipe/c.sh <<<'echo $$ >>"$PIDS"; while :; do sleep 307; done'
 "$SENDENSE_SRC/tests/run" --tests-dir "$fakes" --no-install --jobs 3 2>/dev/null |
-    { grep -q -m 1 '^ok' && exec <&- && touch "$GONE" && eventually 10 all_gone; }
+    { grep -q -m 1 '^ok' && exec <&- && touch "$GONE" && eventually 30 all_gone; }
 ok "a reader that goes away ends the run and its tests" all_gone
 
 done_testing

@@ -7,19 +7,19 @@
 . "$(dirname "$0")/fake.sh"
 
 good='echo "ok 1 - fine"; echo 1..1'
-fake_suite one parallel=yes budget_sec=1
+fake_suite one parallel=yes budget_sec=60
 fake_test one/a.sh <<<"$good"
 fake_test one/b.sh <<<"$good"
 fake_suite two default=no budget_sec=45
 fake_test two/c.sh <<<"$good"
 
 fake_run --list
-like "$out" '^one +yes +1 s  fake one$' "--list: a default suite"
+like "$out" '^one +yes +60 s  fake one$' "--list: a default suite"
 like "$out" '^two +no +45 s  fake two$' "--list: a suite that must be named"
 
 fake_run
 is "$last/$status" "2 passed, 0 failed, 0 skipped/0" "without names: the default suites"
-like "$out" '^# one +2 +0 +0 +[0-9]+\.[0-9] +1$' "the table has the suite's counts"
+like "$out" '^# one +2 +0 +0 +[0-9]+\.[0-9] +60$' "the table has the suite's counts"
 fake_run two one/b.sh
 is "$last/$status" "2 passed, 0 failed, 0 skipped/0" "a suite and a single test"
 like "$out" '^ok 1 - two/c.sh: fine$' "in the order asked for"
@@ -44,6 +44,7 @@ while read -r option; do
     like "$out" "^  $option " "--help knows $option"
 done <"$TEST_TMP/options"
 
+fake_suite one parallel=yes budget_sec=1
 fake_test one/slow.sh <<<'sleep 1.1; echo "ok 1 - fine"; echo 1..1'
 fake_run one
 like "$out" '^# one .* warning: over budget$' "a suite over its budget is warned of"

@@ -46,12 +46,13 @@ is "$(in_node 'printf all | socat -t 30 - TCP4:127.0.0.1:10111')" "heard $(print
 # A port where nobody listens at the hub: such a connection ends, and none of the others, which share its sessions.
 node systemd-run --quiet --unit=talk --service-type=exec -p StandardOutput=truncate:/srv/talk -- bash -c \
     '{ for ((i = 0; i < 60; i++)); do echo "$i"; sleep 0.1; done; } | socat -t 60 - TCP4:127.0.0.1:10110'
-sessions=$(hub journalctl -q -o cat -u sendense-sshd | grep -c 'Accepted publickey')
+logins() { hub journalctl --quiet --sync && hub journalctl -q -o cat -u sendense-sshd | grep -c 'Accepted publickey'; }
+sessions=$(logins)
 # shellcheck disable=SC2016 # expanded in the machine
 is "$(in_node 'for ((i = 0; i < 40; i++)); do timeout 20 socat -u TCP4:127.0.0.1:10150 - & done; wait; echo over')" over "40 connections to nobody end"
 talked() { [ "$(node cat /srv/talk | tail -n 1)" = 59 ]; }
 ok "one that talked meanwhile was not disturbed" eventually "$patience_sec" talked || diag "$(node cat /srv/talk | tail -n 2)"
-is "$(hub journalctl -q -o cat -u sendense-sshd | grep -c 'Accepted publickey')" "$sessions" "and no session was opened anew"
+is "$(logins)" "$sessions" "and no session was opened anew"
 
 # Eight that are there at once, each with a megabyte: two on each session.
 # shellcheck disable=SC2016 # expanded in the machine
@@ -90,6 +91,7 @@ ok "of a hundred that never read most are closed" eventually "$patience_sec" few
 works "beside a hundred that never read"
 diag "$(tunnel_status)"
 ok "not all of them are" test "$(connections)" -ge 8
+node journalctl --quiet --sync
 like "$(node journalctl -q -o cat -u sendense-tunnel)" '[0-9]+ connections have taken nothing for 10 s' "it says so"
 peak_kib=$(node awk '/^VmHWM:/ { print $2 }' "/proc/$pid/status")
 diag "peak: $peak_kib KiB"

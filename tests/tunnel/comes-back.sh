@@ -38,8 +38,8 @@ lab link node up
 back "the cable pulled and put back"
 
 # Packets that vanish: nobody is told, and it is noticed all the same.
-begin=${EPOCHREALTIME/[.,]/}
 lab drop node on
+begin=${EPOCHREALTIME/[.,]/} # what it takes to enter the machine is no silence
 ok "silence is noticed" eventually 90 no_session
 # ms_until MACHINE PATTERN: from the silence to each such line of the journal.
 ms_until() {

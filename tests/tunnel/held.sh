@@ -10,7 +10,7 @@
 tunnel_lab_up
 connections() { tunnel_status | sed -nE 's/.*; ([0-9]+) connections.*/\1/p'; }
 connections_are() { [ "$(connections)" = "$1" ]; }
-sessions() { hub journalctl -q -o cat -u sendense-sshd | grep -c 'Accepted publickey'; }
+sessions() { hub journalctl --quiet --sync && hub journalctl -q -o cat -u sendense-sshd | grep -c 'Accepted publickey'; }
 node_config "Sessions=1
 HoldSec=60s"
 tunnel_up
@@ -50,7 +50,7 @@ slowly() {
     for ((second = 1; second <= $2; second++)); do times+=("$second:25000"); done
     node systemd-run --quiet --unit="$1" --service-type=exec -- python3 /srv/reads.py 10115 3 65536 "${times[@]}"
 }
-slowly slow 30
+slowly slow 45
 closes() { in_node 'timeout 25 journalctl -q -f -n 0 -o cat -u sendense-tunnel | grep -m 1 "have taken nothing"'; }
 not_ok "three that read slowly are not closed" closes
 is "$(connections)" 3 "and they are still there"
@@ -61,5 +61,6 @@ works "after them"
 slowly short 16
 ok "three come, and their session is not read from" eventually "$patience_sec" stands 443
 works "who came meanwhile, when they have gone"
+node journalctl --quiet --sync
 is "$(node journalctl -q -o cat -u sendense-tunnel | grep -c 'have taken nothing')" 0 "and nobody was closed for it"
 done_testing

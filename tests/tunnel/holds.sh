@@ -55,6 +55,7 @@ like "$(tunnel_status)" 'by 4 of 4 sessions; [0-9]+ connections, [0-9]+\.[0-9] M
 node kill -STOP "$first"
 another() { [ "$(main_pid)" != "$first" ] && all_sessions; }
 ok "one that hangs is ended and started again" eventually "$patience_sec" another || diag "$(tunnel_status)"
+node journalctl --quiet --sync
 like "$(node journalctl -q -o cat -u sendense-tunnel)" 'Watchdog timeout' "by its watchdog"
 
 # ── Sessions that are cut right after each login ──
@@ -72,12 +73,12 @@ ok "it has counted them" eventually "$patience_sec" counted_4 || diag "$(counted
 # ── Nobody there ──
 hub systemctl stop sendense-sshd
 ok "without sshd there is no session" eventually "$patience_sec" no_session
-ok "the node tells it" eventually 5 counted_is State connecting || diag "$(counted State)"
+ok "the node tells it" eventually 30 counted_is State connecting || diag "$(counted State)"
 given_up=$(counted GivenUp)
 node systemd-run --quiet --unit=held --service-type=exec -- socat -u TCP4:127.0.0.1:10110 EXEC:cat
-ok "one that waits is counted" eventually 5 counted_is Held 1 || diag "$(counted Held)"
+ok "one that waits is counted" eventually 30 counted_is Held 1 || diag "$(counted Held)"
 closed "without a session" 4 9
-ok "who was given up is counted" eventually 5 counted_is GivenUp $((given_up + 2)) || diag "$(counted GivenUp)"
+ok "who was given up is counted" eventually 30 counted_is GivenUp $((given_up + 2)) || diag "$(counted GivenUp)"
 hub systemctl start sendense-sshd
 ok "all sessions again" eventually "$patience_sec" all_sessions || diag "$(tunnel_status)"
 
@@ -110,6 +111,7 @@ starts() { in_node 'journalctl --sync; journalctl -q -o cat -u sendense-tunnel |
 without() { # NAME PATTERN
     not_ok "$1: it does not start" node systemctl restart sendense-tunnel.service
     is "$(node systemctl show -p ActiveState -p ExecMainStatus --value sendense-tunnel.service | paste -sd' ')" "78 failed" "$1: it has failed"
+    node journalctl --quiet --sync
     like "$(node journalctl -q -o cat -u sendense-tunnel -n 5)" "$2" "$1: it says why"
     before=$(starts)
     closed "$1" 4 12
