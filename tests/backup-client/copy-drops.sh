@@ -100,7 +100,7 @@ require "in its middle, to be cancelled" has_mib 2000 28
 target_kill 2000
 ok "it waits" eventually 20 grep -q 'disk 2000: the target is gone' "$TEST_TMP/err"
 kill -TERM "$copier"
-ok "it ends" eventually 5 eval '! copy_runs'
+ok "it ends" eventually 30 eval '! copy_runs'
 copy_end
 touch "$TEST_TMP/go" # its source still waits
 failed "cancelled" Cancelled '^cancelled$'
@@ -122,7 +122,7 @@ for key in 3000 3001; do
 done
 socat "UNIX-LISTEN:$TEST_TMP/two.sock,fork" "EXEC:$TEST_TMP/one-of-two" </dev/null >"$TEST_TMP/socat.log" 2>&1 &
 copy_pid[two]=$!
-require "both behind one socket" eventually 10 test -S "$TEST_TMP/two.sock"
+require "both behind one socket" eventually 30 test -S "$TEST_TMP/two.sock"
 truncate -s 4M "$TEST_TMP/3000.raw"
 printf data | dd of="$TEST_TMP/3000.raw" conv=notrunc status=none
 target_uri[3000]="nbd+unix:///disk?socket=$TEST_TMP/two.sock"

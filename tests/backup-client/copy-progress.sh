@@ -14,7 +14,7 @@ for ((at = 0; at < 4096; at += 32)); do
 done
 socat -u UNIX-RECV:"$copy_progress" STDOUT >"$TEST_TMP/told" &
 at_end "kill $!"
-require "somebody listens" eventually 10 test -S "$copy_progress"
+require "somebody listens" eventually 30 test -S "$copy_progress"
 
 source_nbdkit 2000 --filter=delay file "$TEST_TMP/2000.raw" rdelay=60ms
 target_qcow2 2000 "$size"

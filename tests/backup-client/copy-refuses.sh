@@ -63,10 +63,10 @@ source_nbdkit 3001 eval get_size="echo $large" pread='head -c $3 /dev/zero' pwri
 refused "one that cannot flush" TargetFailed 'cannot make data durable' ".disks[0].target = \"nbd+unix:///?socket=$TEST_TMP/source-3001.sock\""
 socat -u "UNIX-LISTEN:$TEST_TMP/silent.sock,fork" "CREATE:$TEST_TMP/accepted" </dev/null >/dev/null 2>&1 &
 copy_pid[silent]=$!
-eventually 10 test -S "$TEST_TMP/silent.sock"
+eventually 30 test -S "$TEST_TMP/silent.sock"
 spec ".disks[0].target = \"nbd+unix:///x?socket=$TEST_TMP/silent.sock\""
 copy_begin
-ok "a server that says nothing is waited for" eventually 10 test -e "$TEST_TMP/accepted"
+ok "a server that says nothing is waited for" eventually 30 test -e "$TEST_TMP/accepted"
 kill -TERM "$copier"
 copy_end
 failed "and cancelled" Cancelled '^cancelled$'

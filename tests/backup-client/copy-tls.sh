@@ -90,6 +90,6 @@ is "$(sha256sum <"$TEST_TMP/2000.qcow2")" "$digest" "none of them has changed a 
 
 nbdkit -f -i 127.0.0.1 -p "$((port + 1))" memory "$size" </dev/null 2>>"$TEST_TMP/nbdkit.log" &
 copy_pid[plain]=$!
-eventually 10 nbdinfo --size "nbd://127.0.0.1:$((port + 1))" || fail "a server without TLS"
+eventually 30 nbdinfo --size "nbd://127.0.0.1:$((port + 1))" || fail "a server without TLS"
 refused "a server without TLS" TargetFailed '^disk 2000: cannot open its target: .*TLS.*; nothing was written$' ".disks[0].target = \"nbds://job7-2000-tls@127.0.0.1:$((port + 1))/\""
 done_testing

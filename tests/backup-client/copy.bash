@@ -49,7 +49,7 @@ source_nbdkit() {
     rm -f "$TEST_TMP/source-$key.sock"
     nbdkit -f -U "$TEST_TMP/source-$key.sock" "$@" </dev/null 2>>"$TEST_TMP/nbdkit.log" &
     copy_pid[source-$key]=$!
-    eventually 10 test -S "$TEST_TMP/source-$key.sock" || {
+    eventually 30 test -S "$TEST_TMP/source-$key.sock" || {
         diag "nbdkit $* did not start" "$(tail -3 "$TEST_TMP/nbdkit.log")"
         return 1
     }

@@ -33,13 +33,13 @@ dies() {
     rm -f "$SENDENSE_FAULT_POINT_DIR/fault-point.fired"
     instruct "$point"
     "$@"
-    ok "$name: killed at $point" eventually 10 test -e "$SENDENSE_FAULT_POINT_DIR/fault-point.fired"
+    ok "$name: killed at $point" eventually 30 test -e "$SENDENSE_FAULT_POINT_DIR/fault-point.fired"
     wait "$hub_pid" 2>/dev/null
     ok "$name: both files are whole" bash -c '! grep -vE "^(#.*|[a-z0-9-]+ [0-9]+ ssh-ed25519 [A-Za-z0-9+/]{68})$" "$1/keys" "$1/tokens"' _ "$SENDENSE_NODES_FOLDER"
     before=$(swept)
     nodes_hub
-    ok "$name: back, the files have what the database has" eventually 15 agree || diag "$(wanted)" "$(written)"
-    ok "$name: and sessions are looked at" eventually 15 swept_is $((before + 1))
+    ok "$name: back, the files have what the database has" eventually 30 agree || diag "$(wanted)" "$(written)"
+    ok "$name: and sessions are looked at" eventually 30 swept_is $((before + 1))
 }
 
 # node_rounds POINT...: at each once in a node's removal, and once in an enrolment.

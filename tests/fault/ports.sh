@@ -54,6 +54,7 @@ ok "beside strangers a backup copies" wait_state copying
 is "$(hub sendensectl port list --json | jq -c '[.[].Port]')" "[10102]" "on the port that nobody has"
 release small
 finish_backup small
+hub journalctl --quiet --sync
 like "$(lab journal hub -o cat "MESSAGE_ID=$(message_id port-taken)" "SENDENSE_JOB=$JOB")" 'Port 1010[01] .*not ours .*ss -ltnp' \
     "the journal says which port is a stranger's, and how to find him"
 metric_moves "a port that a stranger has" hub sendense_export_ports_failed_total "$failed_ports"

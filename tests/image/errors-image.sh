@@ -91,7 +91,7 @@ done
 fails "prepare over an image in use" ImageBusy "fuser -v $partial" prepare "$(spec_prepare "$repo" $next)"
 is "$(tree "$repo")" "$(tree "$TEST_TMP/written")" "nothing was touched"
 kill "$(<"$TEST_TMP/pid")"
-ok "its user ends" eventually 5 sh -c "! kill -0 $(<"$TEST_TMP/pid")"
+ok "its user ends" eventually 30 sh -c "! kill -0 $(<"$TEST_TMP/pid")"
 image finish "$create"
 is "$rc" 0 "and then it can be finished"
 

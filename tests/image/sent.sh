@@ -23,7 +23,7 @@ copy() {
     local server
     qemu-nbd -t --shared=10 -f qcow2 -k "$TEST_TMP/target.sock" "$(partial_of "$repo" "$1" 2000)" </dev/null &
     server=$!
-    eventually 10 nbdinfo --size "nbd+unix:///?socket=$TEST_TMP/target.sock" || return
+    eventually 30 nbdinfo --size "nbd+unix:///?socket=$TEST_TMP/target.sock" || return
     jq -nc --argjson size "${capacity[2000]}" --arg s "nbd+unix:///?socket=$TEST_TMP/source.sock" --arg t "nbd+unix:///?socket=$TEST_TMP/target.sock" \
         "{job: 1, digests: true, disks: [{disk_key: 2000, capacity_bytes: \$size, target: \$t, source: {kind: \"nbd\", uri: \$s}, read: \"allocated\"}]} ${2:-}" |
         nbdkit -U "$TEST_TMP/source.sock" file "$disk" --run "'$copy_bin' copy" >"$TEST_TMP/copied" 2>"$TEST_TMP/copy-err" || diag "$(head -c 1500 "$TEST_TMP/copied")" "$(tail -n 5 "$TEST_TMP/copy-err")"

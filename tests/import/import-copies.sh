@@ -27,8 +27,8 @@ is "$result" "{\"result\":\"ok\",\"disks\":[{\"disk_key\":2000,\"bytes\":$size},
     "the result names both"
 is "$err" '' "and nothing was complained about"
 
-eventually 10 grep -q "\"bytes_done\":$size," "$TEST_TMP/progress"
-eventually 10 grep -q "\"bytes_done\":$odd," "$TEST_TMP/progress"
+eventually 30 grep -q "\"bytes_done\":$size," "$TEST_TMP/progress"
+eventually 30 grep -q "\"bytes_done\":$odd," "$TEST_TMP/progress"
 for key in 2000 2001; do
     jq -cs --argjson key "$key" '[.[] | select(.disk_key == $key)]' "$TEST_TMP/progress" >"$TEST_TMP/progress-$key"
     is "$(jq -c '[.[].bytes_done] | . == sort' "$TEST_TMP/progress-$key")" true "progress of $key goes up"

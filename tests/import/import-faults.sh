@@ -128,11 +128,11 @@ SH
 chmod +x "$TEST_TMP/instant"
 import_begin "--nbdcopy=$TEST_TMP/instant"
 comparing() { worker=$(children) && grep -qz -e --verify /dev/null "/proc/${worker% }/cmdline"; }
-ok "it compares" eventually 10 comparing
+ok "it compares" eventually 30 comparing
 kill -KILL "$importer"
 import_end
 # shellcheck disable=SC2086 # several pids
-ok "a killed importer: who compares is gone" eventually 10 gone $worker
+ok "a killed importer: who compares is gone" eventually 30 gone $worker
 
 # A source whose reads fail.
 server_end source-2001
@@ -227,7 +227,7 @@ ok "the export ends" eventually 20 server_gone
 port=${first_uri##*:} && port=${port%/*}
 qemu-nbd -t --shared=10 -x "disk-2001-$$" -D "$(instance 9999)" -f qcow2 -b 127.0.0.1 -p "$port" "$TEST_TMP/2001.qcow2" </dev/null &
 import_pid[target-again]=$!
-ok "and comes again" eventually 10 nbdinfo --size "$first_uri"
+ok "and comes again" eventually 30 nbdinfo --size "$first_uri"
 touch "$TEST_TMP/again"
 import_end
 failed "another instance after the copy" CopyFailed '^disk 2001: comparison failed: target: calls itself'

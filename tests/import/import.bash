@@ -38,7 +38,7 @@ source_nbdkit() {
     rm -f "$TEST_TMP/source-$key.sock"
     nbdkit -f -U "$TEST_TMP/source-$key.sock" "$@" </dev/null 2>>"$TEST_TMP/nbdkit.log" &
     import_pid[source-$key]=$!
-    eventually 10 test -S "$TEST_TMP/source-$key.sock" || {
+    eventually 30 test -S "$TEST_TMP/source-$key.sock" || {
         diag "nbdkit $* did not start"
         return 1
     }
@@ -68,7 +68,7 @@ target_nbd() {
             -b 127.0.0.1 -p "$port" "$2" </dev/null 2>>"$TEST_TMP/qemu-nbd.log" &
         import_pid[target-$key]=$!
         target_uri[key]="nbd://127.0.0.1:$port/disk-$key-$$"
-        eventually 10 nbd_answers "$key" && nbd_answers_right "$key" && return 0
+        eventually 30 nbd_answers "$key" && nbd_answers_right "$key" && return 0
         server_end "target-$key" KILL
     done
     diag "no qemu-nbd for $2"
@@ -148,5 +148,5 @@ same() { qemu-img compare -q -f raw -F qcow2 "$TEST_TMP/$1.raw" "$TEST_TMP/$1.qc
 listen() {
     socat -u "UNIX-RECV:$import_progress" "OPEN:$TEST_TMP/progress,creat,append" &
     import_pid[listener]=$!
-    eventually 10 test -S "$import_progress"
+    eventually 30 test -S "$import_progress"
 }

@@ -86,15 +86,15 @@ mkfifo "$TEST_TMP/lines"
 pid=$!
 exec {lines}>"$TEST_TMP/lines"
 printf '\n\n\n' >&"$lines"
-ok "a long-running program" eventually 5 lines_are 3
+ok "a long-running program" eventually 30 lines_are 3
 instruct victim.line:2:stop
 echo >&"$lines"
 echo >&"$lines"
-ok "stops" eventually 5 state_is "$pid" T
+ok "stops" eventually 30 state_is "$pid" T
 is "$(wc -l <"$TEST_TMP/out")" 4 "at the second hit after the instruction, and not a step further"
 ok "the instruction is taken" test -e "$SENDENSE_FAULT_POINT_DIR/fault-point.fired"
 kill -CONT "$pid"
-ok "and goes on when it is continued" eventually 5 lines_are 5
+ok "and goes on when it is continued" eventually 30 lines_are 5
 exec {lines}>&-
 wait "$pid"
 is $? 0 "to its end"

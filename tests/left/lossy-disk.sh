@@ -145,7 +145,7 @@ out=$("$LOSSY" destroy "$disk" 2>&1)
 is "$? $(grep -c 'stays until the last file' <<<"$out")" "1 1" "destroy under an open file says that its loop device is left"
 exec {held}>&-
 gone() { [ -z "$(left_of "$disk" "$id")" ]; }
-ok "and it goes with the file" eventually 5 gone
+ok "and it goes with the file" eventually 30 gone
 is "$(ls -d "$disk" 2>/dev/null)" "" "destroyed"
 
 # A script that is killed at any moment leaves nothing that destroy does not find.
@@ -159,7 +159,7 @@ for delay in 0.005 0.02 0.03 0.04 0.05 0.06 0.08; do
     wait "$pid" 2>/dev/null
     id=$(cat "$disk/id" 2>/dev/null || echo none)
     ok "killed after $delay s: destroy" "$LOSSY" destroy "$disk"
-    ok "nothing is left" eventually 5 gone
+    ok "nothing is left" eventually 30 gone
 done
 ok "destroy of what is not there" "$LOSSY" destroy "$TEST_TMP/disk-none"
 

@@ -49,7 +49,7 @@ if [ -c /dev/fuse ] && command -v nbdfuse >/dev/null; then
     at_end 'kill "$(cat "$TEST_TMP/null.pid")"'
     nbdfuse "$repo/dead/disk" --unix "$TEST_TMP/null.sock" &
     fuse=$!
-    ok "a mount in the repository" eventually 10 test -e "$repo/dead/disk"
+    ok "a mount in the repository" eventually 30 test -e "$repo/dead/disk"
     kill -KILL "$fuse"
     wait "$fuse" 2>/dev/null
     like "$(look --only partial-files; echo "rc $?")" 'could not look at partial-files: .*not connected' "that is dead: could not look"
@@ -66,11 +66,11 @@ inside=$!
 at_end 'kill -KILL "$inside" 2>/dev/null || true' # it ignores TERM
 seen() { [ "$(look --only processes | grep -c "tail\[")" = "$1" ]; }
 has_child() { pgrep -P "$inside" -x tail; }
-ok "a process in a machine inside" eventually 5 has_child
+ok "a process in a machine inside" eventually 30 has_child
 ok "is not ours" seen 0
 tail -f /dev/null <"$repo/b.qcow2" &
 ours=$!
-ok "the same of ours is" eventually 5 seen 1
+ok "the same of ours is" eventually 30 seen 1
 kill -KILL "$ours" "$inside"
 wait "$ours" "$inside" 2>/dev/null
 

@@ -112,7 +112,7 @@ unplant_working() { stop other.service; }
 plants working processes 'nbdkit\[[0-9]+\] works on the repository'
 plant_lock() {
     unit other.service -p Type=exec qemu-nbd --persistent --shared=10 -f qcow2 --socket=/run/lab-test/qemu.sock "$VM/2000/b.qcow2" &&
-        eventually 5 on hub test -S /run/lab-test/qemu.sock
+        eventually 30 on hub test -S /run/lab-test/qemu.sock
 }
 unplant_lock() { stop other.service; }
 plants lock "locks processes" 'b.qcow2 is locked by qemu-nbd\['
@@ -122,7 +122,7 @@ plant_hidden_lock() {
 }
 unplant_hidden_lock() { kill "$(cat "$TEST_TMP/qemu.pid")"; }
 plants hidden_lock locks 'locked by nobody that can be seen'
-leak() { on hub /bin/bash -c "echo $1 >/run/lab-test/fifo" && eventually 5 on hub grep -qx "$1" /run/lab-test/done && on hub rm /run/lab-test/done; }
+leak() { on hub /bin/bash -c "echo $1 >/run/lab-test/fifo" && eventually 30 on hub grep -qx "$1" /run/lab-test/done && on hub rm /run/lab-test/done; }
 plant_descriptor() { leak leak; }
 unplant_descriptor() { leak close; }
 plants descriptor descriptors 'sendense-standin.service has 1 of /etc/hostname, and had 0'
@@ -131,7 +131,7 @@ plants descriptor descriptors 'sendense-standin.service has 1 of /etc/hostname, 
 plant_socket_port() { on hub systemd-run --quiet --unit=other --socket-property=ListenStream=127.0.0.1:10150 true; }
 unplant_socket_port() { stop other.socket; }
 plants socket_port listeners 'other.socket listens on 127.0.0.1:10150'
-plant_process_port() { unit other.service -p Type=exec nbdkit -f -p 9090 -i ::1 null && eventually 5 on hub grep -q ':2382 ' /proc/net/tcp6; }
+plant_process_port() { unit other.service -p Type=exec nbdkit -f -p 9090 -i ::1 null && eventually 30 on hub grep -q ':2382 ' /proc/net/tcp6; }
 unplant_process_port() { stop other.service; }
 plants process_port listeners 'nbdkit\[[0-9]+\] of other.service listens on \[::1\]:9090'
 plant_run_socket() { on hub systemd-run --quiet --unit=other --socket-property=ListenStream=/run/sendense/other.sock --socket-property=RemoveOnStop=yes true; }

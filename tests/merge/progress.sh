@@ -12,7 +12,7 @@ chain_mixed
 told=$TEST_TMP/told
 (umask 0 && exec socat -u UNIX-RECV:"$TEST_TMP/socket" STDOUT >"$told") &
 at_end "kill $!"
-require "somebody listens" eventually 10 test -S "$TEST_TMP/socket"
+require "somebody listens" eventually 30 test -S "$TEST_TMP/socket"
 words() { jq -s '[.[] | select(.disk_key == 2000) | .bytes_done] | .[]' "$told"; }
 has_words() { [ "$(words | wc -l)" -ge "$1" ]; }
 faulty() { pgrep -f "^$image_faulty delete\$"; }
@@ -23,12 +23,15 @@ SENDENSE_FAULT_POINT=merge.rebase.after:stop image_now=$image_faulty image delet
     "$(spec_delete $c | jq -c --arg path "$TEST_TMP/socket" '. + {job: 7, progress: $path}')" &
 running=$!
 require "it is stopped in its first half" eventually 30 stopped
-ok "it has told of its beginning" eventually 10 has_words 1
+ok "it has told of its beginning" eventually 30 has_words 1
 is "$(words | head -n 1)" 0 "which is nothing yet"
 sleep 0.6
 kill -CONT "$(faulty)"
 wait "$running"
 is "$(field .outcome)" deleted "it goes on, and deletes"
+# Who listens writes down what he was told when he comes to it.
+all_told() { [ "$(words | tail -n 1)" = "$(jq -s '[.[] | select(.disk_key == 2000).bytes_total] | last' "$told")" ]; }
+eventually 30 all_told
 diag "$(words | paste -sd' ')"
 # Beginning and end of each half are four.
 ok "it has told more than its halves" has_words 5

@@ -66,7 +66,7 @@ now=$(truth)
 hold() { # FILE: has it open as qemu does
     qemu-nbd -r -t -k "$TEST_TMP/hold.socket" --pid-file "$TEST_TMP/hold.pid" -f qcow2 "$1" &
     at_end "kill $! 2>/dev/null || :"
-    eventually 10 test -s "$TEST_TMP/hold.pid"
+    eventually 30 test -s "$TEST_TMP/hold.pid"
 }
 hold "$(sealed_of "$repo" $d 2000)"
 refused "a chain that is served" ImageBusy "fuser -v" $b

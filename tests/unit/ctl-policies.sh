@@ -48,9 +48,9 @@ runs "{\"Id\":7,\"State\":\"running\"}"
 rm "$answers/GetPolicy.call"
 "$ctl" policy run daily --wait >"$TEST_TMP/waits" 2>&1 7>&- 8<&- &
 waits=$!
-ok "one that runs is looked at" eventually 10 test -e "$answers/GetPolicy.call"
+ok "one that runs is looked at" eventually 30 test -e "$answers/GetPolicy.call"
 refuse GetPolicy com.sendense.Error.DatabaseUnavailable 'The database is away.'
-ok "through a hub that cannot say" eventually 10 grep -q 'waiting for it. Ctrl-C ends the waiting, not the run' "$TEST_TMP/waits"
+ok "through a hub that cannot say" eventually 30 grep -q 'waiting for it. Ctrl-C ends the waiting, not the run' "$TEST_TMP/waits"
 runs '{"Id":7,"State":"completed","Summary":"1 backed up"}'
 wait "$waits"
 is "$? $(tail -n 1 "$TEST_TMP/waits")" '0 run 7: completed: 1 backed up' "to its end"

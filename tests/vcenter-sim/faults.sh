@@ -52,13 +52,13 @@ method CreateSnapshot_Task VirtualMachine "$vm" "$(snapshot_args x)" >/dev/null
 is "$(grep -o '000$' "$TEST_TMP/status")$(count)" 0000 'drop-connection: no answer and no snapshot'
 simctl fault cut-answer method=CreateSnapshot_Task bytes=300 >/dev/null
 is "$(method CreateSnapshot_Task VirtualMachine "$vm" "$(snapshot_args x)" | wc -c)" 300 'cut-answer: 300 bytes'
-ok 'but the snapshot comes' eventually 5 sh -c "[ \$('$simdir/simctl' -C '$sim' snapshots | jq length) = 1 ]"
+ok 'but the snapshot comes' eventually 30 sh -c "[ \$('$simdir/simctl' -C '$sim' snapshots | jq length) = 1 ]"
 like "$(props VirtualMachine "$vm" recentTask)" 'task-[0-9]+' 'and recentTask knows the task'
 clean
 simctl fault cut-answer method=CreateSnapshot_Task bytes=-1 >/dev/null
 method CreateSnapshot_Task VirtualMachine "$vm" "$(snapshot_args x)" >/dev/null
 is "$(grep -o '000$' "$TEST_TMP/status")" 000 'cut-answer bytes=-1: not even a header'
-ok 'and the snapshot comes all the same' eventually 5 sh -c "[ \$('$simdir/simctl' -C '$sim' snapshots | jq length) = 1 ]"
+ok 'and the snapshot comes all the same' eventually 30 sh -c "[ \$('$simdir/simctl' -C '$sim' snapshots | jq length) = 1 ]"
 clean
 simctl fault delay method=CurrentTime ms=300 >/dev/null
 t=${EPOCHREALTIME/[.,]/}

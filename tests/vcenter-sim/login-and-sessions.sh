@@ -118,13 +118,13 @@ like "$(curl -sS -o /dev/null -w '%{http_code}' --cacert "$ca" --connect-to "vce
 not_ok 'a second one in the same folder is refused' "$simdir/simctl" start "$sim" -empty
 like "$(tail -n 1 "$sim/log")" 'another one is running' 'and says why'
 kill -9 "$(simctl ready pid)"
-flock -w 10 "$sim" true
+flock -w 60 "$sim" true
 sleep 30 &
 parent=$!
 ok 'one that was killed is followed by another' "$simdir/simctl" start "$sim" -empty -parent $parent
 ok 'which answers' simctl settings
 kill $parent
-ok 'and ends with its parent' flock -w 5 "$sim" true
+ok 'and ends with its parent' flock -w 30 "$sim" true
 is "$(cd "$sim" && echo ./*)" ./log 'leaving only its log'
 
 for kind in expired other-name self-signed; do

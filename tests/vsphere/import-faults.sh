@@ -43,7 +43,7 @@ rm -f "$TEST_TMP/slow.sock"
 nbdkit -f -r -U "$TEST_TMP/slow.sock" --filter=delay --filter=rate file "$TEST_TMP/long.raw" rate=64M delay-read=5ms >/dev/null 2>&1 &
 slow=$!
 at_end 'kill $slow 2>/dev/null || :'
-eventually 10 test -S "$TEST_TMP/slow.sock" >/dev/null
+eventually 30 test -S "$TEST_TMP/slow.sock" >/dev/null
 long=$(jq -nc --arg slow "$(source_of slow)" '[{disk_key: 2000, capacity_bytes: 314572800, source: $slow}]')
 uploading() { [ "$(simctl leases | jq '[.[].open] | add // 0')" -gt 0 ]; }
 short=$disks disks=$long
@@ -153,7 +153,7 @@ bad=
 for ((k = 2; k <= 20; k += quick)); do
     simctl fault delay 'method=*' at=$k ms=200 >/dev/null
     import_begin
-    eventually 10 sh -c "'$simdir/simctl' -C '$sim' faults | jq -e '.[0].fired > 0'" >/dev/null
+    eventually 30 sh -c "'$simdir/simctl' -C '$sim' faults | jq -e '.[0].fired > 0'" >/dev/null
     kill "$pid" 2>/dev/null
     wait "$pid"
     simctl faults clear >/dev/null

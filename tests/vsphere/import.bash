@@ -13,7 +13,7 @@ serve() {
     qemu-nbd -f raw -r -t -e 8 -x '' -k "$TEST_TMP/$name.sock" "$@" "$TEST_TMP/$name.raw" >/dev/null 2>&1 &
     eval "pid_of_$name=$!"
     at_end "kill \$pid_of_$name 2>/dev/null"
-    eventually 10 test -S "$TEST_TMP/$name.sock" >/dev/null
+    eventually 30 test -S "$TEST_TMP/$name.sock" >/dev/null
 }
 source_of() { printf 'nbd+unix:///?socket=%s' "$TEST_TMP/$1.sock"; }
 

@@ -41,7 +41,7 @@ killed_at() {
     wait "$pid" 2>/dev/null
     simctl faults clear >/dev/null
     # In every second round somebody comes at once, while the call is still on its way. A login (the second call) would leave a session.
-    { [ $((k / step % 2)) = 1 ] && [ "$k" -gt 2 ]; } || eventually 10 came "$k" >/dev/null
+    { [ $((k / step % 2)) = 1 ] && [ "$k" -gt 2 ]; } || eventually 30 came "$k" >/dev/null
     simctl sessions | jq -r '.[] | select(.agent | startswith("curl") | not).key' | while read -r key; do
         simctl sessions kill key="$key" >/dev/null # who was killed has not logged out
     done

@@ -45,10 +45,10 @@ begin() {
 running() { [ "$(simctl tasks | jq "[.[] | select(.method == \"$1\")] | length")" -gt 0 ]; }
 simctl fault slow-task method=CreateSnapshot_Task hold=1 >/dev/null
 begin
-ok 'the snapshot is being made' eventually 10 running CreateSnapshot_Task
+ok 'the snapshot is being made' eventually 30 running CreateSnapshot_Task
 kill "$pid"
 simctl set task-ms=0 >/dev/null
-ok 'after SIGTERM it logs in anew' eventually 10 sh -c "[ \$('$simdir/simctl' -C '$sim' calls | jq '[.[] | select(.method == \"Login\")] | length') -ge 2 ]"
+ok 'after SIGTERM it logs in anew' eventually 30 sh -c "[ \$('$simdir/simctl' -C '$sim' calls | jq '[.[] | select(.method == \"Login\")] | length') -ge 2 ]"
 simctl tasks finish >/dev/null
 wait "$pid"
 refused Cancelled 'cancelled' 'SIGTERM while the task runs'
@@ -57,7 +57,7 @@ is "$(simctl snapshots all=1 | jq -r 'last.name')" "$snapshot_name" 'the snapsho
 # Somebody else remembers it: then no task of vCenter is waited for until the unit is killed, and nobody stays logged in.
 simctl fault slow-task method=CreateSnapshot_Task hold=1 >/dev/null
 begin '.undo_sec = 1'
-ok 'another one is being made' eventually 10 running CreateSnapshot_Task
+ok 'another one is being made' eventually 30 running CreateSnapshot_Task
 kill "$pid"
 wait "$pid"
 is "$(res .error_name)" com.sendense.Error.SnapshotLeft 'SIGTERM while the task hangs: it ends, and says that a snapshot may be left'
@@ -69,7 +69,7 @@ clean 'the one who remembers'
 simctl set quiesce-ignored=1 >/dev/null
 simctl fault slow-task method=RemoveSnapshot_Task hold=1 >/dev/null
 begin '.undo_sec = 3600 | .quiesce = "required"'
-ok 'one that fails is being removed' eventually 10 running RemoveSnapshot_Task
+ok 'one that fails is being removed' eventually 30 running RemoveSnapshot_Task
 kill "$pid"
 wait "$pid"
 is "$(res .error_name)" com.sendense.Error.SnapshotLeft 'SIGTERM while its removal hangs: the same'
@@ -80,7 +80,7 @@ clean 'that, too'
 
 simctl fault quiesce-fault count=0 >/dev/null
 begin
-ok 'it waits between two tries' eventually 10 sh -c "'$simdir/simctl' -C '$sim' faults | jq -e '.[0].fired > 0'"
+ok 'it waits between two tries' eventually 30 sh -c "'$simdir/simctl' -C '$sim' faults | jq -e '.[0].fired > 0'"
 kill "$pid"
 wait "$pid"
 simctl faults clear >/dev/null
@@ -88,7 +88,7 @@ refused Cancelled 'cancelled' 'SIGTERM between two tries'
 mkfifo "$TEST_TMP/quiet"
 "$vsphere_bin" test <>"$TEST_TMP/quiet" >"$TEST_TMP/result" 2>/dev/null &
 pid=$!
-eventually 10 grep -q '^SigBlk:.*4003$' "/proc/$pid/status" >/dev/null # it has begun to wait for signals
+eventually 30 grep -q '^SigBlk:.*4003$' "/proc/$pid/status" >/dev/null # it has begun to wait for signals
 kill "$pid"
 wait "$pid"
 is "$? $(res .error_name)" '1 com.sendense.Error.Cancelled' 'SIGTERM while nobody has said what to do'
@@ -96,7 +96,7 @@ is "$? $(res .error_name)" '1 com.sendense.Error.Cancelled' 'SIGTERM while nobod
 # A login is waited for, though not for long: a session whose cookie nobody has read stays.
 simctl fault delay method=Login ms=2500 >/dev/null
 begin
-ok 'a login takes its time' eventually 10 sh -c "'$simdir/simctl' -C '$sim' faults | jq -e '.[0].fired > 0'"
+ok 'a login takes its time' eventually 30 sh -c "'$simdir/simctl' -C '$sim' faults | jq -e '.[0].fired > 0'"
 kill "$pid"
 wait "$pid"
 simctl faults clear >/dev/null
@@ -111,7 +111,7 @@ bad=
 for ((k = 2; k <= n; k += 3)); do
     simctl fault delay 'method=*' at=$k ms=150 >/dev/null
     begin
-    eventually 10 sh -c "'$simdir/simctl' -C '$sim' faults | jq -e '.[0].fired > 0'" >/dev/null
+    eventually 30 sh -c "'$simdir/simctl' -C '$sim' faults | jq -e '.[0].fired > 0'" >/dev/null
     kill "$pid"
     wait "$pid"
     case $(res '.error_name // .result') in
@@ -159,7 +159,7 @@ for path in DC0/vm/mixed DC0/vm/Prod/pgtest1; do
     logout >/dev/null
     simctl calls clear >/dev/null
     begin
-    ok "somebody else's snapshot is seen$how" eventually 10 sh -c "[ \$('$simdir/simctl' -C '$sim' calls | jq '[.[] | select(.method == \"RetrievePropertiesEx\")] | length') -gt 5 ]"
+    ok "somebody else's snapshot is seen$how" eventually 30 sh -c "[ \$('$simdir/simctl' -C '$sim' calls | jq '[.[] | select(.method == \"RetrievePropertiesEx\")] | length') -gt 5 ]"
     ok "and waited for$how" kill -0 "$pid"
     simctl tasks finish >/dev/null
     wait "$pid"
