@@ -2,7 +2,7 @@
 /*
  * Sends random and hostile messages to a running hub or node, half of them as the user nobody, and checks
  * what is left of it: every call answered with a result or a named error, the same owner of the
- * name, as many descriptors, and its resident memory where it was. tests/bus/fuzz.sh and fuzz-node.sh run it on
+ * name, as many descriptors, and its memory where it was. tests/bus/fuzz.sh and fuzz-node.sh run it on
  * a bus of their own; the seed fixes every message. Prints TAP. The messages come from bus-message.c.
  *
  *     fuzz-bus hub|node SEED MESSAGES [--no-memory]
@@ -47,7 +47,7 @@ typedef struct Vitals {
         uint32_t pid;
         char owner[64];
         unsigned n_fds;
-        uint64_t rss_kb;
+        uint64_t memory_kb;
 } Vitals;
 
 static const BusTarget *target;
@@ -187,30 +187,38 @@ static void run_messages(unsigned n_messages)
         }
 }
 
-/* The exact count; the kernel keeps the one in status and statm by processor and adds it up lazily. */
-static uint64_t read_rss_kb(uint32_t pid)
+/*
+ * What the process has for itself, in memory or swapped out; pages of files come and go with what else the machine does. The
+ * exact count: the kernel keeps the one in status and statm by processor and adds it up lazily.
+ */
+static uint64_t read_memory_kb(uint32_t pid)
 {
-        static const char key[] = "Rss:";
+        static const char *const keys[] = { "Pss_Anon:", "Pss_Shmem:", "Swap:" };
         char path[64], line[256];
-        uint64_t rss_kb;
+        uint64_t sum_kb = 0, kb;
+        unsigned n_found = 0;
         _cleanup_fclose_ FILE *f = NULL;
 
         (void) snprintf(path, sizeof(path), "/proc/%" PRIu32 "/smaps_rollup", pid);
         f = fopen(path, "re");
         if (!f)
                 bail(errno, path);
-        while (fgets(line, sizeof(line), f)) {
-                char *number = line + strlen(key);
+        while (fgets(line, sizeof(line), f))
+                for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
+                        char *number = line + strlen(keys[i]);
 
-                if (strncmp(line, key, strlen(key)) != 0)
-                        continue;
-                number += strspn(number, " ");
-                number[strspn(number, "0123456789")] = '\0';
-                if (parse_uint64(number, 1, UINT64_MAX, &rss_kb) < 0)
-                        break;
-                return rss_kb;
-        }
-        bail(ENODATA, path);
+                        if (strncmp(line, keys[i], strlen(keys[i])) != 0)
+                                continue;
+                        number += strspn(number, " ");
+                        number[strspn(number, "0123456789")] = '\0';
+                        if (parse_uint64(number, 0, UINT64_MAX, &kb) < 0)
+                                bail(EBADMSG, path);
+                        sum_kb += kb;
+                        n_found++;
+                }
+        if (n_found != ELEMENTSOF(keys))
+                bail(ENODATA, path);
+        return sum_kb;
 }
 
 static unsigned count_fds(uint32_t pid)
@@ -273,20 +281,20 @@ static Vitals read_vitals(void)
                 bail(r, error.message ?: "The bus does not know the daemon");
         (void) snprintf(v.owner, sizeof(v.owner), "%s", name);
         v.n_fds = least_fds(v.pid);
-        v.rss_kb = read_rss_kb(v.pid);
+        v.memory_kb = read_memory_kb(v.pid);
         return v;
 }
 
 static void compare(const Vitals *before, const Vitals *after, bool check_memory)
 {
-        printf("# rss %" PRIu64 " KiB before, %" PRIu64 " KiB after; descriptors %u and %u\n",
-               before->rss_kb, after->rss_kb, before->n_fds, after->n_fds);
+        printf("# memory %" PRIu64 " KiB before, %" PRIu64 " KiB after; descriptors %u and %u\n",
+               before->memory_kb, after->memory_kb, before->n_fds, after->n_fds);
         check(strcmp(before->owner, after->owner) == 0 && before->pid == after->pid,
               "the same process owns the name by the same connection");
         check(before->n_fds == after->n_fds, "it has as many descriptors as before");
         if (check_memory)
-                check(after->rss_kb <= before->rss_kb + GROWTH_MAX_KB,
-                      "its resident memory is within 1 MiB of before");
+                check(after->memory_kb <= before->memory_kb + GROWTH_MAX_KB,
+                      "its own memory is within 1 MiB of before");
         check(!*unnamed_error, "every error had a name");
         check(n_held_back == 0, "the bus itself held nothing back");
         if (*unnamed_error)
