@@ -117,7 +117,7 @@ skip() { # NAME REASON
 # eventually SECONDS COMMAND...: true as soon as the command is. For what has no event to wait on. It pauses for 50 ms, or for
 # as long as the command took: asking must not be what keeps the machine from getting there.
 eventually() {
-    local end=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000)) begin pause
+    local end=$((${EPOCHREALTIME/[.,]/} + $1 * ${SENDENSE_PATIENCE:-1} * 1000000)) begin pause
     shift
     while begin=${EPOCHREALTIME/[.,]/} && ! "$@" >/dev/null 2>&1; do
         [ "${EPOCHREALTIME/[.,]/}" -lt "$end" ] || return 1

@@ -48,6 +48,20 @@ is "$(wc -l <"$PIDS")" 7 "every fake process has run"
 ok "no process stays" all_gone
 
 fake_forget
+fake_suite slow limit_sec=1 parallel=yes
+fake_test slow/machine.sh <<'EOF'
+. "$SENDENSE_SRC/tests/lib/tap.sh"
+began=$SECONDS
+is_late() { [ $((SECONDS - began)) -ge 3 ]; }
+ok "it comes at last" eventually 1 is_late
+done_testing
+EOF
+fake_run
+is "$status" 1 "what takes three times as long as it may is red"
+fake_run --patience 10
+is "$last" "1 passed, 0 failed, 0 skipped" "on a machine that is told to be slow it is not"
+
+fake_forget
 : >"$PIDS"
 fake_suite stray parallel=yes
 fake_test stray/daemon.sh <<'EOF'

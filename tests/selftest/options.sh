@@ -32,7 +32,7 @@ fake_run three
 is "$status" 2 "a suite that does not exist: status"
 like "$err" 'no suite "three"; there are: one two' "and the ones that do"
 
-for bad in --frobnicate '--jobs 0' '--jobs' '--build none' '--grace-sec x' '--tests-dir /no/such/folder'; do
+for bad in --frobnicate '--jobs 0' '--jobs' '--build none' '--grace-sec x' '--patience 0' '--tests-dir /no/such/folder'; do
     # shellcheck disable=SC2086 # option and value
     fake_run $bad
     is "$status" 2 "refused: $bad"

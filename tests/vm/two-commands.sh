@@ -21,6 +21,9 @@ packages=systemd,systemd-sysv,udev,dbus,linux-image-cloud-amd64,initramfs-tools,
 for list in "$SENDENSE_SRC"/deploy/packages/{build,build-tests,run,lab,quickstart,test}; do
     [ ! -e "$list" ] || packages+=$(sed -E 's/ *#.*//; /^$/d; s/^/,/' "$list" | tr -d '\n')
 done
+for suite in ${suites:-$(ls "$SENDENSE_SRC/tests")}; do
+    packages+=$(sed -nE '/^packages="(.+)"$/ { s//,\1/; s/ /,/g; p }' "$SENDENSE_SRC/tests/${suite%%/*}/suite.conf" 2>/dev/null)
+done
 "$SENDENSE_SRC/tests/lab/bare-root" --apt "$TEST_TMP/apt" || skip_all "apt knows no source of Debian"
 cat >"$TEST_TMP/vm-test.service" <<'X'
 [Unit]
