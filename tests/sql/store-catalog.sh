@@ -88,6 +88,13 @@ rows "UPDATE backup_jobs SET state = 'failed', error_name = 'x', finished_usec =
 before=$(rows_dump)
 problem "a backup that the catalog says failed" "backup-pg-1700000009.*failed" "$(record 1700000009 null)"
 
+# One that was made while the clock was ahead is not what the next ones stand on.
+adopt "$(record 4000000000 1700000005)"
+is "$(counts)" 1,0,0 "a backup of a time to come is adopted"
+store_do job_create "$(create_json pg 2 1700000020 '{"Exclude":{"2002":"scratch"}}')"
+is "$(got '.Disks | map(.ParentBackupId) | tojson')" '["backup-pg-1700000005","backup-pg-1700000005",null]' "the next one stands on the newest before it"
+rows "DELETE FROM backup_jobs WHERE id = $(got .Id)"
+
 # A VM that was entered after the backup is as it was entered.
 store_do vm_set "$(vm_json late 2)"
 late=$(record 1600000000 null '.instance_uuid = "50000000-0000-0000-0000-000000000002" | .disks[].file |= sub("01/"; "02/") | .backup_id = "backup-late-1600000000" | .disks[1].disk_key = 2007')

@@ -22,6 +22,8 @@ enum {
         BACKUP_ID_ATTEMPTS_MAX = 100, /* backups of equally named VMs in one second */
 };
 
+#define CLOCK_SLACK_USEC (300 * USEC_PER_SEC) /* of a clock that is set a little now and then */
+
 static int find_repository(MYSQL *database, StoreRequest *request, uint64_t *ret_id)
 {
         const char *wanted = object_text(request->in, "Repository");
@@ -44,8 +46,9 @@ static int find_repository(MYSQL *database, StoreRequest *request, uint64_t *ret
 }
 
 /* The newest completed layer of each disk of the VM in the repository. Newest by the backup's time: rows
- * of a catalog that was rebuilt stand in any order. */
-static int newest_layers(MYSQL *database, uint64_t vm_id, uint64_t repository_id,
+ * of a catalog that was rebuilt stand in any order. One of a time that is still to come, when the clock was wrong, would
+ * be the newest for years, and all that follows would stand on it. */
+static int newest_layers(MYSQL *database, uint64_t vm_id, uint64_t repository_id, uint64_t now_usec,
                          json_t **ret_layers)
 {
         return statement_rows(
@@ -65,13 +68,14 @@ static int newest_layers(MYSQL *database, uint64_t vm_id, uint64_t repository_id
                         "  b.backing_uuid AS BackingUuid, b.change_id AS ChangeId,"
                         "  j.backup_id AS BackupId, j.id AS Job, j.created_usec AS CreatedUSec,"
                         "  ROW_NUMBER() OVER (PARTITION BY b.disk_key"
-                        "   ORDER BY j.created_usec DESC, b.id DESC) AS n"
+                        "   ORDER BY j.created_usec > ?, j.created_usec DESC, b.id DESC) AS n"
                         "  FROM backup_disks b JOIN backup_jobs j ON j.id = b.job_id"
                         "  WHERE b.vm_context_id = ? AND b.repository_id = ?"
                         "  AND b.state = 'completed' AND j.state = 'completed'"
                         "  AND j.deleted_usec IS NULL) l WHERE l.n = 1",
                         SQL_VALUES(SQL_NUMBER(vm_id), SQL_NUMBER(repository_id), SQL_NUMBER(vm_id),
-                                   SQL_NUMBER(vm_id), SQL_NUMBER(repository_id)),
+                                   SQL_NUMBER(now_usec + CLOCK_SLACK_USEC), SQL_NUMBER(vm_id),
+                                   SQL_NUMBER(repository_id)),
                         ret_layers);
 }
 
@@ -86,7 +90,8 @@ static int make_plan(MYSQL *database, StoreRequest *request, uint64_t vm_id, uin
 
         r = vm_disks(database, vm_id, &disks);
         if (r >= 0)
-                r = newest_layers(database, vm_id, repository_id, &layers);
+                r = newest_layers(database, vm_id, repository_id,
+                                  object_number(request->in, "NowUSec"), &layers);
         if (r < 0)
                 return r;
         plan = (PlanRequest){
