@@ -19,7 +19,7 @@ struct LinkCall {
         LinkCall **handle; /* the caller's */
         sd_bus_message *message;
         sd_bus_slot *slot; /* while it is under way */
-        sd_event_source *deadline;
+        sd_event_source *deadline; /* NULL: it waits as long as it takes */
         LinkDone done;
         void *userdata;
         unsigned n_sent;
@@ -174,10 +174,12 @@ static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *unused)
 /* The time limit is for an answer, not for the turn. */
 static int call_send(LinkCall *call)
 {
-        int r;
+        int r = 0;
 
         call->n_sent++;
-        r = sd_event_source_set_time_relative(call->deadline, LINK_REPLY_SEC * USEC_PER_SEC);
+        if (call->deadline)
+                r = sd_event_source_set_time_relative(call->deadline,
+                                                      LINK_REPLY_SEC * USEC_PER_SEC);
         if (r >= 0)
                 r = sd_bus_call_async(call->link->bus, &call->slot, call->message, on_reply, call,
                                       UINT64_MAX);
@@ -336,31 +338,57 @@ int systemd_link_message(const SystemdLink *link, const char *path, const char *
                                               member);
 }
 
-int systemd_link_send(SystemdLink *link, sd_bus_message *message, LinkDone done, void *userdata,
-                      LinkCall **call)
+static LinkCall *call_new(SystemdLink *link, sd_bus_message *message, LinkDone done, void *userdata,
+                          LinkCall **handle)
 {
         LinkCall **end = &link->calls, *new;
-        int r;
 
         new = malloc(sizeof(LinkCall));
         if (!new)
-                return -ENOMEM;
+                return NULL;
         *new = (LinkCall){
                 .link = link,
-                .handle = call,
+                .handle = handle,
                 .message = sd_bus_message_ref(message),
                 .done = done,
                 .userdata = userdata,
         };
         while (*end)
                 end = &(*end)->next;
-        *end = *call = new;
+        return *end = *handle = new;
+}
 
+/* Now, if it is its turn. */
+static int call_begin(LinkCall *call)
+{
+        int r = may_send(call->link) ? call_send(call) : 0;
+
+        if (r < 0)
+                call_free(call);
+        return r < 0 ? r : 0;
+}
+
+int systemd_link_ask(SystemdLink *link, sd_bus_message *message, LinkDone done, void *userdata,
+                     LinkCall **call)
+{
+        LinkCall *new = call_new(link, message, done, userdata, call);
+
+        return new ? call_begin(new) : -ENOMEM;
+}
+
+int systemd_link_send(SystemdLink *link, sd_bus_message *message, LinkDone done, void *userdata,
+                      LinkCall **call)
+{
+        LinkCall *new = call_new(link, message, done, userdata, call);
+        int r;
+
+        if (!new)
+                return -ENOMEM;
         r = sd_event_add_time_relative(sd_bus_get_event(link->bus), &new->deadline, CLOCK_MONOTONIC,
                                        LINK_REPLY_SEC * USEC_PER_SEC, 0, on_deadline, new);
-        if (r >= 0 && may_send(link))
-                r = call_send(new);
-        if (r < 0)
+        if (r < 0) {
                 call_free(new);
-        return r < 0 ? r : 0;
+                return r;
+        }
+        return call_begin(new);
 }

@@ -54,5 +54,10 @@ int systemd_link_message(const SystemdLink *link, const char *path, const char *
 int systemd_link_send(SystemdLink *link, sd_bus_message *message, LinkDone done, void *userdata,
                       LinkCall **call);
 
+/* As systemd_link_send(), and waits as long as PID 1 takes: for a look that changes nothing. A look that was given up and sent again would
+ * only stand on the bus twice, which lets nobody have more than so many calls without an answer. */
+int systemd_link_ask(SystemdLink *link, sd_bus_message *message, LinkDone done, void *userdata,
+                     LinkCall **call);
+
 /* Gives a call up: done is not called, the handle becomes NULL. A NULL handle is none. */
 void link_call_drop(LinkCall **call);

@@ -51,6 +51,7 @@ struct UnitJob {
 
 static int job_send(UnitJob *job, sd_bus_message *message);
 static int job_again(UnitJob *job);
+static void job_reset(UnitJob *job);
 
 static void job_free(UnitJob *job)
 {
@@ -129,7 +130,10 @@ static void on_reset(int error, const char *text, sd_bus_message *reply, unsigne
         UnitJob *job = userdata;
 
         (void) reply, (void) n_sent;
-        if (error < 0 && error != -ENOENT)
+        /* A PID 1 that is busy is asked until the job's own deadline. */
+        if (error == -ETIMEDOUT)
+                job_reset(job);
+        else if (error < 0 && error != -ENOENT)
                 job_fail(job, error, text);
         else if (!job_goes_on(job))
                 job_finish(job, 0, NULL);
@@ -202,10 +206,10 @@ static void on_looked_up(int error, const char *text, const UnitState *state, co
         UnitJob *job = userdata;
         bool is_down;
 
-        if (error < 0) {
-                job_fail(job, error, text);
+        (void) text;
+        /* It says nothing of the unit: the next round asks again. */
+        if (error < 0)
                 return;
-        }
         if (*path) {
                 (void) snprintf(job->path, sizeof(job->path), "%s", path);
                 return;
@@ -224,7 +228,7 @@ static void on_looked_up(int error, const char *text, const UnitState *state, co
                 job_finish(job, 0, NULL);
 }
 
-/* What cannot be asked ends by its deadline. */
+/* What cannot be asked now is asked in the next round, and ends by its deadline. */
 static void job_look_up(UnitJob *job)
 {
         if (!job->query)
@@ -242,6 +246,8 @@ static void on_queued(int error, const char *text, sd_bus_message *reply, unsign
                 job_finish(job, 0, NULL);
                 return;
         }
+        if (error == -ETIMEDOUT && job->verb == JOB_STOP && job_again(job) >= 0)
+                return; /* twice asked, once stopped */
         if (error == -EEXIST && n_sent > 1) {
                 /* It was PID 1's answer to the first one that was lost. */
                 job_look_up(job);
@@ -308,7 +314,7 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata)
 void unit_jobs_again(Units *units)
 {
         for (UnitJob *job = units->jobs; job; job = job->next)
-                if (job->path[0] && !job->is_over)
+                if (!job->call && !job->is_over)
                         job_look_up(job);
 }
 

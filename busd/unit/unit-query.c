@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Asks PID 1 for one unit (see units-private.h): GetUnit first, because reading the properties of a unit
- * that is not loaded would load it, as a unit without a file, and make noise on the bus.
+ * that is not loaded would load it, as a unit without a file, and make noise on the bus. A PID 1 that is busy
+ * for minutes (a daemon-reload, a disk that hangs) is waited for: that it does not tell how a unit stands
+ * says nothing of the unit.
  */
 #include "unit/unit-state.h"
 #include "unit/units-private.h"
@@ -88,7 +90,7 @@ static void on_unit(int error, const char *text, sd_bus_message *reply, unsigned
         if (r >= 0)
                 r = sd_bus_message_append(m, "s", "");
         if (r >= 0)
-                r = systemd_link_send(query->link, m, on_properties, query, &query->call);
+                r = systemd_link_ask(query->link, m, on_properties, query, &query->call);
         if (r < 0)
                 query_finish(query, r, text ?: "systemd cannot be asked about a unit", NULL, "");
 }
@@ -114,7 +116,7 @@ int unit_query(SystemdLink *link, const char *unit, UnitQueryDone done, void *us
                 .done = done,
                 .userdata = userdata,
         };
-        r = systemd_link_send(link, m, on_unit, query, &query->call);
+        r = systemd_link_ask(link, m, on_unit, query, &query->call);
         if (r < 0) {
                 free(query);
                 return r;

@@ -2,7 +2,7 @@
 /*
  * The transient units of one side, hub or node, as PID 1 has them: who is told of their changes, stops them, asks for them.
  * What starts units of the hub and of the node goes through it. Everything is an
- * asynchronous call with a time limit: nothing here blocks. It outlives daemon-reload and daemon-reexec: a
+ * asynchronous call, and what changes something has a time limit: nothing here blocks. It outlives daemon-reload and daemon-reexec: a
  * call that PID 1 lost is sent again, and what happened while it was off the bus is looked up and told.
  * Signals count only when PID 1 sent them. Does not log.
  */
@@ -58,7 +58,7 @@ Units *units_free(Units *units);
  * an export or a mount takes its service along (BindsTo=), not the other way round; a slice all that is in it. */
 int units_stop(Units *units, const char *unit, UnitDone done, void *userdata);
 
-/* The state of one unit of ours; exists=false when it is not loaded. Its later changes are told. */
+/* The state of one unit of ours; exists=false when it is not loaded. Its later changes are told. It waits as long as PID 1 takes. */
 int units_get(Units *units, const char *unit, UnitsGot done, void *userdata);
 
 /* All our transient units, job slices and job targets that are not inactive, by name. The list is

@@ -27,6 +27,7 @@
 #include <sys/socket.h>
 
 #define HANDSHAKE_TIMEOUT_USEC (5 * USEC_PER_SEC)
+#define ASK_AGAIN_USEC         USEC_PER_SEC
 
 const char *export_unit_name(const Job *job, const JobDisk *disk, UnitKind kind,
                              char ret_unit[static UNIT_NAME_SIZE])
@@ -94,14 +95,33 @@ static void fail_export(Job *job, JobDisk *disk, const char *what)
                                    unit, what, *line ? ": " : "", line);
 }
 
-static void on_state(Job *job, JobDisk *disk, const UnitState *state,
-                     void (*then)(Job *, JobDisk *))
+typedef struct Question {
+        Job *job;
+        JobDisk *disk;
+        unsigned generation;
+        DiskThen then;
+        Handshake *handshake;
+} Question;
+
+/* Its answer is awaited still. Whoever waits for one disk hears of a new instance by the same answer. */
+static void ask_later(const Question *q)
 {
+        if (q->then == on_new_instance && q->disk->ask_due_usec > 0)
+                return;
+        q->disk->ask_due_usec = clock_monotonic_usec() + ASK_AGAIN_USEC;
+        q->disk->ask_generation = q->generation;
+        q->disk->ask_then = q->then;
+}
+
+static void on_state(const Question *q, const UnitState *state)
+{
+        JobDisk *disk = q->disk;
+        Job *job = q->job;
         bool is_other = !state->exists || state->main_pid == 0 ||
                         strcmp(state->invocation_id, disk->invocation_id) != 0;
 
         /* It died once more in between: the next probe asks again. */
-        if (is_other && then == on_new_instance && may_come_back(job, disk))
+        if (is_other && q->then == on_new_instance && may_come_back(job, disk))
                 return;
         if (!state->exists || state->main_pid == 0) {
                 fail_export(job, disk, "ended at its start");
@@ -113,16 +133,8 @@ static void on_state(Job *job, JobDisk *disk, const UnitState *state,
         }
         disk->process_id = state->main_pid;
         disk->answered_usec = clock_monotonic_usec();
-        then(job, disk);
+        q->then(job, disk);
 }
-
-typedef struct Question {
-        Job *job;
-        JobDisk *disk;
-        unsigned generation;
-        DiskThen then;
-        Handshake *handshake;
-} Question;
 
 static bool is_awaited(const Question *q)
 {
@@ -139,17 +151,29 @@ static Question *question_end(Question *q)
         return NULL;
 }
 
+void export_ask_tick(Job *job, uint64_t now_usec)
+{
+        for (size_t i = 0; i < job->n_disks; i++) {
+                JobDisk *disk = job->disks + i;
+
+                if (disk->ask_due_usec == 0 || disk->ask_due_usec > now_usec)
+                        continue;
+                disk->ask_due_usec = 0;
+                if (disk->ask_generation == job->generation)
+                        export_ask_instance(job, disk, disk->ask_then);
+        }
+}
+
 static void on_unit(int error, const UnitState *state, void *userdata)
 {
         Question *q = userdata;
 
         if (is_awaited(q)) {
+                /* What systemd does not tell now it tells later: nothing is ended for that. */
                 if (error < 0)
-                        job_fail(q->job, BUS_ERROR_FAILED,
-                                 "Disk %s: systemd does not tell about its export: %s",
-                                 q->disk->text, strerror(-error));
+                        ask_later(q);
                 else
-                        on_state(q->job, q->disk, state, q->then);
+                        on_state(q, state);
         }
         question_end(q);
 }
@@ -189,7 +213,7 @@ static void on_greeting(int error, const char *text, uint64_t size_bytes, const 
                 export_unit_name(job, disk, UNIT_EXPORT_SERVICE, unit);
                 if (units_get(job->jobs->units, unit, on_unit, q) >= 0)
                         return;
-                job_fail(job, BUS_ERROR_FAILED, "Systemd cannot be asked about %s", unit);
+                ask_later(q);
         }
         question_end(q);
 }

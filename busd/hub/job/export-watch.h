@@ -15,6 +15,9 @@ const char *copy_unit_name(const Job *job, char ret_unit[static UNIT_NAME_SIZE])
  * and process_id. Anything else than what the row says fails the job. */
 void export_ask_instance(Job *job, JobDisk *disk, void (*then)(Job *job, JobDisk *disk));
 
+/* Asks again what is due. */
+void export_ask_tick(Job *job, uint64_t now_usec);
+
 /* 0 when nobody holds the port on 127.0.0.1, which a bind proves; else the errno of it. */
 int export_port_is_free(uint16_t port);
 

@@ -50,6 +50,9 @@ typedef struct JobDisk {
         bool is_probing;
         uint64_t answered_usec; /* CLOCK_MONOTONIC */
         uint64_t asked_usec; /* CLOCK_MONOTONIC: for its export */
+        uint64_t ask_due_usec; /* CLOCK_MONOTONIC: when it is asked again which server it is; 0: not */
+        unsigned ask_generation; /* and what is awaited then */
+        void (*ask_then)(Job *job, struct JobDisk *disk);
         char dead_id[33]; /* the last of its servers whose death was counted */
 
         uint64_t bytes_done;

@@ -9,6 +9,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "hub-config.h"
+#include "job/export-watch.h"
 #include "job/node-follow.h"
 #include "job/queue.h"
 #include "job/recover.h"
@@ -369,6 +370,7 @@ static void tick_job(Job *job, uint64_t now)
                 job->undo_due_usec = 0;
                 run_undo(job);
         }
+        export_ask_tick(job, now);
         if (job->state == JOB_COPYING && !job->has_error && job->ending == JOB_STATE_INVALID) {
                 look_whether_it_moves(job, now);
                 if (job->type != JOB_BACKUP) {
@@ -376,7 +378,10 @@ static void tick_job(Job *job, uint64_t now)
                         return;
                 }
                 run_export_probe(job);
-                node_follow_tick(job, now);
+                if (job->node_id > 0)
+                        node_follow_tick(job, now);
+                else
+                        run_copy_tick(job, now);
         }
 }
 

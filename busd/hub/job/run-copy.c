@@ -27,6 +27,8 @@
 
 enum { TARGET_SIZE = 512 };
 
+#define LOOK_AGAIN_USEC USEC_PER_SEC
+
 /* Its export, with TLS if that has a key, which systemd puts beside the copy. */
 static void copy_target(const Job *job, const JobDisk *disk, char ret_target[static TARGET_SIZE])
 {
@@ -214,9 +216,9 @@ static void on_looked(int error, const UnitState *state, void *userdata)
         Job *job = look->job;
 
         if (!job->is_removed && job->generation == look->generation) {
+                /* It says nothing of the copy: nothing is ended for that. */
                 if (error < 0)
-                        job_fail(job, BUS_ERROR_FAILED, "Systemd does not tell about the copy: %s",
-                                 strerror(-error));
+                        job->ask_due_usec = clock_monotonic_usec() + LOOK_AGAIN_USEC;
                 else if (!state->exists)
                         start_copy(job);
                 else {
@@ -244,8 +246,15 @@ static void look_for_copy(Job *job)
                 }
         }
         if (r < 0)
-                job_fail(job, BUS_ERROR_FAILED, "Systemd cannot be asked about the copy: %s",
-                         strerror(-r));
+                job->ask_due_usec = clock_monotonic_usec() + LOOK_AGAIN_USEC;
+}
+
+void run_copy_tick(Job *job, uint64_t now_usec)
+{
+        if (job->ask_due_usec == 0 || job->ask_due_usec > now_usec)
+                return;
+        job->ask_due_usec = 0;
+        look_for_copy(job);
 }
 
 /* The export is the one of the rows: it has not been started anew while the hub was away. */
@@ -267,6 +276,7 @@ static void on_instance(Job *job, JobDisk *disk)
 void run_copy(Job *job)
 {
         job->is_collected = job->is_still = false;
+        job->ask_due_usec = 0;
         job->moved_usec = clock_monotonic_usec();
         if (!job->is_recovered) {
                 for (size_t i = 0; i < job->n_disks; i++)

@@ -336,14 +336,27 @@ static void on_looked(int error, const UnitState *state, void *userdata)
         job_ticket_done(job);
 }
 
+/* It may have ended already, and then nothing more is told of it. */
+static void settle_later(Job *job)
+{
+        if (job->is_undoing) {
+                job->is_undoing = false;
+                run_undo_again(job);
+        } else
+                job->ask_due_usec = clock_monotonic_usec() + LOOK_AGAIN_USEC;
+}
+
 static void on_looked_after(int error, const UnitState *state, void *userdata)
 {
         _cleanup_free_ Look *look = userdata;
         Job *job = look->job;
 
-        /* If systemd does not tell now, it does when something changes. */
-        if (error >= 0 && !job->is_removed && job->generation == look->generation)
-                on_settled(job, state);
+        if (!job->is_removed && job->generation == look->generation) {
+                if (error < 0 && error != -ECANCELED)
+                        settle_later(job);
+                else if (error >= 0)
+                        on_settled(job, state);
+        }
         job_ticket_done(job);
 }
 
@@ -367,7 +380,8 @@ static int look(Job *job, void (*done)(int error, const UnitState *state, void *
 
 void run_work_look_after_start(Job *job)
 {
-        (void) look(job, on_looked_after);
+        if (look(job, on_looked_after) < 0)
+                settle_later(job);
 }
 
 static void look_for_unit(Job *job)

@@ -48,6 +48,9 @@ void run_export_on_unit(Job *job, JobDisk *disk, const UnitName *name, const cha
                         const void *state);
 void run_copy_on_unit(Job *job, const char *unit, const void *state);
 
+/* Looks for the copy again, when systemd did not tell. */
+void run_copy_tick(Job *job, uint64_t now_usec);
+
 /* Asks exports that have not answered for a while. Every second. */
 void run_export_probe(Job *job);
 
