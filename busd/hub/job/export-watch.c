@@ -26,8 +26,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define HANDSHAKE_TIMEOUT_USEC (5 * USEC_PER_SEC)
-#define ASK_AGAIN_USEC         USEC_PER_SEC
+#define ASK_AGAIN_USEC USEC_PER_SEC
 
 const char *export_unit_name(const Job *job, const JobDisk *disk, UnitKind kind,
                              char ret_unit[static UNIT_NAME_SIZE])
@@ -113,6 +112,16 @@ static void ask_later(const Question *q)
         q->disk->ask_then = q->then;
 }
 
+/* What a probe has found is asked for by the next one; nobody else probes what a hub has only just found. */
+static bool asks_again(const Question *q)
+{
+        if (!may_come_back(q->job, q->disk))
+                return false;
+        if (q->then != on_new_instance)
+                ask_later(q);
+        return true;
+}
+
 static void on_state(const Question *q, const UnitState *state)
 {
         JobDisk *disk = q->disk;
@@ -120,8 +129,8 @@ static void on_state(const Question *q, const UnitState *state)
         bool is_other = !state->exists || state->main_pid == 0 ||
                         strcmp(state->invocation_id, disk->invocation_id) != 0;
 
-        /* It died once more in between: the next probe asks again. */
-        if (is_other && q->then == on_new_instance && may_come_back(job, disk))
+        /* It died once more in between. */
+        if (is_other && asks_again(q))
                 return;
         if (!state->exists || state->main_pid == 0) {
                 fail_export(job, disk, "ended at its start");
@@ -191,7 +200,7 @@ static void on_greeting(int error, const char *text, uint64_t size_bytes, const 
                 return;
         }
         q->handshake = handshake_free(q->handshake);
-        if (error < 0 && q->then == on_new_instance && may_come_back(job, disk)) {
+        if (error < 0 && asks_again(q)) {
                 question_end(q);
                 return;
         }
@@ -225,7 +234,7 @@ void export_ask_instance(Job *job, JobDisk *disk, DiskThen then)
                 .port = disk->port,
                 .export_name = disk->export_name,
                 .psk_path = export_tls_path(job, disk, UNIT_EXPORT_SERVICE, path),
-                .timeout_usec = HANDSHAKE_TIMEOUT_USEC,
+                .timeout_usec = job->jobs->config->export_answer_timeout_usec,
         };
         Question *q = malloc(sizeof(Question));
         int r = -ENOMEM;

@@ -12,7 +12,8 @@ const char *export_unit_name(const Job *job, const JobDisk *disk, UnitKind kind,
 const char *copy_unit_name(const Job *job, char ret_unit[static UNIT_NAME_SIZE]);
 
 /* Asks the export for size and instance, and systemd for its process; then the disk has invocation_id
- * and process_id. Anything else than what the row says fails the job. */
+ * and process_id. Anything else than what the row says fails the job. One that does not answer is asked again for as long as a probe would
+ * let it. */
 void export_ask_instance(Job *job, JobDisk *disk, void (*then)(Job *job, JobDisk *disk));
 
 /* Asks again what is due. */

@@ -407,6 +407,8 @@ void run_node(Job *job)
         }
         job->n_waiting = (unsigned) job_n_disks_taking_part(job);
         for (size_t i = 0; i < job->n_disks; i++)
+                job->disks[i].answered_usec = clock_monotonic_usec();
+        for (size_t i = 0; i < job->n_disks; i++)
                 if (job_disk_takes_part(job->disks + i))
                         export_ask_instance(job, job->disks + i, on_instance);
 }
