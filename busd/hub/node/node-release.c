@@ -170,6 +170,13 @@ static void end_kept(NodeRelease *release, const json_t *task)
         end(release, -ENODATA, release->why);
 }
 
+/* Nobody who knows has answered. The hub was allowed to ask when the job began: a refusal now is most likely a polkit of the node that
+ * does not answer, and after a fault the same question may be answered. */
+static bool is_lost(const HttpAnswer *answer)
+{
+        return node_answer_is_lost(answer) || answer->status == 403 || answer->status >= 500;
+}
+
 static void on_look(const HttpAnswer *answer, void *userdata)
 {
         NodeRelease *release = userdata;
@@ -177,7 +184,7 @@ static void on_look(const HttpAnswer *answer, void *userdata)
 
         if (!is_awaited(release))
                 return;
-        if (node_answer_is_lost(answer)) {
+        if (is_lost(answer)) {
                 (void) snprintf(release->why, sizeof(release->why), "%s", answer->why);
                 again(release, answer->error == -ECANCELED ? -ECANCELED : -EHOSTDOWN,
                       ASK_AGAIN_USEC);
@@ -244,7 +251,7 @@ static void on_told(const HttpAnswer *answer, void *userdata)
 
         if (!is_awaited(release))
                 return;
-        if (node_answer_is_lost(answer)) {
+        if (is_lost(answer)) {
                 (void) snprintf(release->why, sizeof(release->why), "%s", answer->why);
                 again(release, answer->error == -ECANCELED ? -ECANCELED : -EHOSTDOWN,
                       ASK_AGAIN_USEC);
