@@ -435,6 +435,7 @@ Manager *manager_free(Manager *manager)
                 manager->jobs->is_going_down = true;
         repositories_going_down(manager->repositories);
         policies_going_down(manager->policies);
+        nodes_going_down(manager->nodes);
         store_free(manager->store);
         policies_free(manager->policies);
         units_free(manager->units);

@@ -56,7 +56,7 @@ like "$(as_user sendense-enroll busctl call org.freedesktop.systemd1 /org/freede
 in_hub 'cat >/etc/systemd/system/sendense-sshd-sweep.service <<Y
 [Service]
 Type=oneshot
-ExecStart=sh -c "grep -v ^# /var/lib/sendense-nodes/keys | cut -d\" \" -f1 | paste -sd, >>/run/swept; test ! -e /run/sweep-fails"
+ExecStart=sh -c "while test -e /run/sweep-waits; do sleep 0.05; done; grep -v ^# /var/lib/sendense-nodes/keys | cut -d\" \" -f1 | paste -sd, >>/run/swept; test ! -e /run/sweep-fails"
 Y
 systemctl daemon-reload; rm -f /run/swept'
 remove edge1
@@ -70,6 +70,17 @@ ok "and is tried again by itself" eventually "$patience_sec" in_hub 'journalctl 
 hub journalctl -q --sync
 is "$(hub journalctl -q -u sendense-hub -o cat --output-fields=SENDENSE_NODE MESSAGE_ID=60f170d84ff141569b0df7a9647e3a28 | paste -sd,)" edge1,edge2 \
     "the journal names them"
+# Somebody stops the sweep while it runs: systemd takes the start back.
+add edge8 8
+hub touch /run/sweep-waits
+hub rm /run/swept
+remove edge8 &
+sweep_waits() { [ "$(unit sendense-sshd-sweep.service ActiveState)" = activating ]; }
+ok "another is removed, and its sweep runs" eventually "$patience_sec" sweep_waits
+hub systemctl stop sendense-sshd-sweep.service
+wait $!
+hub rm /run/sweep-waits
+ok "a sweep that systemd cancels is tried again by itself" eventually "$patience_sec" hub test -e /run/swept
 
 # No master key, and a broken one.
 add edge3 3

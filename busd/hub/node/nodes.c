@@ -43,6 +43,7 @@ struct Nodes {
         sd_event_source *expiry, *retry;
         bool wants_cut; /* a sweep is owed */
         bool has_failed; /* said so */
+        bool is_going_down;
         Follow *sweeping; /* whom the sweep that runs is for */
         Follow *waiting; /* for the next one */
 };
@@ -113,6 +114,12 @@ int nodes_new(sd_event *event, Store *store, Units *units, uint64_t health_usec,
         return 0;
 }
 
+void nodes_going_down(Nodes *nodes)
+{
+        if (nodes)
+                nodes->is_going_down = true;
+}
+
 Nodes *nodes_free(Nodes *nodes)
 {
         if (!nodes)
@@ -161,7 +168,7 @@ static void follow_ok(Follow *follow)
 /* Without the database there is nothing to try: nodes_database_ready() comes. */
 static void try_later(Nodes *nodes, int error)
 {
-        if (error == -ENOTCONN || error == -ECANCELED)
+        if (error == -ENOTCONN || nodes->is_going_down)
                 return;
         (void) sd_event_source_set_time_relative(nodes->retry, RETRY_USEC);
         (void) sd_event_source_set_enabled(nodes->retry, SD_EVENT_ONESHOT);
@@ -174,7 +181,7 @@ static void follow_fail(Follow *follow, int error, const char *what, const char 
 
         nodes->wants_cut = nodes->wants_cut || follow->cut;
         (void) snprintf(text, sizeof(text), "%s: %s. The hub tries again by itself", what, why);
-        if (!nodes->has_failed && error != -ECANCELED)
+        if (!nodes->has_failed && !nodes->is_going_down)
                 (void) log_event(LOG_ERR, 0, NULL, MESSAGE_NODE_FILES_FAILED, "%s", text);
         nodes->has_failed = true;
         try_later(nodes, error);

@@ -22,6 +22,9 @@ typedef void (*NodesDone)(int error, const char *text, void *userdata);
 /* Reads the master key; a hub without one goes on, and logs why. All is borrowed. */
 int nodes_new(sd_event *event, Store *store, Units *units, uint64_t health_usec, Nodes **ret_nodes);
 
+/* The hub ends: what fails from now on is neither told nor tried again. NULL is none. */
+void nodes_going_down(Nodes *nodes);
+
 /* After the store and the units, which answer what is open. NULL. */
 Nodes *nodes_free(Nodes *nodes);
 
