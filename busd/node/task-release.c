@@ -57,7 +57,6 @@ void task_release_failed(Task *task, const char *name, const char *text)
         (void) task_store(task);
         task_retry(task, delay_sec);
         task_step_close(task);
-        task_wake_waiting(task->node);
 }
 
 static int on_held_too_long(sd_event_source *source, uint64_t usec, void *userdata)

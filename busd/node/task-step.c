@@ -11,6 +11,7 @@
 #include "cleanup.h"
 #include "json-cleanup.h"
 #include "node.h"
+#include "task-release.h"
 #include "task-restore.h"
 #include "task-run.h"
 #include "task-unit.h"
@@ -65,6 +66,8 @@ static void settle(Task *task)
         task->process_id = 0;
         task->is_closed = false;
         task->is_closing = false;
+        /* A snapshot that cannot be removed yet takes nobody's room from here on. */
+        task_wake_waiting(task->node);
         task_enter(task);
 }
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # A datastore has room for one snapshot: the second VM waits, says for what, takes nothing meanwhile, and goes on by itself when
-# the first is released; one that is cancelled while it waits was never at vCenter's disks.
+# the first is released, or its snapshot cannot be removed and is owed; one that is cancelled while it waits was never at vCenter's disks.
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/node-lab.bash"
@@ -47,6 +47,30 @@ is "$(simctl snapshots | jq length)" 1 "and it made no snapshot"
 job=$((job - 1))
 release committed >/dev/null
 ok "the second is released" eventually "$patience_sec" state_is released
+targets_down
+job=$((job + 1))
+
+targets_up fourth
+backup full
+ok "another is copied, and its snapshot is held" eventually "$patience_sec" state_is copied || diag "$(task .)"
+targets_down
+targets_up fifth
+backup full "$other"
+ok "the next one waits for it" eventually "$patience_sec" waits || diag "$(task .)"
+simctl fault remove-snapshot-fails count=0 >/dev/null
+job=$((job - 1))
+release committed >/dev/null
+owed() { [ "$(task '.state + " " + (.owes_snapshot | tostring) + " " + (.release_error != null | tostring)')" = "releasing true true" ]; }
+ok "its snapshot cannot be removed, and is owed" eventually "$patience_sec" owed || diag "$(task .)"
+job=$((job + 1))
+ok "nobody waits for what is owed" eventually "$patience_sec" state_is copied || diag "$(task .)"
+job=$((job - 1))
+ok "which is owed still" owed || diag "$(task .)"
+simctl faults clear >/dev/null
+ok "until it can be removed" eventually "$patience_sec" state_is released || diag "$(task .)"
+job=$((job + 1))
+release committed >/dev/null
+ok "the last is released" eventually "$patience_sec" state_is released
 targets_down
 clean "in the end"
 done_testing
