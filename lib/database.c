@@ -57,6 +57,9 @@ int database_errno_of(unsigned number)
         case ER_WARN_DATA_OUT_OF_RANGE:
         case ER_TRUNCATED_WRONG_VALUE_FOR_FIELD:
         case WARN_DATA_TRUNCATED:
+        case ER_DATA_OUT_OF_RANGE:
+        case ER_TRUNCATED_WRONG_VALUE:
+        case ER_INVALID_CHARACTER_STRING:
         case ER_CONSTRAINT_FAILED:
                 return -EINVAL;
         case ER_DISK_FULL:

@@ -16,6 +16,7 @@ static const struct {
         [MESSAGE_CONFIG_INVALID] = { "config-invalid", "b9c468d30fa744b49d53f7fa460e8ced" },
         [MESSAGE_DATABASE_READY] = { "database-ready", "3de2ba89f6874a9f965c7b6ffe593bff" },
         [MESSAGE_DATABASE_LOST] = { "database-lost", "a09d5268225d4992b30124ac015209cf" },
+        [MESSAGE_DATABASE_REFUSES] = { "database-refuses", "5d48931eee584f11acf00a8bb3ace5ae" },
         [MESSAGE_DATABASE_SCHEMA_OLDER] = { "database-schema-older",
                                             "97d608618a564567ad47f616e12f0505" },
         [MESSAGE_DATABASE_SCHEMA_NEWER] = { "database-schema-newer",

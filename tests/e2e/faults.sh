@@ -81,8 +81,13 @@ said=$(ctl job cancel "$job" 2>&1)
 is "$?" 1 "a cancellation is refused then"
 like "$said" "Job $job is releasing already" "and it is said why"
 is "$(job_field "$job" State)" releasing "the job goes on"
+# And the database takes no writes when it is over, of which nobody but the job would ever know.
+require "MariaDB is made read-only" hub mariadb -e 'SET GLOBAL read_only = 1'
 simctl faults clear >/dev/null
 simctl tasks finish >/dev/null
+ok "the job waits until it may write its end" eventually "$patience_sec" phase_is 'the database takes no writes'
+is "$(job_field "$job" State)" releasing "and is releasing still"
+require "MariaDB takes writes again" hub mariadb -e 'SET GLOBAL read_only = 0'
 end "cancelled too late"
 is "$(job_field "$job" State) $(job_field "$job" ErrorName)" "completed null" "and completes"
 is_the_vm "cancelled too late" "$job"

@@ -94,6 +94,11 @@ static void on_cancelled(int error, void *userdata)
                               "The database was lost before the cancellation was written; it is "
                               "done when the database is back, unless the hub ends before");
                 break;
+        case -EAGAIN:
+                bus_wait_fail(wait, BUS_ERROR_DATABASE_UNAVAILABLE,
+                              "The database does not take the cancellation now (the journal says "
+                              "why); it is done when it does, unless the hub ends before");
+                break;
         case -EALREADY:
                 bus_wait_fail(wait, BUS_ERROR_BUSY, "The job has ended in the meantime");
                 break;

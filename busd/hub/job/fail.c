@@ -55,8 +55,11 @@ void job_decide(Job *job)
 {
         const char *ending = job_state_to_string(job->wants_cancel ? JOB_CANCELLED : JOB_FAILED);
 
-        if (job->write.is_open)
-                return; /* what is being written comes first, and then this */
+        if (job->write.is_open) {
+                /* What is being written comes first, and then this; who waits for it is answered by the next tick. */
+                job->write.due_usec = 0;
+                return;
+        }
         fault_point("job.decide.before");
         job_write(job, store_job_decide,
                   json_pack("{s:s, s:s, s:s, s:s, s:b}", "Ending", ending, "ErrorName",

@@ -78,6 +78,9 @@ typedef struct JobWrite {
         JobWritten written;
         bool is_open; /* there is one */
         bool is_submitted; /* and the store has it */
+        unsigned n_held_up; /* how often the database did not take it, though it answered */
+        uint64_t due_usec; /* CLOCK_MONOTONIC: not before */
+        char phase[64]; /* what the job does, when it can be written */
 } JobWrite;
 
 struct Job {

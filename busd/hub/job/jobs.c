@@ -361,7 +361,7 @@ static void look_whether_it_moves(Job *job, uint64_t now)
 
 static void tick_job(Job *job, uint64_t now)
 {
-        job_write_again(job);
+        job_write_tick(job, now);
         if (job->is_dirty) {
                 job->is_dirty = false;
                 tell(job, JOB_NEWS_PROGRESS);

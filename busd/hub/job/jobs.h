@@ -88,7 +88,7 @@ size_t jobs_n_open_of(const Jobs *jobs, bool gets_back);
 
 /* Ends it as cancelled. -EALREADY when it is ending or has ended; -EPERM when what it has begun can only be finished. done is called once, perhaps before this
  * returns 0: with 0 when that is written down; -ENOTCONN: the database was lost meanwhile, and it is
- * written when that is back; -EALREADY: the job ended before; -ECANCELED: the job is not looked after any
+ * written when that is back; -EAGAIN: the database takes no writes, and it is written when it does; -EALREADY: the job ended before; -ECANCELED: the job is not looked after any
  * more; another errno: it cannot be written. */
 int job_cancel(Job *job, const char *principal, JobCancelled done, void *userdata);
 

@@ -69,9 +69,12 @@ void job_answer_cancel(Job *job, int error);
 void job_decide(Job *job);
 
 /* One transaction. in gets Id, From, EventId, Principal and NowUSec, and is taken. Comes back when the
- * database has it, however long that takes; error is then none of the connection's. */
+ * database has it, however long that takes; error is then none of the connection's and none that passes, as of a full disk. */
 void job_write(Job *job, StoreWork work, json_t *in, const char *principal, JobWritten written);
+
+/* Sends again what waits, if something does: now, or when its time has come. */
 void job_write_again(Job *job);
+void job_write_tick(Job *job, uint64_t now_usec);
 
 /* The change of state that event makes, with its row of history; changes (taken, may be NULL) are added
  * to the transaction. Then then(). */

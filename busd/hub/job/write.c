@@ -21,6 +21,22 @@ typedef struct Advance {
         void (*then)(Job *job);
 } Advance;
 
+#define HELD_UP_PHASE    "waits: the database takes no writes"
+#define HELD_UP_MAX_USEC (10 * USEC_PER_SEC)
+
+/* What can never pass, however often it is sent. All else does: a connection comes back, a full disk gets room, read_only is taken
+ * off. Who takes it for the last word gives up a job that nothing is wrong with. */
+static bool is_refusal(int error)
+{
+        static const int refusals[] = { -EINVAL, -EEXIST, -ESTALE,   -ENODATA,
+                                        -E2BIG,  -ERANGE, -EOVERFLOW };
+
+        for (size_t i = 0; i < ELEMENTSOF(refusals); i++)
+                if (error == refusals[i])
+                        return true;
+        return false;
+}
+
 static bool is_lost_connection(int error)
 {
         return error == -ENOTCONN || error == -ETIMEDOUT || error == -ECANCELED ||
@@ -28,6 +44,37 @@ static bool is_lost_connection(int error)
 }
 
 static void submit(Job *job);
+
+/* The server is there, and does not take it. */
+static void hold_up(Job *job, int error, const char *text)
+{
+        JobWrite *write = &job->write;
+        uint64_t wait_usec =
+                        write->n_held_up < 4 ? USEC_PER_SEC << write->n_held_up : HELD_UP_MAX_USEC;
+
+        write->due_usec = clock_monotonic_usec() + wait_usec;
+        if (write->n_held_up++ > 0)
+                return;
+        (void) job_log(job, NULL, LOG_WARNING, error, MESSAGE_DATABASE_REFUSES,
+                       "The database does not take what job %llu must write: %s. See to its disk "
+                       "(df, journalctl -u mariadb) and to read_only; the job waits, and tries "
+                       "again by itself",
+                       (unsigned long long) job->id, text);
+        (void) snprintf(write->phase, sizeof(write->phase), "%s", job->phase);
+        job_set_phase(job, HELD_UP_PHASE);
+}
+
+static void go_on(Job *job, int error)
+{
+        if (job->write.n_held_up == 0)
+                return;
+        if (error >= 0)
+                (void) job_log(job, NULL, LOG_NOTICE, 0, MESSAGE_NONE,
+                               "The database takes what job %llu writes again",
+                               (unsigned long long) job->id);
+        if (strcmp(job->phase, HELD_UP_PHASE) == 0)
+                job_set_phase(job, job->write.phase);
+}
 
 /* A failure or a cancellation that came while something else was being written, whatever became of that. */
 static void decide_if_wanted(Job *job)
@@ -53,10 +100,18 @@ static void on_written(int error, const json_t *out, const char *name, const cha
         }
         if (is_lost_connection(error)) {
                 /* jobs_database_ready() or the next tick sends it again. */
+                job->write.due_usec = 0;
                 job_answer_cancel(job, -ENOTCONN);
                 job_ticket_done(job);
                 return;
         }
+        if (error < 0 && !is_refusal(error)) {
+                hold_up(job, error, text);
+                job_answer_cancel(job, -EAGAIN);
+                job_ticket_done(job);
+                return;
+        }
+        go_on(job, error);
         if (error < 0)
                 (void) job_log(job, NULL, LOG_ERR, error, MESSAGE_NONE,
                                "The database refuses what the job must write: %s", text);
@@ -93,6 +148,12 @@ void job_write_again(Job *job)
 {
         if (job->write.is_open && !job->write.is_submitted)
                 submit(job);
+}
+
+void job_write_tick(Job *job, uint64_t now_usec)
+{
+        if (job->write.due_usec <= now_usec)
+                job_write_again(job);
 }
 
 void job_write(Job *job, StoreWork work, json_t *in, const char *principal, JobWritten written)

@@ -39,7 +39,7 @@ SqlValue sql_number_or_null(uint64_t number)
 }
 
 /* Of the thread's last failed statement: closing a statement clears the connection's error. */
-static _Thread_local char refused_by[STATEMENT_NAME_SIZE];
+static _Thread_local char refused_by[STATEMENT_NAME_SIZE], said[STATEMENT_SAID_SIZE];
 
 /* "Duplicate entry '5' for key 'backup_jobs_one_active'", "CONSTRAINT `vm_disks_capacity` failed for …";
  * the value before may hold anything, so the last place counts. */
@@ -59,6 +59,11 @@ static void note_refusal(const char *message)
                         name ? (int) strcspn(name, "'`") : 0, name ?: "");
 }
 
+const char *statement_said(void)
+{
+        return said;
+}
+
 const char *statement_refused_by(void)
 {
         return refused_by;
@@ -68,7 +73,8 @@ static int error_of(MYSQL_STMT *statement)
 {
         int r = database_errno_of(mysql_stmt_errno(statement));
 
-        note_refusal(mysql_stmt_error(statement));
+        (void) snprintf(said, sizeof(said), "%s", mysql_stmt_error(statement));
+        note_refusal(said);
 
         return r < 0 ? r : -EIO;
 }
@@ -101,7 +107,7 @@ static int execute(MYSQL *database, const char *sql, const SqlValue *values, siz
         MYSQL_BIND binds[STATEMENT_VALUES_MAX] = {};
         const my_bool yes = 1;
 
-        *refused_by = '\0';
+        *refused_by = *said = '\0';
         if (!statement)
                 return -ENOMEM;
         if (mysql_stmt_attr_set(statement, STMT_ATTR_UPDATE_MAX_LENGTH, &yes) != 0 ||

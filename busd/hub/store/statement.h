@@ -17,6 +17,7 @@ enum {
         STATEMENT_COLUMNS_MAX = 64,
         STATEMENT_ROWS_MAX = 20000,
         STATEMENT_NAME_SIZE = 65, /* of a constraint */
+        STATEMENT_SAID_SIZE = 512, /* of an error of MariaDB, its longest */
         STATEMENT_TEXT_MAX = 1 << 20, /* bytes of one value that comes back */
 };
 
@@ -57,6 +58,9 @@ int statement_rows(MYSQL *database, const char *sql, const SqlValue *values, siz
 /* The first row, -ENODATA when there is none. */
 int statement_row(MYSQL *database, const char *sql, const SqlValue *values, size_t n_values,
                   json_t **ret_row);
+
+/* What MariaDB said when it refused this thread's last statement; "" when it did not. */
+const char *statement_said(void);
 
 /* The UNIQUE key, foreign key or CHECK that refused this thread's last statement; "" when none did.
  * MariaDB says it in its message only. */

@@ -7,12 +7,12 @@
 
 #include "bus/bus-error.h"
 #include "cleanup.h"
+#include "store/statement.h"
 #include "store/store-request.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <string.h>
-
-#include <mysql.h>
 
 typedef struct Call {
         StoreRequest request; /* first: what work gets */
@@ -31,17 +31,20 @@ static Call *call_free(Call *call)
         return NULL;
 }
 
-/* In the worker's thread: what MariaDB said is gone after the next statement. */
+/* In the worker's thread: what MariaDB said is gone after the next statement. Its errors may have a caller's bytes cut in two. */
 static int run(MYSQL *database, void *job)
 {
         Call *call = job;
         int r;
 
-        *call->request.error_name = '\0'; /* of an attempt that was rolled back */
+        *call->request.error_name = *call->request.error_text =
+                        '\0'; /* of an attempt that was rolled back */
         r = call->work(database, &call->request);
-        if (r < 0 && !*call->request.error_name && *mysql_error(database))
+        if (r < 0 && !*call->request.error_name && *statement_said()) {
                 (void) snprintf(call->request.error_text, sizeof(call->request.error_text),
-                                "MariaDB: %s", mysql_error(database));
+                                "MariaDB: %s", statement_said());
+                utf8_make_valid(call->request.error_text);
+        }
         return r;
 }
 
