@@ -151,6 +151,33 @@ is "$(rows "SELECT state, ending, error_name FROM backup_jobs WHERE id = $id")" 
 is "$(rows "SELECT COUNT(DISTINCT disk_key), COUNT(DISTINCT file_path) FROM backup_disks WHERE job_id = $id")" "2 2" \
     "two disks with unit number 0 have two keys and two files"
 
+# Sent again over another connection while the first commit is under way, as after a time limit: it waits for that, and is done.
+store_do job_create "$(create_json pgtest2 66 1700000072)"
+id=$(got .Id)
+coproc first { mariadb_as_nobody "$SENDENSE_BUILD/tests/sql/store-run" "$TEST_TMP/hub.conf" 2>&1; }
+at_end 'kill "$first_PID" 2>/dev/null || :'
+exec 8>&"${first[1]}" 7<&"${first[0]}"
+first_says() { printf '%s\n' "$1" >&8 && read -r -t 30 answer <&7; }
+waits_for_lock() { [ "$(mariadb_sql -e "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'")" = 1 ]; }
+sent_twice() { # NAME FUNCTION JSON
+    first_says "hold $2 $3"
+    is "$answer" "{}" "$1 is sent, and its commit takes its time"
+    mariadb_as_nobody "$SENDENSE_BUILD/tests/sql/store-run" "$TEST_TMP/hub.conf" <<<"$2 $3" >"$TEST_TMP/second" 2>&1 8>&- 7<&- &
+    second=$!
+    ok "$1: the second waits for the first" eventually 5 waits_for_lock
+    first_says commit
+    is "$answer" committed "$1: the first is through"
+    wait "$second"
+    is "$(<"$TEST_TMP/second")" "{}" "$1: the second finds it done, and is not refused"
+}
+json() { jq -cn --argjson id "$id" --arg event "$(event "$1")" --argjson more "$2" \
+    '{Id: $id, From: "queued", EventId: $event, Principal: "hub", Reason: "why", NowUSec: 1700000073000000} + $more'; }
+sent_twice "a change of state" job_advance "$(json 67 '{"To":"queued"}')"
+sent_twice "a decision" job_decide "$(json 68 '{"Ending":"failed","ErrorName":"com.sendense.Error.CopyFailed","ErrorText":"why"}')"
+exec 8>&- 7<&-
+is "$(rows "SELECT COUNT(*) FROM job_events WHERE job_id = $id")" 3 "each of them is written once"
+step "$id" queued failed 69 '{"FinishedUSec":5,"DiskState":"failed"}'
+
 # Leases.
 pair() { # PORT-OF-FIRST PORT-OF-SECOND [NAME]
     local ids

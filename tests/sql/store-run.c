@@ -2,7 +2,8 @@
 /*
  * Runs functions of busd/hub/store for tests/sql/store-*.sh, each in a transaction as the hub's worker
  * does: reads lines "FUNCTION JSON" from stdin and prints one line of JSON for each, what the function
- * answered or {"error", "name", "text"}. "time N FUNCTION JSON" runs it N times and prints figures.
+ * answered or {"error", "name", "text"}. "time N FUNCTION JSON" runs it N times and prints figures; after "hold FUNCTION JSON" the
+ * transaction is open until the line "commit".
  */
 #include "cleanup.h"
 #include "clock.h"
@@ -28,6 +29,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include <mysql.h>
@@ -104,14 +106,26 @@ static StoreWork find_function(const char *name)
         return NULL;
 }
 
-static int run(MYSQL *mysql, StoreWork work, StoreRequest *request)
+static int begin(MYSQL *mysql, StoreWork work, StoreRequest *request)
 {
         int r = mysql_query(mysql, "START TRANSACTION") == 0 ? 0 : database_errno(mysql);
 
-        if (r >= 0)
-                r = work(mysql, request);
-        if (mysql_query(mysql, r < 0 ? "ROLLBACK" : "COMMIT") != 0 && r >= 0)
-                r = database_errno(mysql);
+        return r < 0 ? r : work(mysql, request);
+}
+
+static int end(MYSQL *mysql, int result)
+{
+        if (mysql_query(mysql, result < 0 ? "ROLLBACK" : "COMMIT") != 0 && result >= 0)
+                return database_errno(mysql);
+        return result;
+}
+
+static int run(MYSQL *mysql, StoreWork work, StoreRequest *request)
+{
+        int r = -EAGAIN;
+
+        for (unsigned i = 0; r == -EAGAIN && i < STORE_ATTEMPTS_MAX; i++)
+                r = end(mysql, begin(mysql, work, request));
         return r;
 }
 
@@ -166,14 +180,29 @@ static char *cut_word(char *line)
         return blank;
 }
 
+static int commit_held(MYSQL *mysql)
+{
+        int r = end(mysql, 0);
+
+        (void) puts(r < 0 ? strerrorname_np(-r) : "committed");
+        return r;
+}
+
 static int obey(MYSQL *mysql, char *line)
 {
         char *json = cut_word(line);
+        bool is_held = strcmp(line, "hold") == 0;
         CLEANUP(json_decrefp) json_t *in = NULL;
         StoreRequest request = {};
         uint64_t n = 0;
         StoreWork work;
 
+        if (strcmp(line, "commit") == 0)
+                return commit_held(mysql);
+        if (is_held && json) {
+                line = json;
+                json = cut_word(line);
+        }
         if (strcmp(line, "time") == 0 && json) {
                 const char *count = json;
 
@@ -191,7 +220,7 @@ static int obey(MYSQL *mysql, char *line)
                 return 0;
         }
         request.in = in;
-        print_end(run(mysql, work, &request), &request);
+        print_end((is_held ? begin : run)(mysql, work, &request), &request);
         json_decref(request.out);
         return 0;
 }
@@ -206,6 +235,7 @@ int main(int argc, char *argv[])
         ssize_t n;
         int r = 0;
 
+        (void) setvbuf(stdout, NULL, _IOLBF, 0);
         if (argc != 2 || hub_config_load(&config, argv[1], &error) < 0) {
                 (void) fprintf(stderr, "store-run: %s\n", error ?: "usage: store-run CONFIG");
                 return 2;

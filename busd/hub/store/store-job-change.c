@@ -13,8 +13,9 @@
 #include <errno.h>
 #include <string.h>
 
-/* 1: written; 0: this very change is done already. A reason may be what some tool printed: it is cut to
- * its column, because a job must be able to end whatever was said. */
+/* 1: written; 0: this very change is done already; -EAGAIN: its first transaction has ended a moment ago, while this one waited for
+ * its row, and a new one sees it. A reason may be what some tool printed: it is cut to its column, because a job must be able to end
+ * whatever was said. */
 static int insert_event(MYSQL *database, const json_t *in, const char *to)
 {
         CLEANUP(json_decrefp) json_t *row = NULL;
@@ -35,6 +36,8 @@ static int insert_event(MYSQL *database, const json_t *in, const char *to)
                                    sql_text(object_text(in, "From")), sql_text(to),
                                    sql_text(object_text(in, "Reason"))),
                         NULL, NULL);
+        if (r == -EEXIST && strcmp(statement_refused_by(), "job_events_event_id") == 0)
+                return -EAGAIN;
         return r < 0 ? r : 1;
 }
 
