@@ -97,8 +97,8 @@ static int wait_all(Pump *pump, Failure *failure)
         }
         for (size_t i = 0; i < ELEMENTSOF(sides); i++)
                 if (sides[i]->error != 0)
-                        return server_failure(&sides[i]->held->server, strerror(sides[i]->error),
-                                              failure);
+                        return held_failure_errno(sides[i]->held, sides[i]->error,
+                                                  strerror(sides[i]->error), failure);
         return 0;
 }
 

@@ -18,9 +18,20 @@ enum {
 
 int held_failure(Held *held, Failure *failure)
 {
+        int error = nbd_get_errno();
         char why[256];
 
         (void) snprintf(why, sizeof(why), "%s", nbd_get_error() ?: "it cannot be read");
+        return held_failure_errno(held, error, why, failure);
+}
+
+/* qemu-nbd says nothing on its stderr when it cannot write. NBD knows neither quotas, which come as ENOSPC, nor EROFS, which comes as
+ * EPERM. */
+int held_failure_errno(Held *held, int error, const char *why, Failure *failure)
+{
+        if (held->is_writable && (error == ENOSPC || error == EPERM))
+                return failure_errno(failure, error == EPERM ? -EROFS : -error, "Cannot write %s",
+                                     held->image->path);
         return server_failure(&held->server, why, failure);
 }
 
@@ -62,6 +73,7 @@ int held_open(Held *held, const Image *image, uint64_t capacity_bytes, bool is_w
 
         *held = (Held){ .image = image,
                         .capacity_bytes = capacity_bytes,
+                        .is_writable = is_writable,
                         .server = { .child = { .out = -1, .err = -1 } } };
         r = server_start_for(&held->server, image,
                              &(ServerUse){ .format = "qcow2",

@@ -15,6 +15,7 @@
 typedef struct Held {
         const Image *image;
         uint64_t capacity_bytes;
+        bool is_writable;
         Server server;
         struct nbd_handle *nbd; /* for data */
         struct nbd_handle *status; /* for extents */
@@ -45,6 +46,9 @@ int held_is_zero(Held *held, uint64_t offset, uint64_t length, bool *ret_is_zero
 
 /* After an error of libnbd: what the server said, or what libnbd says. */
 int held_failure(Held *held, Failure *failure);
+
+/* After an answer with an errno: RepositoryFull, RepositoryReadOnly, or what the server said, or else why. */
+int held_failure_errno(Held *held, int error, const char *why, Failure *failure);
 
 /* One that was written to: flushed and closed. */
 int held_end(Held *held, Failure *failure);
