@@ -246,7 +246,7 @@ static void *work(void *userdata)
 static void tell(Copy *copy)
 {
         const RestoreRequest *request = copy->request;
-        uint64_t total = request->target->needed_bytes;
+        uint64_t total = restore_target_total(request->target);
 
         announce_disk(request->announcer, &copy->announced, request->disk_key,
                       copy->bytes_done < total ? copy->bytes_done : total, total, false);
@@ -283,14 +283,37 @@ static int deal(Copy *copy, Part *part, uint64_t offset, size_t length)
         return r;
 }
 
+/* Piece by piece, so that it is told how far it is and others' failures end it. */
+static int write_zeroes(Copy *copy, uint64_t offset, uint64_t end)
+{
+        RestoreTarget *target = copy->request->target;
+        int r = 0;
+
+        while (offset < end && r >= 0) {
+                uint64_t n = end - offset < RESTORE_ZERO_BYTES ? end - offset : RESTORE_ZERO_BYTES;
+                Failure failure = {};
+
+                r = restore_target_zero(target, offset, n, &failure);
+                if (r < 0)
+                        return stop(copy, r, &failure);
+                offset += n;
+                (void) pthread_mutex_lock(&copy->lock);
+                if (!target->is_empty)
+                        copy->bytes_done += n;
+                tell(copy);
+                r = copy->error != 0 ? -ECANCELED : 0;
+                (void) pthread_mutex_unlock(&copy->lock);
+        }
+        return r;
+}
+
 static int add_zeroes(Copy *copy, Part *part, uint64_t offset, uint64_t end)
 {
-        Failure failure = {};
         int r;
 
-        r = restore_target_zero(copy->request->target, offset, end - offset, &failure);
+        r = write_zeroes(copy, offset, end);
         if (r < 0)
-                return stop(copy, r, &failure);
+                return r;
         for (; part->expected && offset < end && r >= 0; offset += LEAF_BYTES) {
                 uint8_t *sum = part->sums +
                                (offset - part->expected->offset) / LEAF_BYTES * LEAF_SUM_BYTES;

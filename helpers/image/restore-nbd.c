@@ -17,8 +17,6 @@
 #include <libnbd.h>
 #include <string.h>
 
-#define ZERO_BYTES (UINT64_C(256) * 1024 * 1024) /* of one request */
-
 /* Of somebody's server. Its disks may be slow, and have much to write when it flushes. */
 #ifndef ANSWER_SEC
 #define ANSWER_SEC 600
@@ -248,7 +246,7 @@ static int nbd_type_zero(RestoreTarget *target, uint64_t offset, uint64_t length
         int r;
 
         while (length > 0) {
-                uint64_t n = can_zero ? ZERO_BYTES : LEAF_BYTES;
+                uint64_t n = can_zero ? RESTORE_ZERO_BYTES : LEAF_BYTES;
 
                 if (n > length)
                         n = length;

@@ -155,6 +155,11 @@ int restore_target_write(RestoreTarget *target, unsigned writer, const void *dat
         return 0;
 }
 
+uint64_t restore_target_total(const RestoreTarget *target)
+{
+        return target->is_empty ? target->needed_bytes : target->capacity_bytes;
+}
+
 int restore_target_zero(RestoreTarget *target, uint64_t offset, uint64_t length, Failure *failure)
 {
         return target->is_empty ? 0 : target->type->zero(target, offset, length, failure);

@@ -24,6 +24,10 @@ typedef enum RestoreKind {
         RESTORE_KIND_INVALID = -22,
 } RestoreKind;
 
+#define RESTORE_ZERO_BYTES      \
+        (UINT64_C(256) * 1024 * \
+         1024) /* at once: a kernel that writes zeroes cannot be ended meanwhile */
+
 typedef struct RestoreTarget RestoreTarget;
 
 typedef struct RestoreTargetType {
@@ -72,8 +76,11 @@ int restore_target_read(RestoreTarget *target, const json_t *object, uint64_t jo
 int restore_target_open(RestoreTarget *target, uint64_t capacity_bytes, uint64_t needed_bytes,
                         unsigned n_writers, Failure *failure);
 
+/* Of how many bytes it is told how many are written: of all of the disk, but where zeroes are left out. */
+uint64_t restore_target_total(const RestoreTarget *target);
+
 /* For one thread each. Data begins at a leaf, and is one but at the end of the disk; the buffer is one of whole pages. Of a target
- * that is empty zeroes are left out. */
+ * that is empty zeroes are left out; to others go RESTORE_ZERO_BYTES at most. */
 int restore_target_write(RestoreTarget *target, unsigned writer, const void *data, size_t length,
                          uint64_t offset, Failure *failure);
 int restore_target_zero(RestoreTarget *target, uint64_t offset, uint64_t length, Failure *failure);

@@ -137,8 +137,8 @@ static int restore_disk(const json_t *spec, const Chain *chain, RestoreTarget *t
                 return r;
         }
         *ret_result = result;
-        announce_disk(&announcer, &(Announced){}, request.disk_key, needed_bytes, needed_bytes,
-                      true);
+        announce_disk(&announcer, &(Announced){}, request.disk_key, restore_target_total(target),
+                      restore_target_total(target), true);
         return 0;
 }
 

@@ -46,6 +46,28 @@ for force in '' yes; do
 done
 force=
 
+# A hole of any size is written in pieces, since a kernel that writes zeroes can neither be asked how far it is nor ended: each takes a while here.
+capacity[2000]=$((1 << 30))
+require "a backup that is mostly a hole" layer backup-web-2 '' 'write -P 1 0 1M'
+truncate -s 1G "$TEST_TMP/large"
+device large
+(umask 0 && exec socat -u UNIX-RECV:"$TEST_TMP/socket" STDOUT >"$TEST_TMP/told") &
+at_end "kill $!"
+require "somebody listens" eventually 10 test -S "$TEST_TMP/socket"
+cat >"$TEST_TMP/slow" <<X
+#!/bin/sh
+exec strace -f -o /dev/null -e trace=ioctl -e inject=ioctl:delay_exit=300000:when=2+ "$image_program" "\$@"
+X
+chmod 755 "$TEST_TMP/slow"
+image_now=$TEST_TMP/slow restore "$(spec_restore backup-web-2 2000 "$(target_device "$dev")" | jq -c --arg path "$TEST_TMP/socket" '. + {progress: $path}')"
+is "$rc" 0 "a disk with a large hole is restored" || diag "$out"
+ok "and is what it was" cmp -n $((1 << 30)) "$dev" "$kept/backup-web-2-2000"
+words() { jq -s '[.[] | select(.disk_key == 2000) | .bytes_done] | unique | .[]' "$TEST_TMP/told"; }
+diag "told: $(words | paste -sd' ')"
+ok "it has told how far the hole is" test "$(words | awk -v most=$((1 << 30)) '$1 > 1048576 && $1 < most' | wc -l)" -ge 2
+is "$(words | tail -n 1) $(jq -s '[.[] | select(.disk_key == 2000).bytes_total] | unique | .[]' "$TEST_TMP/told")" "$((1 << 30)) $((1 << 30))" "and all of the disk in the end"
+capacity[2000]=$((64 * MIB))
+
 # The file behind it is cut: what lies there cannot be read.
 while read -r where length; do
     device "$where"
