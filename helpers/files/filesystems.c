@@ -94,46 +94,39 @@ static const char *find_only(char **pairs)
 
 /* ── Mounting ── */
 
-static int mount(Guest *guest, const char *device, const char *place, Failure *failure)
-{
-        guest_expect("a file system is mounted");
-        return guestfs_mount_ro(guest->handle, device, place) < 0
-                               ? failure_guest(failure, guest->handle, BUS_ERROR_FAILED,
-                                               "The file system %s cannot be mounted", device)
-                               : 0;
-}
-
-/* Those of a system where it has them, the outer ones first. What cannot be mounted below its root is left out. */
-static int mount_system(Guest *guest, const char *root, Failure *failure)
+/* With all that it mounts below its root. */
+static int mount_system(Guest *guest, const char *root, Mounts *mounts, Failure *failure)
 {
         CLEANUP(strings_free) char **pairs = NULL;
-        size_t length = 1, longest = 1;
         int r;
 
         guest_expect("the file systems of the system are looked for");
         pairs = guestfs_inspect_get_mountpoints(guest->handle, root);
-        r = mount(guest, root, "/", failure);
-        for (size_t i = 0; r >= 0 && pairs && pairs[i] && pairs[i + 1]; i += 2)
-                if (strlen(pairs[i]) > longest)
-                        longest = strlen(pairs[i]);
-        for (length = 2; r >= 0 && pairs && length <= longest; length++)
-                for (size_t i = 0; pairs[i] && pairs[i + 1]; i += 2) {
-                        Failure ignored = {};
-
-                        if (strlen(pairs[i]) == length)
-                                (void) mount(guest, pairs[i + 1], pairs[i], &ignored);
-                }
-        return r;
+        if (!pairs)
+                return failure_guest(failure, guest->handle, BUS_ERROR_FAILED,
+                                     "The file systems of the system cannot be listed");
+        r = mounts_add(guest, root, "/", failure);
+        return r < 0 ? r : mounts_add_system(mounts, guest, pairs, failure);
 }
 
-static int mount_chosen(Guest *guest, char **pairs, char *ret_name, Failure *failure)
+/* It may be a system all of whose other file systems are damaged. */
+static int mount_only(Guest *guest, const char *only, Mounts *mounts, Failure *failure)
+{
+        char *none[] = { NULL };
+        int r = mounts_add(guest, only, "/", failure);
+
+        return r < 0 ? r : mounts_add_system(mounts, guest, none, failure);
+}
+
+static int mount_chosen(Guest *guest, char **pairs, char *ret_name, Mounts *mounts,
+                        Failure *failure)
 {
         CLEANUP(strings_free) char **roots = NULL;
         const char *only = find_only(pairs);
 
         if (only) {
                 (void) snprintf(ret_name, FILESYSTEM_SIZE, "%s", only);
-                return mount(guest, only, "/", failure);
+                return mount_only(guest, only, mounts, failure);
         }
         guest_expect("the installed system is looked for");
         roots = guestfs_inspect_os(guest->handle);
@@ -141,11 +134,11 @@ static int mount_chosen(Guest *guest, char **pairs, char *ret_name, Failure *fai
                 return refuse_choice(pairs, "Name the file system", BUS_ERROR_INVALID_ARGUMENT,
                                      failure);
         (void) snprintf(ret_name, FILESYSTEM_SIZE, "%s", roots[0]);
-        return mount_system(guest, roots[0], failure);
+        return mount_system(guest, roots[0], mounts, failure);
 }
 
 int filesystems_mount(Guest *guest, const FilesSpec *spec, char ret_name[static FILESYSTEM_SIZE],
-                      Failure *failure)
+                      Mounts *mounts, Failure *failure)
 {
         CLEANUP(strings_free) char **pairs = NULL;
         const char *device;
@@ -157,14 +150,14 @@ int filesystems_mount(Guest *guest, const FilesSpec *spec, char ret_name[static 
         if (r < 0)
                 return r;
         if (!spec->filesystem)
-                return mount_chosen(guest, pairs, ret_name, failure);
+                return mount_chosen(guest, pairs, ret_name, mounts, failure);
         device = find(guest, pairs, spec->filesystem);
         if (!device) {
                 (void) snprintf(why, sizeof(why), "There is no file system '%s'", spec->filesystem);
                 return refuse_choice(pairs, why, BUS_ERROR_NOT_FOUND, failure);
         }
         (void) snprintf(ret_name, FILESYSTEM_SIZE, "%s", device);
-        return mount(guest, device, "/", failure);
+        return mounts_add(guest, device, "/", failure);
 }
 
 /* ── The list ── */
@@ -183,7 +176,7 @@ static void add_usage(Guest *guest, const char *device, json_t *line)
         struct guestfs_statvfs *usage;
         Failure ignored = {};
 
-        if (mount(guest, device, "/", &ignored) < 0) {
+        if (mounts_add(guest, device, "/", &ignored) < 0) {
                 (void) json_object_set_new(line, "problem", json_string(ignored.text));
                 return;
         }

@@ -238,8 +238,8 @@ static int send_entry(void *userdata, const WalkEntry *entry, Failure *failure)
                                   : send_header(get, &header, entry, failure);
 }
 
-int get_paths(Guest *guest, const FilesSpec *spec, Stream *stream, GetCount *count,
-              Failure *failure)
+int get_paths(Guest *guest, const FilesSpec *spec, const Mounts *mounts, Stream *stream,
+              GetCount *count, Failure *failure)
 {
         static const char end[2 * TAR_BLOCK];
         Get get = { .guest = guest, .stream = stream, .count = count };
@@ -250,6 +250,7 @@ int get_paths(Guest *guest, const FilesSpec *spec, Stream *stream, GetCount *cou
                 .recursive = true,
                 .wants_xattrs = true,
                 .left_out = &count->left_out,
+                .mounts = mounts,
         };
         int r = 0;
 

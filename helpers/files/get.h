@@ -15,5 +15,5 @@ typedef struct GetCount {
 } GetCount;
 
 /* All paths of the spec. The two blocks at the end are written when all of it was. */
-int get_paths(Guest *guest, const FilesSpec *spec, Stream *stream, GetCount *count,
-              Failure *failure);
+int get_paths(Guest *guest, const FilesSpec *spec, const Mounts *mounts, Stream *stream,
+              GetCount *count, Failure *failure);

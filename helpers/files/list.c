@@ -78,8 +78,8 @@ static int show(void *userdata, const WalkEntry *entry, Failure *failure)
         return r < 0 ? r : stream_write(stream, "\n", 1, failure);
 }
 
-int list_paths(Guest *guest, const FilesSpec *spec, Stream *stream, uint64_t *n_entries,
-               LeftOut *left_out, Failure *failure)
+int list_paths(Guest *guest, const FilesSpec *spec, const Mounts *mounts, Stream *stream,
+               uint64_t *n_entries, LeftOut *left_out, Failure *failure)
 {
         Walk walk = {
                 .guest = guest->handle,
@@ -88,6 +88,7 @@ int list_paths(Guest *guest, const FilesSpec *spec, Stream *stream, uint64_t *n_
                 .recursive = spec->recursive,
                 .skips_top = true,
                 .left_out = left_out,
+                .mounts = mounts,
         };
         int r = 0;
 

@@ -9,5 +9,5 @@
 #include "walk.h"
 
 /* Of all paths of the spec; adds how many there were to *n_entries. */
-int list_paths(Guest *guest, const FilesSpec *spec, Stream *stream, uint64_t *n_entries,
-               LeftOut *left_out, Failure *failure);
+int list_paths(Guest *guest, const FilesSpec *spec, const Mounts *mounts, Stream *stream,
+               uint64_t *n_entries, LeftOut *left_out, Failure *failure);

@@ -107,18 +107,20 @@ static int read_files(const FilesSpec *spec, Guest *guest, Stream *stream, json_
                       Failure *failure)
 {
         char filesystem[FILESYSTEM_SIZE] = "";
+        CLEANUP(mounts_done) Mounts mounts = {};
         GetCount count = {};
         int r;
 
         if (spec->what == FILES_FILESYSTEMS)
                 r = filesystems_list(guest, stream, failure);
         else {
-                r = filesystems_mount(guest, spec, filesystem, failure);
+                r = filesystems_mount(guest, spec, filesystem, &mounts, failure);
                 if (r >= 0)
                         r = spec->what == FILES_LIST
-                                            ? list_paths(guest, spec, stream, &count.entries,
-                                                         &count.left_out, failure)
-                                            : get_paths(guest, spec, stream, &count, failure);
+                                            ? list_paths(guest, spec, &mounts, stream,
+                                                         &count.entries, &count.left_out, failure)
+                                            : get_paths(guest, spec, &mounts, stream, &count,
+                                                        failure);
         }
         if (r >= 0)
                 r = stream_end(stream, failure);

@@ -267,17 +267,54 @@ static int walk_top(Walk *walk, const char *path, Failure *failure)
         return visit_batch(walk, &batch, *copy ? copy : "/", 0, failure);
 }
 
+/* Where a place may be that is not mounted, it is the reason: above the path, or anywhere, behind a link. */
+static int refuse_path(const Walk *walk, const char *path, Failure *failure)
+{
+        const Unmounted *missing = walk->mounts->n > 0 ? walk->mounts->unmounted : NULL;
+        _cleanup_free_ char *text = path_text_from_bytes(path);
+        _cleanup_free_ char *place = NULL;
+
+        for (size_t i = 0; i < walk->mounts->n; i++)
+                if (unmounted_is_above(walk->mounts->unmounted + i, path)) {
+                        missing = walk->mounts->unmounted + i;
+                        break;
+                }
+        if (!missing)
+                return failure_set(failure, BUS_ERROR_NOT_FOUND,
+                                   "There is no '%.300s' in the backup: %.200s", text ?: "",
+                                   guestfs_last_error(walk->guest) ?: "");
+        place = path_text_from_bytes(missing->place);
+        return failure_set(failure, BUS_ERROR_NOT_FOUND,
+                           "There is no '%.200s' in what can be read of the backup, which is "
+                           "without %.100s: %.300s",
+                           text ?: "", place ?: "", missing->why.text);
+}
+
+/* What is below a folder that is not gone through is not asked for. */
+static int leave_unmounted_out(const Walk *walk, const char *path, Failure *failure)
+{
+        int r = 0;
+
+        for (size_t i = 0; i < walk->mounts->n && r >= 0; i++) {
+                const Unmounted *missing = walk->mounts->unmounted + i;
+
+                if (unmounted_is_above(missing, path) ||
+                    (walk->recursive && unmounted_is_below(missing, path)))
+                        r = leave_out(walk, missing->place, missing->why.text, failure);
+        }
+        return r;
+}
+
 int walk_path(Walk *walk, const char *path, Failure *failure)
 {
         struct guestfs_statns *stat;
-        _cleanup_free_ char *text = path_text_from_bytes(path);
+        int r;
 
         guest_expect("a path is looked for");
         stat = guestfs_lstatns(walk->guest, path);
         if (!stat)
-                return failure_set(failure, BUS_ERROR_NOT_FOUND,
-                                   "There is no '%.300s' in the backup: %.200s", text ?: "",
-                                   guestfs_last_error(walk->guest) ?: "");
+                return refuse_path(walk, path, failure);
         guestfs_free_statns(stat);
-        return walk_top(walk, path, failure);
+        r = leave_unmounted_out(walk, path, failure);
+        return r < 0 ? r : walk_top(walk, path, failure);
 }

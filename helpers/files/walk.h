@@ -6,6 +6,7 @@
 #pragma once
 
 #include "guest.h"
+#include "mounts.h"
 
 typedef struct WalkEntry {
         const char *path; /* absolute, bytes */
@@ -33,9 +34,10 @@ typedef struct Walk {
         bool skips_top; /* a folder that was asked for is not shown itself */
         uint64_t n_entries;
         LeftOut *left_out;
+        const Mounts *mounts;
 } Walk;
 
-/* NotFound when there is no such path. */
+/* NotFound when there is no such path. What the guest mounts at the path, above or below it, and is not mounted, is left out. */
 int walk_path(Walk *walk, const char *path, Failure *failure);
 
 /* One thing more that failed, and that the caller goes on without: takes the failure. Gives error back when the appliance itself is gone, for
