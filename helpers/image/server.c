@@ -8,9 +8,10 @@
 #include "bus/bus-error.h"
 #include "cleanup.h"
 #include "image-shape.h"
+#include "server-caches.h"
+#include "text.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -68,12 +69,16 @@ static int wait_ready(Server *server, int watch, Failure *failure)
 static int start(Server *server, const Image *image, const ServerUse *use, Failure *failure)
 {
         const char *argv[TOOL_WORDS_MAX];
-        char clients[16], name[NAME_MAX + 3];
+        _cleanup_free_ char *name = NULL;
+        char clients[16];
         size_t n = 0;
 
+        name = strcmp(use->format, "qcow2") == 0 ? server_caches_name(image)
+                                                 : text_format("./%s", image->name);
+        if (!name)
+                return failure_errno(failure, -ENOMEM, "No memory for a name");
+
         (void) snprintf(clients, sizeof(clients), "%u", use->n_clients > 0 ? use->n_clients : 1);
-        /* Nothing before a ':' in a name may be taken for a protocol. */
-        (void) snprintf(name, sizeof(name), "./%s", image->name);
         argv[n++] = "qemu-nbd";
         if (!use->is_writable)
                 argv[n++] = "-r";
