@@ -6,6 +6,7 @@
 
 #include "cleanup.h"
 #include "columns.h"
+#include "format.h"
 #include "hub-client.h"
 #include "job-types.h"
 #include "json-cleanup.h"
@@ -29,11 +30,16 @@ static ExitStatus newest_of(const char *vm, json_t **ret_backups, const char **r
         ExitStatus s = hub_ask("ListBackups", true, "aa{sv}", ret_backups, "a{sv}", 2, "vm", "s",
                                vm, "limit", "u", (uint32_t) 1);
         const json_t *newest = s == CTL_OK ? json_array_get(*ret_backups, 0) : NULL;
+        char time[FORMAT_SIZE];
 
         if (s == CTL_OK && !newest)
                 return complain(CTL_FAILED, "there is no backup of '%s'", vm);
-        *ret_id = newest ? text_of(newest, "BackupId") : "";
-        return s;
+        if (s != CTL_OK)
+                return s;
+        *ret_id = text_of(newest, "BackupId");
+        /* Which one it is nobody has said; the output is the backup's alone. */
+        return complain(CTL_OK, "the newest backup of %s is %s, of %s", vm, *ret_id,
+                        format_time((uint64_t) number_of(newest, "CreatedUSec"), time));
 }
 
 static int append_call(sd_bus_message *message, const char *backup_id, char *paths[], int n_paths,

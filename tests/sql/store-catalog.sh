@@ -57,6 +57,20 @@ is "$(rows_dump)" "$before" "and nothing changes"
 store_do job_create "$(create_json pg 1 1700000009 '{"Exclude":{"2002":"scratch"}}')"
 is "$(got '.Disks | map(.ParentBackupId) | tojson')" '["backup-pg-1700000003","backup-pg-1700000003",null]' "the chain goes on"
 
+# What is adopted later is not newer for that.
+store_do job_get "$(jq -c '{Id: .Id}' <<<"$answer")"
+ongoing=$(got .Id)
+adopt "$(record 1600000005 null)" "$(record 1600000006 1600000005 '.disks[].size_bytes = 1048576')"
+is "$(counts)" 2,0,0 "records of years ago are adopted"
+store_do vm_get '{"Vm":"pg"}'
+is "$(got .LastBackup)" backup-pg-1700000003 "the last backup of the VM is the one that it was"
+store_do backup_list '{"Vm":"pg","Limit":1}'
+is "$(got .Backups[0].BackupId)" backup-pg-1700000003 "its newest, too"
+store_do backup_list '{"Vm":"pg"}'
+is "$(got '.Backups | map(.BackupId | .[-10:]) | join(" ")')" "1700000003 1700000002 1700000001 1600000006 1600000005" "and they stand last in the list"
+store_do job_load_open "{\"Id\":$ongoing}"
+is "$(got '.Jobs[0].Disks[] | select(.Key == 2000).LastSizeBytes')" 4096 "and how large an increment gets is taken from the newest of before"
+
 # What does not fit is told, and takes nothing else with it.
 r4=$(record 1700000004 1700000003)
 before=$(rows_dump)

@@ -63,4 +63,15 @@ is "$(got '.Jobs | map("\(.Name):\(.Node // "any")") | sort | join(" ")')" "vm1:
 rows "UPDATE nodes SET removed_usec = 1, public_key = NULL, token_sealed = NULL WHERE id = 2" >/dev/null
 store_do job_retries '{"Count":2,"BeforeUSec":6000,"AfterUSec":1}'
 is "$(got '.Jobs | map(select(.Name == "vm4"))[0] | .Node // "any"')" any "one that was removed since is not asked for"
+
+# A backup that a scan has adopted since has a newer number, and nobody asked for it; one that somebody asked for is another matter.
+another() { # VM CREATED-USEC
+    rows "INSERT INTO backup_jobs (vm_context_id, repository_id, backup_id, backup_type, state, principal, created_usec, finished_usec)
+        SELECT v.id, 1, 'backup-$1-$2', 'full', 'completed', 'uid:0', j.created_usec + $2, 1 FROM vm_replication_contexts v
+        JOIN backup_jobs j ON j.vm_context_id = v.id WHERE v.vm_name = '$1' LIMIT 1" >/dev/null
+}
+another vm1 -1000
+another vm2 1000
+store_do job_retries '{"Count":2,"BeforeUSec":6000,"AfterUSec":1}'
+is "$(got '.Jobs | map(.Name) | sort | join(" ")')" "vm1 vm3 vm4 vm5 vm6" "what a scan has adopted does not take the place of a retry"
 done_testing

@@ -13,6 +13,7 @@
 #include "store-backup.h"
 #include "store-catalog.h"
 #include "store-delete.h"
+#include "store-figures.h"
 #include "store-job.h"
 #include "store-lease.h"
 #include "store-node-files.h"
@@ -59,6 +60,7 @@ static const struct {
         { "job_get", store_job_get },
         { "backup_list", store_backup_list },
         { "backup_get", store_backup_get },
+        { "figures", store_figures },
         { "verify_due", store_verify_due },
         { "chain_get", store_chain_get },
         { "lease_take", store_lease_take },

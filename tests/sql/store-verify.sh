@@ -53,7 +53,7 @@ due() {
     got '.Backups | map(.BackupId) | join(" ")'
 }
 
-is "$(listed)" "1700000000 false 0, 1700000200 false 0, 1700000100 false 0, 1700000000 false 0" "nothing is known of any"
+is "$(listed)" "1700000200 false 0, 1700000100 false 0, 1700000000 false 0, 1700000000 false 0" "nothing is known of any"
 is "$(due 1700000300000000)" "$c $other" "all are due, and the newest of a chain covers it"
 is "$(due 1700000300000000 1)" "$c" "as many as are wanted"
 is "$(due 1700000300000000 100 ',"Vm":"pgtest2"')" "$other" "of one VM"
@@ -73,7 +73,7 @@ $a 2000 1 -
 $a 2001 1 -
 $other 2000 0 -
 $other 2001 0 -" "the layer that has it is damaged, and no other"
-is "$(listed)" "1700000000 false 0, 1700000200 true 1700000100000000, 1700000100 true 0, 1700000000 false 1700000100000000" \
+is "$(listed)" "1700000200 true 1700000100000000, 1700000100 true 0, 1700000000 false 0, 1700000000 false 1700000100000000" \
     "it and what builds on it are shown as damaged; what lies below is not"
 store_do backup_get "{\"BackupId\":\"$c\"}"
 is "$(got '[.Damaged, .Problems] | tojson')" "[true,[\"disk 2000, layer $b: block 3 is not what was backed up\"]]" "a backup above tells what is wrong below"
@@ -96,7 +96,7 @@ is "$(rows "SELECT damaged_usec, damage_text FROM backup_disks WHERE damage_text
 verified $c "$(jq -cn --argjson x "$({ layer $b unread; } | disk 2000 | jq -c '.n_layers = 3')" '{result: "ok", damaged: 0, disks: [$x]}')"
 is "$(rows "SELECT COUNT(*) FROM backup_disks WHERE damage_text IS NOT NULL")" 1 "what was not read stays damaged"
 verified $c "$(jq -cn '{result: "ok", damaged: 0, disks: [{disk_key: 2000, n_layers: 3, layers: []}]}')"
-is "$(listed)" "1700000000 false 0, 1700000200 false 1700000100000000, 1700000100 false 1700000100000000, 1700000000 false 1700000100000000" \
+is "$(listed)" "1700000200 false 1700000100000000, 1700000100 false 1700000100000000, 1700000000 false 0, 1700000000 false 1700000100000000" \
     "a verification that finds nothing takes it back"
 is "$(due 1700000050000000)" "$other" "and then it is not due"
 is "$(due 1700000200000000)" "$c $other" "until it is long ago"

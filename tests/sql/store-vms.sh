@@ -157,7 +157,7 @@ store_do repository_remove '{"Repository":"second"}'
 refused EBUSY "Busy Repository second is part of the history of 1 jobs" "nor one with history"
 store_do backup_list "{\"Vm\":\"$context\",\"Repository\":\"local\"}"
 is "$(got '.Backups | map([.BackupId, .Disks, .SizeBytes, .Repository]) | tojson')" \
-    "[[\"backup-pg-1700000060\",2,8192,\"local\"],[\"$b\",2,8192,\"local\"]]" "backups are listed newest first"
+    "[[\"$b\",2,8192,\"local\"],[\"backup-pg-1700000060\",2,8192,\"local\"]]" "backups are listed newest first, by their time"
 store_do backup_list '{"Repository":"second"}'
 is "$(got '.Backups | length')" 0 "those of one repository alone"
 done_testing

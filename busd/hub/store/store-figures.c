@@ -28,7 +28,7 @@ static int list_vms(MYSQL *database, json_t **ret_rows)
                         " (SELECT l.backup_id FROM backup_jobs l WHERE l.vm_context_id = v.id"
                         "  AND l.job_type = 'backup' AND l.state = 'completed'"
                         "  AND l.deleted_usec IS NULL"
-                        "  ORDER BY l.id DESC LIMIT 1) AS LastBackup,"
+                        "  ORDER BY l.created_usec DESC, l.id DESC LIMIT 1) AS LastBackup,"
                         /* Somebody wants one: it was asked for, or a run of a policy was to make it. While the first is
                                * being made nothing is amiss. */
                         " CAST(COUNT(j.id) = 0 AND (EXISTS (SELECT 1 FROM backup_jobs a"

@@ -102,12 +102,15 @@ static int add(json_t *job, const char *key, json_t *value)
         return json_object_set_new(job, key, value) < 0 ? -ENOMEM : 0;
 }
 
-/* What the newest layer of the disk took up that was of the same kind, wherever it lies. */
+/* What the newest layer of the disk took up that was of the same kind, wherever it lies. Newest by the time of its backup: what a
+ * scan has adopted has newer numbers. */
 #define LAST_SIZE                                                              \
         ", (SELECT e.size_bytes FROM backup_disks e"                           \
+        " JOIN backup_jobs f ON f.id = e.job_id"                               \
         " WHERE e.vm_context_id = b.vm_context_id AND e.disk_key = b.disk_key" \
         " AND e.backup_type = b.backup_type AND e.state = 'completed'"         \
-        " AND e.size_bytes IS NOT NULL ORDER BY e.id DESC LIMIT 1) AS LastSizeBytes"
+        " AND e.size_bytes IS NOT NULL"                                        \
+        " ORDER BY f.created_usec DESC, e.id DESC LIMIT 1) AS LastSizeBytes"
 
 /* Disks, those of the backup that it works on, and obligations. */
 static int complete(MYSQL *database, json_t *job)
@@ -270,15 +273,39 @@ int store_job_get(MYSQL *database, void *userdata)
         return r < 0 ? r : store_answer(request, TAKE(job));
 }
 
+/* Backups go down by their time, which is not the order of the numbers once a scan has adopted any: a page stays below the time of
+ * the job that it is asked for by, or below its number among those of the same time. */
+static int before_backup(MYSQL *database, StoreRequest *request, uint64_t *ret_usec)
+{
+        uint64_t after = object_number(request->in, "After");
+        CLEANUP(json_decrefp) json_t *row = NULL;
+        int r;
+
+        *ret_usec = INT64_MAX;
+        if (after == 0)
+                return 0;
+        r = statement_row(database,
+                          "SELECT created_usec AS CreatedUSec FROM backup_jobs WHERE id = ?",
+                          SQL_VALUES(SQL_NUMBER(after)), &row);
+        if (r == -ENODATA)
+                return store_refuse(request, -ENOENT, BUS_ERROR_NOT_FOUND,
+                                    "There is no job %" PRIu64 " to go on after", after);
+        if (r >= 0)
+                *ret_usec = object_number(row, "CreatedUSec");
+        return r;
+}
+
 int store_backup_list(MYSQL *database, void *userdata)
 {
         StoreRequest *request = userdata;
         const char *repository = object_text(request->in, "Repository");
-        uint64_t vm_id;
+        uint64_t vm_id, before_usec = 0;
         json_t *backups;
         int r;
 
         r = vm_filter(database, request, &vm_id);
+        if (r >= 0)
+                r = before_backup(database, request, &before_usec);
         if (r < 0)
                 return r;
         r = statement_rows(
@@ -292,14 +319,18 @@ int store_backup_list(MYSQL *database, void *userdata)
                         "  WHERE b.job_id = j.id AND b.state = 'completed') AS UNSIGNED) AS "
                         "SizeBytes"
                         " FROM (SELECT id FROM backup_jobs WHERE job_type = 'backup'"
-                        "  AND state = 'completed' AND deleted_usec IS NULL AND id < ?"
+                        "  AND state = 'completed' AND deleted_usec IS NULL"
+                        "  AND created_usec <= ? AND (created_usec < ? OR id < ?)"
                         "  AND (? = 0 OR vm_context_id = ?)"
                         "  AND (? IS NULL OR repository_id IN (SELECT id FROM backup_repositories"
-                        "   WHERE name = ? OR CAST(id AS CHAR) = ?)) ORDER BY id DESC LIMIT ?) page"
+                        "   WHERE name = ? OR CAST(id AS CHAR) = ?))"
+                        "  ORDER BY created_usec DESC, id DESC LIMIT ?) page"
                         " JOIN backup_jobs j ON j.id = page.id"
                         " JOIN vm_replication_contexts v ON v.id = j.vm_context_id"
-                        " JOIN backup_repositories r ON r.id = j.repository_id ORDER BY j.id DESC",
-                        SQL_VALUES(SQL_NUMBER(before(request)), SQL_NUMBER(vm_id),
+                        " JOIN backup_repositories r ON r.id = j.repository_id"
+                        " ORDER BY j.created_usec DESC, j.id DESC",
+                        SQL_VALUES(SQL_NUMBER(before_usec), SQL_NUMBER(before_usec),
+                                   SQL_NUMBER(before(request)), SQL_NUMBER(vm_id),
                                    SQL_NUMBER(vm_id), sql_text(repository), sql_text(repository),
                                    sql_text(repository), SQL_NUMBER(store_limit(request))),
                         &backups);

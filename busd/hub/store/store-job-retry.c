@@ -65,10 +65,10 @@ int store_job_retries(MYSQL *database, void *userdata)
                            " AND j.node_id IS NOT NULL AND v.credential_id IS NOT NULL"
                            " AND j.retry_number < ? AND j.finished_usec <= ?"
                            " AND j.finished_usec > ?"
-                           /* Who asked again himself has taken it into his own hands. */
+                           /* Who asked again has it in his own hands; a scan asks for nothing. */
                            " AND NOT EXISTS (SELECT 1 FROM backup_jobs k"
                            "  WHERE k.vm_context_id = j.vm_context_id AND k.id > j.id"
-                           "  AND k.job_type = 'backup')"
+                           "  AND k.created_usec >= j.created_usec AND k.job_type = 'backup')"
                            " ORDER BY j.finished_usec LIMIT 1000",
                            SQL_VALUES(SQL_NUMBER(object_number(request->in, "Count")),
                                       SQL_NUMBER(object_number(request->in, "BeforeUSec")),

@@ -49,7 +49,7 @@ int store_job_list(MYSQL *database, void *request);
 /* {Id} -> the job with its Disks and its last STORE_LIST_MAX Events, oldest first */
 int store_job_get(MYSQL *database, void *request);
 
-/* {Limit, After?, Vm?, Repository?} -> {Backups: [...]}, newest first */
+/* {Limit, After?, Vm?, Repository?} -> {Backups: [...]}, newest first by their time; NotFound for an After that is no job */
 int store_backup_list(MYSQL *database, void *request);
 
 /* store-job-node.c, for store_job_create(): which node backs the VM up. NotFound, NodeUnreachable, NotAllowed. */

@@ -26,11 +26,11 @@
 #define LAST_BACKUP                                                                        \
         ", (SELECT j.backup_id FROM backup_jobs j WHERE j.vm_context_id = v.id"            \
         "  AND j.job_type = 'backup' AND j.state = 'completed' AND j.deleted_usec IS NULL" \
-        "  ORDER BY j.id DESC LIMIT 1)"                                                    \
+        "  ORDER BY j.created_usec DESC, j.id DESC LIMIT 1)"                               \
         "  AS LastBackup,"                                                                 \
         " (SELECT j.finished_usec FROM backup_jobs j WHERE j.vm_context_id = v.id"         \
         "  AND j.job_type = 'backup' AND j.state = 'completed' AND j.deleted_usec IS NULL" \
-        "  ORDER BY j.id DESC LIMIT 1)"                                                    \
+        "  ORDER BY j.created_usec DESC, j.id DESC LIMIT 1)"                               \
         "  AS LastBackupUSec"
 
 enum {
