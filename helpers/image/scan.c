@@ -13,6 +13,7 @@
 #include "spec.h"
 #include "utf8.h"
 #include "verbs.h"
+#include "vm-records.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -106,9 +107,10 @@ static bool name_is_deleting(const char *name)
         return suffix && strcmp(suffix, REPOSITORY_DELETING_SUFFIX) == 0 && utf8_is_valid(name);
 }
 
-/* A record that says that its backup is being deleted: a line with that, and no backup. */
+/* A record that says that its backup is being deleted: a line with that, and no backup. What builds on it does so by its record until
+ * the deletion is at its end, so the line has the record all the same, where that of the backup would be. */
 static int scan_mark(Scan *scan, const char *vm_name, int backups, const char *name,
-                     json_t *deleting, json_t *known, Failure *failure)
+                     Failure *failure)
 {
         CLEANUP(json_decref_p)
         json_t *line = json_pack("{s:o, s:[]}", "file",
@@ -117,6 +119,7 @@ static int scan_mark(Scan *scan, const char *vm_name, int backups, const char *n
         json_t *problems = json_object_get(line, "problems"), *record;
         char error[JSON_FIELDS_ERROR_SIZE];
         _cleanup_free_ char *text = NULL;
+        LayerNames names;
         size_t size;
         int r;
 
@@ -131,16 +134,18 @@ static int scan_mark(Scan *scan, const char *vm_name, int backups, const char *n
                 const char *id = json_field_text(record, "backup_id");
 
                 scan_problem(problems,
-                             "the deletion of %s was begun and is not at its end; the next "
-                             "deletion of "
-                             "a backup of this VM ends it",
-                             id);
-                scan_deleting(record, known);
-                r = json_object_set(deleting, id, record);
-                json_decref(record);
+                             "the deletion of %s was begun and is not at its end; sendensectl "
+                             "backup delete %s ends it",
+                             id, id);
+                layer_names(id, &names);
+                if (strcmp(names.deleting, name) != 0)
+                        scan_problem(problems, "its name is not that of %s", id);
+                (void) json_object_del(json_object_get(record, "hardware"), "nvram");
+                (void) json_object_set_new(line, "deleting", record);
         }
         scan->n_problems += (json_int_t) json_array_size(problems);
-        r = r == -ENOMEM ? r : print_line(line);
+        r = print_line(line);
+        ask_for_time(scan);
         return r < 0 ? failure_errno(failure, r, "Cannot write the list") : 0;
 }
 
@@ -178,33 +183,43 @@ static int scan_record(Scan *scan, int vm, const char *vm_name, int backups, con
         return r < 0 ? failure_errno(failure, r, "Cannot write the list") : 0;
 }
 
+static int scan_name(Scan *scan, int vm, const char *vm_name, int backups, const char *name,
+                     const json_t *deleting, json_t *known, Failure *failure)
+{
+        const char *suffix = strrchr(name, '.');
+
+        if (name_is_deleting(name))
+                return scan_mark(scan, vm_name, backups, name, failure);
+        if (suffix && strcmp(suffix, ".json") == 0 && utf8_is_valid(name))
+                return scan_record(scan, vm, vm_name, backups, name, deleting, known, failure);
+        return add_stray(scan, vm_name, REPOSITORY_BACKUPS, name);
+}
+
 static int scan_backups(Scan *scan, int vm, const char *vm_name, json_t *known, Failure *failure)
 {
-        CLEANUP(json_decref_p) json_t *deleting = json_object();
+        CLEANUP(json_decref_p) json_t *deleting = NULL;
         _cleanup_close_ int backups = -1;
         struct dirent **entries;
+        const char *id;
+        json_t *record;
         int r, n;
 
         r = repository_open_folder(&scan->repository, vm, REPOSITORY_BACKUPS, &backups, failure);
         if (r != 0)
                 return r < 0 ? r : 0;
+        /* A backup is judged by what is being deleted below it. */
+        deleting = deleting_read(backups);
+        if (!deleting)
+                return failure_errno(failure, -ENOMEM, "Cannot list %s", vm_name);
+        json_object_foreach (deleting, id, record)
+                scan_deleting(record, known);
         n = list(&scan->repository, backups, vm_name, &entries, failure);
         if (n < 0)
                 return n;
         for (int i = 0; i < n && r >= 0; i++)
-                if (name_is_deleting(entries[i]->d_name))
-                        r = scan_mark(scan, vm_name, backups, entries[i]->d_name, deleting, known,
-                                      failure);
-        for (int i = 0; i < n && r >= 0; i++) {
-                const char *name = entries[i]->d_name, *suffix = strrchr(name, '.');
-
-                if (is_dots(entries[i]) || name_is_deleting(name))
-                        continue;
-                if (suffix && strcmp(suffix, ".json") == 0 && utf8_is_valid(name))
-                        r = scan_record(scan, vm, vm_name, backups, name, deleting, known, failure);
-                else
-                        r = add_stray(scan, vm_name, REPOSITORY_BACKUPS, name);
-        }
+                if (!is_dots(entries[i]))
+                        r = scan_name(scan, vm, vm_name, backups, entries[i]->d_name, deleting,
+                                      known, failure);
         free_list(entries, n);
         return r;
 }

@@ -121,4 +121,41 @@ is "$(got '.Disks | map([.Key, .UnitNumber, .ChangeId]) | tojson')" '[[2000,0,nu
 adopt "$(record 1600000001 null '.instance_uuid = "50000000-0000-0000-0000-000000000003" | .disks[].file |= sub("01/"; "03/") | .backup_id = "backup-pg-1600000001" | .vm_name = "x"')"
 is "$(counts) $(rows "SELECT context_id FROM vm_replication_contexts WHERE instance_uuid LIKE '%3'")" "1,0,0 ctx-x-20200913-122642" \
     "two VMs never share a context"
+
+# A record of a backup that is being deleted, and by no job: what builds on it is there, and deleting it again is possible.
+of4() { record "$1" "$2" '.instance_uuid = "50000000-0000-0000-0000-000000000004" | .disks[].file |= sub("01/"; "04/")
+    | .context_id = "ctx-x-20200913-122655" | .vm_name = "x4"'"${3:-}"; }
+state4() { # of each layer of the first disk, the oldest first: on what it stands, what is said against it
+    rows "SELECT j.backup_id, p.backup_id, b.backup_type, COALESCE(b.damaged_usec, '-'), COALESCE(b.damage_text, '-') FROM backup_disks b
+        JOIN backup_jobs j ON j.id = b.job_id JOIN vm_replication_contexts v ON v.id = j.vm_context_id LEFT JOIN backup_disks pb ON pb.id = b.parent_id
+        LEFT JOIN backup_jobs p ON p.id = pb.job_id WHERE v.vm_name = 'x4' AND b.disk_key = 2000 AND j.deleted_usec IS NULL ORDER BY j.created_usec"
+}
+marked="5 its deletion was begun, and is not at its end; deleting it again ends it"
+doomed=$(of4 1500000000 null ' | .is_deleting = true')
+adopt "$(of4 1500000001 1500000000 ' | .is_deleting = false')" "$doomed" "$(of4 1500000002 1500000001)"
+is "$(counts)" 3,0,0 "what builds on a backup that is being deleted is adopted"
+is "$(state4)" "backup-pg-1500000000 NULL full $marked
+backup-pg-1500000001 backup-pg-1500000000 incremental - -
+backup-pg-1500000002 backup-pg-1500000001 incremental - -" "and that backup is known for what it is"
+delete_again() { # EVENT
+    store_do job_work_create "$(jq -cn --arg event "$(event "$1")" '{Type: "delete", BackupId: "backup-pg-1500000000", Work: {force: false},
+        Principal: "uid:0", EventId: $event, NowUSec: 1700000300000000}')"
+    got .Id
+}
+job=$(delete_again 70)
+rows "UPDATE backup_disks SET damaged_usec = NULL, damage_text = NULL" >/dev/null
+adopt "$doomed"
+is "$(counts) $(state4 | head -n 1)" "0,1,0 backup-pg-1500000000 NULL full - -" "while a job deletes it nothing is said against it"
+step "$job" queued cancelled 71 '{"FinishedUSec":1700000300000001}'
+adopt "$doomed"
+is "$(counts) $(state4 | head -n 1)" "0,1,0 backup-pg-1500000000 NULL full $marked" "when no job does, it is said of one that is known, too"
+job=$(delete_again 72)
+step "$job" queued copying 73
+step "$job" copying finishing 74 '{"WorkType":"delete","WorkResult":{"result":"ok","outcome":"deleted","children":[]}}'
+step "$job" finishing completed 75 '{"FinishedUSec":1700000400000000}'
+is "$(state4)" "backup-pg-1500000001 NULL full - -
+backup-pg-1500000002 backup-pg-1500000001 incremental - -" "deleted again it is gone, and nothing is said against those above"
+rows "UPDATE backup_disks SET damaged_usec = NULL, damage_text = NULL" >/dev/null
+adopt "$doomed"
+is "$(counts) $(rows "SELECT COUNT(*) FROM backup_disks WHERE damage_text IS NOT NULL")" "0,1,0 0" "nor when a list of before is adopted"
 done_testing

@@ -7,6 +7,7 @@
 
 #include "bus/bus-error.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "image-run.h"
 #include "result-file.h"
 #include "store/store-call.h"
@@ -100,12 +101,22 @@ static void on_adopted(int error, const json_t *out, const char *name, const cha
         next_batch(scan);
 }
 
+/* Who adopts it is told whether it is that of a backup, or of one whose deletion has begun, whatever it says itself. */
+static int add_record(Scan *scan, json_t *records, json_t *record, bool is_deleting)
+{
+        scan->n_backups++;
+        if (json_is_object(record) &&
+            json_object_set_new(record, CATALOG_IS_DELETING, json_boolean(is_deleting)) < 0)
+                return -ENOMEM;
+        return json_array_append(records, record) < 0 ? -ENOMEM : 1;
+}
+
 /* 1: a record was added to records; 0: another kind of line; -ENODATA: no more. */
 static int read_line(Scan *scan, json_t *records)
 {
         CLEANUP(json_decrefp) json_t *object = NULL;
         ssize_t n = getline(&scan->line, &scan->line_size, scan->file);
-        json_t *record;
+        json_t *record, *deleting;
 
         if (n < 0)
                 return -ENODATA;
@@ -118,10 +129,9 @@ static int read_line(Scan *scan, json_t *records)
         }
         add_texts(scan->problems, json_object_get(object, "problems"));
         record = json_object_get(object, "record");
-        if (record) {
-                scan->n_backups++;
-                return json_array_append(records, record) < 0 ? -ENOMEM : 1;
-        }
+        deleting = json_object_get(object, "deleting");
+        if (record || deleting)
+                return add_record(scan, records, record ?: deleting, !record);
         if (json_object_get(object, "result")) {
                 add_texts(scan->strays, json_object_get(object, "strays"));
                 scan->has_result = true;
@@ -145,8 +155,8 @@ static void next_batch(Scan *scan)
                 return;
         }
         r = store_call(scan->store, store_catalog_adopt,
-                       json_pack("{s:I, s:O}", "RepositoryId", (json_int_t) scan->id, "Records",
-                                 records),
+                       json_pack("{s:I, s:I, s:O}", "RepositoryId", (json_int_t) scan->id,
+                                 "NowUSec", (json_int_t) clock_realtime_usec(), "Records", records),
                        on_adopted, scan);
         if (r < 0)
                 fail(scan, BUS_ERROR_DATABASE_UNAVAILABLE, "The database is not there");

@@ -10,6 +10,7 @@
 #include "names.h"
 #include "store/statement.h"
 #include "store/store-catalog-rows.h"
+#include "store/store-delete.h"
 #include "store/store-request.h"
 
 #include <errno.h>
@@ -25,6 +26,7 @@ enum {
 
 typedef struct Adoption {
         CatalogPlace place;
+        uint64_t now_usec;
         json_t *problems;
         json_int_t n_added, n_known;
 } Adoption;
@@ -131,7 +133,24 @@ static int compare_disks(Adoption *a, const json_t *record, uint64_t job_id)
         return 0;
 }
 
-static int adopt(Adoption *a, const json_t *record)
+/* Nobody knows what is left of it, and only its deletion can be asked for. One that a job is about, or that is gone meanwhile, is known for what it is. */
+static int mark_deleting(const Adoption *a, const char *backup_id)
+{
+        return statement_run(a->place.database,
+                             "UPDATE backup_disks b JOIN backup_jobs j ON j.id = b.job_id"
+                             " SET b.damaged_usec = COALESCE(b.damaged_usec, ?),"
+                             " b.damage_text = COALESCE(b.damage_text, ?)"
+                             " WHERE j.backup_id = ? AND b.state = 'completed'"
+                             " AND j.deleted_usec IS NULL AND NOT EXISTS (SELECT 1"
+                             "  FROM backup_jobs d WHERE d.target_job_id = j.id"
+                             "  AND d.job_type = 'delete'"
+                             "  AND d.state NOT IN ('completed', 'failed', 'cancelled'))",
+                             SQL_VALUES(SQL_NUMBER(a->now_usec), sql_text(DELETE_UNFINISHED_TEXT),
+                                        sql_text(backup_id)),
+                             NULL, NULL);
+}
+
+static int adopt_record(Adoption *a, const json_t *record)
 {
         const char *backup_id = object_text(record, "backup_id"),
                    *uuid = object_text(record, "instance_uuid");
@@ -160,6 +179,15 @@ static int adopt(Adoption *a, const json_t *record)
                 return problem(a, "Backup %s: the catalog says that it is %s", backup_id,
                                object_text(row, "State"));
         return compare_disks(a, record, object_number(row, "Id"));
+}
+
+static int adopt(Adoption *a, const json_t *record)
+{
+        int r = adopt_record(a, record);
+
+        if (r == 0 && json_is_true(json_object_get(record, CATALOG_IS_DELETING)))
+                r = mark_deleting(a, object_text(record, "backup_id"));
+        return r;
 }
 
 static int compare_created(const void *a, const void *b)
@@ -203,6 +231,7 @@ int store_catalog_adopt(MYSQL *database, void *userdata)
         CLEANUP(json_decrefp) json_t *problems = json_array();
         Adoption adoption = {
                 .place = { database, object_number(request->in, "RepositoryId") },
+                .now_usec = object_number(request->in, "NowUSec"),
                 .problems = problems,
         };
         json_t *in = json_object_get(request->in, "Records"), *record;

@@ -92,17 +92,17 @@ static int follow_children(MYSQL *database, const json_t *in)
 /* What is wrong in the layer that goes is in those that took it over; not that it was half gone. */
 static int reparent(MYSQL *database, uint64_t target)
 {
-        int r = statement_run(database,
-                              "UPDATE backup_disks c JOIN backup_disks x ON c.parent_id = x.id"
-                              " SET c.backup_type = x.backup_type, c.parent_id = x.parent_id,"
-                              " c.verified_usec = NULL,"
-                              " c.damaged_usec = COALESCE(c.damaged_usec,"
-                              "  IF(x.damage_text = '" DELETE_FORGIVEN_TEXT
-                              "', NULL, x.damaged_usec)),"
-                              " c.damage_text = COALESCE(c.damage_text,"
-                              "  NULLIF(x.damage_text, '" DELETE_FORGIVEN_TEXT "'))"
-                              " WHERE x.job_id = ?",
-                              SQL_VALUES(SQL_NUMBER(target)), NULL, NULL);
+        int r = statement_run(
+                        database,
+                        "UPDATE backup_disks c JOIN backup_disks x ON c.parent_id = x.id"
+                        " SET c.backup_type = x.backup_type, c.parent_id = x.parent_id,"
+                        " c.verified_usec = NULL,"
+                        " c.damaged_usec = COALESCE(c.damaged_usec,"
+                        "  IF(x.damage_text LIKE '" DELETE_BEGUN_TEXT "%', NULL, x.damaged_usec)),"
+                        " c.damage_text = COALESCE(c.damage_text,"
+                        "  IF(x.damage_text LIKE '" DELETE_BEGUN_TEXT "%', NULL, x.damage_text))"
+                        " WHERE x.job_id = ?",
+                        SQL_VALUES(SQL_NUMBER(target)), NULL, NULL);
 
         /* A backup all of whose disks stand for themselves is a full one. */
         return r < 0 ? r

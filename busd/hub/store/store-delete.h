@@ -10,8 +10,10 @@
 typedef struct StoreRequest StoreRequest;
 typedef struct st_mysql MYSQL;
 
-/* What is wrong with a backup whose deletion was given up: nobody knows what is left of it. */
-#define DELETE_FORGIVEN_TEXT "its deletion was begun, and given up by hand"
+/* What is wrong with a backup whose deletion was given up, or is known from its repository alone: nobody knows what is left of it. */
+#define DELETE_BEGUN_TEXT      "its deletion was begun, and "
+#define DELETE_FORGIVEN_TEXT   DELETE_BEGUN_TEXT "given up by hand"
+#define DELETE_UNFINISHED_TEXT DELETE_BEGUN_TEXT "is not at its end; deleting it again ends it"
 
 /* LastBackup: no other sound backup of its VM would be left. backup is {Id, Vm}. */
 int delete_refuse_last(MYSQL *database, StoreRequest *request, const json_t *backup);
