@@ -80,12 +80,23 @@ static bool layer_is_fine(const json_t *layer)
         return verdict && strcmp(verdict, "ok") == 0;
 }
 
+/* Of a disk whose layers are not all named any more: who has the same number of layers down to the same one has read of the same. */
+static int tell_lowest(json_t *disk, const json_t *layers)
+{
+        json_t *lowest = json_array_get(layers, json_array_size(layers) - 1);
+
+        return json_object_set(disk, "lowest", json_object_get(lowest, "backup_id")) < 0 ? -ENOMEM
+                                                                                         : 0;
+}
+
 /* One way to make it shorter after the other. */
-static void shorten(json_t *disks, unsigned step)
+static int shorten(json_t *disks, unsigned step)
 {
         for (size_t i = 0; i < json_array_size(disks); i++) {
-                json_t *layers = json_object_get(json_array_get(disks, i), "layers");
+                json_t *disk = json_array_get(disks, i), *layers = json_object_get(disk, "layers");
 
+                if (step == 1 && tell_lowest(disk, layers) < 0)
+                        return -ENOMEM;
                 for (size_t j = json_array_size(layers); j-- > 0;) {
                         json_t *layer = json_array_get(layers, j);
 
@@ -95,6 +106,7 @@ static void shorten(json_t *disks, unsigned step)
                                 keep_problems(layer, step == 0 ? 1 : 0);
                 }
         }
+        return 0;
 }
 
 int verify_result_make(const VerifyResult *result, json_t **ret_object)
@@ -102,12 +114,15 @@ int verify_result_make(const VerifyResult *result, json_t **ret_object)
         json_t *object = json_pack("{s:O, s:I, s:I}", "disks", result->disks, "damaged",
                                    (json_int_t) result->n_damaged, "bytes_read",
                                    (json_int_t) result->bytes_read);
+        int r = object ? 0 : -ENOMEM;
 
-        if (!object)
-                return -ENOMEM;
-        for (unsigned step = 0; step < 3 && json_dumpb(object, NULL, 0, JSON_COMPACT) > ROOM;
-             step++)
-                shorten(result->disks, step);
+        for (unsigned step = 0;
+             r >= 0 && step < 3 && json_dumpb(object, NULL, 0, JSON_COMPACT) > ROOM; step++)
+                r = shorten(result->disks, step);
+        if (r < 0) {
+                json_decref(object);
+                return r;
+        }
         *ret_object = object;
         return 0;
 }

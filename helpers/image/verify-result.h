@@ -29,5 +29,6 @@ int verify_result_add(VerifyResult *result, uint32_t disk_key, const VerifyLayer
                       size_t n_layers);
 
 /* The members of the result; the caller's reference. If it were too long for its reader, first all problems of a layer
- * but one go, then the layers that are fine, then the problems of the rest. */
+ * but one go, then the layers that are fine, whose disk has "lowest" then, the backup of the last of all its layers; then the problems of
+ * the rest. */
 int verify_result_make(const VerifyResult *result, json_t **ret_object);

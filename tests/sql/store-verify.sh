@@ -89,20 +89,20 @@ is "$(got '.Disks | map([.Key, .BackupType, .Reason]) | tojson')" \
 step "$(got .Id)" queued cancelled 901 '{"FinishedUSec":1700000500000001}'
 is "$(due 1700000050000000)" "$c $other" "what is damaged stays due"
 
-# Seen again, and gone again. A layer that was left out is fine; one that could not be read stays as it was.
+# Seen again, and gone again. A layer that was left out of a result that was too long is fine; one that could not be read stays as it was.
 verified $b "$(jq -cn --argjson x "$({ layer $b damaged "worse"; layer $a unread; } | disk 2000)" '{result: "ok", damaged: 1, disks: [$x]}')"
 is "$(rows "SELECT damaged_usec, damage_text FROM backup_disks WHERE damage_text IS NOT NULL")" "1700000100000000 worse" \
     "the newer words, and since when it is"
-verified $c "$(jq -cn --argjson x "$({ layer $b unread; } | disk 2000 | jq -c '.n_layers = 3')" '{result: "ok", damaged: 0, disks: [$x]}')"
+verified $c "$(jq -cn --argjson x "$({ layer $b unread; } | disk 2000 | jq -c '.n_layers = 3 | .lowest = "'$a'"')" '{result: "ok", damaged: 0, disks: [$x]}')"
 is "$(rows "SELECT COUNT(*) FROM backup_disks WHERE damage_text IS NOT NULL")" 1 "what was not read stays damaged"
-verified $c "$(jq -cn '{result: "ok", damaged: 0, disks: [{disk_key: 2000, n_layers: 3, layers: []}]}')"
+verified $c "$(jq -cn '{result: "ok", damaged: 0, disks: [{disk_key: 2000, n_layers: 3, layers: [], lowest: "'$a'"}]}')"
 is "$(listed)" "1700000200 false 1700000100000000, 1700000100 false 1700000100000000, 1700000000 false 0, 1700000000 false 1700000100000000" \
     "a verification that finds nothing takes it back"
 is "$(due 1700000050000000)" "$other" "and then it is not due"
 is "$(due 1700000200000000)" "$c $other" "until it is long ago"
 verified $c "$(jq -cn --argjson x "$({ layer $c damaged "x"; layer $b ok; layer $a ok; } | disk 2000)" '{result: "ok", damaged: 1, disks: [$x]}')"
 is "$(due 1700000050000000)" "$c $other" "what was sound a moment ago and is damaged now is due too"
-verified $c "$(jq -cn '{result: "ok", damaged: 0, disks: [{disk_key: 2000, n_layers: 3, layers: []}]}')"
+verified $c "$(jq -cn '{result: "ok", damaged: 0, disks: [{disk_key: 2000, n_layers: 3, layers: [], lowest: "'$a'"}]}')"
 long=$(printf 'ä%.0s' {1..1000})
 verified $other "$(jq -cn --argjson x "$(layer $other damaged "x$long$long" | disk 2000)" '{result: "ok", damaged: 1, disks: [$x]}')"
 is "$(rows "SELECT LENGTH(damage_text) BETWEEN 1400 AND 1500 FROM backup_disks WHERE damage_text IS NOT NULL")" 1 "words that are too many are cut"
@@ -112,6 +112,20 @@ n=$((n + 10))
 verified $c "$(jq -cn --argjson x "$(layer $c damaged "x" | disk 2001)" '{result: "ok", damaged: 1, disks: [$x]}')"
 is "$(rows "SELECT COUNT(*) FROM backup_disks b JOIN backup_jobs j ON j.id = b.job_id WHERE j.backup_id IN ('$a', '$b') AND b.damage_text IS NOT NULL")" 0 \
     "with one layer nothing is said of those below"
+
+# The rows of a database from before a deletion have a layer that has no files any more: nobody has read it.
+rows "UPDATE backup_disks SET verified_usec = NULL, damaged_usec = NULL, damage_text = NULL;
+    UPDATE backup_disks b JOIN backup_jobs j ON j.id = b.job_id SET damaged_usec = 1, damage_text = 'rotten' WHERE j.backup_id = '$b'" >/dev/null
+of_disk() { health | awk -v key="$1" '$2 == key && !/pgtest2|1700000500/ { print $1, $3, $4 }' | sed 's/^backup-pgtest1-//' | paste -sd,; }
+verified $c "$(jq -cn --argjson x "$({ layer $c ok; layer $a ok; } | disk 2000)" '{result: "ok", damaged: 0, disks: [$x]}')"
+is "$(of_disk 2000)" "1700000200 1 -,1700000100 0 rotten,1700000000 1 -" "a layer that the result does not name was not read: it is not verified, and what was known stays"
+verified $c "$(jq -cn --argjson x "$({ layer $c damaged "the catalog has another parent"; layer $a damaged "bad"; } | disk 2001)" '{result: "ok", damaged: 2, disks: [$x]}')"
+is "$(of_disk 2001)" "1700000200 0 the,1700000100 0 rotten,1700000000 0 bad" "one below it that the result names is what that says"
+rows "UPDATE backup_disks SET verified_usec = NULL, damaged_usec = NULL, damage_text = NULL" >/dev/null
+verified $c "$(jq -cn '{result: "ok", damaged: 0, disks: [{disk_key: 2000, n_layers: 2, layers: [], lowest: "'$a'"}]}')"
+is "$(of_disk 2000)" "1700000200 0 -,1700000100 0 -,1700000000 0 -" "of a result that was too long nothing is taken for read where the chains differ"
+verified $c "$(jq -cn '{result: "ok", damaged: 0, disks: [{disk_key: 2000, n_layers: 3, layers: []}]}')"
+is "$(of_disk 2000)" "1700000200 0 -,1700000100 0 -,1700000000 0 -" "and nothing of one that does not say that it is one"
 
 # What is being verified is not due.
 store_do job_work_create "$(jq -cn --arg backup "$c" --arg event "$(event 9000)" \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Health of layers (see store-verify.h). A result may leave out layers that are fine, so the chain is taken from the rows, and the
- * result says which of them are not.
+ * Health of layers (see store-verify.h). The chain is taken from the rows, and what was found of a layer from the result. A layer that
+ * the result does not name was not read; only one that was too long, and says so, leaves out layers that are fine.
  */
 #include "store/store-verify.h"
 
@@ -15,12 +15,12 @@
 #include <string.h>
 
 enum {
+        CHAIN_MAX = 4096, /* layers of a disk that a verification looks at */
         DAMAGE_TEXT_MAX = 1500, /* bytes; the column holds as many characters and more */
 };
 
 /* The layers of a disk from that of the target down: {Id, BackupId}. */
-static int read_chain(MYSQL *database, uint64_t target, uint64_t disk_key, uint64_t n_layers,
-                      json_t **ret_rows)
+static int read_chain(MYSQL *database, uint64_t target, uint64_t disk_key, json_t **ret_rows)
 {
         return statement_rows(
                         database,
@@ -31,7 +31,7 @@ static int read_chain(MYSQL *database, uint64_t target, uint64_t disk_key, uint6
                         "  JOIN chain c ON p.id = c.parent_id WHERE c.n < ?)"
                         " SELECT c.id AS Id, j.backup_id AS BackupId FROM chain c"
                         " JOIN backup_jobs j ON j.id = c.job_id ORDER BY c.n",
-                        SQL_VALUES(SQL_NUMBER(target), SQL_NUMBER(disk_key), SQL_NUMBER(n_layers)),
+                        SQL_VALUES(SQL_NUMBER(target), SQL_NUMBER(disk_key), SQL_NUMBER(CHAIN_MAX)),
                         ret_rows);
 }
 
@@ -94,19 +94,31 @@ static int set_verified(MYSQL *database, const json_t *ids, uint64_t now_usec)
                         SQL_VALUES(sql_text(text), SQL_NUMBER(now_usec)), NULL, NULL);
 }
 
+/* Of how many rows, from the topmost down, it may be that the result has left them out because they are fine: none, unless what was read
+ * is as long a chain as that of the rows and ends where that does. The rows of another chain have layers that nobody has read. */
+static size_t count_left_out(const json_t *disk, const json_t *chain)
+{
+        const char *lowest = object_text(disk, "lowest"), *row;
+        size_t n = object_number(disk, "n_layers");
+
+        row = n > 0 ? object_text(json_array_get(chain, n - 1), "BackupId") : NULL;
+        return lowest && row && strcmp(lowest, row) == 0 ? n : 0;
+}
+
 static int write_disk(MYSQL *database, uint64_t target, const json_t *disk, uint64_t now_usec)
 {
         CLEANUP(json_decrefp) json_t *chain = NULL, *fine = json_array();
+        size_t i, n_left_out;
         const json_t *row;
-        size_t i;
         int r;
 
-        r = fine ? read_chain(database, target, object_number(disk, "disk_key"),
-                              object_number(disk, "n_layers"), &chain)
-                 : -ENOMEM;
+        r = fine ? read_chain(database, target, object_number(disk, "disk_key"), &chain) : -ENOMEM;
+        n_left_out = count_left_out(disk, chain);
         json_array_foreach (chain, i, row) {
                 const json_t *layer = find_layer(disk, object_text(row, "BackupId") ?: "");
-                const char *verdict = layer ? object_text(layer, "verdict") ?: "" : "ok";
+                const char *verdict = layer            ? object_text(layer, "verdict") ?: ""
+                                      : i < n_left_out ? "ok"
+                                                       : "unread";
 
                 if (r >= 0 && strcmp(verdict, "damaged") == 0)
                         r = set_damaged(database, object_number(row, "Id"), layer, now_usec);
