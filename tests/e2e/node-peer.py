@@ -3,19 +3,22 @@
 """Stands before a node's HTTP API and lets all through but what its options name. Each request is noted in LOG.
 node_peer of e2e.bash starts it.
 
-    node-peer.py [--without FEATURE] [--results FILE] LISTEN-PORT API-PORT LOG
+    node-peer.py [--without FEATURE] [--results FILE] [--task FILE] LISTEN-PORT API-PORT LOG
 
 --without takes a feature out of its health, as a node of an older version would be without it. --results answers the question for the sums
-of a disk: the file has a status in its first line and the body in the rest; while it is away the node answers."""
+of a disk: the file has a status in its first line and the body in the rest; while it is away the node answers. --task: what the node tells of a task gets the members of the
+object in FILE while that is there."""
 import argparse
 import http.client
 import http.server
 import json
 import os
+import re
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--without")
 parser.add_argument("--results", default="")
+parser.add_argument("--task", default="")
 parser.add_argument("listen", type=int)
 parser.add_argument("api", type=int)
 parser.add_argument("log")
@@ -34,6 +37,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             health = json.loads(text)
             health["features"].remove(options.without)
             text = json.dumps(health).encode()
+        if re.fullmatch(r"/api/v1/backup/\d+", self.path) and answer.status == 200 and os.path.exists(options.task):
+            with open(options.task, encoding="utf-8") as members:
+                text = json.dumps({**json.loads(text), **json.load(members)}).encode()
         return answer.status, text
 
     def go_on(self):

@@ -63,6 +63,16 @@ is "$(job_field "$(last_job)" ErrorName)" com.sendense.Error.Exists "is refused"
 is "$(vms)" "back again first pgtest1" "and nothing was made or removed"
 clean "after the refusal"
 
+# A node that tells megabytes of what it has made: the job keeps what a row can hold, and the VM is as good.
+node_peer --task /srv/task
+jq -n '{warnings: [range(500) | "warning \(.) of many" + " that are long" * 20]}' | node install -m 644 /dev/stdin /srv/task
+ok "with very many warnings the VM is made" restore "$(job_field "$full" BackupId)" --name=warned --datastore=datastore1 --no-verify
+job=$(last_job)
+is "$(job_field "$job" State) $(result "$job" | jq -c '[.path, .warnings]')" 'completed ["DC0/vm/warned",null]' "its job has all but them"
+like "$(in_hub 'journalctl -q -o cat SENDENSE_JOB="$1"' "$job")" "Node edge1 tells the warnings of the restore at a length of more than 128 KiB; the job is without it" "and says so"
+node_peer_goes
+clean "with very many warnings"
+
 ok "the VM that came back is found" ctl vm discover vc1 first
 ok "and backed up" ctl backup start first --type=full --wait
 again=$(last_job)

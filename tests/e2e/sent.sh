@@ -73,7 +73,7 @@ hub rm /etc/systemd/system/sendense-image-.service.d/99-flip.conf
 hub systemctl daemon-reload
 
 # A node that has copied all, and does not tell its sums, or tells what are none: the backup is as good as its way here, and says so.
-node_peer --results /srv/answer
+node_peer --results /srv/answer --task /srv/task
 not_compared() { # NAME ANSWER WHY
     printf '%s' "$2" | node install -m 644 /dev/stdin /srv/answer
     ok "$1: the backup is made" backup
@@ -91,6 +91,14 @@ not_compared "of another disk" $'200\n{"digest": {"algorithm": "sha256-tree", "l
 node rm /srv/answer
 ok "with it away the sums are there" backup
 is "$(told "$(last_job)" 'are what the node has read' | wc -l)" 2 "and compared"
+
+# One that tells megabytes of what the VM is made of: its row could not be read any more, and with it no job after a start of the hub.
+jq -n '{hardware: ({x: ("x" * 1100000)} | tojson)}' | node install -m 644 /dev/stdin /srv/task
+ok "with megabytes of hardware the backup is made" backup
+job=$(last_job)
+like "$(told "$job" 'without it')" "Node edge1 tells the hardware of the VM at a length of more than 512 KiB; the backup is without it" "and the journal says that it is without it"
+is_the_vm "with megabytes of hardware" "$job"
+node rm /srv/task
 clean "with somebody before the node"
 
 # Without the node's sums there is nothing to compare, and that is told.

@@ -178,6 +178,20 @@ exec 8>&- 7<&-
 is "$(rows "SELECT COUNT(*) FROM job_events WHERE job_id = $id")" 3 "each of them is written once"
 step "$id" queued failed 69 '{"FinishedUSec":5,"DiskState":"failed"}'
 
+# A job whose row cannot be read, as one with what a node told at great length: the others are loaded, and it is named.
+store_do job_create "$(create_json pgtest2 75 1700000075)"
+long=$(got .Id)
+rows "UPDATE backup_jobs SET vm_state = CONCAT('{\"hardware\":\"', REPEAT('x', 1048576), '\"}') WHERE id = $long"
+store_do job_load_open
+is "$(got '[([.Jobs[].Id] | tojson), (.Unreadable | map([.Id, .Error]) | tojson)] | join(" ")')" "[$other] [[$long,\"E2BIG\"]]" \
+    "one job that cannot be read does not keep the others from being loaded"
+store_do job_load_open "{\"Id\":$long}"
+is "$(got .error)" E2BIG "asked for alone it is refused"
+rows "UPDATE backup_jobs SET vm_state = NULL WHERE id = $long"
+store_do job_load_open
+is "$(got '[.Jobs[].Id, (.Unreadable | length)] | tojson')" "[$other,$long,0]" "when its row is mended it is one like any other"
+step "$long" queued cancelled 76 '{"FinishedUSec":5,"DiskState":"cancelled"}'
+
 # Leases.
 pair() { # PORT-OF-FIRST PORT-OF-SECOND [NAME]
     local ids

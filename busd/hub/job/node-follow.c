@@ -406,6 +406,11 @@ const json_t *node_follow_disk(const json_t *task, uint32_t key)
         return NULL;
 }
 
+bool node_follow_fits(const json_t *value, size_t max_bytes)
+{
+        return json_dumpb(value, NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY) <= max_bytes;
+}
+
 void node_follow_again(Job *job)
 {
         ask_again(job, LOOK_USEC);

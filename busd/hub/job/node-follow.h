@@ -44,5 +44,9 @@ void node_follow_failed(Job *job, const json_t *task);
 void node_follow_progress(Job *job, const json_t *task);
 const json_t *node_follow_disk(const json_t *task, uint32_t key);
 
+/* Whether what the node tells takes up no more than that as JSON. One that tells megabytes has a fault, or is hostile, and the job's row
+ * could not be read any more. */
+bool node_follow_fits(const json_t *value, size_t max_bytes);
+
 /* Asks when it is time. Every half second. */
 void node_follow_tick(Job *job, uint64_t now_usec);

@@ -132,6 +132,25 @@ static void add_row(Jobs *jobs, json_t *row)
         run_enter(job);
 }
 
+/* Not again at each tick, when it is systemd that does not tell. */
+static void tell_unreadable(const Jobs *jobs, const json_t *list)
+{
+        const json_t *job;
+        size_t i;
+
+        if (jobs->is_blind)
+                return;
+        json_array_foreach (list, i, job)
+                (void) log_error(
+                                0,
+                                "Job %" JSON_INTEGER_FORMAT
+                                " cannot be read from the database (%s): a value in its rows is "
+                                "longer or larger than it may be. It is not taken up, its VM stays "
+                                "busy; the others go on. TROUBLESHOOTING says how to mend the row",
+                                json_integer_value(json_object_get(job, "Id")),
+                                json_string_value(json_object_get(job, "Error")) ?: "");
+}
+
 static void on_rows(int error, const json_t *out, const char *name, const char *text,
                     void *userdata)
 {
@@ -150,6 +169,7 @@ static void on_rows(int error, const json_t *out, const char *name, const char *
                 jobs->is_blind = true;
                 return; /* the tick */
         }
+        tell_unreadable(jobs, json_object_get(out, "Unreadable"));
         json_array_foreach (rows, i, row) {
                 const json_t *id = json_object_get(row, "Id");
 

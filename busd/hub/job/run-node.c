@@ -95,6 +95,9 @@ static json_t *copied_disks(Job *job, const json_t *task)
         return TAKE(rows);
 }
 
+/* A node's own limit is half of that. The record of the backup must hold it beside its disks, and one value of a row ends at 1 MiB. */
+#define HARDWARE_MAX_BYTES (512 * (size_t) 1024)
+
 /* What the VM was at its snapshot, for the commit record; {} when the node does not say. */
 static json_t *vm_state(Job *job, const json_t *task)
 {
@@ -102,13 +105,14 @@ static json_t *vm_state(Job *job, const json_t *task)
         const char *text = text_of(task, "hardware");
 
         hardware = *text ? json_loads(text, 0, NULL) : NULL;
-        if (json_is_object(hardware))
+        if (json_is_object(hardware) && node_follow_fits(hardware, HARDWARE_MAX_BYTES))
                 (void) json_object_set(state, "hardware", hardware);
         else if (*text)
                 (void) job_log(job, NULL, LOG_WARNING, 0, MESSAGE_NONE,
-                               "Node %s tells the hardware of the VM in a way that cannot be read; "
-                               "the backup is without it",
-                               job_text(job, "Node"));
+                               "Node %s tells the hardware of the VM %s; the backup is without it",
+                               job_text(job, "Node"),
+                               json_is_object(hardware) ? "at a length of more than 512 KiB"
+                                                        : "in a way that cannot be read");
         json_decref(hardware);
         if (json_is_boolean(json_object_get(task, "quiesced")))
                 (void) json_object_set(state, "quiesced", json_object_get(task, "quiesced"));

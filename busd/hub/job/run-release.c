@@ -127,12 +127,15 @@ static void add_to_error(Job *job, const char *text)
         utf8_make_valid(job->error_text);
 }
 
-/* What the node says of the end itself belongs to what came of the job. */
-static void add_warning(Job *job, const char *text)
+/* What the node says of the end itself belongs to what came of the job, at the length of an error. */
+static void add_warning(Job *job, const char *said)
 {
         json_t *warnings = json_object_get(job->work_result, "warnings"), *warning;
+        char text[JOB_ERROR_TEXT_SIZE];
         size_t i;
 
+        (void) snprintf(text, sizeof(text), "%s", said);
+        utf8_make_valid(text);
         json_array_foreach (warnings, i, warning)
                 if (strcmp(json_string_value(warning) ?: "", text) == 0)
                         return;

@@ -85,17 +85,44 @@ static json_t *start_body(const Job *job)
         return body;
 }
 
-/* What the job keeps of what was made. */
+/* Of one value: all of them together fit into one of a row. */
+#define TOLD_MAX_BYTES (128 * (size_t) 1024)
+
+/* What the job keeps of what was made. NULL: no memory. */
 static json_t *made(const Job *job, const json_t *task)
 {
-        return json_pack("{s:s, s:s, s:s, s:s, s:I, s:O*, s:O*, s:O*, s:O*}", "vm",
-                         text_of(target_of(job), "name"), "instance_uuid",
-                         text_of(task, "new_instance_uuid"), "moref", text_of(task, "new_moref"),
-                         "path", text_of(task, "new_path"), "disks", (json_int_t) job->n_disks,
-                         "left_out", json_object_get(task, "left_out"), "warnings",
-                         json_object_get(task, "warnings"), "in_place",
-                         json_object_get(task, "in_place"), "kept_files",
-                         json_object_get(task, "kept_files"));
+        static const struct {
+                const char *key, *of_task;
+                bool is_text;
+        } told[] = {
+                { "instance_uuid", "new_instance_uuid", true },
+                { "moref", "new_moref", true },
+                { "path", "new_path", true },
+                { "left_out", "left_out", false },
+                { "warnings", "warnings", false },
+                { "in_place", "in_place", false },
+                { "kept_files", "kept_files", false },
+        };
+        json_t *result = json_pack("{s:s, s:s, s:s, s:s, s:I}", "vm",
+                                   text_of(target_of(job), "name"), "instance_uuid", "", "moref",
+                                   "", "path", "", "disks", (json_int_t) job->n_disks);
+
+        for (size_t i = 0; result && i < ELEMENTSOF(told); i++) {
+                json_t *value = json_object_get(task, told[i].of_task);
+
+                if (!value || (told[i].is_text && !json_is_string(value)))
+                        continue;
+                if (!node_follow_fits(value, TOLD_MAX_BYTES))
+                        (void) job_log(job, NULL, LOG_WARNING, 0, MESSAGE_NONE,
+                                       "Node %s tells the %s of the restore at a length of more "
+                                       "than 128 KiB; the job is without it",
+                                       job_text(job, "Node"), told[i].key);
+                else if (json_object_set(result, told[i].key, value) < 0) {
+                        json_decref(result);
+                        return NULL;
+                }
+        }
+        return result;
 }
 
 /* Zeroes are not sent, and the last that a node told may have been lost. */

@@ -14,6 +14,8 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
+#include <string.h>
 
 enum {
         JOB_LAYERS_MAX = 4096, /* that a verification is told of */
@@ -168,26 +170,49 @@ static int load_one(MYSQL *database, StoreRequest *request, uint64_t id)
         return r < 0 ? r : store_answer(request, json_pack("{s:[o]}", "Jobs", job));
 }
 
+/* What stands in the rows of a job is to blame, not the database: the next attempt would find the same. */
+static bool is_of_its_rows(int error)
+{
+        return error == -E2BIG || error == -ERANGE || error == -EOVERFLOW || error == -ENODATA;
+}
+
+/* One after the other: what is wrong with one does not keep the others. */
+static int load_into(MYSQL *database, uint64_t id, json_t *jobs, json_t *unreadable)
+{
+        json_t *job;
+        int r = job_load(database, id, &job);
+
+        if (r >= 0)
+                return json_array_append_new(jobs, job) < 0 ? -ENOMEM : 0;
+        if (!is_of_its_rows(r))
+                return r;
+        return json_array_append_new(unreadable, json_pack("{s:I, s:s}", "Id", (json_int_t) id,
+                                                           "Error", strerrorname_np(-r))) < 0
+                               ? -ENOMEM
+                               : 0;
+}
+
 int store_job_load_open(MYSQL *database, void *userdata)
 {
         StoreRequest *request = userdata;
-        CLEANUP(json_decrefp) json_t *jobs = NULL;
+        CLEANUP(json_decrefp) json_t *ids = NULL, *jobs = json_array(), *unreadable = json_array();
         uint64_t id = object_number(request->in, "Id");
-        json_t *job;
+        const json_t *row;
         size_t i;
         int r;
 
         if (id > 0)
                 return load_one(database, request, id);
         r = statement_rows(database,
-                           "SELECT " RUNNER_COLUMNS JOB_TABLES
-                           " WHERE j.state NOT IN ('completed', 'failed', 'cancelled')"
-                           " ORDER BY j.id",
-                           NULL, 0, &jobs);
-        json_array_foreach (jobs, i, job)
+                           "SELECT id AS Id FROM backup_jobs"
+                           " WHERE state NOT IN ('completed', 'failed', 'cancelled') ORDER BY id",
+                           NULL, 0, &ids);
+        json_array_foreach (ids, i, row)
                 if (r >= 0)
-                        r = complete(database, job);
-        return r < 0 ? r : store_answer(request, json_pack("{s:O}", "Jobs", jobs));
+                        r = load_into(database, object_number(row, "Id"), jobs, unreadable);
+        return r < 0 ? r
+                     : store_answer(request, json_pack("{s:O, s:O}", "Jobs", jobs, "Unreadable",
+                                                       unreadable));
 }
 
 /* The id of what {Vm} names, 0 when the request names none. */

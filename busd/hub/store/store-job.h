@@ -40,7 +40,8 @@ int store_job_decide(MYSQL *database, void *request);
 
 /* store-job-read.c */
 
-/* {Id?} -> {Jobs: [...]}: all that are open, or this one whatever its state is, with all that the runner needs. -ENODATA: there is none of that id */
+/* {Id?} -> {Jobs: [...]}: all that are open, or this one whatever its state is, with all that the runner needs. -ENODATA: there is none of that id.
+ * Of all, those whose rows hold what cannot be read are {Unreadable: [{Id, Error (an errno's name)}]} instead */
 int store_job_load_open(MYSQL *database, void *request);
 
 /* {Limit, After?, State?, Vm?} -> {Jobs: [...]}, newest first, without disks and events */
