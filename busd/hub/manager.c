@@ -99,8 +99,6 @@ static void on_database_status(const StoreStatus *status, void *userdata)
         const StoreStatus old = manager->database;
 
         manager->database = *status;
-        if (old.state == DATABASE_READY && status->state != DATABASE_READY)
-                manager->n_database_losses++;
         if (status->state != old.state)
                 log_database(status);
         if (status->state != old.state)
@@ -110,7 +108,9 @@ static void on_database_status(const StoreStatus *status, void *userdata)
         if (status->schema != old.schema)
                 bus_manager_emit_changed(manager, "DatabaseSchema");
         update_state(manager);
-        if (status->state == DATABASE_READY && old.state != DATABASE_READY) {
+        /* The worker may have lost it and be back before the loop looks; an answer was lost all the same. */
+        if (status->state == DATABASE_READY &&
+            (old.state != DATABASE_READY || status->n_losses != old.n_losses)) {
                 jobs_database_ready(manager->jobs);
                 repositories_look(manager->repositories);
                 nodes_database_ready(manager->nodes);

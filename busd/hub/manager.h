@@ -46,7 +46,6 @@ typedef struct Manager {
         LoopStats loop;
         HubState state;
         StoreStatus database; /* as last announced */
-        uint64_t n_database_losses; /* how often it was ready, and then was not */
         unsigned n_probes; /* of ProbeDatabase, not answered yet */
         bool has_name;
         bool is_stopping;

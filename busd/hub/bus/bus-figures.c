@@ -25,7 +25,7 @@ static int answer(Manager *manager, sd_bus_message *call, const json_t *out)
             json_object_set_new(figures, "JobsOpen",
                                 json_integer((json_int_t) jobs_n_open(manager->jobs))) < 0 ||
             json_object_set_new(figures, "DatabaseLosses",
-                                json_integer((json_int_t) manager->n_database_losses)) < 0 ||
+                                json_integer((json_int_t) manager->database.n_losses)) < 0 ||
             job_figures_add(&manager->jobs->figures, figures) < 0)
                 return -ENOMEM;
         return bus_reply_dict(call, figures);

@@ -217,8 +217,12 @@ static void on_reloaded(int error, const json_t *out, const char *name, const ch
         if (jobs->is_going_down || jobs_find(jobs, reload->id))
                 return;
         if (error < 0) {
-                (void) log_error(error, "Job %" PRIu64 " cannot be read again: %s", reload->id,
-                                 text);
+                /* It is forgotten already, and nobody else would look for it. */
+                (void) log_error(error,
+                                 "Job %" PRIu64 " cannot be read again: %s; all that is "
+                                 "open is read",
+                                 reload->id, text);
+                jobs->wants_load = true;
                 return;
         }
         if (jobs_add(jobs, json_array_get(json_object_get(out, "Jobs"), 0), &job) < 0)

@@ -166,6 +166,7 @@ void store_queue_set_status(StoreQueue *queue, const StoreStatus *status)
 
         lock(queue);
         changed = queue->status.state != status->state || queue->status.schema != status->schema ||
+                  queue->status.n_losses != status->n_losses ||
                   strcmp(queue->status.error, status->error) != 0;
         if (changed) {
                 queue->status = *status;

@@ -35,11 +35,12 @@ DatabaseState database_state_from_string(const char *text);
 typedef struct StoreStatus {
         DatabaseState state;
         uint32_t schema; /* found in the database, 0 when unknown */
+        uint64_t n_losses; /* how often it was ready, and then was not: also when it was back before anybody looked */
         char error[STORE_ERROR_SIZE]; /* one line with cause and remedy, empty when ready */
 } StoreStatus;
 
-/* Called in the loop whenever the state or its error changed. Of several changes within one turn of
- * the loop only the last is told. */
+/* Called in the loop whenever the state or its error changed, or it was lost meanwhile. Of several changes within one turn of
+ * the loop only the last is told; n_losses tells of those between. */
 typedef void (*StoreStatusHandler)(const StoreStatus *status, void *userdata);
 
 /* The statements of one transaction, run in the worker's thread and in nobody else's. The worker

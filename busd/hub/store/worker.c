@@ -36,6 +36,7 @@ typedef struct Connection {
         const Worker *worker;
         MYSQL *mysql; /* NULL while there is none */
         DatabaseState state;
+        uint64_t n_losses;
         uint64_t backoff_usec;
         uint64_t due_usec; /* next attempt to connect, or next probe */
 } Connection;
@@ -53,6 +54,9 @@ static void set_status(Connection *c, const StoreStatus *status)
         StoreStatus text = *status;
 
         utf8_make_valid(text.error);
+        if (c->state == DATABASE_READY && text.state != DATABASE_READY)
+                c->n_losses++;
+        text.n_losses = c->n_losses;
         c->state = text.state;
         store_queue_set_status(c->worker->queue, &text);
 }
