@@ -151,3 +151,13 @@ bool json_field_bool(const json_t *object, const char *key)
 {
         return json_is_true(json_object_get(object, key));
 }
+
+json_t *json_text_made_valid(const char *text)
+{
+        _cleanup_free_ char *copy = strdup(text);
+
+        if (!copy)
+                return NULL;
+        utf8_make_valid(copy);
+        return json_string(copy);
+}

@@ -44,3 +44,6 @@ int json_fields_refuse(char ret_error[static JSON_FIELDS_ERROR_SIZE], const char
 const char *json_field_text(const json_t *object, const char *key);
 uint64_t json_field_number(const json_t *object, const char *key);
 bool json_field_bool(const json_t *object, const char *key);
+
+/* A text in which a name may have been cut within a character; json_string() would make nothing of it. */
+json_t *json_text_made_valid(const char *text);

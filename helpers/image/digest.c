@@ -180,11 +180,11 @@ static int open_image(Digest *digest, Failure *failure)
         digest->n_wanted = count_workers(digest);
         if (r >= 0)
                 return 0;
-        return server_start_for(&digest->server, image,
-                                &(ServerUse){ .format = "qcow2",
-                                              .n_clients = (unsigned) digest->n_wanted *
-                                                           WORKER_CONNECTIONS },
-                                failure);
+        return server_start(&digest->server, image,
+                            &(ServerUse){ .format = "qcow2",
+                                          .n_clients = (unsigned) digest->n_wanted *
+                                                       WORKER_CONNECTIONS },
+                            failure);
 }
 
 /* All connections first: the server ends with the last one. */

@@ -75,11 +75,11 @@ int held_open(Held *held, const Image *image, uint64_t capacity_bytes, bool is_w
                         .capacity_bytes = capacity_bytes,
                         .is_writable = is_writable,
                         .server = { .child = { .out = -1, .err = -1 } } };
-        r = server_start_for(&held->server, image,
-                             &(ServerUse){ .format = "qcow2",
-                                           .is_writable = is_writable,
-                                           .n_clients = CONNECTIONS },
-                             failure);
+        r = server_start(&held->server, image,
+                         &(ServerUse){ .format = "qcow2",
+                                       .is_writable = is_writable,
+                                       .n_clients = CONNECTIONS },
+                         failure);
         if (r >= 0)
                 r = connect_one(held, false, &held->nbd, failure);
         if (r >= 0)

@@ -176,7 +176,7 @@ static int open_image(RestoreTarget *target, Failure *failure)
                                  .name = target->place.name,
                                  .folder = target->place.partial,
                                  .fd = -1 };
-        return server_start_for(&target->server, &target->image, &use, failure);
+        return server_start(&target->server, &target->image, &use, failure);
 }
 
 static int nbd_type_open(RestoreTarget *target, Failure *failure)

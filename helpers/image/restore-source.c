@@ -47,7 +47,7 @@ static int open_served(RestoreSource *source, Failure *failure)
         const ServerUse use = { .format = "qcow2", .n_clients = source->n_readers + 1 };
         int r;
 
-        r = server_start_for(&source->server, &source->image, &use, failure);
+        r = server_start(&source->server, &source->image, &use, failure);
         if (r >= 0)
                 r = connect_one(source, true, &source->asker, failure);
         for (unsigned i = 0; r >= 0 && i < source->n_readers; i++)

@@ -101,7 +101,7 @@ static int start(Server *server, const Image *image, const ServerUse *use, Failu
         return child_start(&server->child, image->folder, argv, failure);
 }
 
-int server_start_for(Server *server, const Image *image, const ServerUse *use, Failure *failure)
+int server_start(Server *server, const Image *image, const ServerUse *use, Failure *failure)
 {
         _cleanup_close_ int watch = -1;
         int r;
@@ -121,11 +121,6 @@ int server_start_for(Server *server, const Image *image, const ServerUse *use, F
         if (r < 0)
                 server_done(server);
         return r;
-}
-
-int server_start(Server *server, const Image *image, Failure *failure)
-{
-        return server_start_for(server, image, &(ServerUse){ .format = "qcow2" }, failure);
 }
 
 int server_failure(Server *server, const char *what, Failure *failure)

@@ -28,8 +28,7 @@ typedef struct ServerUse {
 } ServerUse;
 
 /* Starts it and waits until it listens; it ends with its last client. ImageBusy, ImageDamaged, ToolMissing. */
-int server_start(Server *server, const Image *image, Failure *failure);
-int server_start_for(Server *server, const Image *image, const ServerUse *use, Failure *failure);
+int server_start(Server *server, const Image *image, const ServerUse *use, Failure *failure);
 
 /* Names the failure of a server that broke off in the middle: what it said, or what the client saw. */
 int server_failure(Server *server, const char *what, Failure *failure);

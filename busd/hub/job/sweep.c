@@ -15,6 +15,7 @@
 #include "job/stray-units.h"
 #include "job/target-undo.h"
 #include "job/work.h"
+#include "json-fields.h"
 #include "log.h"
 #include "node/node-attempt.h"
 #include "node/node-release.h"
@@ -24,7 +25,6 @@
 #include "store/store-lease.h"
 #include "store/store-obligation.h"
 #include "unit/units.h"
-#include "utf8.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -66,8 +66,7 @@ struct Sweeper {
 
 static void next_row(Sweeper *s);
 
-static void say(Sweeper *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void say(Sweeper *s, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void say(Sweeper *s, const char *format, ...)
 {
         char line[1024];
         va_list ap;
@@ -76,7 +75,7 @@ static void say(Sweeper *s, const char *format, ...)
         (void) vsnprintf(line, sizeof(line), format, ap);
         va_end(ap);
         log_notice("%s", line);
-        (void) json_array_append_new(s->lines, json_string(line));
+        (void) json_array_append_new(s->lines, json_text_made_valid(line));
 }
 
 static uint64_t row_number(const json_t *row, const char *key)
@@ -243,19 +242,16 @@ static void mark_done(Sweeper *s, const json_t *row, const char *note)
 
 static void mark_failed(Sweeper *s, const json_t *row, const char *why)
 {
-        uint64_t wait_sec = RETRY_AFTER_MIN_SEC, attempts = row_number(row, "Attempts"), next_usec;
-        char text[JOB_ERROR_TEXT_SIZE];
+        uint64_t wait_sec = RETRY_AFTER_MIN_SEC, attempts = row_number(row, "Attempts");
 
         for (uint64_t i = 0; i < attempts && wait_sec < RETRY_AFTER_MAX_SEC; i++)
                 wait_sec *= 2;
-        next_usec = clock_realtime_usec() + wait_sec * USEC_PER_SEC;
-        (void) snprintf(text, sizeof(text), "%s", why);
-        utf8_make_valid(text); /* a name in it may have been cut */
         say(s, "Still owed: %s %s of job %" PRIu64 ": %s", row_text(row, "Kind"),
-            row_text(row, "Subject"), row_number(row, "Job"), text);
+            row_text(row, "Subject"), row_number(row, "Job"), why);
         if (store_call(s->jobs->store, store_obligation_failed,
-                       json_pack("{s:I, s:s, s:I}", "Id", (json_int_t) row_number(row, "Id"),
-                                 "ErrorText", text, "NextAttemptUSec", (json_int_t) next_usec),
+                       json_pack("{s:I, s:o, s:I}", "Id", (json_int_t) row_number(row, "Id"),
+                                 "ErrorText", json_text_made_valid(why), "NextAttemptUSec",
+                                 (json_int_t) (clock_realtime_usec() + wait_sec * USEC_PER_SEC)),
                        on_marked, s) < 0)
                 next_row(s);
 }
