@@ -51,6 +51,7 @@ struct Jobs {
         bool is_loading, is_loaded;
         bool wants_load; /* a job could not be read again: the tick looks for it */
         bool is_blind; /* systemd does not tell, said so */
+        bool is_unreadable_told; /* which open jobs cannot be read, said so */
         bool is_going_down; /* nothing is undone any more: the next boot decides */
         bool is_short_of_ports; /* said so */
         JobFigures figures;

@@ -133,13 +133,14 @@ static void add_row(Jobs *jobs, json_t *row)
 }
 
 /* Not again at each tick, when it is systemd that does not tell. */
-static void tell_unreadable(const Jobs *jobs, const json_t *list)
+static void tell_unreadable(Jobs *jobs, const json_t *list)
 {
         const json_t *job;
         size_t i;
 
-        if (jobs->is_blind)
+        if (jobs->is_unreadable_told && !jobs->is_loaded)
                 return;
+        jobs->is_unreadable_told = true;
         json_array_foreach (list, i, job)
                 (void) log_error(
                                 0,
