@@ -16,17 +16,10 @@ fault_up
 vm web $held_disk 16
 backup web --type=full
 
-# PID 1 of the machine, as it is called out here: in there nobody can stop it.
-machine=$(hub readlink /proc/self/ns/pid)
-init=
-for process in /proc/[0-9]*; do
-    [ "$(readlink "$process/ns/pid")" = "$machine" ] || continue
-    ! grep -q $'^NSpid:.*\t1$' "$process/status" || init=${process#/proc/}
-done 2>/dev/null
+init=$(init_of hub)
 require "PID 1 of the machine is found" test -n "$init"
 freeze() { kill -STOP "$init"; }
 thaw() { kill -CONT "$init"; }
-# A machine with such a PID 1 does not go.
 at_end thaw
 
 change web

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # What dies, hangs or goes away under the hub's units: qemu-nbd killed and stopped, a process that is deaf to
-# TERM, systemd that reads its units again and executes itself again. No event is lost and nothing is left.
+# TERM, systemd that reads its units again, executes itself again, and answers nobody. No event is lost and nothing is left.
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$SENDENSE_SRC/tests/lab/units-lab.bash"
@@ -124,6 +124,25 @@ for what in daemon-reload daemon-reexec; do
     expect '^unit sendense-export-7-2000.socket (gone|inactive)' "the end of the export is told"
     nothing_left "nothing is left after $what"
 done
+
+# PID 1 answers nobody for longer than a call waits for its answer: what is asked for is told when it does.
+init=$(init_of hub)
+require "PID 1 of the machine is found" test -n "$init"
+at_end 'kill -CONT "$init"'
+say_export serve 7 2000 10100
+expect '^shaken serve 2000: ok' "an export serves once more"
+units_now
+begin=$units_mark
+kill -STOP "$init"
+printf '%s\n' "stop sendense-export-7-2000.socket" "get sendense-export-7-2001.service" >&9
+sleep 32
+kill -CONT "$init"
+expect '^got sendense-export-7-2001.service gone' "a question is answered when PID 1 answers again"
+units_mark=$begin
+expect '^done stop sendense-export-7-2000.socket: ok' "and the export is stopped"
+is "$(said ETIMEDOUT)" "" "which is not said to have taken too long"
+stop_all 7 2000
+nothing_left "nothing is left"
 
 # qemu-nbd is not installed.
 hub mv /usr/bin/qemu-nbd /usr/bin/qemu-nbd.away

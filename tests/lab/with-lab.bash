@@ -14,6 +14,16 @@ lab() { "$LAB" "$@"; }
 # on NAME CMD...: in the machine, as root. NAME CMD comes back with its own status.
 on() { "$LAB" exec "$@"; }
 
+# init_of MACHINE: its PID 1, as that is called out here; in there nobody can stop it. A machine whose PID 1 is stopped does not go: whoever
+# does that has it go on at the end.
+init_of() {
+    local namespace process
+    namespace=$(on "$1" readlink /proc/self/ns/pid)
+    for process in /proc/[0-9]*; do
+        [ "$(readlink "$process/ns/pid")" != "$namespace" ] || ! grep -q $'^NSpid:.*\t1$' "$process/status" || echo "${process#/proc/}"
+    done 2>/dev/null
+}
+
 # job_over MACHINE ID SECONDS: follows a job of the hub there to its end, through every absence of the hub: one who begins to
 # watch while it has only just come back may be sent away. Prints the job's state. Entering the machine for each look would cost
 # more than the job.
