@@ -198,7 +198,7 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata)
                         "systemd did not answer %s within %i s; it waits for polkit, if that "
                         "hangs",
                         sd_bus_message_get_member(call->message), LINK_REPLY_SEC);
-        call_finish(call, -ETIMEDOUT, text, NULL);
+        call_finish(call, -ETIME, text, NULL);
         return 0;
 }
 

@@ -32,7 +32,7 @@ typedef void (*LinkBack)(void *userdata);
 
 /* 0 with the reply; or a negative errno with one line, and reply NULL. n_sent > 1: PID 1 may have acted on
  * an earlier one. -ENOENT: no such unit; -EEXIST: the unit exists; -EALREADY: subscribed already;
- * -ETIMEDOUT: no reply in time. */
+ * -ETIME: no reply in time. */
 typedef void (*LinkDone)(int error, const char *text, sd_bus_message *reply, unsigned n_sent,
                          void *userdata);
 

@@ -131,7 +131,7 @@ static void on_reset(int error, const char *text, sd_bus_message *reply, unsigne
 
         (void) reply, (void) n_sent;
         /* A PID 1 that is busy is asked until the job's own deadline. */
-        if (error == -ETIMEDOUT)
+        if (error == -ETIME)
                 job_reset(job);
         else if (error < 0 && error != -ENOENT)
                 job_fail(job, error, text);
@@ -246,7 +246,7 @@ static void on_queued(int error, const char *text, sd_bus_message *reply, unsign
                 job_finish(job, 0, NULL);
                 return;
         }
-        if (error == -ETIMEDOUT && job->verb == JOB_STOP && job_again(job) >= 0)
+        if (error == -ETIME && job->verb == JOB_STOP && job_again(job) >= 0)
                 return; /* twice asked, once stopped */
         if (error == -EEXIST && n_sent > 1) {
                 /* It was PID 1's answer to the first one that was lost. */

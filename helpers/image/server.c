@@ -37,8 +37,10 @@ static int make_folder(Server *server, Failure *failure)
                 server->socket = NULL;
         if (asprintf(&server->pid_file, "%s/pid", folder) < 0)
                 server->pid_file = NULL;
-        if (!server->socket || !server->pid_file)
-                return failure_errno(failure, -ENOMEM, "No memory for a path");
+        if (!server->socket || !server->pid_file) {
+                (void) failure_errno(failure, -ENOMEM, "No memory for a path");
+                return -ENOMEM;
+        }
         if (strlen(server->socket) >= sizeof(((struct sockaddr_un *) NULL)->sun_path))
                 return failure_set(failure, BUS_ERROR_FAILED,
                                    "%s is too long for a socket; set TMPDIR to a shorter folder",

@@ -25,7 +25,8 @@ at_end thaw
 change web
 hold image finish
 start web || fail "a backup starts" "$ANSWER"
-ok "in a step: the check waits" eventually "$patience_sec" held image finish
+ok "in a step: the check of a disk waits" eventually "$patience_sec" held image finish-2000
+ok "in a step: and that of the other" eventually "$patience_sec" held image finish-2001
 freeze
 sleep $((round_sec + busy_sec))
 thaw

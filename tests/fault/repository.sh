@@ -38,7 +38,7 @@ broken() {
     unharmed "$1"
 }
 by_hand() {
-    is "$(hub sendensectl cleanup | sed 's/backup-small-[0-9]*/ID/')" "Files of ID were removed from /srv/second" "$1: mended, what is owed is undone"
+    is "$(hub sendensectl cleanup | sed -E 's/backup-small-[0-9]+(-[0-9]+)?/ID/')" "Files of ID were removed from /srv/second" "$1: mended, what is owed is undone"
 }
 due() { hub mariadb sendense -e "UPDATE obligations SET next_attempt_usec = $1 WHERE state = 'open'"; }
 # Nobody asks for it.

@@ -9,7 +9,8 @@
 . "$SENDENSE_SRC/tests/fault/disturb.bash"
 
 fault_up
-vm web 8 8
+# shellcheck disable=SC2086,SC2154 # of disturb.bash
+vm web $held_disk 8
 backup web --type=full
 
 # drop_in LINES: of all image units from now on.

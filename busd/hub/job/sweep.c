@@ -31,11 +31,11 @@
 #include <stdarg.h>
 #include <string.h>
 
-#define SWEEP_EVERY_USEC    (30 * USEC_PER_SEC)
-#define RELEASE_LIMIT_USEC  (60 * USEC_PER_SEC)
-#define RELEASE_AWAY_USEC   (5 * USEC_PER_SEC)
-#define RETRY_AFTER_MIN_SEC 60
-#define RETRY_AFTER_MAX_SEC 3600
+#define SWEEP_EVERY_USEC   (30 * USEC_PER_SEC)
+#define RELEASE_LIMIT_USEC (60 * USEC_PER_SEC)
+#define RELEASE_AWAY_USEC  (5 * USEC_PER_SEC)
+#define RETRY_MIN_USEC     (60 * (json_int_t) USEC_PER_SEC)
+#define RETRY_MAX_USEC     (3600 * (json_int_t) USEC_PER_SEC)
 
 struct Sweeper {
         Jobs *jobs;
@@ -242,16 +242,16 @@ static void mark_done(Sweeper *s, const json_t *row, const char *note)
 
 static void mark_failed(Sweeper *s, const json_t *row, const char *why)
 {
-        uint64_t wait_sec = RETRY_AFTER_MIN_SEC, attempts = row_number(row, "Attempts");
+        json_int_t wait_usec = RETRY_MIN_USEC;
 
-        for (uint64_t i = 0; i < attempts && wait_sec < RETRY_AFTER_MAX_SEC; i++)
-                wait_sec *= 2;
+        for (uint64_t n = row_number(row, "Attempts"); n > 0 && wait_usec < RETRY_MAX_USEC; n--)
+                wait_usec *= 2;
         say(s, "Still owed: %s %s of job %" PRIu64 ": %s", row_text(row, "Kind"),
             row_text(row, "Subject"), row_number(row, "Job"), why);
         if (store_call(s->jobs->store, store_obligation_failed,
                        json_pack("{s:I, s:o, s:I}", "Id", (json_int_t) row_number(row, "Id"),
                                  "ErrorText", json_text_made_valid(why), "NextAttemptUSec",
-                                 (json_int_t) (clock_realtime_usec() + wait_sec * USEC_PER_SEC)),
+                                 (json_int_t) clock_realtime_usec() + wait_usec),
                        on_marked, s) < 0)
                 next_row(s);
 }
