@@ -33,8 +33,8 @@ char *cell_time(const json_t *object, const char *key); /* "-" for 0 too */
 const char *text_of(const json_t *object, const char *key);
 json_int_t number_of(const json_t *object, const char *key); /* 0 for a negative one too */
 
-/* objects as a table, and without the columns that are empty in all of them; an object as lines "heading: value", without those that are absent. 0, or
- * -ENOMEM. */
+/* objects as a table; the same without the columns that are empty in all of them; an object as lines "heading: value", without those
+ * that are absent. 0, or -ENOMEM. */
 int columns_print_table(const json_t *objects, const Column *columns, size_t n_columns);
 int columns_print_filled(const json_t *objects, const Column *columns, size_t n_columns);
 int columns_print_fields(const json_t *object, const Column *columns, size_t n_columns);

@@ -39,8 +39,8 @@ typedef struct UnitState {
 typedef void (*UnitsHandler)(const char *unit, const UnitState *state, void *userdata);
 
 /* The end of a start or stop: 0, or a negative errno and one line with systemd's own words (NULL for 0).
- * -EACCES: polkit or its rule; -ETIMEDOUT: systemd did not do it in time; -ECANCELED: another call undid
- * it, or the room was freed; others stand with the function. May call the room again, must not free. */
+ * -EACCES: polkit or its rule; -ETIMEDOUT: systemd did not do it in time; -ETIME: it did not even answer;
+ * -ECANCELED: another call undid it, or the room was freed; others stand with the function. May call the room again, must not free. */
 typedef void (*UnitDone)(int error, const char *text, void *userdata);
 
 typedef void (*UnitsGot)(int error, const UnitState *state, void *userdata);

@@ -13,8 +13,8 @@ enum {
 };
 
 /* Mounts what the spec names, or the one that there is, or those of the one system that is installed on the disks, where it has them.
- * Fills ret_name with what "/" is, and mounts
- * with what of a system is missing below it; a file system that was named is taken by itself. InvalidArgument, with a list, when nobody can know which is meant; NotFound when there is no such. */
+ * Fills ret_name with what "/" is, and mounts with what of a system is missing below it; a file system that was named is taken by
+ * itself. InvalidArgument, with a list, when nobody can know which is meant; NotFound when there is no such. */
 int filesystems_mount(Guest *guest, const FilesSpec *spec, char ret_name[static FILESYSTEM_SIZE],
                       Mounts *mounts, Failure *failure);
 

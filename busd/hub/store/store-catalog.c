@@ -133,7 +133,8 @@ static int compare_disks(Adoption *a, const json_t *record, uint64_t job_id)
         return 0;
 }
 
-/* Nobody knows what is left of it, and only its deletion can be asked for. One that a job is about, or that is gone meanwhile, is known for what it is. */
+/* Nobody knows what is left of it, and only its deletion can be asked for. One that a job is about, or that is gone meanwhile, is known
+ * for what it is. */
 static int mark_deleting(const Adoption *a, const char *backup_id)
 {
         return statement_run(a->place.database,
