@@ -22,7 +22,7 @@ struct LinkCall {
         sd_event_source *deadline; /* NULL: it waits as long as it takes */
         LinkDone done;
         void *userdata;
-        unsigned n_sent;
+        unsigned n_sent, n_here; /* in all, and to the PID 1 that is there now */
 };
 
 struct SystemdLink {
@@ -161,7 +161,7 @@ static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *unused)
         call_stop_waiting(call);
         if (!error)
                 call_finish(call, 0, NULL, reply);
-        else if (!error_is_absence(error) || call->n_sent >= LINK_SENT_MAX)
+        else if (!error_is_absence(error) || call->n_here >= LINK_SENT_MAX)
                 call_fail(call, error);
         else if (may_send(call->link)) {
                 r = call_send(call);
@@ -177,6 +177,7 @@ static int call_send(LinkCall *call)
         int r = 0;
 
         call->n_sent++;
+        call->n_here++;
         if (call->deadline)
                 r = sd_event_source_set_time_relative(call->deadline,
                                                       LINK_REPLY_SEC * USEC_PER_SEC);
@@ -232,6 +233,8 @@ static void owner_is(SystemdLink *link, const char *owner)
         (void) snprintf(link->owner, sizeof(link->owner), "%s", owner);
         if (!link->owner[0])
                 return;
+        for (LinkCall *call = link->calls; call; call = call->next)
+                call->n_here = 0;
         link->back(link->userdata);
         send_held(link);
 }

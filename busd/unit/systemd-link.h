@@ -18,7 +18,9 @@
 enum {
         LINK_TEXT_SIZE = 512,
         LINK_REPLY_SEC = 30, /* polkit and a long daemon-reload included */
-        LINK_SENT_MAX = 8, /* of one call */
+        /* Of one call to one PID 1 that says it is not there. One that went is another matter: a package that is
+         * set up has it execute itself anew many times in a second, and who calls has a limit of time. */
+        LINK_SENT_MAX = 8,
         /* The bus allows a connection 128 calls without an answer, of which the hub's questions to polkit
          * may be 64; the others wait for their turn. */
         LINK_UNDERWAY_MAX = 48,

@@ -43,7 +43,6 @@ struct UnitJob {
         char path[UNIT_JOB_PATH_SIZE]; /* once systemd has told it */
         char early_path[UNIT_JOB_PATH_SIZE], early_result[16]; /* removed before that */
         bool is_over; /* a stop: only the reset is left */
-        unsigned n_tries;
         LinkCall *call;
         UnitQuery *query;
         sd_event_source *deadline;
@@ -117,7 +116,6 @@ static bool job_goes_on(UnitJob *job)
         name.kind = unit_kind_service(name.kind);
         (void) unit_name_to_string(&name, job->unit);
         job->is_over = false;
-        job->n_tries = 0;
         r = job_again(job);
         if (r < 0)
                 job_fail(job, r, "cannot be stopped");
@@ -185,7 +183,7 @@ static int job_again(UnitJob *job)
         CLEANUP(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r;
 
-        if (job->verb == JOB_CREATE || job->n_tries >= LINK_SENT_MAX)
+        if (job->verb == JOB_CREATE)
                 return -EIO;
         r = systemd_link_message(job->units->link, SYSTEMD_PATH, SYSTEMD_MANAGER,
                                  verbs[job->verb].method, &m);
@@ -326,7 +324,6 @@ void unit_jobs_cancel(Units *units)
 
 static int job_send(UnitJob *job, sd_bus_message *message)
 {
-        job->n_tries++;
         job->path[0] = job->early_path[0] = '\0';
         link_call_drop(&job->call);
         return systemd_link_send(job->units->link, message, on_queued, job, &job->call);

@@ -71,7 +71,7 @@ keep web
 unharmed "a lost signal"
 
 # Again and again.
-for round in 1 2 3; do
+for round in 1 2 3 4 5; do
     change web
     # shellcheck disable=SC2016 # expanded in the machine
     in_hub 'while [ ! -e /run/enough ]; do
