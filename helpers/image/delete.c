@@ -57,9 +57,12 @@ static int open_all(Deletion *deletion, const json_t *spec, Failure *failure)
                        json_field_number(spec, "job"));
         r = repository_open(&deletion->repository, json_field_text(spec, "repository"),
                             json_field_text(spec, "repository_uuid"), REPOSITORY_WRITE, failure);
-        return r < 0 ? r
-                     : vm_records_open(&deletion->vm, &deletion->repository,
-                                       deletion->instance_uuid, failure);
+        if (r < 0) {
+                failure->is_unbegun = true;
+                return r;
+        }
+        return vm_records_open(&deletion->vm, &deletion->repository, deletion->instance_uuid,
+                               failure);
 }
 
 static int read_records(Deletion *deletion, Failure *failure)

@@ -5,8 +5,11 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 typedef struct Failure {
         const char *name; /* NULL: nothing failed */
+        bool is_unbegun; /* a verb that its caller would undo knows that it has changed nothing */
         char text[640];
 } Failure;
 

@@ -135,6 +135,8 @@ static int run(Verb verb, json_t **ret_result)
         json_decref(*ret_result);
         *ret_result = json_pack("{s:s, s:s, s:s}", "result", "failed", "error_name", failure.name,
                                 "error_text", failure.text);
+        if (failure.is_unbegun && *ret_result)
+                (void) json_object_set_new(*ret_result, "begun", json_false());
         (void) log_error(r, "%s: %s", failure.name, failure.text);
         return r;
 }

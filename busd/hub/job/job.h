@@ -148,6 +148,7 @@ struct Job {
         JobProgress *progress;
         size_t n_progress;
         unsigned n_runs; /* of its unit */
+        bool is_unbegun; /* its unit says that it has changed nothing */
         bool is_undoing; /* the unit that runs undoes */
         bool is_vm_untouched; /* its node says that no disk of the VM was exchanged */
         bool is_given_up; /* what it began is neither undone nor brought to its end any more */

@@ -5,7 +5,6 @@
  */
 #include "job/run-work.h"
 
-#include "bus/bus-error.h"
 #include "cleanup.h"
 #include "clock.h"
 #include "job/jobs.h"
@@ -148,12 +147,11 @@ static void on_undoer_started(Job *job, JobDisk *disk, int error, const char *te
                                                                   : on_undoer_stopped);
 }
 
-/* Its only run ended before it had opened the repository: there is nothing to undo, and it could not be undone either. */
+/* Its only run says that it has changed nothing: there is nothing to undo, and it could not be undone either. The name of an error
+ * does not tell: one in the middle may have the same. */
 static bool has_begun_nothing(const Job *job)
 {
-        return job->n_runs == 1 && !job->is_recovered &&
-               (strcmp(job->error_name, BUS_ERROR_REPOSITORY_MISSING) == 0 ||
-                strcmp(job->error_name, BUS_ERROR_REPOSITORY_PERMISSIONS) == 0);
+        return job->n_runs == 1 && !job->is_recovered && job->is_unbegun;
 }
 
 static void on_work_stopped(Job *job, JobDisk *disk, int error, const char *text)

@@ -252,11 +252,12 @@ static void collect(Job *job, const UnitState *state)
         if (r >= 0 && state->exec_status == 0 && strcmp(state->active, "active") == 0 &&
             strcmp(json_string_value(json_object_get(result, "result")) ?: "", "ok") == 0)
                 run_work_done(job, result);
-        else if (r >= 0 && name && strncmp(name, "com.sendense.Error.", 19) == 0)
+        else if (r >= 0 && name && strncmp(name, "com.sendense.Error.", 19) == 0) {
+                job->is_unbegun = json_is_false(json_object_get(result, "begun"));
                 job_fail_unless_going_down(job, name, "%s",
                                            json_string_value(json_object_get(result, "error_text"))
                                                            ?: "It does not say why");
-        else {
+        } else {
                 (void) snprintf(why, sizeof(why), "%s, status %d",
                                 *state->result ? state->result : state->active, state->exec_status);
                 begin_again(job, why);
