@@ -151,6 +151,38 @@ fast
 is "$(wait_job) $(sum /srv/out/again.raw)" "completed ${was[2001-second]}" "one that is killed is begun again" || diag "$(job_error)"
 unharmed "unit killed"
 
+# A device is asked whether it is empty, and holds a part of the disk then.
+if [ -c /dev/loop-control ]; then
+    require "a partition table on the disk" hub sfdisk -q /srv/src/web-2001.raw <<<'label: gpt'
+    backup web
+    # shellcheck disable=SC2016 # expanded in the machine
+    device=$(in_hub 'truncate -s 96M /srv/device && losetup --show -f /srv/device')
+    at_end 'hub losetup -d "$device"'
+    slow
+    restore "$(job .BackupId)" 2001 "$device"
+    # shellcheck disable=SC2016
+    ok "a restore to a device has begun" in_hub 'end=$((${EPOCHREALTIME%[.,]*} + $2)); until blkid -p "$1" >/dev/null; do
+        [ "${EPOCHREALTIME%[.,]*}" -lt "$end" ] || exit 1; sleep 0.05; done' "$device" "$patience_sec"
+    hub systemctl kill -s KILL "sendense-restore-$JOB.service"
+    fast
+    is "$(wait_job)" failed "one that is killed is not begun again"
+    like "$(job_error)" "^TargetFailed: The restore was ended in the middle; $device may hold a part of the disk: restore again with --force" "and says what the device holds"
+    unharmed "device, unit killed"
+    device_backup=$(job .BackupId)
+    slow
+    restore "$device_backup" 2001 "$device" --force
+    # shellcheck disable=SC2016
+    ok "by force it is begun" in_hub 'end=$((${EPOCHREALTIME%[.,]*} + $2))
+        until [ "$(busctl get-property "$3" "$4" "$3.Job" Phase 2>&1)" = "s \"restoring the disk\"" ]; do
+        [ "${EPOCHREALTIME%[.,]*}" -lt "$end" ] || exit 1; sleep 0.05; done' "$device" "$patience_sec" "$HUB_NAME" "$HUB_PATH/job/$JOB"
+    hub systemctl kill -s KILL "sendense-restore-$JOB.service"
+    fast
+    is "$(wait_job)" completed "one by force is begun again" || diag "$(job_error)"
+    ok "and the device has the disk" hub cmp "$device" /srv/src/web-2001.raw
+else
+    diag "no loop devices here: restores to one are left out"
+fi
+
 slow
 restore "$second" 2001 /srv/out/boot.raw
 ok "a restore works" in_the_middle /srv/out/boot.raw

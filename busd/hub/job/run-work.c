@@ -200,6 +200,18 @@ static void on_dead_gone(Job *job, JobDisk *disk, int error, const char *text)
                 start_work(job);
 }
 
+/* Fails a job that must not be begun anew. */
+static bool fail_once(Job *job)
+{
+        const WorkKind *kind = work_kind(job);
+        WorkVerdict verdict = {};
+
+        if (!kind->is_once || !kind->is_once(job, &verdict))
+                return false;
+        job_fail_unless_going_down(job, verdict.name, "%s", verdict.text);
+        return true;
+}
+
 /* It ended without a result: the machine or somebody killed it. */
 static void begin_again(Job *job, const char *why)
 {
@@ -207,6 +219,8 @@ static void begin_again(Job *job, const char *why)
         Ticket *ticket;
         int r;
 
+        if (fail_once(job))
+                return;
         if (!work_kind(job)->is_repeatable || job->n_runs >= WORK_RUNS) {
                 job_fail_unless_going_down(job, BUS_ERROR_FAILED,
                                            "The work ended without a result (%s); journalctl -u %s "
@@ -325,9 +339,10 @@ static void on_looked(int error, const UnitState *state, void *userdata)
                         job_fail(job, BUS_ERROR_REBOOTED,
                                  "The machine was started anew, or the hub killed, in the middle "
                                  "of it; ask for it again");
-                else if (!state->exists)
-                        start_work(job);
-                else {
+                else if (!state->exists) {
+                        if (!fail_once(job))
+                                start_work(job);
+                } else {
                         job->is_copy_started = true;
                         job_set_phase(job, work_kind(job)->phase);
                         if (run_work_has_ended(state))

@@ -6,6 +6,7 @@
 #include "job/work.h"
 
 #include "build-config.h"
+#include "bus/bus-error.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -62,6 +63,20 @@ static const char *device(const Job *job)
         return target_is(job, "device") ? text_of(target_of(job), "path") : NULL;
 }
 
+/* What was written to it is in the way of another run, which asks first whether the device is empty. */
+static bool is_once(const Job *job, WorkVerdict *ret_verdict)
+{
+        if (!target_is(job, "device") || json_is_true(json_object_get(target_of(job), "force")))
+                return false;
+        (void) snprintf(ret_verdict->name, sizeof(ret_verdict->name), "%s",
+                        BUS_ERROR_TARGET_FAILED);
+        (void) snprintf(ret_verdict->text, sizeof(ret_verdict->text),
+                        "The restore was ended in the middle; %s may hold a part of the disk: "
+                        "restore again with --force",
+                        text_of(target_of(job), "path"));
+        return true;
+}
+
 /* The folder beside the target, as sendense-image calls it: one for each job, though two may have one target. */
 static const char *owes(const Job *job)
 {
@@ -83,6 +98,7 @@ const WorkKind work_restore = {
         .program = SENDENSE_LIBEXEC_DIR "/sendense-image",
         .verb = "restore",
         .is_repeatable = true,
+        .is_once = is_once,
         .undo_verb = "restore-undo",
         .user = user,
         .fill = fill,
