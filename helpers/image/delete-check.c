@@ -32,26 +32,85 @@ static char *find_problem(const Deletion *deletion, const char *backup_id, const
         return problem ? strdup(problem) : NULL;
 }
 
+static bool layer_is_sound(const Deletion *deletion, const json_t *record, uint32_t disk_key)
+{
+        const json_t *disk = record_disk(record, disk_key);
+        CLEANUP(json_decref_p) json_t *problems = json_array();
+        CLEANUP(json_decref_p) json_t *known = json_object();
+
+        if (!disk || !problems)
+                return false;
+        scan_record_disk(deletion->vm.vm, record, disk, deletion->vm.deleting, problems, known);
+        return json_array_size(problems) == 0;
+}
+
+/* Down to its full layer; what is known of layers is kept, so that each is looked at once where the older ones come first. One
+ * whose deletion has begun reads the same in both of its states, and is passed over. */
+static bool disk_is_sound(const Deletion *deletion, json_t *known, const char *backup_id,
+                          uint32_t disk_key)
+{
+        size_t n_left = json_object_size(deletion->vm.records) +
+                        json_object_size(deletion->vm.deleting);
+        char key[24];
+        const char *id = backup_id;
+        bool sound = true;
+
+        (void) snprintf(key, sizeof(key), "%" PRIu32, disk_key);
+        while (id && sound) {
+                const json_t *record = json_object_get(deletion->vm.deleting, id);
+                const json_t *verdict = json_object_get(json_object_get(known, id), key);
+
+                if (verdict) {
+                        sound = json_is_true(verdict);
+                        break;
+                }
+                if (!record) {
+                        record = json_object_get(deletion->vm.records, id);
+                        sound = record && layer_is_sound(deletion, record, disk_key);
+                }
+                /* More than there are: they build on each other. */
+                sound = sound && n_left-- > 0;
+                id = record ? record_parent(record, disk_key) : NULL;
+        }
+        if (!json_object_get(known, backup_id))
+                (void) json_object_set_new(known, backup_id, json_object());
+        (void) json_object_set_new(json_object_get(known, backup_id), key, json_boolean(sound));
+        return sound;
+}
+
+/* By what can be seen without reading it all, each layer that it is read through included. */
+static bool backup_is_sound(const Deletion *deletion, json_t *known, const char *backup_id,
+                            const json_t *record)
+{
+        const json_t *disk;
+        bool sound = true;
+        size_t i;
+
+        json_array_foreach (json_object_get(record, "disks"), i, disk)
+                sound = sound && disk_is_sound(deletion, known, backup_id,
+                                               (uint32_t) json_field_number(disk, "disk_key"));
+        return sound;
+}
+
 static int check_last(const Deletion *deletion, Failure *failure)
 {
+        CLEANUP(json_decref_p) json_t *known = json_object();
         const char *id;
         json_t *record;
 
         if (deletion->force)
                 return 0;
-        json_object_foreach (deletion->vm.records, id, record) {
-                _cleanup_free_ char *problem = NULL;
-
-                if (strcmp(id, deletion->backup_id) == 0)
-                        continue;
-                problem = find_problem(deletion, id, record);
-                if (!problem)
+        json_object_foreach (deletion->vm.records, id, record)
+                if (strcmp(id, deletion->backup_id) != 0 &&
+                    backup_is_sound(deletion, known, id, record))
                         return 0;
-        }
         return failure_set(failure, BUS_ERROR_LAST_BACKUP,
-                           "%s is the last sound backup of its VM; it is deleted only when that is "
-                           "asked for with force",
-                           deletion->backup_id);
+                           "%s %s; it is deleted only when that is asked for with force",
+                           deletion->backup_id,
+                           backup_is_sound(deletion, known, deletion->backup_id, deletion->record)
+                                           ? "is the last sound backup of its VM"
+                                           : "is not sound, but neither is any other backup of its "
+                                             "VM");
 }
 
 static int check_layers(const Deletion *deletion, const char *backup_id, const json_t *record,

@@ -226,7 +226,7 @@ static void scan_changing(const LayerPlace *place, const LayerNames *names, cons
                 scan_problem(problems, "%s: the manifest cannot be found: %m", place->where);
 }
 
-static void scan_disk(int vm, const json_t *record, const json_t *disk, const json_t *deleting,
+void scan_record_disk(int vm, const json_t *record, const json_t *disk, const json_t *deleting,
                       json_t *problems, json_t *known)
 {
         LayerPlace place = { .instance_uuid = json_field_text(record, "instance_uuid"),
@@ -287,5 +287,5 @@ void scan_backup(int vm, const char *vm_name, const char *name, const json_t *re
 
         (void) scan_record_place(record, "", vm_name, name, problems);
         for (size_t i = 0; i < json_array_size(disks); i++)
-                scan_disk(vm, record, json_array_get(disks, i), deleting, problems, known);
+                scan_record_disk(vm, record, json_array_get(disks, i), deleting, problems, known);
 }

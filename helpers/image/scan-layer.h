@@ -36,6 +36,10 @@ void layer_look_done(LayerLook *look);
 bool scan_record_place(const json_t *record, const char *where, const char *instance_uuid,
                        const char *name, json_t *problems);
 
+/* One disk of a record, as scan_backup() looks at each. */
+void scan_record_disk(int vm, const json_t *record, const json_t *disk, const json_t *deleting,
+                      json_t *problems, json_t *known);
+
 /* vm is the folder that the record was found below, name that of its file. Files that belong to the backup
  * become members of known, by their path below vm. deleting has the ids of backups whose deletion has begun: a disk that
  * builds on one is between two states, both of which read the same, and is not judged. */

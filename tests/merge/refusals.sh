@@ -60,6 +60,24 @@ now=$(truth)
 fails "a record that cannot be read" Failed "backup-web-1.json is damaged.*nobody knows what it builds on" delete "$(spec_delete $d)"
 is "$(truth)" "$now" "and nothing has changed"
 
+# A backup stands on all of its layers: where the full one is damaged, no other of its chain is left to restore.
+back base
+f=backup-web-1700000400
+backup "$repo" $f '' 'write -P 41 2M 1M'
+truncate -s -65536 "$(sealed_of "$repo" $a 2001)"
+now=$(truth)
+refused "the only backup that stands on nothing damaged" LastBackup "^$f is the last sound backup of its VM.*force" $f
+image delete "$(spec_delete $d)"
+is "$rc $(field .outcome)" "0 deleted" "one of the damaged chain goes" || diag "$out"
+image delete "$(spec_delete $f force)"
+is "$rc $(field .outcome)" "0 deleted" "by force the last sound one goes" || diag "$out"
+now=$(truth)
+refused "the damaged ones without another" LastBackup "^$c is not sound, but neither is any other" $c
+back base
+backup "$repo" $f '' 'write -P 41 2M 1M'
+image delete "$(spec_delete $f)"
+is "$rc $(field .outcome)" "0 deleted" "beside a sound chain it goes" || diag "$out"
+
 # In use.
 back base
 now=$(truth)
