@@ -186,6 +186,37 @@ static int make_file(RestorePlace *place, Failure *failure)
                                              place->path, (unsigned) folder.st_uid);
 }
 
+/* Some file systems cannot refuse to replace; there a second name can be given to no existing file either. */
+static int rename_new(int from, const char *name, int to, const char *new_name)
+{
+        if (renameat2(from, name, to, new_name, RENAME_NOREPLACE) == 0)
+                return 0;
+        if (errno != EINVAL && errno != ENOSYS)
+                return -errno;
+        if (linkat(from, name, to, new_name, 0) < 0)
+                return -errno;
+        return unlinkat(from, name, 0) < 0 ? -errno : 0;
+}
+
+/* Tried with the file that is empty yet: at the end of a long restore it would be too late to learn it. */
+static int check_rename(const RestorePlace *place, Failure *failure)
+{
+        int r;
+
+        if (place->force)
+                return 0;
+        r = rename_new(place->partial, place->name, place->partial, place->note_name);
+        if (r < 0)
+                return failure_set(failure, BUS_ERROR_TARGET_FAILED,
+                                   "The file system of %s can neither rename without replacing nor "
+                                   "make a second name for a file (%s); give the option force, or "
+                                   "restore to another place",
+                                   place->path, strerror(-r));
+        return renameat(place->partial, place->note_name, place->partial, place->name) < 0
+                               ? restore_target_errno(failure, -errno, "rename", place->path)
+                               : 0;
+}
+
 int restore_place_make(RestorePlace *place, Failure *failure)
 {
         int r;
@@ -199,22 +230,10 @@ int restore_place_make(RestorePlace *place, Failure *failure)
         fault_point("restore.mkdir.after");
         place->partial = openat(place->folder, place->partial_name,
                                 O_DIRECTORY | O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-        return place->partial < 0 ? restore_target_errno(failure, -errno, "open a folder beside",
-                                                         place->path)
-                                  : make_file(place, failure);
-}
-
-/* Some file systems cannot refuse to replace; there a second name can be given to no existing file either. */
-static int rename_new(const RestorePlace *place)
-{
-        if (renameat2(place->partial, place->name, place->folder, place->name, RENAME_NOREPLACE) ==
-            0)
-                return 0;
-        if (errno != EINVAL && errno != ENOSYS)
-                return -errno;
-        if (linkat(place->partial, place->name, place->folder, place->name, 0) < 0)
-                return -errno;
-        return unlinkat(place->partial, place->name, 0) < 0 ? -errno : 0;
+        if (place->partial < 0)
+                return restore_target_errno(failure, -errno, "open a folder beside", place->path);
+        r = make_file(place, failure);
+        return r < 0 ? r : check_rename(place, failure);
 }
 
 /* Without it a run that is killed from here on cannot be repeated, and no more. */
@@ -241,7 +260,7 @@ static int move_file(const RestorePlace *place, Failure *failure)
         int r;
 
         if (!place->force)
-                r = rename_new(place);
+                r = rename_new(place->partial, place->name, place->folder, place->name);
         else {
                 r = check_existing(place, failure);
                 if (r < 0)

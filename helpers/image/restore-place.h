@@ -36,7 +36,7 @@ int restore_place_open(RestorePlace *place, const char *path, uint64_t job, bool
                        uint64_t needed_bytes, Failure *failure);
 
 /* Makes the partial folder and in it the file, which is empty; what an earlier run of the job left is removed. TargetFailed: somebody
- * has put another folder there. */
+ * has put another folder there; or, without force, the file system cannot put a file in its place without replacing another. */
 int restore_place_make(RestorePlace *place, Failure *failure);
 
 /* Moves the file, which is durable, to its place, durably. The partial folder goes last, and until then keeps the note, with which a

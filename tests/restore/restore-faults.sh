@@ -103,6 +103,25 @@ for format in raw qcow2 vmdk; do
     rm "$small/other"
 done
 
+# A file system that can put nothing in its place without replacing says so before anything is copied.
+cat >"$TEST_TMP/traced" <<X
+#!/bin/sh
+exec strace -f -o "$TEST_TMP/trace" -e trace=renameat2,linkat,pwrite64 -e inject=renameat2:error=EINVAL -e inject=linkat:error=EPERM "$image_program" "\$@"
+X
+chmod 755 "$TEST_TMP/traced"
+image_now=$TEST_TMP/traced refuses "a file system without such renames and links" TargetFailed 'neither rename without replacing nor make a second name.*option force' "$spec"
+is "$(grep -c pwrite64 "$TEST_TMP/trace")" 0 "nothing was copied"
+nothing "a file system without such renames and links"
+force=yes
+image_now=$TEST_TMP/traced restore "$(spec_restore "${b[4]}" 2000 "$(target_file "$file")")"
+is "$rc $(sum "$file")" "0 $(sum "$kept/${b[4]}-2000")" "by force it is restored there" || diag "$out"
+force=
+rm -f "$file"
+sed -i 's/ -e inject=linkat:error=EPERM//' "$TEST_TMP/traced"
+image_now=$TEST_TMP/traced restore "$spec"
+is "$rc $(sum "$file")" "0 $(sum "$kept/${b[4]}-2000")" "a file system with links needs no force" || diag "$out"
+rm -f "$file"
+
 # Killed at each step: the file is whole or not there; undo leaves no trace; again, it works.
 hits_of() { # SPEC
     install -m 666 /dev/null "$SENDENSE_FAULT_POINT_DIR/hits"
