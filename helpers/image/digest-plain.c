@@ -6,6 +6,7 @@
 #include "digest-worker.h"
 
 #include "cleanup.h"
+#include "failure.h"
 
 #include <errno.h>
 #include <string.h>
@@ -48,6 +49,8 @@ static int hash_block(DigestWorker *worker, uint64_t block, uint64_t start, uint
 
                 if (r < 0)
                         return r;
+                if (failure_is_away(-error))
+                        return -error;
                 if (error != 0)
                         return heap->unreadable(heap->userdata, block, strerror(error))
                                                ? 0

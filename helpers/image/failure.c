@@ -27,6 +27,10 @@ static const struct {
         { ESTALE, BUS_ERROR_REPOSITORY_MISSING, "; mount it again" },
         { ENOTCONN, BUS_ERROR_REPOSITORY_MISSING, "; mount it again" },
         { ENODEV, BUS_ERROR_REPOSITORY_MISSING, "; mount it again" },
+        { ETIMEDOUT, BUS_ERROR_REPOSITORY_MISSING,
+          "; its server does not answer: try again, or mount it again" },
+        { EHOSTDOWN, BUS_ERROR_REPOSITORY_MISSING,
+          "; its server does not answer: try again, or mount it again" },
         { EIO, BUS_ERROR_FAILED, "; the kernel's log says which device is failing" },
         { ELOOP, BUS_ERROR_FAILED, "; there must be no links in a repository" },
 };
@@ -49,6 +53,14 @@ int failure_set(Failure *failure, const char *name, const char *format, ...)
         va_end(ap);
         make_line(failure->text);
         return bus_error_to_errno(name);
+}
+
+bool failure_is_away(int error)
+{
+        for (size_t i = 0; i < ELEMENTSOF(known); i++)
+                if (known[i].error == -error)
+                        return strcmp(known[i].name, BUS_ERROR_REPOSITORY_MISSING) == 0;
+        return false;
 }
 
 int failure_errno(Failure *failure, int error, const char *format, ...)

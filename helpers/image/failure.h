@@ -17,6 +17,10 @@ typedef struct Failure {
 int failure_set(Failure *failure, const char *name, const char *format, ...)
                 __attribute__((format(printf, 3, 4)));
 
+/* Whether a negative errno says that the repository's file system is not there or its server does not answer: nothing about what
+ * lies there. */
+bool failure_is_away(int error);
+
 /* For a system call that failed: the errno decides name and remedy, format says what was tried. */
 int failure_errno(Failure *failure, int error, const char *format, ...)
                 __attribute__((format(printf, 3, 4)));

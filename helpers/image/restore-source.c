@@ -198,6 +198,9 @@ static int read_mapped(const RestoreSource *source, void *data, size_t length, u
 
         if (r >= 0)
                 return 0;
+        if (failure_is_away(r))
+                return failure_errno(failure, r, "Cannot read %s at offset %" PRIu64,
+                                     source->image.path, offset);
         (void) failure_set(failure, BUS_ERROR_IMAGE_DAMAGED,
                            "%s cannot be read at offset %" PRIu64 ": %s", source->image.path,
                            offset, strerror(-r));

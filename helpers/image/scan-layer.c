@@ -5,6 +5,7 @@
 #include "scan-layer.h"
 
 #include "cleanup.h"
+#include "failure.h"
 #include "manifest.h"
 #include "qcow2-header.h"
 #include "repository.h"
@@ -55,8 +56,14 @@ static void compare_manifest(const LayerPlace *place, const json_t *disk, const 
         }
 }
 
+static void note_away(LayerLook *look, int error)
+{
+        if (failure_is_away(error))
+                look->away = error;
+}
+
 static json_t *look_at_manifest(const LayerPlace *place, const char *name, const json_t *disk,
-                                json_t *problems)
+                                json_t *problems, LayerLook *look)
 {
         char error[JSON_FIELDS_ERROR_SIZE], hex[SHA256_HEX_SIZE];
         _cleanup_free_ char *text = NULL;
@@ -66,6 +73,7 @@ static json_t *look_at_manifest(const LayerPlace *place, const char *name, const
 
         r = small_file_read_at(place->folder, name, MANIFEST_SIZE_MAX, &text, &size);
         if (r < 0) {
+                note_away(look, r);
                 scan_problem(problems, "%s: the manifest cannot be read: %s", place->where,
                              strerror(-r));
                 return NULL;
@@ -98,7 +106,7 @@ static bool header_is_plain(const LayerPlace *place, const Qcow2Header *header, 
 }
 
 static bool look_at_header(const LayerPlace *place, int fd, const json_t *truth, json_t *problems,
-                           uint64_t *ret_virtual_bytes)
+                           LayerLook *look)
 {
         const char *parent = json_field_text(truth, "parent_backup_id");
         uint64_t capacity = json_field_number(truth, "capacity_bytes");
@@ -107,10 +115,11 @@ static bool look_at_header(const LayerPlace *place, int fd, const json_t *truth,
         ssize_t n = pread(fd, bytes, sizeof(bytes), 0);
 
         if (n < 0 || qcow2_header_parse(bytes, (size_t) n, &header) < 0) {
+                note_away(look, n < 0 ? -errno : 0);
                 scan_problem(problems, "%s: the image is no QCOW2 or cannot be read", place->where);
                 return false;
         }
-        *ret_virtual_bytes = header.virtual_bytes;
+        look->virtual_bytes = header.virtual_bytes;
         if (header.virtual_bytes != capacity)
                 scan_problem(problems,
                              "%s: the image has %" PRIu64
@@ -142,6 +151,7 @@ static void look_at_image(const LayerPlace *place, const char *name, const json_
         struct stat st;
 
         if (fd < 0 || fstat(fd, &st) < 0) {
+                note_away(look, -errno);
                 scan_problem(problems, "%s: the image cannot be opened: %m", place->where);
                 return;
         }
@@ -155,7 +165,7 @@ static void look_at_image(const LayerPlace *place, const char *name, const json_
         if ((st.st_mode & 0222) != 0)
                 scan_problem(problems, "%s: the image can be written to, mode %04o", place->where,
                              st.st_mode & 07777);
-        look->sound = look_at_header(place, fd, truth, problems, &look->virtual_bytes);
+        look->sound = look_at_header(place, fd, truth, problems, look);
 }
 
 void layer_look(const LayerPlace *place, const json_t *disk, json_t *problems, LayerLook *ret_look)
@@ -164,7 +174,7 @@ void layer_look(const LayerPlace *place, const json_t *disk, json_t *problems, L
         LayerNames names;
 
         layer_names(place->backup_id, &names);
-        look.manifest = look_at_manifest(place, names.manifest, disk, problems);
+        look.manifest = look_at_manifest(place, names.manifest, disk, problems, &look);
         if (disk || look.manifest)
                 look_at_image(place, names.image, disk ?: look.manifest, problems, &look);
         *ret_look = look;

@@ -20,6 +20,7 @@ typedef struct LayerPlace {
 typedef struct LayerLook {
         json_t *manifest; /* NULL: it cannot be read */
         uint64_t virtual_bytes; /* of the image; 0: unknown */
+        int away; /* negative errno: it could not be looked at, the repository is not there; else 0 */
         bool sound; /* a plain QCOW2 that builds on what its record says, so that it may be given to qemu */
 } LayerLook;
 

@@ -242,6 +242,13 @@ int tool_failure(Failure *failure, const char *name, const char *path, const cha
                   "; images belong to sendense:sendense-export, folders with mode 2750" },
                 { "Operation not permitted", BUS_ERROR_REPOSITORY_PERMISSIONS,
                   "; images belong to sendense:sendense-export, folders with mode 2750" },
+                { "Stale file handle", BUS_ERROR_REPOSITORY_MISSING, "; mount it again" },
+                { "Transport endpoint is not connected", BUS_ERROR_REPOSITORY_MISSING,
+                  "; mount it again" },
+                { "Connection timed out", BUS_ERROR_REPOSITORY_MISSING,
+                  "; its server does not answer: try again, or mount it again" },
+                { "Host is down", BUS_ERROR_REPOSITORY_MISSING,
+                  "; its server does not answer: try again, or mount it again" },
                 { "backing file", BUS_ERROR_IMAGE_DAMAGED,
                   "; a layer below is missing or damaged: bring it back, or begin a new chain with "
                   "a "

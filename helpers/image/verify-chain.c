@@ -242,6 +242,15 @@ static void find_reachable(VerifyChain *chain)
         }
 }
 
+/* What could not be looked at says nothing about the backup. */
+static int find_away(const VerifyChain *chain)
+{
+        for (size_t i = 0; i < chain->n_layers; i++)
+                if (chain->layers[i].look.away < 0)
+                        return chain->layers[i].look.away;
+        return 0;
+}
+
 int verify_chain_read(VerifyChain *chain, VerifyRecords *records, const char *backup_id,
                       uint32_t disk_key, Failure *failure)
 {
@@ -253,7 +262,11 @@ int verify_chain_read(VerifyChain *chain, VerifyRecords *records, const char *ba
         if (records->vm >= 0)
                 chain->folder = openat(records->vm, key,
                                        O_DIRECTORY | O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-        r = read_layers(chain, records, backup_id, disk_key);
+        r = records->vm >= 0 && chain->folder < 0 && failure_is_away(-errno)
+                            ? -errno
+                            : read_layers(chain, records, backup_id, disk_key);
+        if (r >= 0)
+                r = find_away(chain);
         if (r < 0) {
                 verify_chain_done(chain);
                 return failure_errno(failure, r, "Cannot read the chain of disk %s", key);

@@ -106,4 +106,24 @@ finds "an image that can be written to" "ok damaged ok" "layer $b: the image can
 rm -r "$(folder_of "$repo" 2000)"
 finds "no folder" "damaged" "layer $c: the folder of the disk is not there"
 
+# A server of files that is away says nothing about what lies there. On one processor two threads read 40 pieces, so that one of them
+# comes to its 12th read; qemu-img makes fewer.
+cat >"$TEST_TMP/traced" <<X
+#!/bin/sh
+exec taskset -c "\$(taskset -cp \$\$ | sed -E 's/.*: ([0-9]+).*/\\1/')" strace -f -o /dev/null -P "$A" -e trace=pread64,newfstatat -e "inject=\$(cat "$TEST_TMP/inject")" "$image_program" "\$@"
+X
+chmod 755 "$TEST_TMP/traced"
+while read -r error inject text; do
+    echo "$inject" >"$TEST_TMP/inject"
+    image_now=$TEST_TMP/traced fails "$error, $inject" "$error" "$text" verify "$(spec_verify $a '. + {disk_keys: [2000]}')"
+done <<'X'
+RepositoryMissing pread64:error=ESTALE:when=12+ Stale.*mount.it.again
+RepositoryMissing pread64:error=ENOTCONN:when=12+ not.connected.*mount.it.again
+RepositoryMissing pread64:error=ETIMEDOUT:when=12+ timed.out.*does.not.answer
+RepositoryMissing pread64:error=EHOSTDOWN:when=12+ down.*does.not.answer
+RepositoryMissing newfstatat:error=ESTALE Stale.*mount.it.again
+X
+echo pread64:error=EIO:when=12+ >"$TEST_TMP/inject"
+image_now=$TEST_TMP/traced verify $a '. + {disk_keys: [2000]}'
+is "$rc $(verdicts)" "0 damaged" "a disk that fails does say something"
 done_testing

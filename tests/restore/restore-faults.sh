@@ -103,6 +103,20 @@ for format in raw qcow2 vmdk; do
     rm "$small/other"
 done
 
+# The server of the repository is away in the middle: nothing is known to be damaged, and nobody chose to do without what it has.
+SENDENSE_FAULT_POINT=restore.mkdir.after:stop image_now=$image_faulty restore "$spec_anyway" &
+stopped=$!
+eventually 20 test -d "$out_dir/.disk.raw.sendense-7.partial"
+pid=$(pgrep -f "^$image_faulty restore\$")
+eventually 20 grep -q '^State:.*T' "/proc/$pid/status" || diag "it does not stand"
+strace -f -p "$pid" -o /dev/null -P "$folder/${b[0]}.qcow2" -e trace=pread64 -e inject=pread64:error=ESTALE 2>"$TEST_TMP/attached" &
+eventually 20 grep -q attached "$TEST_TMP/attached"
+kill -CONT "$pid"
+wait "$stopped"
+is "$(field '"\(.result) \(.error_name)"')" "failed com.sendense.Error.RepositoryMissing" "a repository that is away in the middle is no damage" || diag "$(<"$TEST_TMP/out")"
+like "$(field .error_text)" 'Stale file handle; mount it again' "the text names thing and remedy"
+nothing "a repository that is away in the middle"
+
 # A file system that can put nothing in its place without replacing says so before anything is copied.
 cat >"$TEST_TMP/traced" <<X
 #!/bin/sh
