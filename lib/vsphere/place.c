@@ -114,8 +114,18 @@ static int find_pool(VSphere *v, const PlaceWish *wish, Place *place, VSphereErr
         if (r < 0)
                 return r;
         if (is_a(&at, "HostSystem")) {
-                place->host = at;
-                r = read_reference(v, &at, "parent", &at, error);
+                PlaceHost host;
+
+                r = place_host_read(v, &at, &host, error);
+                if (r >= 0 && host.why_not[0])
+                        return vsphere_error_set(
+                                        error, BUS_ERROR_TARGET_FAILED,
+                                        "%s, and takes no new VM; end that, or name another host",
+                                        host.why_not);
+                if (r >= 0) {
+                        place->host = at;
+                        at = host.owner;
+                }
         }
         if (r >= 0 && strstr(at.type, "ComputeResource"))
                 return read_reference(v, &at, "resourcePool", &place->pool, error);
@@ -148,29 +158,18 @@ static int find_folder(VSphere *v, const PlaceWish *wish, Place *place, VSphereE
         return r < 0 ? r : place_datacenter(v, &place->folder, &place->datacenter, error);
 }
 
-/* A host that can write to the datastore, when nobody has named one. */
-static int host_of(VSphere *v, const XmlNode *mounts, const char *datastore, Place *place,
-                   VSphereError *error)
+/* A host that can write to the datastore and takes a VM, when nobody has named one. Where the pool is known, one beside it. */
+static int choose_host(VSphere *v, const XmlNode *mounts, const VSphereRef *owner, Place *place,
+                       VSphereError *error)
 {
-        VSphereRef owner = {};
+        PlaceHost host;
         int r;
 
-        for (const XmlNode *m = xml_child(mounts, "DatastoreHostMount"); m;
-             m = xml_next(m, "DatastoreHostMount")) {
-                const char *mode = xml_text_at(m, "mountInfo/accessMode");
-
-                if ((mode && strcmp(mode, "readOnly") == 0) ||
-                    (xml_find(m, "mountInfo/accessible") &&
-                     !xml_is_true_at(m, "mountInfo/accessible")) ||
-                    soap_reference(xml_child(m, "key"), &place->host) < 0)
-                        continue;
-                r = read_reference(v, &place->host, "parent", &owner, error);
-                return r < 0 ? r : read_reference(v, &owner, "resourcePool", &place->pool, error);
-        }
-        return vsphere_error_set(error, BUS_ERROR_NOT_FOUND,
-                                 "no host can write to the datastore '%s'; name a host or a "
-                                 "resource pool",
-                                 datastore);
+        r = place_host_of(v, mounts, place->datastore, owner, &host, error);
+        if (r < 0)
+                return r;
+        place->host = host.ref;
+        return owner ? 0 : read_reference(v, &host.owner, "resourcePool", &place->pool, error);
 }
 
 /* Goes through what a property of the datacenter lists. */
@@ -180,8 +179,8 @@ static const XmlNode *list_next(const XmlNode *at)
 }
 
 /* A datastore that fits is taken. Without a name all fit, and a second one is one too many. */
-static int take_datastore(VSphere *v, const PlaceWish *wish, const Properties *found, Place *place,
-                          VSphereError *error)
+static int take_datastore(VSphere *v, const PlaceWish *wish, const Properties *found,
+                          const VSphereRef *owner, Place *place, VSphereError *error)
 {
         const char *name = properties_text(found, 0, "name");
 
@@ -194,12 +193,14 @@ static int take_datastore(VSphere *v, const PlaceWish *wish, const Properties *f
                                 "name one",
                                 place->datastore, name);
         (void) snprintf(place->datastore, sizeof(place->datastore), "%s", name);
-        return place->pool.value[0]
-                               ? 0
-                               : host_of(v, properties_value(found, 0, "host"), name, place, error);
+        return place->pool.value[0] && !owner ? 0
+                                              : choose_host(v, properties_value(found, 0, "host"),
+                                                            owner, place, error);
 }
 
-static int find_datastore(VSphere *v, const PlaceWish *wish, Place *place, VSphereError *error)
+/* owner: a host of this one is wanted, whatever is known already; or NULL. */
+static int find_datastore(VSphere *v, const PlaceWish *wish, const VSphereRef *owner, Place *place,
+                          VSphereError *error)
 {
         static const char *const edge[] = { "datastore" }, *const paths[] = { "name", "host" };
         CLEANUP(properties_free_p) Properties *all = NULL;
@@ -217,7 +218,7 @@ static int find_datastore(VSphere *v, const PlaceWish *wish, Place *place, VSphe
                         continue;
                 r = properties_of(v, &ref, paths, ELEMENTSOF(paths), &found, error);
                 if (r >= 0)
-                        r = take_datastore(v, wish, found, place, error);
+                        r = take_datastore(v, wish, found, owner, place, error);
         }
         if (r >= 0 && !place->datastore[0])
                 return vsphere_error_set(error, BUS_ERROR_NOT_FOUND,
@@ -279,6 +280,16 @@ static int check_name(VSphere *v, const PlaceWish *wish, const Place *place, VSp
         return r;
 }
 
+/* Its own host when that takes a VM; the pool's owner has others, maybe, to which the datastore is mounted. */
+static int find_host_beside(VSphere *v, const PlaceWish *wish, Place *place, VSphereError *error)
+{
+        PlaceHost host;
+        int r;
+
+        r = place_host_read(v, &place->host, &host, error);
+        return r < 0 || !host.why_not[0] ? r : find_datastore(v, wish, &host.owner, place, error);
+}
+
 int place_beside(VSphere *v, const VSphereRef *vm, const PlaceWish *wish, Place *ret_place,
                  VSphereError *error)
 {
@@ -308,6 +319,8 @@ int place_beside(VSphere *v, const VSphereRef *vm, const PlaceWish *wish, Place 
                 if (r >= 0)
                         r = read_reference(v, &owner, "resourcePool", &place.pool, error);
         }
+        if (r >= 0)
+                r = find_host_beside(v, wish, &place, error);
         (void) snprintf(place.datastore, sizeof(place.datastore), "%s", wish->datastore);
         if (r >= 0)
                 r = check_name(v, wish, &place, error);
@@ -326,7 +339,7 @@ int place_find(VSphere *v, const PlaceWish *wish, Place *ret_place, VSphereError
         if (r >= 0)
                 r = find_folder(v, wish, &place, error);
         if (r >= 0)
-                r = find_datastore(v, wish, &place, error);
+                r = find_datastore(v, wish, NULL, &place, error);
         if (r >= 0)
                 r = check_name(v, wish, &place, error);
         if (r >= 0)

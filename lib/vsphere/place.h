@@ -25,15 +25,32 @@ typedef struct Place {
         char datastore[PLACE_NAME_SIZE];
 } Place;
 
+/* TargetFailed: the host that is named, or every one that could be taken, is in maintenance mode or not connected to vCenter. */
 int place_find(VSphere *v, const PlaceWish *wish, Place *ret_place, VSphereError *error);
 
-/* The folder, pool, host and datacenter of a VM that is there; the datastore and the name are the wish's, which has nothing else. */
+/* The folder, pool, host and datacenter of a VM that is there; the datastore and the name are the wish's, which has nothing else. Where
+ * its host takes nothing new now, another one of the same cluster. */
 int place_beside(VSphere *v, const VSphereRef *vm, const PlaceWish *wish, Place *ret_place,
                  VSphereError *error);
 
 /* The datacenter above an object that stands below one: a host, a folder, a pool. */
 int place_datacenter(VSphere *v, const VSphereRef *from, VSphereRef *ret_datacenter,
                      VSphereError *error);
+
+/* A host, and why it takes no new VM now. */
+enum {
+        PLACE_WHY_SIZE = 200,
+};
+
+typedef struct PlaceHost {
+        VSphereRef ref, owner; /* owner: its cluster, or what stands for it alone */
+        char why_not[PLACE_WHY_SIZE]; /* "the host x is in maintenance mode"; empty: it takes one */
+} PlaceHost;
+int place_host_read(VSphere *v, const VSphereRef *ref, PlaceHost *ret_host, VSphereError *error);
+
+/* The first of a datastore's mounts that can write to it and takes a VM; owner: of that cluster only, or NULL. */
+int place_host_of(VSphere *v, const XmlNode *mounts, const char *datastore, const VSphereRef *owner,
+                  PlaceHost *ret_host, VSphereError *error);
 
 /* A name as vCenter wants it: %, / and \ as %25, %2f and %5c, unless they are so already. For free(); NULL: no memory. */
 char *place_escape(const char *name);

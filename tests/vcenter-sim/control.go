@@ -42,7 +42,7 @@ func (s *sim) verbs() map[string]verb {
 		"/left":          s.ctlLeft,
 		"/reset":         s.ctlReset,
 	}
-	for _, more := range []map[string]verb{s.vmVerbs(), s.diskVerbs()} {
+	for _, more := range []map[string]verb{s.vmVerbs(), s.diskVerbs(), s.hostVerbs()} {
 		for path, v := range more {
 			m[path] = v
 		}

@@ -59,6 +59,7 @@ func (s *sim) handlers() map[string]func(*call) soap.HasFault {
 		"PowerOffVM_Task":              s.powerOff,
 		"MoveVirtualDisk_Task":         s.moveDisk,
 		"DeleteVirtualDisk_Task":       s.deleteDisk,
+		"ImportVApp":                   s.importVApp,
 		"ContinueRetrievePropertiesEx": s.continueProperties,
 		"CancelRetrievePropertiesEx":   s.cancelProperties,
 	}

@@ -4,7 +4,7 @@
 # A restore's way in: ImportVApp makes a machine and a lease, stream-optimised
 # VMDK files (made by qemu-img) are uploaded to the lease's URLs over HTTPS, and
 # the new machine's disks hold what was sent. Aborted, cut off and wrong uploads.
-# Switches: import-lease lease-polls lease-host lease-reversed
+# Switches: import-lease lease-polls lease-host lease-reversed host
 
 # shellcheck source=tests/lib/tap.sh
 . "$(dirname "$0")/../lib/tap.sh"
@@ -120,4 +120,22 @@ is "$(upload "${urls[0]}" "$TEST_TMP/a.vmdk")" 503 'http-503 acts on uploads'
 is "$(upload "${urls[0]}" "$TEST_TMP/a.vmdk")" 201 'and the next one works'
 method HttpNfcLeaseAbort HttpNfcLease "$lease" >/dev/null
 is "$(by_path DC0/vm/Prod/broken)$(simctl leases)" '[]' 'aborting removes the machine'
+
+# Hosts that take nothing new
+pool_import() { # HOST: the fault
+    method ImportVApp ResourcePool "$pool" "<spec xsi:type=\"VirtualMachineImportSpec\"><configSpec><name>there</name><guestId>otherGuest64</guestId><files><vmPathName>[datastore1]</vmPathName></files></configSpec></spec><folder type=\"Folder\">$folder</folder>${1:+<host type=\"HostSystem\">$1</host>}"
+}
+first=$(by_path DC0/host/DC0_C0/DC0-esx0)
+simctl host add name=DC0-esx1 >/dev/null
+second=$(by_path DC0/host/DC0_C0/DC0-esx1)
+is "$(props Datastore "$(props HostSystem "$second" datastore | xall ManagedObjectReference | head -n 1)" host | xall key | paste -sd ' ')" "$first $second" 'host: a further one has the datastores of its cluster'
+simctl host state host=DC0-esx0 maintenance=1 >/dev/null
+is "$(pool_import "$first" | fault_of) $(props HostSystem "$first" runtime.inMaintenanceMode | xget val)" 'InvalidState true' 'nothing is made on one in maintenance mode'
+simctl host state host=DC0-esx1 connection=disconnected >/dev/null
+is "$(pool_import "$second" | fault_of) $(props HostSystem "$second" runtime.connectionState | xget val)" 'InvalidState disconnected' 'nor on one that is not connected'
+is "$(pool_import | fault_of)" InvalidState 'nor in a pool of such hosts'
+simctl host state host=DC0-esx1 >/dev/null
+lease=$(pool_import "$second" | xget returnval)
+like "$lease" . 'but on one that is well again'
+method HttpNfcLeaseAbort HttpNfcLease "$lease" >/dev/null
 done_testing

@@ -63,6 +63,7 @@ var switches = map[string]switchInfo{
 	"uuid-change":     {kind: asCommand, help: "cbt reset: tracking starts again under another UUID"},
 	"same-uuid":       {kind: asCommand, help: "two machines with one instance UUID"},
 	"suspended":       {kind: asCommand, help: "a machine that is suspended"},
+	"host":            {kind: asCommand, help: "a further host of a cluster; a host in maintenance mode, or not connected, on which ImportVApp makes nothing"},
 	"device":          {kind: asCommand, help: "a PCI device of the host, a vGPU or a TPM; with the first a machine that runs has no snapshot"},
 	"template":        {kind: asCommand, help: "a machine that is a template"},
 	"rdm":             {kind: asCommand, help: "a disk shown as a physical raw device mapping"},

@@ -115,6 +115,18 @@ is "$(res '[.left_out[] | select(.type == "VirtualE1000").label] | join(" ")')" 
 goes 'below a cluster' '.resource_pool = "DC0/host/DC0_C0" | del(.folder)' 'DC0/vm/back again'
 goes 'below a resource pool' '.resource_pool = "DC0/host/DC0_C0/Resources"' 'DC0/vm/Prod/back again'
 goes 'on a host' ".host = \"DC0/host/DC0_C0/$host\"" 'DC0/vm/Prod/back again'
+# A host that takes nothing new: another one is chosen, or the user is told which and why.
+simctl host add name=DC0-esx1 >/dev/null
+simctl host state host=DC0-esx0 maintenance=1 >/dev/null
+goes 'on the second host when the first is in maintenance mode' . 'DC0/vm/Prod/back again'
+simctl host state host=DC0-esx0 connection=notResponding >/dev/null
+goes 'on the second host when the first does not answer' . 'DC0/vm/Prod/back again'
+simctl host state host=DC0-esx0 maintenance=1 >/dev/null
+not_there 'a host in maintenance mode' TargetFailed 'the host DC0-esx0 is in maintenance mode, and takes no new VM; end that' '.host = "DC0/host/DC0_C0/DC0-esx0" | .force = true'
+simctl host state host=DC0-esx1 connection=disconnected >/dev/null
+not_there 'no host that takes one' TargetFailed "no host .*'datastore1' takes a new VM now: the host DC0-esx0 is in maintenance mode; end that, or name" '.force = true'
+simctl host state host=DC0-esx0 >/dev/null
+simctl host state host=DC0-esx1 >/dev/null
 goes 'in another datacenter, on a datastore of an equal name' '.folder = "Sites/DC1/vm"' 'Sites/DC1/vm/back again'
 goes 'with an odd name, on a datastore with a blank' '.name = "a & ü [x] <y>" | .datastore = "fast disks"' 'DC0/vm/Prod/a & ü [x] <y>'
 ok 'without any disk' import '.disks = [] | .force = true | .power_on = true'

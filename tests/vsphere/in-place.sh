@@ -106,6 +106,18 @@ look && bring && swap
 version=$(jq -r .change_version "$TEST_TMP/in-place-swap")
 ok 'one that nobody has touched is given back' verb in-place-end "$(with_version)"
 as_it_was 'untouched'
+
+# The host where it is registered takes nothing new: the disks are made at another one of its cluster.
+simctl host state host=DC0-esx0 maintenance=1 >/dev/null
+look
+not_ok 'its host is in maintenance mode, and there is no other' bring
+like "$(res '.error_name + " " + .error_text')" 'TargetFailed no host .* takes a new VM now: the host DC0-esx0 is in maintenance mode; end that, or move' 'which is told'
+simctl host add name=DC0-esx1 >/dev/null
+ok 'with another one beside it they are made there' bring || diag "$(cat "$TEST_TMP/result")"
+swap
+ok 'and given up' give_up
+simctl host state host=DC0-esx0 >/dev/null
+as_it_was 'by another host'
 look && bring
 simctl vm power vm=web on=1 >/dev/null
 swap
