@@ -50,6 +50,13 @@ static int deflate_all(const void *data, size_t size, void **ret_packed, size_t 
         return r;
 }
 
+bool nvram_is_plain(const void *data, size_t size)
+{
+        static const char magic[] = { 'M', 'R', 'V', 'N' };
+
+        return size >= sizeof(magic) && memcmp(data, magic, sizeof(magic)) == 0;
+}
+
 int nvram_pack(const void *data, size_t size, json_t **ret_object)
 {
         _cleanup_free_ void *packed = NULL;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 enum {
@@ -14,6 +15,9 @@ enum {
         NVRAM_PACKED_MAX = 96 *
                            1024, /* characters: requests and results that carry it end at 256 KiB */
 };
+
+/* It begins as VMware's do. That of an encrypted VM lies at the datastore as ciphertext, which no other VM can read. */
+bool nvram_is_plain(const void *data, size_t size);
 
 /* -ENODATA: nothing in it; -EFBIG: beyond the limits; -ENOMEM. */
 int nvram_pack(const void *data, size_t size, json_t **ret_object);

@@ -174,9 +174,15 @@ static int read_nvram(Import *import)
         if (!nvram || json_field_text(import->task->spec, "beside"))
                 return 0; /* the VM that gets the disks keeps its own */
         r = nvram_unpack(nvram, &import->nvram, &import->nvram_size);
-        return r == -EBADMSG ? leave_nvram(import, "what the record of the backup has of them is "
-                                                   "not what its SHA-256 says")
-                             : r;
+        if (r == -EBADMSG)
+                return leave_nvram(import, "what the record of the backup has of them is not what "
+                                           "its SHA-256 says");
+        if (r < 0 || (nvram_is_plain(import->nvram, import->nvram_size) &&
+                      !json_is_true(json_object_get(hardware, "encrypted"))))
+                return r;
+        free(TAKE(import->nvram));
+        return leave_nvram(import, "the backup has them as vSphere had encrypted them, and only "
+                                   "the old VM could read that");
 }
 
 static int read_plan(Import *import, VSphereError *error)

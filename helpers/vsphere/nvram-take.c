@@ -63,6 +63,18 @@ static int read_whole(VSphere *v, const Take *take, const DatastorePath *path, R
                                  path->file, READINGS_MAX);
 }
 
+/* Of ciphertext, which only the VM itself can read, a backup would have nothing. */
+static int check_plain(const Take *take, const Reading *reading, VSphereError *error)
+{
+        if (reading->size == 0 || (!json_is_true(json_object_get(take->hardware, "encrypted")) &&
+                                   nvram_is_plain(reading->data, reading->size)))
+                return 0;
+        return vsphere_error_set(
+                        error, BUS_ERROR_SOURCE_FAILED,
+                        "the file is encrypted by vSphere, as that of each VM with a virtual "
+                        "TPM, and no other VM could read it");
+}
+
 static int pack(const Reading *reading, json_t **ret_nvram, VSphereError *error)
 {
         int r = nvram_pack(reading->data, reading->size, ret_nvram);
@@ -91,6 +103,8 @@ static int fetch(VSphere *v, const Take *take, json_t **ret_nvram, VSphereError 
         if (r < 0 && strcmp(error->name, BUS_ERROR_NOT_FOUND) == 0 && !at.is_listed &&
             strcmp(take->vm.power_state, "poweredOff") == 0)
                 return 1;
+        if (r >= 0)
+                r = check_plain(take, &reading, error);
         return r < 0 ? r : pack(&reading, ret_nvram, error);
 }
 

@@ -183,6 +183,7 @@ static int read_disk(const XmlNode *device, const XmlNode *node, VSphereDisk *di
         disk->backing_kind = kind_of_backing(backing);
         disk->has_parent =
                         xml_child(backing, "parent") || strcmp(disk->backing_kind, "sesparse") == 0;
+        disk->is_encrypted = xml_child(backing, "keyId");
         sharing = xml_text_at(backing, "sharing");
         disk->is_shared = sharing && strcmp(sharing, "sharingMultiWriter") == 0;
         name_controller(device, node, disk);

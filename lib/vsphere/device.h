@@ -38,6 +38,7 @@ typedef struct VSphereDisk {
         const char *backing_kind; /* "flat", "sesparse", "sparse", "rdm-virtual", "rdm-physical", "raw", "other" */
         bool has_parent; /* its file holds only what was written since a snapshot */
         bool is_shared;
+        bool is_encrypted; /* by vSphere, under a key of its own */
         char *label, *backing_uuid, *file_name, *mode, *change_id; /* never NULL */
         char *base_file; /* at the bottom of its chain; file_name when it has no parent. Never NULL */
         DiskVerdict verdict;

@@ -80,6 +80,11 @@ static int add_datastore(json_t *object, const XmlNode *device)
         return add_text(object, "datastore", path.datastore);
 }
 
+static int add_encrypted(json_t *object, const XmlNode *key)
+{
+        return key ? json_object_set_new(object, "encrypted", json_true()) : 0;
+}
+
 static json_t *show_disk(const XmlNode *device)
 {
         CLEANUP(json_decref_p) json_t *object = json_object();
@@ -89,7 +94,8 @@ static json_t *show_disk(const XmlNode *device)
             add_number_at(object, "unit_number", device, "unitNumber") < 0 ||
             add_text_at(object, "label", device, "deviceInfo/label") < 0 ||
             add_text_at(object, "mode", device, "backing/diskMode") < 0 ||
-            add_datastore(object, device) < 0)
+            add_datastore(object, device) < 0 ||
+            add_encrypted(object, xml_find(device, "backing/keyId")) < 0)
                 return NULL;
         return TAKE(object);
 }
@@ -161,6 +167,8 @@ json_t *hardware_show(const HardwareConfig *config)
                 r = json_object_set_new(object, "secure_boot",
                                         json_boolean(xml_is_true_at(config->boot_options,
                                                                     "efiSecureBootEnabled")));
+        if (r >= 0)
+                r = add_encrypted(object, config->key_id);
         if (r >= 0)
                 r = add_number_at(object, "cpus", config->hardware, "numCPU");
         if (r >= 0)

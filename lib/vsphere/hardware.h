@@ -19,9 +19,10 @@ typedef struct HardwareConfig {
         const char *version, *guest_id, *firmware;
         const XmlNode *boot_options; /* config.bootOptions */
         const XmlNode *hardware; /* config.hardware */
+        const XmlNode *key_id; /* config.keyId: its own files are encrypted, NVRAM among them */
 } HardwareConfig;
 
-/* {version, guest_id, firmware, secure_boot, cpus, cores_per_socket, memory_mb, controllers: [{key, type, bus_number, sharing?}],
- * disks: [{key, controller_key, unit_number, label, mode}], networks: [{key, type, network?, portgroup_key?, mac, mac_type}],
+/* {version, guest_id, firmware, secure_boot, encrypted?, cpus, cores_per_socket, memory_mb, controllers: [{key, type, bus_number, sharing?}],
+ * disks: [{key, controller_key, unit_number, label, mode, encrypted?}], networks: [{key, type, network?, portgroup_key?, mac, mac_type}],
  * others: [{type, label}]}; what vCenter did not tell is not there. NULL: no memory. */
 json_t *hardware_show(const HardwareConfig *config);

@@ -430,8 +430,9 @@ int inventory_list(VSphere *v, VSphereVms *ret_vms, VSphereError *error)
 int inventory_snapshot_config(VSphere *v, const VSphereRef *snapshot, VSphereDisks *ret_disks,
                               json_t **ret_hardware, VSphereError *error)
 {
-        static const char *const paths[] = { "config.hardware", "config.version", "config.guestId",
-                                             "config.firmware", "config.bootOptions" };
+        static const char *const paths[] = { "config.hardware",    "config.version",
+                                             "config.guestId",     "config.firmware",
+                                             "config.bootOptions", "config.keyId" };
         CLEANUP(properties_free_p) Properties *found = NULL;
         HardwareConfig config;
         json_t *hardware;
@@ -446,6 +447,7 @@ int inventory_snapshot_config(VSphere *v, const VSphereRef *snapshot, VSphereDis
                 .firmware = properties_text(found, 0, "config.firmware"),
                 .boot_options = properties_value(found, 0, "config.bootOptions"),
                 .hardware = properties_value(found, 0, "config.hardware"),
+                .key_id = properties_value(found, 0, "config.keyId"),
         };
         hardware = hardware_show(&config);
         if (!hardware)

@@ -75,6 +75,16 @@ static void limits(void **state)
         assert_in_range(fits, NVRAM_PACKED_MAX / 4 * 3 / 2, NVRAM_PACKED_MAX / 4 * 3);
 }
 
+static void plain(void **state)
+{
+        (void) state;
+        assert_true(nvram_is_plain("MRVN", 4));
+        assert_true(nvram_is_plain("MRVN\x01", 5));
+        assert_false(nvram_is_plain("MRVN", 3));
+        assert_false(nvram_is_plain("NVRM", 4));
+        assert_false(nvram_is_plain("", 0));
+}
+
 static void set(json_t *object, const char *key, json_t *value)
 {
         assert_int_equal(json_object_set_new(object, key, value), 0);
@@ -151,6 +161,7 @@ int main(void)
                 cmocka_unit_test(there_and_back),
                 cmocka_unit_test(limits),
                 cmocka_unit_test(lies),
+                cmocka_unit_test(plain),
         };
 
         return sodium_init() < 0 ? 1 : RUN_TESTS(tests);

@@ -243,7 +243,8 @@ static void hardware(void **state)
                         "xsi:type=\"VirtualDisk\"><key>2000</key><deviceInfo><label>a\nb</label></"
                         "deviceInfo>"
                         "<backing><fileName>[ds 1] "
-                        "a/b.vmdk</fileName><diskMode>persistent</diskMode></"
+                        "a/b.vmdk</fileName><diskMode>persistent</diskMode>"
+                        "<keyId><keyId>k</keyId></keyId></"
                         "backing><controllerKey>1000</"
                         "controllerKey>"
                         "<unitNumber>3</unitNumber></device>"
@@ -257,7 +258,7 @@ static void hardware(void **state)
                         "deviceInfo>"
                         "</device></hardware><bootOptions><efiSecureBootEnabled>true</"
                         "efiSecureBootEnabled>"
-                        "</bootOptions></config>";
+                        "</bootOptions><keyId><keyId>k</keyId></keyId></config>";
         CLEANUP(xml_free_p) XmlDocument *document = NULL;
         CLEANUP(json_decref_p) json_t *shown = NULL;
         _cleanup_free_ char *said = NULL;
@@ -267,15 +268,17 @@ static void hardware(void **state)
         assert_int_equal(xml_pieces_read(text, SIZE_MAX, NULL, &document), 0);
         config.hardware = xml_find(xml_root(document), "hardware");
         config.boot_options = xml_find(xml_root(document), "bootOptions");
+        config.key_id = xml_find(xml_root(document), "keyId");
         shown = hardware_show(&config);
         said = json_dumps(shown, JSON_COMPACT | JSON_SORT_KEYS);
         assert_string_equal(said, "{\"controllers\":[{\"bus_number\":2,\"key\":1000,\"sharing\":"
                                   "\"physicalSharing\","
                                   "\"type\":\"VirtualFutureController\"}],\"cpus\":4,\"disks\":[{"
                                   "\"controller_key\":1000,\"datastore\":\"ds 1\","
-                                  "\"key\":2000,\"label\":\"a "
+                                  "\"encrypted\":true,\"key\":2000,\"label\":\"a "
                                   "b\",\"mode\":\"persistent\",\"unit_number\":3}],"
-                                  "\"memory_mb\":8192,\"networks\":[{\"key\":4000,\"mac\":\"00:50:"
+                                  "\"encrypted\":true,\"memory_mb\":8192,\"networks\":[{\"key\":"
+                                  "4000,\"mac\":\"00:50:"
                                   "56:00:00:01\","
                                   "\"mac_type\":\"assigned\",\"network\":\"VM "
                                   "Network\",\"type\":\"VirtualFutureCard\"}],"

@@ -27,6 +27,7 @@ func (s *sim) vmVerbs() map[string]verb {
 		"/vm/nvram":         s.ctlVMNvram,
 		"/vm/cbt":           s.ctlVMTracking,
 		"/vm/device":        s.ctlVMDevice,
+		"/vm/encrypted":     s.onVM(s.encrypt),
 		"/vm/same-uuid":     s.ctlVMSameUUID,
 		"/vm/suspended":     s.onVM(s.suspend),
 		"/vm/user-snapshot": s.onVM(s.plantUserSnapshot),
@@ -277,6 +278,28 @@ func (s *sim) ctlVMDevice(a args) (interface{}, error) {
 	})
 	noteChange(v)
 	return nil, nil
+}
+
+// encrypt has vCenter show a machine and its disks as encrypted: their keys are named. What the disks hold is read as before, as it is
+// of a real one; the file of the EFI's variables is ciphertext from the next time that it is written.
+func (s *sim) encrypt(vm *vmState) error {
+	v := vm.simVM()
+	key := &types.CryptoKeyId{KeyId: "key-of-" + vm.ref.Value, ProviderId: &types.KeyProviderId{Id: "kms"}}
+	simulator.Map.WithLock(v, func() {
+		list := append([]types.BaseVirtualDevice(nil), v.Config.Hardware.Device...)
+		for i, dev := range list {
+			if vd, ok := dev.(*types.VirtualDisk); ok {
+				c, b := *vd, *vd.Backing.(*types.VirtualDiskFlatVer2BackingInfo)
+				b.KeyId, c.Backing = key, &b
+				list[i] = &c
+			}
+		}
+		v.Config.KeyId = key
+		simulator.Map.Update(v, []types.PropertyChange{{Name: "config.hardware.device", Val: list}})
+	})
+	s.showDisks(vm)
+	noteChange(v)
+	return nil
 }
 
 // bound: a device of the host hangs at the machine, and it runs.

@@ -44,13 +44,15 @@ func (s *sim) nvramFile(vm *vmState) (string, string, error) {
 	return "", "", fmt.Errorf("%s lies on no datastore of its host", v.Name)
 }
 
-func newNvram(seed int64, content, size int64) []byte {
+func newNvram(seed int64, content, size int64, plain bool) []byte {
 	data := bytes.Repeat([]byte{0xff}, int(size))
-	copy(data, "MRVN")
 	if content > size-4 {
 		content = size - 4
 	}
-	rand.New(rand.NewSource(seed)).Read(data[4 : 4+content])
+	rand.New(rand.NewSource(seed)).Read(data[:4+content])
+	if plain {
+		copy(data, "MRVN")
+	}
 	return data
 }
 
@@ -79,7 +81,7 @@ func (s *sim) switchedOn(vm *vmState) error {
 	if _, err := os.Stat(host); os.IsNotExist(err) {
 		h := fnv.New64()
 		_, _ = h.Write([]byte(v.Config.InstanceUuid))
-		if err := os.WriteFile(host, newNvram(int64(h.Sum64()), nvramContent, nvramSize), 0600); err != nil {
+		if err := os.WriteFile(host, newNvram(int64(h.Sum64()), nvramContent, nvramSize, v.Config.KeyId == nil), 0600); err != nil {
 			return err
 		}
 	}
@@ -121,10 +123,10 @@ type nvramInfo struct {
 	SHA256 string `json:"sha256"` // of what is there
 }
 
-// ctlVMNvram shows it; with seed=, the guest writes others, of which content= bytes are random; gone=1 removes the file.
+// ctlVMNvram shows it; with seed=, the guest writes others, of which content= bytes are random; plain=0: as of an encrypted machine; gone=1 removes the file.
 func (s *sim) ctlVMNvram(a args) (interface{}, error) {
 	seed, content, size := a.number("seed", -1), a.number("content", nvramContent), a.number("size", nvramSize)
-	gone := a.flag("gone", false)
+	gone, plain := a.flag("gone", false), a.flag("plain", true)
 	vm, err := s.vmOf(a)
 	if err == nil {
 		err = a.done()
@@ -140,7 +142,7 @@ func (s *sim) ctlVMNvram(a args) (interface{}, error) {
 	case gone:
 		err = os.Remove(host)
 	case seed >= 0:
-		err = os.WriteFile(host, newNvram(seed, content, size), 0600)
+		err = os.WriteFile(host, newNvram(seed, content, size, plain), 0600)
 	}
 	if err != nil {
 		return nil, err

@@ -3,7 +3,7 @@
 #
 # The variables of an EFI: a file beside the disks that is there from the first time on that a machine is switched on, that vCenter
 # lists then, and that stays what somebody has put there before.
-# Switches: nvram cut-upload
+# Switches: nvram cut-upload encrypted
 
 # shellcheck source=tests/lib/tap.sh
 . "$(dirname "$0")/../lib/tap.sh"
@@ -50,4 +50,14 @@ simctl fault http-503 method=NvramGet >/dev/null
 is "$(code "$at") $(code "$at")" '503 200' 'reading it can be made to fail'
 is "$(nvram new gone=1)" "$nothing" 'it can be taken away'
 is "$(code "$at") $(listed "$new")" '404 [datastore1] new/new.nvram' 'while it is still listed'
+
+# Of an encrypted machine.
+begin() { code "$base/folder/pgtest1/pgtest1.nvram?dcPath=DC0&dsName=datastore1" >/dev/null && head -c 4 "$TEST_TMP/out" | od -An -tx1 | tr -d ' '; }
+key_of() { props VirtualMachine "$vm" "$1" | xpath "string(//*[local-name()='keyId']/*[local-name()='keyId'])"; }
+is "$(begin)" 4d52564e 'plain ones begin as those of VMware'
+is "$(key_of config.hardware.device)" '' 'and no disk has a key'
+simctl vm encrypted vm=pgtest1 >/dev/null
+is "$(props VirtualMachine "$vm" config.keyId | xpath "string(//*[local-name()='val']/*[local-name()='keyId'])") $(key_of config.hardware.device)" "key-of-$vm key-of-$vm" 'encrypted: machine and disks have a key'
+simctl vm nvram vm=pgtest1 seed=7 plain=0 >/dev/null
+ok 'and the variables are no plain ones' test "$(begin)" != 4d52564e
 done_testing

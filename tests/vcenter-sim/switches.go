@@ -65,6 +65,7 @@ var switches = map[string]switchInfo{
 	"suspended":       {kind: asCommand, help: "a machine that is suspended"},
 	"host":            {kind: asCommand, help: "a further host of a cluster; a host in maintenance mode, or not connected, on which ImportVApp makes nothing"},
 	"device":          {kind: asCommand, help: "a PCI device of the host, a vGPU or a TPM; with the first a machine that runs has no snapshot"},
+	"encrypted":       {kind: asCommand, help: "a machine and its disks with a keyId"},
 	"template":        {kind: asCommand, help: "a machine that is a template"},
 	"rdm":             {kind: asCommand, help: "a disk shown as a physical raw device mapping"},
 	"independent":     {kind: asCommand, help: "an independent_persistent disk, outside of snapshots"},

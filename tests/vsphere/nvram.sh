@@ -63,7 +63,16 @@ without 'far more than that' 'it has more than 4194304 bytes'
 simctl vm nvram vm=mixed gone=1 >/dev/null
 take
 without 'a file that is not there' 'HTTP 404'
+simctl vm nvram vm=mixed seed=6 plain=0 >/dev/null
+take
+without 'ciphertext' 'the file is encrypted by vSphere'
 simctl vm nvram vm=mixed seed=5 >/dev/null
+release
+simctl vm encrypted vm=loner >/dev/null
+uuid=$(uuid_of loner)
+take
+without 'a VM that is encrypted' 'the file is encrypted by vSphere'
+is "$(res '[.hardware.encrypted, .hardware.disks[].encrypted] | map(tostring) | join(" ")')" 'true true true' 'a VM that is encrypted: the record says it'
 release
 simctl vm add name=new disks=16M on=0 >/dev/null
 uuid=$(uuid_of new)
@@ -145,6 +154,13 @@ is "$(simctl calls | jq -r '[.[].method | select(. == "DeleteDatastoreFile_Task"
     'DeleteDatastoreFile_Task Destroy_Task ' 'who gives the VM up removes it first: with it in there the folder would stay'
 back 'a record that lies' '.hardware.nvram.sha256 = ("0" * 64)' "$nothing"
 named 'a record that lies' 'not what its SHA-256 says'
+simctl vm nvram vm=mixed seed=8 plain=0 >/dev/null
+sealed=$(jq -r '.datastores[] | select(.dc == "DC0" and .name == "datastore1").dir' "$sim/ready")/mixed/mixed.nvram
+old=$(jq -nc --arg sum "$(sha256sum <"$sealed" | cut -d' ' -f1)" --arg gzip "$(gzip -9c "$sealed" | base64 -w0)" '{bytes: 270840, sha256: $sum, gzip: $gzip}')
+back 'a record of before, with ciphertext' ".hardware.nvram = $old" "$nothing"
+named 'a record of before, with ciphertext' 'the backup has them as vSphere had encrypted them'
+back 'a record that says it is encrypted' '.hardware.encrypted = true' "$nothing"
+named 'a record that says it is encrypted' 'the backup has them as vSphere had encrypted them'
 back 'a record without them' 'del(.hardware.nvram)' "$nothing"
 is "$(left)" 'variables of its EFI' 'a record without them: named as left out'
 simctl vm remove vm='back again' >/dev/null
