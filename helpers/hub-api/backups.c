@@ -227,6 +227,8 @@ static bool on_job(HubTask *task, const json_t *job, const sd_bus_error *error)
 {
         Create *create = follow_userdata(task);
 
+        if (error && create->wait_sec > 0 && !create->is_late && !follow_is_for_good(error))
+                return true;
         if (error) {
                 lost(task, error);
                 return false;

@@ -26,7 +26,6 @@
 #include <sys/socket.h>
 
 enum {
-        AGAIN_SEC = 2,
         BODY_MAX = 256 * 1024,
         PATHS_MAX = 256, /* as the hub has them */
         PATH_MAX_BYTES = 4096,
@@ -45,7 +44,6 @@ typedef struct Files {
         int fd; /* -1: the pipe has it */
         sd_event_source *first; /* the first byte, or the end without one */
         HttpPipe *pipe;
-        sd_event_source *again; /* until the hub answers */
         bool has_ended; /* what comes from the job */
         json_t *job; /* when it is over */
 } Files;
@@ -72,7 +70,6 @@ static void files_free(void *userdata)
         Files *files = userdata;
 
         sd_event_source_disable_unref(files->first);
-        sd_event_source_disable_unref(files->again);
         if (files->fd >= 0)
                 (void) close(files->fd);
         json_decref(files->body);
@@ -155,31 +152,15 @@ static int on_first(sd_event_source *source, int fd, uint32_t events, void *user
         return 0;
 }
 
-static int on_again(sd_event_source *source, uint64_t usec, void *userdata)
-{
-        (void) source, (void) usec;
-        follow_ask(userdata);
-        return 0;
-}
-
-/* Its last signal may be over already. */
-static bool ask_again(HubTask *task, Files *files)
-{
-        files->again = sd_event_source_disable_unref(files->again);
-        return sd_event_add_time_relative(sd_bus_get_event(task->api->bus), &files->again,
-                                          CLOCK_MONOTONIC, AGAIN_SEC * USEC_PER_SEC, 0, on_again,
-                                          task) >= 0;
-}
-
 /* The hub may be away for a moment, and the job does not notice; but who may not look any more gets nothing more. */
-static bool on_failure(HubTask *task, Files *files, const sd_bus_error *error)
+static bool on_failure(HubTask *task, const Files *files, const sd_bus_error *error)
 {
+        if (!follow_is_for_good(error))
+                return true;
         if (!files->pipe) {
                 hub_refuse(task, error);
                 return false;
         }
-        if (!follow_is_for_good(error) && ask_again(task, files))
-                return true;
         http_pipe_end(files->pipe, false);
         hub_task_free(task);
         return false;

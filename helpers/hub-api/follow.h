@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A job as it goes on: each signal of its object on the bus asks the hub for the whole job, in the name of who follows; while one
- * question is open, further signals are one question more. So nothing is lost, and who may not look any more is told so.
+ * question is open, further signals are one question more. What fails in passing is asked again. So nothing is lost, and who may not
+ * look any more is told so.
  */
 #pragma once
 
@@ -9,7 +10,8 @@
 
 typedef struct Follow Follow;
 
-/* The job (borrowed, with the names of JSON), or an error instead. false: it has ended the task. */
+/* The job (borrowed, with the names of JSON), or an error instead, which comes again as long as it lasts unless it is for good. false: it
+ * has ended the task. */
 typedef bool (*FollowNews)(HubTask *task, const json_t *job, const sd_bus_error *error);
 
 /* Becomes the task's state, and calls news as soon as it knows how things stand. userdata is freed with it. */

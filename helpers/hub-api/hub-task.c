@@ -14,7 +14,9 @@
 #include "secret.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
         CALL_TIMEOUT_SEC = 25,
@@ -83,6 +85,8 @@ HubTask *hub_task_free(HubTask *task)
         end_turn(task);
         sd_bus_slot_unref(task->slot);
         sd_event_source_disable_unref(task->failure);
+        if (task->credential >= 0)
+                (void) close(task->credential);
         if (task->state_free)
                 task->state_free(task->state);
         free(task);
@@ -113,11 +117,18 @@ static HubTask *task_new(Api *api)
                 return NULL;
         }
         task->api = api;
+        task->credential = -1;
         task->next = api->tasks;
         if (task->next)
                 task->next->previous = task;
         api->tasks = task;
         return task;
+}
+
+static void refuse(HubTask *task, sd_bus_message *reply, const sd_bus_error *error)
+{
+        (void) reply;
+        hub_refuse(task, error);
 }
 
 void hub_task_start(Api *api, HttpRequest *request, HubBegin begin, void *state,
@@ -135,7 +146,16 @@ void hub_task_start(Api *api, HttpRequest *request, HubBegin begin, void *state,
         task->state = state;
         task->state_free = state_free;
         task->begin = begin;
+        task->on_refused = refuse;
         next_turn(api);
+}
+
+void hub_task_renew(HubTask *task, HubBegin begin, HubReply refused)
+{
+        task->begin = begin;
+        task->on_refused = refused;
+        task->has_session = false;
+        next_turn(task->api);
 }
 
 /* ── Calls ── */
@@ -195,10 +215,10 @@ static void on_session(HubTask *task, sd_bus_message *reply, const sd_bus_error 
         end_turn(task);
         task->has_session = true;
         if (error)
-                hub_refuse(task, error);
+                task->on_refused(task, NULL, error);
         else if (sd_bus_message_read(reply, "s", &session) <= 0 ||
                  strlen(session) >= HUB_SESSION_SIZE)
-                hub_refuse(task, &hub_answer_unknown);
+                task->on_refused(task, NULL, &hub_answer_unknown);
         else {
                 memcpy(task->session, session, strlen(session) + 1);
                 task->begin(task);
@@ -206,29 +226,40 @@ static void on_session(HubTask *task, sd_bus_message *reply, const sd_bus_error 
         next_turn(api);
 }
 
-static int show(HubTask *task, const char *token, int peer)
+/* Of its own, because a stream outlives its request, and maybe the hub. -ENOKEY: there is none. */
+static int take_credential(HubTask *task)
+{
+        const char *token = http_request_token(task->request);
+        int peer = http_request_peer(task->request);
+
+        if (token && *token)
+                return secret_make_memfd(token, strlen(token), &task->credential);
+        if (peer < 0)
+                return -ENOKEY;
+        task->credential = fcntl(peer, F_DUPFD_CLOEXEC, 0);
+        return task->credential < 0 ? -errno : 0;
+}
+
+static int show(HubTask *task)
 {
         CLEANUP(sd_bus_message_unrefp) sd_bus_message *call = NULL;
-        _cleanup_close_ int memfd = -1;
-        int r = 0;
+        int r;
 
-        if (token)
-                r = secret_make_memfd(token, strlen(token), &memfd);
+        r = hub_call_new(task, "Authenticate", &call);
         if (r >= 0)
-                r = hub_call_new(task, "Authenticate", &call);
-        if (r >= 0)
-                r = sd_bus_message_append(call, "ha{sv}", token ? memfd : peer, 0);
+                r = sd_bus_message_append(call, "ha{sv}", task->credential, 0);
         return r < 0 ? r : send(task, call, CALL_TIMEOUT_SEC);
 }
 
 static void authenticate(HubTask *task)
 {
-        const char *token = http_request_token(task->request);
-        int peer = http_request_peer(task->request), r;
+        int r = 0;
 
         task->is_authenticating = true;
         task->api->n_authenticating++;
-        if ((!token || !*token) && peer < 0) {
+        if (task->credential < 0)
+                r = take_credential(task);
+        if (r == -ENOKEY) {
                 static const sd_bus_error none = SD_BUS_ERROR_MAKE_CONST(
                                 BUS_ERROR_UNAUTHORIZED,
                                 "A token is needed: 'Authorization: Bearer TOKEN'. Make one: "
@@ -238,7 +269,8 @@ static void authenticate(HubTask *task)
                 return;
         }
         task->on_reply = on_session;
-        r = show(task, token && *token ? token : NULL, peer);
+        if (r >= 0)
+                r = show(task);
         if (r < 0)
                 tell_later(task, r);
 }

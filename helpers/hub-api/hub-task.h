@@ -30,10 +30,11 @@ struct HubTask {
         void *state; /* the callee's */
         void (*state_free)(void *state);
         /* The rest is hub-task.c's. */
+        int credential; /* what the hub is shown: a token, or the socket of who asks; -1: nothing yet */
         char session[HUB_SESSION_SIZE];
         sd_bus_slot *slot;
         HubBegin begin;
-        HubReply on_reply;
+        HubReply on_reply, on_refused;
         sd_event_source *failure;
         int error; /* that failure tells */
         bool is_authenticating, has_session;
@@ -59,6 +60,10 @@ void hub_call_send(HubTask *task, sd_bus_message *call, int r, HubReply reply);
 /* The same for a call that takes its time; 0: as long as every call may. */
 void hub_call_send_within(HubTask *task, sd_bus_message *call, int r, unsigned timeout_sec,
                           HubReply reply);
+
+/* Shows the hub again who asks, and goes on with begin; refused is told when it will not have it. For a call that came back as
+ * Unauthorized, of which nothing was done: the hub may have been started anew, and knows no session of before. */
+void hub_task_renew(HubTask *task, HubBegin begin, HubReply refused);
 
 /* Answers and ends. body is taken; NULL stands for no memory. */
 void hub_answer(HubTask *task, unsigned status, json_t *body);

@@ -21,6 +21,7 @@ typedef struct Events {
         HttpStream *stream;
         uint64_t last_id; /* seen */
         bool knows_last; /* false: the reader begins */
+        bool is_told; /* that the hub does not answer */
 } Events;
 
 static void on_gone(void *userdata)
@@ -83,13 +84,14 @@ static bool on_news(HubTask *task, const json_t *job, const sd_bus_error *error)
 {
         CLEANUP(json_decref_p) json_t *data = NULL;
 
-        const Events *events = follow_userdata(task);
+        Events *events = follow_userdata(task);
 
         if (!error && !send_job(task, job))
                 return false;
-        if (!error && !follow_is_final(job))
-                return true;
         if (!error) {
+                events->is_told = false;
+                if (!follow_is_final(job))
+                        return true;
                 end(task);
                 return false;
         }
@@ -97,6 +99,9 @@ static bool on_news(HubTask *task, const json_t *job, const sd_bus_error *error)
                 hub_refuse(task, error);
                 return false;
         }
+        if (events->is_told && !follow_is_for_good(error))
+                return true;
+        events->is_told = true;
         data = json_pack("{s:s, s:s}", "error", error->name, "detail", hub_error_text(error));
         if (!send(task, events->last_id, "error", data))
                 return false;

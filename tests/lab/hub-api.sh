@@ -154,6 +154,32 @@ like "$(api POST repositories/1/scan)" '^200 .*"added":0' "its files say nothing
 like "$(api POST cleanup)" '^200 \{"done":\[' "upkeep says what it did"
 like "$(api GET diagnose)" '^200 .*"verdict":"ok"' "and what is wrong is told"
 
+# The hub is started anew beside what waits and what is followed: a request in the queue, and the stream of the job before it.
+settings '[Jobs]
+Running=1'
+vm web 8
+hold twins
+create '.backup_type = "full"'
+like "$answer" '^201 ' "one copies"
+first=$(body | jq -r .job_id)
+# shellcheck disable=SC2016 # expanded in the machine
+in_hub 'curl -sN --max-time 240 -H "Authorization: Bearer $1" "http://127.0.0.1:8082/api/v1/jobs/$2/events" >/run/events-again 2>&1 &
+    curl -s --max-time 240 -w "\n%{http_code}\n" -H "Authorization: Bearer $1" -H "Prefer: wait=200" --data-binary "$3" http://127.0.0.1:8082/api/v1/backups >/run/waited 2>&1 &' \
+    "$all" "$first" "$(jq -nc --argjson sources "$(sources web)" '{vm_name: "web", backup_type: "full", sources: $sources}')"
+ok "it is followed" eventually "$patience_sec" seen events-again '"state":"copying"'
+waits() { [ "$(hub sendensectl job list --state=queued --json | jq -r '.[].Vm')" = web ]; }
+ok "another waits in the queue" eventually "$patience_sec" waits
+require "the hub is started anew" hub systemctl restart sendense-hub
+hub_ready
+release twins
+is "$(wait_job "$first")" completed "the first completes"
+ok "which its stream tells" eventually "$patience_sec" seen events-again '"state":"completed"'
+unlike "$(hub cat /run/events-again)" Unauthorized "and nobody is refused"
+ok "the other is answered" eventually "$patience_sec" seen waited '^[0-9][0-9][0-9]$'
+is "$(hub tail -n 1 /run/waited)" 201 "with 201 when it copies"
+is "$(wait_job "$(hub head -n 1 /run/waited | jq -r .job_id)")" completed "and completes"
+settings ''
+
 # Bodies that are none.
 wrong() { # NAME REGEX JSON [STATUS]
     answer=$(api POST backups "$3")
