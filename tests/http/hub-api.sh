@@ -50,6 +50,40 @@ is "$(ask '/api/v1/vms/B%C3%BCro%201' | cut -d' ' -f2- | jq -c '[.name, .disks[0
 for query in 'limit=0' 'limit=1001' 'limit=x' 'limit=' 'after=0' 'after=-1' 'limit=1&limit=2' 'vm=1' 'limit=%00' 'after=99999999999999999999'; do
     like "$(ask "/api/v1/vms?$query")" '^400 .*"error":"com.sendense.Error.InvalidArgument"' "vms?$query"
 done
+# What is in more than one page comes page by page, each row once, and then the pages end.
+rows "INSERT INTO backup_repositories (name, path, repository_uuid, created_usec) VALUES ('two', '/srv/two', '22222222-1111-1111-1111-111111111111', 1),
+    ('three', '/srv/three', '33333333-1111-1111-1111-111111111111', 1)"
+rows "INSERT INTO backup_jobs (job_type, vm_context_id, repository_id, backup_id, backup_type, state, ending, principal, created_usec, finished_usec, error_name)
+    SELECT 'backup', id, 1, CONCAT('backup-', vm_name, '-1'), 'full', 'failed', 'failed', 'uid:0', 1, 2, 'com.sendense.Error.CopyFailed' FROM vm_replication_contexts WHERE vm_name <> 'Büro 1'"
+rows "INSERT INTO backup_disks (job_id, vm_context_id, repository_id, disk_key, state, backup_type, capacity_bytes) SELECT id, vm_context_id, 1, 2000, 'failed', 'full', 1048576 FROM backup_jobs"
+rows "INSERT INTO port_leases (port, job_id, backup_disk_id, export_name, unit, boot_id, leased_usec)
+    SELECT 10100 + id, job_id, id, CONCAT('export-', id), CONCAT('unit-', id, '.service'), '11111111111111111111111111111111', 1 FROM backup_disks"
+rows "INSERT INTO obligations (job_id, kind, subject, created_usec, next_attempt_usec) SELECT id, 'files', backup_id, 1, 4102444800000000 FROM backup_jobs"
+walk() { # LIST ID: the ids of its rows, by pages of one
+    local after='' page n=0
+    while [ "$n" -lt 20 ]; do
+        page=$(ask "/api/v1/$1?limit=1${after:+&after=$after}" | cut -d' ' -f2-)
+        jq -r ".${1}[].$2" <<<"$page"
+        after=$(jq -r '.next_after // empty' <<<"$page")
+        [ -n "$after" ] || return 0
+        n=$((n + 1))
+    done
+    echo endless
+}
+while read -r list id n; do
+    whole=$(ask "/api/v1/$list" | cut -d' ' -f2- | jq -r ".${list}[].$id")
+    is "$(wc -l <<<"$whole")" "$n" "there are $n $list"
+    is "$(walk "$list" "$id")" "$whole" "which come page by page"
+done <<'TABLE'
+jobs id 2
+vms id 3
+repositories id 3
+ports port 2
+obligations id 2
+TABLE
+hub_do ListPorts "$none"
+is "$(grep -o "'Port'" <<<"$answer" | wc -l)" 2 "without a limit the bus has all"
+rows 'DELETE FROM obligations; DELETE FROM port_leases; DELETE FROM backup_disks; DELETE FROM backup_jobs; DELETE FROM backup_repositories WHERE id > 1'
 like "$(ask '/api/v1/backups?vm=nothing')" '^404 .*NotFound' "a filter by what is not there"
 like "$(ask '/api/v1/backups?vm=a%2Fb')" '^400 ' "or cannot be there"
 like "$(ask '/api/v1/jobs?state=nonsense')" '^400 ' "a state that is none"

@@ -16,7 +16,7 @@ int bus_list_read(sd_bus_message *call, unsigned filters, json_t **ret_request, 
 {
         CLEANUP(json_decrefp) json_t *request = NULL;
         const char *state = NULL, *vm = NULL, *repository = NULL;
-        uint32_t limit = LIST_LIMIT_DEFAULT;
+        uint32_t limit = filters & LIST_IS_WHOLE ? UINT32_MAX : LIST_LIMIT_DEFAULT;
         uint64_t after = 0;
         BusOption options[5] = {
                 { "limit", BUS_OPTION_UINT32, LIST_LIMIT_MAX, &limit, NULL },
@@ -43,10 +43,13 @@ int bus_list_read(sd_bus_message *call, unsigned filters, json_t **ret_request, 
                 return bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT,
                                       "Option state must be a state of a job, such as copying or "
                                       "completed");
-        request = json_pack("{s:I}", "Limit", (json_int_t) limit);
+        request = json_object();
         if (!request)
                 return -ENOMEM;
-        r = after > 0 ? json_object_set_new(request, "After", json_integer((json_int_t) after)) : 0;
+        if (limit <= LIST_LIMIT_MAX)
+                r = json_object_set_new(request, "Limit", json_integer((json_int_t) limit));
+        if (r >= 0 && after > 0)
+                r = json_object_set_new(request, "After", json_integer((json_int_t) after));
         if (r >= 0)
                 r = request_add_text(request, "State", state);
         if (r >= 0)

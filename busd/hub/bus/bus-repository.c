@@ -258,7 +258,7 @@ static int act_list(Manager *manager, sd_bus_message *call, const char *principa
 int method_list_repositories(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
         json_t *request = NULL;
-        int r = bus_list_read(call, 0, &request, error);
+        int r = bus_list_read(call, LIST_IS_WHOLE, &request, error);
 
         return r < 0 ? r : bus_call_check(userdata, call, ACTION_INSPECT, request, act_list, error);
 }

@@ -65,7 +65,7 @@ static int act_list_ports(Manager *manager, sd_bus_message *call, const char *pr
 int method_list_ports(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
         json_t *request = NULL;
-        int r = bus_list_read(call, 0, &request, error);
+        int r = bus_list_read(call, LIST_IS_WHOLE, &request, error);
 
         return r < 0 ? r
                      : bus_call_check(userdata, call, ACTION_INSPECT, request, act_list_ports,
@@ -114,7 +114,7 @@ static int act_list_obligations(Manager *manager, sd_bus_message *call, const ch
 int method_list_obligations(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
         json_t *request = NULL;
-        int r = bus_list_read(call, 0, &request, error);
+        int r = bus_list_read(call, LIST_IS_WHOLE, &request, error);
 
         return r < 0 ? r
                      : bus_call_check(userdata, call, ACTION_INSPECT, request, act_list_obligations,

@@ -104,7 +104,9 @@ int store_lease_list(MYSQL *database, void *userdata)
                         "SELECT l.port AS Port, l.job_id AS Job, b.disk_key AS DiskKey,"
                         " l.export_name AS ExportName, l.unit AS Unit, l.leased_usec AS LeasedUSec"
                         " FROM port_leases l JOIN backup_disks b ON b.id = l.backup_disk_id"
-                        " ORDER BY l.port",
-                        NULL, 0, &rows);
+                        " WHERE l.port > ? ORDER BY l.port LIMIT ?",
+                        SQL_VALUES(SQL_NUMBER(object_number(request->in, "After")),
+                                   SQL_NUMBER(store_limit_or_all(request))),
+                        &rows);
         return r < 0 ? r : store_answer(request, json_pack("{s:o}", "Leases", rows));
 }

@@ -16,5 +16,5 @@ int store_lease_set_invocation(MYSQL *database, void *request);
 /* {Job} or {Job, Port} -> {} */
 int store_lease_free(MYSQL *database, void *request);
 
-/* {} -> {Leases: [{Port, Job, DiskKey, ExportName, Unit, LeasedUSec}]} */
+/* {Limit?, After?: port} -> {Leases: [{Port, Job, DiskKey, ExportName, Unit, LeasedUSec}]} */
 int store_lease_list(MYSQL *database, void *request);

@@ -82,6 +82,8 @@ int store_obligation_list(MYSQL *database, void *userdata)
 {
         StoreRequest *request = userdata;
         CLEANUP(json_decrefp) json_t *rows = NULL;
+        /* Page by page all of them come. */
+        bool is_page = object_number(request->in, "Limit") > 0;
         uint64_t n_owed = 0;
         json_t *row;
         size_t i;
@@ -104,7 +106,7 @@ int store_obligation_list(MYSQL *database, void *userdata)
                         " FROM ((SELECT o.* FROM obligations o"
                         "  JOIN backup_jobs j ON j.id = o.job_id WHERE o.state = 'open'"
                         "  AND j.state IN ('completed', 'failed', 'cancelled')"
-                        "  ORDER BY o.next_attempt_usec, o.id LIMIT 1000)"
+                        "  ORDER BY o.next_attempt_usec, o.id LIMIT ?)"
                         "  UNION ALL SELECT o.* FROM obligations o"
                         "  JOIN backup_jobs j ON j.id = o.job_id WHERE o.state = 'open'"
                         "  AND j.state NOT IN ('completed', 'failed', 'cancelled')) o"
@@ -113,8 +115,11 @@ int store_obligation_list(MYSQL *database, void *userdata)
                         " JOIN backup_repositories r ON r.id = j.repository_id"
                         " LEFT JOIN nodes n ON n.id = o.node_id"
                         " LEFT JOIN backup_jobs t ON t.id = j.target_job_id"
-                        " ORDER BY o.id",
-                        NULL, 0, &rows);
+                        " WHERE o.id > ? ORDER BY o.id LIMIT ?",
+                        SQL_VALUES(SQL_NUMBER(is_page ? (uint64_t) INT64_MAX : STORE_LIST_MAX),
+                                   SQL_NUMBER(object_number(request->in, "After")),
+                                   SQL_NUMBER(store_limit_or_all(request))),
+                        &rows);
         json_array_foreach (rows, i, row)
                 if (r >= 0)
                         r = add_keys(database, row);

@@ -7,9 +7,9 @@
 
 typedef struct st_mysql MYSQL;
 
-/* {} -> {Obligations: [{Id, Kind, Subject, Job, Attempts, CreatedUSec, NextAttemptUSec, Error?, and what
+/* {Limit?, After?: id} -> {Obligations: [{Id, Kind, Subject, Job, Attempts, CreatedUSec, NextAttemptUSec, Error?, and what
  * undoing needs: State, Ending?, InstanceUuid, BackupId, RepositoryPath, RepositoryUuid?, DiskKeys, WasAccepted (by its node)}],
- * Owed}: those open, 1000 at most, those that are due the soonest; Owed is how many there are of jobs that are over. */
+ * Owed}: those open by their ids; without Limit 1000 at most, those that are due the soonest; Owed is how many there are of jobs that are over. */
 int store_obligation_list(MYSQL *database, void *request);
 
 /* {} -> {Owed} */

@@ -57,8 +57,10 @@ int store_repository_list(MYSQL *database, void *userdata)
                            " (SELECT COUNT(*) FROM backup_jobs j WHERE j.repository_id = r.id"
                            "  AND j.job_type = 'backup' AND j.state = 'completed'"
                            "  AND j.deleted_usec IS NULL) AS Backups"
-                           " FROM backup_repositories r ORDER BY r.id",
-                           NULL, 0, &rows);
+                           " FROM backup_repositories r WHERE r.id > ? ORDER BY r.id LIMIT ?",
+                           SQL_VALUES(SQL_NUMBER(object_number(request->in, "After")),
+                                      SQL_NUMBER(store_limit_or_all(request))),
+                           &rows);
         return r < 0 ? r : store_answer(request, json_pack("{s:o}", "Repositories", rows));
 }
 

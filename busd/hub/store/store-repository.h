@@ -9,7 +9,7 @@ typedef struct st_mysql MYSQL;
 /* {Name, Path, NowUSec} -> {Id}. Exists when name or path is taken. */
 int store_repository_add(MYSQL *database, void *request);
 
-/* {} -> {Repositories: [{Id, Name, Path, RepositoryUuid?, CreatedUSec, Backups}]} */
+/* {Limit?, After?: id} -> {Repositories: [{Id, Name, Path, RepositoryUuid?, CreatedUSec, Backups}]} */
 int store_repository_list(MYSQL *database, void *request);
 
 /* {Repository: name or id} -> {Id}. Busy while backups or jobs refer to it. */

@@ -43,6 +43,11 @@ uint64_t store_limit(const StoreRequest *request)
         return limit > STORE_LIST_MAX ? STORE_LIST_MAX : limit;
 }
 
+uint64_t store_limit_or_all(const StoreRequest *request)
+{
+        return object_number(request->in, "Limit") > 0 ? store_limit(request) : INT64_MAX;
+}
+
 int store_answer(StoreRequest *request, json_t *out)
 {
         if (!out)

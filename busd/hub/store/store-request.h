@@ -31,6 +31,9 @@ int store_refuse(StoreRequest *request, int error, const char *name, const char 
 const char *object_text(const json_t *object, const char *key);
 uint64_t object_number(const json_t *object, const char *key);
 
+/* Limit of the request for a list that is whole without one: INT64_MAX when absent, STORE_LIST_MAX at most. */
+uint64_t store_limit_or_all(const StoreRequest *request);
+
 /* Limit of a list's request: STORE_LIST_DEFAULT when absent, STORE_LIST_MAX at most. */
 uint64_t store_limit(const StoreRequest *request);
 
