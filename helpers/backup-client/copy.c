@@ -9,6 +9,7 @@
 #include "disk.h"
 #include "parse.h"
 #include "preflight.h"
+#include "snapshot-check.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -282,7 +283,9 @@ int copy_disks(const CopySpec *spec, int signal_fd, json_t **ret_disks, Failure 
         int r;
 
         announcer_init(&copy.announcer, spec->progress, spec->job);
-        r = prepare(&copy);
+        r = snapshot_is_named(spec, failure);
+        if (r >= 0)
+                r = prepare(&copy);
         if (r >= 0) {
                 share(&copy, &n_first, &n_connections, &n_slots);
                 r = preflight_check(copy.disks, copy.n_disks, n_first, n_connections, signal_fd,
@@ -290,6 +293,8 @@ int copy_disks(const CopySpec *spec, int signal_fd, json_t **ret_disks, Failure 
         }
         if (r >= 0)
                 r = run(&copy);
+        if (r >= 0)
+                r = snapshot_check(spec, signal_fd, failure);
         if (r < 0)
                 return r;
         tell_progress(&copy, true);

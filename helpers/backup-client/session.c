@@ -8,7 +8,9 @@
 #include "bus/bus-error.h"
 #include "secret.h"
 #include "vsphere/login-spec.h"
+#include "vsphere/properties.h"
 #include "vsphere/session.h"
+#include "vsphere/task.h"
 #include "vsphere/tls.h"
 
 #include <errno.h>
@@ -22,6 +24,14 @@ enum {
         KEEPALIVE_SEC = 240, /* a session dies after 30 minutes of silence, or of what the site has set */
         PORT = 443,
 };
+
+/* Whether a snapshot is there still. */
+typedef struct Question {
+        enum { QUESTION_NONE, QUESTION_ASKED, QUESTION_ANSWERED } state;
+        VSphereRef vm, snapshot;
+        int answer;
+        char text[SESSION_ERROR_SIZE];
+} Question;
 
 typedef struct Session {
         const json_t *vcenter; /* whose it is */
@@ -42,6 +52,7 @@ typedef struct Session {
         int error; /* of the last failure */
         const char *error_name;
         char text[SESSION_ERROR_SIZE];
+        Question question;
         /* of the thread */
         VSphere *vsphere;
         unsigned seen_generation;
@@ -161,6 +172,44 @@ static int log_in(Session *session, VSphereError *error)
                                 : vsphere_open(&login, &session->vsphere, error);
 }
 
+/* Without the lock. */
+static int has_snapshot(Session *session, const Question *question, VSphereError *error)
+{
+        static const char *const paths[] = { "config.instanceUuid" };
+        CLEANUP(properties_free_p) Properties *properties = NULL;
+        int r;
+
+        r = session->vsphere ? 0 : log_in(session, error);
+        if (r >= 0)
+                r = task_wait_for_snapshots(session->vsphere, &question->vm, error);
+        if (r >= 0)
+                r = properties_of(session->vsphere, &question->snapshot, paths, ELEMENTSOF(paths),
+                                  &properties, error);
+        return r;
+}
+
+/* With the lock, which is let go of meanwhile. */
+static void answer_question(Session *session)
+{
+        Question question = session->question;
+        VSphereError error = {};
+        int r;
+
+        (void) pthread_mutex_unlock(&session->lock);
+        r = has_snapshot(session, &question, &error);
+        (void) pthread_mutex_lock(&session->lock);
+        if (r < 0 && r != -ENOMEM) {
+                bool is_gone = error.name && strcmp(error.name, BUS_ERROR_NOT_FOUND) == 0;
+
+                r = is_gone ? -ENOENT : to_errno(&error);
+        }
+        session->question.answer = r;
+        (void) snprintf(session->question.text, sizeof(session->question.text), "%.*s",
+                        SESSION_ERROR_SIZE - 1, r == -ENOMEM ? "out of memory" : error.text);
+        session->question.state = QUESTION_ANSWERED;
+        tell_users(session);
+}
+
 /* With the lock. 1: it is time for a sign of life. */
 static int wait_for_work(Session *session)
 {
@@ -169,7 +218,8 @@ static int wait_for_work(Session *session)
 
         (void) clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_sec += KEEPALIVE_SEC;
-        while (!session->is_over && !session->is_wanted && r == 0)
+        while (!session->is_over && !session->is_wanted &&
+               session->question.state != QUESTION_ASKED && r == 0)
                 r = pthread_cond_timedwait(&session->changed, &session->lock, &until);
         return r == ETIMEDOUT;
 }
@@ -189,6 +239,10 @@ static void *work(void *userdata)
                 session->is_wanted = false;
                 if (is_wanted && session->generation > session->wanted_after) {
                         tell_users(session);
+                        continue;
+                }
+                if (!is_wanted && session->question.state == QUESTION_ASKED) {
+                        answer_question(session);
                         continue;
                 }
                 if (!is_wanted && (!is_quiet || !session->vsphere))
@@ -373,6 +427,31 @@ int session_login(SessionUser *user, uint64_t generation, uint64_t *ret_generati
         (void) pthread_mutex_lock(&user->session->lock);
         r = look(user, generation, ret_generation, ret_cookie, ret_error);
         (void) pthread_mutex_unlock(&user->session->lock);
+        return r;
+}
+
+int session_has_snapshot(SessionUser *user, const char *vm, const char *snapshot,
+                         char ret_error[static SESSION_ERROR_SIZE])
+{
+        Session *session = user->session;
+        Question *question = &session->question;
+        int r = 0;
+
+        (void) pthread_mutex_lock(&session->lock);
+        if (question->state == QUESTION_ANSWERED) {
+                r = question->answer >= 0 ? 1 : question->answer;
+                (void) snprintf(ret_error, SESSION_ERROR_SIZE, "%s", question->text);
+                question->state = QUESTION_NONE;
+        } else if (question->state == QUESTION_NONE) {
+                *question = (Question){ .state = QUESTION_ASKED,
+                                        .vm.type = "VirtualMachine",
+                                        .snapshot.type = "VirtualMachineSnapshot" };
+                (void) snprintf(question->vm.value, sizeof(question->vm.value), "%s", vm);
+                (void) snprintf(question->snapshot.value, sizeof(question->snapshot.value), "%s",
+                                snapshot);
+                (void) pthread_cond_signal(&session->changed);
+        }
+        (void) pthread_mutex_unlock(&session->lock);
         return r;
 }
 

@@ -50,8 +50,14 @@ int session_fd(const SessionUser *user);
 int session_login(SessionUser *user, uint64_t generation, uint64_t *ret_generation,
                   char **ret_cookie, char ret_error[static SESSION_ERROR_SIZE]);
 
-/* The word of lib/bus/bus-error.h for the last failure, NULL when it has none. */
+/* The word of lib/bus/bus-error.h for the last failure of a login, NULL when it has none. */
 const char *session_error_name(SessionUser *user);
+
+/* Whether a snapshot is there still, asked when no task about snapshots of the VM runs any more; such a task may be its
+ * removal. 1: it is; 0: that is being asked, session_fd() tells. -ENOENT: it is gone. Any other negative: it cannot be asked,
+ * with a line in ret_error, and the next call asks again. */
+int session_has_snapshot(SessionUser *user, const char *vm, const char *snapshot,
+                         char ret_error[static SESSION_ERROR_SIZE]);
 
 /* Makes a handle trust whom the login trusts. The user outlives it. */
 void session_trust(SessionUser *user, CURL *curl);

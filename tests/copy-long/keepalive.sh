@@ -19,7 +19,7 @@ vm=$(simctl vm list vm=web | jq -r .vm)
 snap=$(snapshot "$vm" one)
 spec '' DC0
 target 2000 $size || exit
-jq -c --argjson size $size --arg uri "$(target_uri 2000)" --arg file "$(disk_file VirtualMachineSnapshot "$snap" 2000)" '{job: 7, vcenter, disks: [{disk_key: 2000,
+jq -c --argjson size $size --arg uri "$(target_uri 2000)" --arg file "$(disk_file VirtualMachineSnapshot "$snap" 2000)" --arg vm "$vm" --arg snap "$snap" '{job: 7, vcenter, vm: {moref: $vm, snapshot_moref: $snap}, disks: [{disk_key: 2000,
     capacity_bytes: $size, target: $uri, read: "all", source: {kind: "https", datastore_path: $file, datacenter: "DC0"}}]}' "$TEST_TMP/spec.json" >"$TEST_TMP/copy.json"
 logout >/dev/null
 

@@ -27,7 +27,7 @@ for key in $keys; do
         target: $uri, read: "all", source: {kind: "https", datastore_path: $path, datacenter: "DC0"}}]' <<<"$disks")
     simctl writer start vm=web key="$key" size=64K ms=2 >/dev/null
 done
-jq -c --argjson disks "$disks" '{job: 7, disks: $disks, vcenter: .vcenter}' "$TEST_TMP/spec.json" >"$TEST_TMP/copy.json"
+jq -c --argjson disks "$disks" --arg vm "$vm" --arg snap "$snap" '{job: 7, disks: $disks, vcenter: .vcenter, vm: {moref: $vm, snapshot_moref: $snap}}' "$TEST_TMP/spec.json" >"$TEST_TMP/copy.json"
 copy() { timeout 100 "$client" copy <"${1:-$TEST_TMP/copy.json}" >"$TEST_TMP/answer" 2>"$TEST_TMP/stderr"; }
 
 # What cannot be begun.
@@ -42,6 +42,7 @@ pin=$(printf '%064d' 7 | sed 's/../&:/g; s/:$//')
 failed ".vcenter.pin_sha256 = \"$pin\"" CertificateChanged "pinned $pin, now $(simctl ready sha256)" 'a wrong pin'
 failed '.vcenter.user = "nobody"' VCenterLogin . 'a wrong user'
 failed 'del(.vcenter)' InvalidArgument vcenter 'no vCenter'
+failed 'del(.vm.snapshot_moref)' InvalidArgument snapshot_moref 'no snapshot to ask for at the end'
 failed '.disks[1].source.datastore_path = "[datastore1] web/nothing.vmdk"' SourceFailed 'no such file.*nothing was written' 'a disk that is not there'
 is "$(answer disk_key)" "$(sed -n 2p <<<"$keys")" 'by its key'
 simctl disk descriptor vm=web key=2000 type=vsan >/dev/null
