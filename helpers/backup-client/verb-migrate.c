@@ -10,6 +10,7 @@
 #include "log.h"
 #include "look.h"
 #include "migrate-options.h"
+#include "migrate-turn.h"
 #include "parse.h"
 #include "session.h"
 #include "text.h"
@@ -32,6 +33,7 @@ typedef struct Migration {
         VsphereChild child;
         uint64_t job; /* the number of the job id, if it is one */
         char *snapshot_name;
+        int turn_fd; /* of this job at this VM */
         json_t *vm; /* as discover shows it */
         json_t *snapshot; /* as the verb snapshot shows it */
         json_t *disks; /* results of the copy */
@@ -41,10 +43,11 @@ static void migration_done(Migration *m)
 {
         migrate_options_done(&m->options);
         free(m->snapshot_name);
+        cleanup_close_p(&m->turn_fd);
         json_decref(m->vm);
         json_decref(m->snapshot);
         json_decref(m->disks);
-        *m = (Migration){};
+        *m = (Migration){ .turn_fd = -1 };
 }
 
 static const char *text_of(const json_t *object, const char *key)
@@ -253,6 +256,19 @@ static int remove_snapshot(const Migration *m, Failure *failure)
         return r;
 }
 
+static int take_turn(Migration *m, Failure *failure)
+{
+        int r;
+
+        r = migrate_turn_take(m->snapshot_name, text_of(m->vm, "instance_uuid"), &m->turn_fd);
+        if (r == -EADDRINUSE)
+                return failure_set(failure, r, BUS_ERROR_VM_BUSY, 0,
+                                   "another run with --job-id %s is at work on %s; wait for it, or "
+                                   "give this one another id. Nothing was done",
+                                   m->options.job, m->options.path);
+        return r;
+}
+
 /* The VM as it is without what a killed run of the same job has left: its disks would be deltas, which
  * not everything can read. */
 static int look(Migration *m, Failure *failure)
@@ -260,6 +276,8 @@ static int look(Migration *m, Failure *failure)
         int r;
 
         r = discover(m, failure);
+        if (r >= 0)
+                r = take_turn(m, failure);
         if (r < 0 || !has_leftover(m))
                 return r;
         log_info("Removing the snapshot %s that an earlier run has left", m->snapshot_name);
@@ -318,7 +336,7 @@ static json_t *result_of(const Migration *m)
 
 int verb_migrate(int argc, char *argv[])
 {
-        CLEANUP(migration_done) Migration m = { .job = 1 };
+        CLEANUP(migration_done) Migration m = { .job = 1, .turn_fd = -1 };
         _cleanup_close_ int signal_fd = -1;
         Failure failure = {};
         int r;

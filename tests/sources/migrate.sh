@@ -151,6 +151,20 @@ for key in $one $two; do
 done
 gone 'of a tracked VM'
 
+# The same command while it runs: the snapshot of the first is no leftover.
+new_targets || exit
+simctl fault delay method=FolderGet at=10 ms=20000 count=0 >/dev/null
+timeout 100 "$client" migrate "${options[@]}" "${file[@]}" "${plain[@]}" --job-id 8 >"$TEST_TMP/first" 2>"$TEST_TMP/first-stderr" &
+pid=$!
+eventually 20 sh -c "[ \$('$simdir/simctl' -C '$sim' faults | jq '[.[].fired] | add') -gt 0 ]"
+refused 1 'another run with --job-id 8 .*Nothing was done' 'the same job at the same VM' "${file[@]}" "${plain[@]}" --job-id 8
+is "$(answer error_name)" com.sendense.Error.VmBusy 'by its name'
+is "$(ours | jq length)" 1 'and the snapshot of the first is there'
+simctl reset >/dev/null
+wait $pid
+is "$? $(jq -r .result "$TEST_TMP/first")" '0 ok' 'the first goes on, and is done' || diag "$(cat "$TEST_TMP/first" "$TEST_TMP/first-stderr")"
+gone 'of both'
+
 # Killed, and run again: what the first left goes.
 new_targets || exit
 simctl fault delay method=FolderGet at=10 ms=4000 count=0 >/dev/null
