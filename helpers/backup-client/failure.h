@@ -29,3 +29,6 @@ typedef struct Failure {
 /* Keeps the first reason, put into one line. Returns error, so that a failing function can. */
 int failure_set(Failure *failure, int error, const char *name, uint32_t disk_key,
                 const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* Puts more behind a text that was set, which is cut at a letter where there is no room for both; what is added may be half of all. */
+void failure_add(Failure *failure, const char *format, ...) __attribute__((format(printf, 2, 3)));

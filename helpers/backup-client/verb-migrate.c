@@ -297,7 +297,9 @@ static void release(const Migration *m, Failure *failure)
                 return;
         (void) log_error(-EBUSY, "Snapshot %s of %s is left: %s", m->snapshot_name, m->options.path,
                          left.text);
-        if (!failure->name)
+        if (failure->name)
+                failure_add(failure, "; the snapshot %s is left: %s", m->snapshot_name, left.text);
+        else
                 (void) failure_set(failure, -EBUSY, BUS_ERROR_SNAPSHOT_LEFT, 0,
                                    "all disks are copied, but the snapshot %s of %s is left: %s; "
                                    "remove it, or run this again",

@@ -138,6 +138,17 @@ migrate "${file[@]}" "${plain[@]}" --job-id 5
 is "$? $(answer error_name)" '1 com.sendense.Error.TargetFailed' 'no target, no copy' || diag "$(cat "$TEST_TMP/answer")"
 gone 'no target'
 
+# A failed copy whose snapshot cannot be removed says both; the next run removes it.
+simctl fault remove-snapshot-fails count=0 >/dev/null
+migrate "${file[@]}" "${plain[@]}" --job-id 9
+is "$? $(answer error_name)" '1 com.sendense.Error.TargetFailed' 'no target, and no removal'
+like "$(answer error_text)" 'target.*; the snapshot sendense-cli-9 is left: ' 'the result names the snapshot that is left'
+is "$(ours | jq length)" 1 'and it is left'
+simctl reset >/dev/null
+migrate "${file[@]}" "${plain[@]}" --job-id 9
+unlike "$(answer error_text)" 'is left' 'when it goes, nothing is said of it'
+gone 'the next run'
+
 # A disk whose changes are tracked: what was never written is not read.
 new_targets || exit
 simctl vm cbt vm=plain on=1 >/dev/null
