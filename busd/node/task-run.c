@@ -309,18 +309,20 @@ static int on_no_login(sd_event_source *source, uint64_t usec, void *userdata)
 
         (void) source;
         (void) usec;
-        fail(task, BUS_ERROR_VCENTER_LOGIN,
-             "The node was restarted, and nobody has offered a login for vCenter since");
+        fail(task, BUS_ERROR_NODE_UNREACHABLE,
+             "The node was stopped in the middle of it, and nobody has offered a login for vCenter "
+             "since");
         return 0;
 }
 
-/* A unit without a password would only fail. So would one without the keys of its exports, and nobody offers them twice. */
+/* A unit without a password would only fail. So would one without the keys of its exports, and nobody offers them twice: another attempt
+ * has new ones. */
 static void step(Task *task)
 {
         const LogContext context = task_context(task);
 
         if (task_unit_needs_keys(task) && !task->keys && !task->is_recovered) {
-                fail(task, BUS_ERROR_FAILED,
+                fail(task, BUS_ERROR_NODE_UNREACHABLE,
                      "The node was stopped in the middle of it, and has lost the keys of the hub's "
                      "exports; start it again");
                 return;
@@ -373,6 +375,24 @@ void task_enter(Task *task)
         }
 }
 
+/* By names that pass: the hub tries such a job again. */
+static bool was_lost(Task *task, bool is_same_boot)
+{
+        bool is_begun = task->state == TASK_SNAPSHOTTING || task->state == TASK_COPYING;
+
+        if (!is_same_boot && is_begun)
+                fail(task, BUS_ERROR_REBOOTED, "The node was rebooted in the middle of it");
+        else if (task->state != TASK_ACCEPTED || task->password)
+                return false;
+        else if (!is_same_boot)
+                fail(task, BUS_ERROR_REBOOTED,
+                     "The node was rebooted before anything was begun; start it again");
+        else
+                fail(task, BUS_ERROR_NODE_UNREACHABLE,
+                     "The node was stopped before anything was begun; start it again");
+        return true;
+}
+
 void task_recover(Task *task, bool is_same_boot)
 {
         if (task_state_is_final(task->state))
@@ -382,15 +402,10 @@ void task_recover(Task *task, bool is_same_boot)
                 task_set(task, "BootId", json_string(task->node->boot_id));
                 (void) task_store(task);
         }
-        if (task->state == TASK_ACCEPTED && !task->password)
-                fail(task, BUS_ERROR_FAILED,
-                     "The node was restarted before anything was begun; start it again");
-        else if (!is_same_boot && (task->state == TASK_SNAPSHOTTING || task->state == TASK_COPYING))
-                fail(task, BUS_ERROR_REBOOTED, "The node was rebooted in the middle of it");
-        else {
-                task->is_recovered = is_same_boot;
-                task_enter(task);
-        }
+        if (was_lost(task, is_same_boot))
+                return;
+        task->is_recovered = is_same_boot;
+        task_enter(task);
 }
 
 int task_cancel(Task *task, const char *principal)

@@ -67,6 +67,7 @@ ok "stopped: it is there again" eventually "$patience_sec" node systemctl is-act
 simctl faults clear >/dev/null
 simctl tasks finish >/dev/null
 ends "stopped" failed
+is "$(job_field "$job" ErrorName)" com.sendense.Error.NodeUnreachable "stopped: by a name that passes: a second attempt gets keys of its own"
 like "$(job_field "$job" ErrorText)" "Node edge1: The node was stopped in the middle of it, and has lost the keys of the hub's exports" "stopped: it says why"
 clean "stopped"
 

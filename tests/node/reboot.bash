@@ -86,6 +86,7 @@ reboot_in() {
     *)
         ok "$name: as failed" eventually "$patience_sec" state_is failed || diag "$(task .)"
         like "$(task .error)" 'reboot|restarted|ancel|ended' "$name: and says why"
+        [ "$how" != crash ] || is "$(task .error_name)" com.sendense.Error.Rebooted "$name: by a name that passes"
         ;;
     esac
     is "$(offer)" removed "$name: asked once more it is removed"

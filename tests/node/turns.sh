@@ -3,6 +3,7 @@
 #
 # A datastore has room for one snapshot: the second VM waits, says for what, takes nothing meanwhile, and goes on by itself when
 # the first is released, or its snapshot cannot be removed and is owed; one that is cancelled while it waits was never at vCenter's disks.
+# A node that is stopped meanwhile fails it by a name that passes by itself.
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/node-lab.bash"
@@ -68,9 +69,21 @@ job=$((job - 1))
 ok "which is owed still" owed || diag "$(task .)"
 simctl faults clear >/dev/null
 ok "until it can be removed" eventually "$patience_sec" state_is released || diag "$(task .)"
-job=$((job + 1))
-release committed >/dev/null
-ok "the last is released" eventually "$patience_sec" state_is released
 targets_down
+
+# Stopped and started, not restarted: the login of the one that waits is gone.
+job=$((job + 1))
+targets_up sixth
+backup full
+ok "one more waits" eventually "$patience_sec" waits || diag "$(task .)"
+node systemctl stop sendense-node.service
+node systemctl start sendense-node.service
+ok "a node that was stopped fails it" eventually "$patience_sec" state_is failed || diag "$(task .)"
+is "$(task .error_name)" com.sendense.Error.NodeUnreachable "by a name that passes, so that its hub tries again"
+like "$(task .error)" 'stopped before anything was begun' "and says why"
+targets_down
+job=$((job - 1))
+api POST "backup/$job/release" "$(jq -nc --arg password "$(password)" '{outcome: "committed", vcenter_password: $password}')" >/dev/null
+ok "the last is released" eventually "$patience_sec" state_is released || diag "$(task .)"
 clean "in the end"
 done_testing
