@@ -249,6 +249,8 @@ static void begin(Task *task)
 {
         bool is_restore = task_is_restore(task);
 
+        /* Of its next step nothing can be there yet. */
+        task->is_recovered = false;
         task_set_owes(task, true);
         if (task_move(task, is_restore ? TASK_EVENT_BEGIN_IMPORT : TASK_EVENT_BEGIN) >= 0) {
                 task_enter(task);
