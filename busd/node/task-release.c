@@ -43,17 +43,17 @@ void task_release_failed(Task *task, const char *name, const char *text)
                         task->password = secret_free(task->password);
                         keep_nothing(task->job);
                 }
-                task_set(task, "ReleaseError", json_string(text));
+                task_set_text(task, "ReleaseError", text);
                 task_store(task);
                 task_step_close(task);
                 return;
         }
         task->n_tries++;
         task_debt(task, debt);
-        task_set(task, "ReleaseError", json_string(text));
+        task_set_text(task, "ReleaseError", text);
         (void) log_event(LOG_ERR, 0, &context, MESSAGE_OBLIGATION_OPEN,
                          "%s cannot be %s: %s. Next try in %" PRIu64 " s", debt, words_of(task),
-                         text, delay_sec);
+                         task_text(task, "ReleaseError"), delay_sec);
         (void) task_store(task);
         task_retry(task, delay_sec);
         task_step_close(task);

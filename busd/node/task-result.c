@@ -7,6 +7,7 @@
 #include "log.h"
 #include "task-step.h"
 #include "task-unit.h"
+#include "utf8.h"
 
 #include <string.h>
 
@@ -43,12 +44,13 @@ json_t *task_result_summary(const Task *task, const json_t *result)
         return copy;
 }
 
-/* What is not as it should be and no failure: for the journal, and for those who ask for the task. */
-static void warn(Task *task, const char *text)
+/* What is not as it should be and no failure: for the journal, and for those who ask for the task. A name in it may have been cut. */
+static void warn(Task *task, char *text)
 {
         const LogContext context = task_context(task);
         json_t *list = json_object_get(task->row, "Warnings");
 
+        utf8_make_valid(text);
         (void) log_event(LOG_WARNING, 0, &context, MESSAGE_NONE, "%s", text);
         if (list)
                 (void) json_array_append_new(list, json_string(text));

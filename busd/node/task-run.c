@@ -122,9 +122,10 @@ static void fail(Task *task, const char *name, const char *text)
                 return;
         task_set(task, "Ending", json_string("failed"));
         task_set(task, "ErrorName", json_string(name));
-        task_set(task, "ErrorText", json_string(text));
+        task_set_text(task, "ErrorText", text);
         (void) log_event(LOG_ERR, 0, &context, MESSAGE_JOB_FAILED,
-                         "Job %" PRIu64 " of %s failed: %s", task->job, context.vm, text);
+                         "Job %" PRIu64 " of %s failed: %s", task->job, context.vm,
+                         task_text(task, "ErrorText"));
         undo(task);
 }
 

@@ -8,6 +8,7 @@
 #include "json-cleanup.h"
 #include "task-look.h"
 #include "task-restore.h"
+#include "utf8.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -101,6 +102,16 @@ void task_set(Task *task, const char *key, json_t *value)
 {
         /* Without memory the old value stays, and the next step writes the row again. */
         (void) json_object_set_new(task->row, key, value);
+}
+
+void task_set_text(Task *task, const char *key, const char *text)
+{
+        _cleanup_free_ char *valid = strdup(text);
+
+        if (!valid)
+                return;
+        utf8_make_valid(valid);
+        task_set(task, key, json_string(valid));
 }
 
 uint64_t task_bytes_done(const Task *task)

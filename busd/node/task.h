@@ -77,6 +77,9 @@ void task_set_place(Task *task, const json_t *place);
 /* Sets a member; value is taken. */
 void task_set(Task *task, const char *key, json_t *value);
 
+/* The same of a text in which a name may have been cut within a letter. */
+void task_set_text(Task *task, const char *key, const char *text);
+
 /* What it waits for: before its snapshot, or copied, in place, for its hub, and what to do when that has lost it. "" when it does not
  * wait. */
 void task_waits_for(const Task *task, char ret_text[static TASK_WAITING_SIZE]);

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # What the node tells of a backup: disks that were left out and why, warnings, digests; that a VM was gone when its snapshot was to be
-# removed; and on the bus that an object goes. A vCenter that is busy is asked again.
+# removed; and on the bus that an object goes. A vCenter that is busy is asked again. Names that are cut within a letter take no text along.
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/node-lab.bash"
@@ -16,7 +16,9 @@ node systemd-run -q --unit=bus-monitor -p StandardOutput=file:/srv/signals -- db
 
 # The first snapshot's task ends in "another task is in progress", and nothing was done.
 simctl fault task-error method=CreateSnapshot_Task fault=TaskInProgress count=2 >/dev/null
-backup full
+# A name that is cut within a letter.
+long=x$(printf 'ж%.0s' {1..60})
+backup full ".vm_name = \"$long\""
 ok "a busy vCenter is asked again" eventually "$patience_sec" state_is copied || diag "$answer" "$(task .)"
 is "$(simctl faults | jq '[.[] | select(.kind == "task-error").fired] | add')" 2 "it was busy twice" || diag "$(simctl faults)"
 is "$(task '[.excluded[].key] | length')" 1 "a disk that is left out is told"
@@ -30,8 +32,8 @@ is "$(api GET "backup/$job/result" | cut -d' ' -f2- | jq -c .)" "$(node jq -c . 
 simctl vm remove vm=web01 >/dev/null
 release committed >/dev/null
 ok "the VM is gone, and the job ends" eventually "$patience_sec" state_is released || diag "$(task .)"
-like "$(task '.warnings | join("; ")')" "web01 is not at .* any more, so there was no snapshot to remove. .*look for its snapshot 'sendense-" "that is told"
-ok "and logged" in_node 'journalctl --sync; journalctl -q -t sendense-node -p warning | grep -q "web01 is not at "'
+like "$(task '.warnings | join("; ")')" "xж+\?? is not at .* any more, so there was no snapshot to remove. .*look for its snapshot 'sendense-" "that is told"
+ok "and logged" in_node 'journalctl --sync; journalctl -q -t sendense-node -p warning | grep -q "ж?* is not at "'
 targets_down
 clean "a VM that is gone"
 
@@ -47,6 +49,16 @@ second() { [ "$(task '"\(.attempt) \(.state)"')" = "2 failed" ]; }
 ok "so does the next" eventually "$patience_sec" second || diag "$(task .)"
 gone() { node grep -A2 "member=InterfacesRemoved" /srv/signals | grep -q "task/$job\""; }
 ok "the bus was told that the first one's object went" eventually "$patience_sec" gone || diag "$(node tail -n 40 /srv/signals)"
+
+# A disk without a target, whose path is cut within a letter.
+simctl faults clear >/dev/null
+long=x$long # the 80th byte of its path is the first half of a letter
+simctl vm add name="$long" disks=8M,8M >/dev/null
+job=$((job + 1))
+api POST backup/start "$(request full ".vm_name = \"$long\" | .vm_path = \"DC0/vm/$long\" | .instance_uuid = \"$(simctl vm list | jq -r --arg n "$long" '.[] | select(.name == $n).instance_uuid')\"")" >/dev/null
+ok "a disk without a target" eventually "$patience_sec" state_is failed || diag "$(task .)"
+like "$(task '.error_name + ": " + .error')" 'DisksChanged: Disk 2001 \(.*xxж+\?\) has no target in nbd_targets' "is told by its name, as much of it as there is room for"
+simctl vm remove vm="$long" >/dev/null
 
 # The user's password becomes another while the snapshot is held: the release brings it along, and what the node had is forgotten.
 simctl faults clear >/dev/null
