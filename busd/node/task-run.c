@@ -136,7 +136,10 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *userdata)
         (void) source;
         (void) usec;
         task_timer_off(task);
-        task_enter(task);
+        if (task->unit[0])
+                task_step_ask_again(task);
+        else
+                task_enter(task);
         return 0;
 }
 

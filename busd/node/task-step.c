@@ -85,6 +85,7 @@ static void collect(Task *task, const UnitState *state)
         const char *name, *text;
         int r = unit_files_read_result(task->unit, &result);
 
+        task_timer_off(task); /* nobody has to be asked again */
         if (r >= 0 && strcmp(state->active, "active") == 0 &&
             strcmp(json_string_value(json_object_get(result, "result")) ?: "", "ok") == 0) {
                 task_step_ok(task, result);
@@ -143,8 +144,8 @@ static void on_state(int error, const UnitState *state, void *userdata)
                 return;
         }
         if (error < 0) {
-                task->unit[0] = '\0';
-                task->is_recovered = task->is_recovered || runs_once(task);
+                /* It may run, so it stays the task's. */
+                task->is_recovered = true;
                 task_retry(task, ASK_AGAIN_SEC);
                 return;
         }
@@ -171,6 +172,12 @@ static void ask_state(Task *task)
         r = units_get(task->node->units, task->unit, on_state, task);
         if (r < 0)
                 on_state(r, NULL, task);
+}
+
+void task_step_ask_again(Task *task)
+{
+        if (!task->is_closing && task->n_calls == 0)
+                ask_state(task);
 }
 
 static void on_started(int error, const char *text, void *userdata)
