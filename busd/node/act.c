@@ -13,6 +13,7 @@
 #include "ledger.h"
 #include "log.h"
 #include "request.h"
+#include "task-login.h"
 #include "task-release.h"
 #include "task-run.h"
 
@@ -33,32 +34,13 @@ static int read_memory(int fd, Secret **ret_secret, sd_bus_error *error)
                      : 0;
 }
 
-/* A task that has a password with which nothing went wrong keeps it: what comes with another job may be mistyped. */
-static bool needs_login(const Task *task)
-{
-        return !task->password || task->n_tries > 0;
-}
-
-/* A login that is good for one task is good for all that wait for one of the same user at the same vCenter. */
-static void offer(Node *node, const char *host, const char *user, const Secret *password)
-{
-        for (size_t i = 0; i < node->n_tasks; i++) {
-                Task *task = node->tasks[i];
-                Secret *copy;
-
-                if (!task_owes(task) || !needs_login(task) ||
-                    strcmp(task_request(task, "vcenter_host"), host) != 0 ||
-                    strcmp(task_request(task, "vcenter_user"), user) != 0)
-                        continue;
-                if (secret_new(secret_data(password), secret_size(password), &copy) >= 0)
-                        task_login(task, copy);
-        }
-}
-
+/* It is what the task has, or what was refused: no other than before. */
 static bool knows_login(const Task *task, const Login *login)
 {
-        return task->password && secret_equal(task->password, login->password) &&
-               !task_place_differs(task, login->place);
+        bool is_same = task->password ? secret_equal(task->password, login->password)
+                                      : task_login_was_refused(task, login->password);
+
+        return is_same && !task_place_differs(task, login->place);
 }
 
 /* Of this very task, from who may release it: it is newer than the one that the task began with, be it by its password alone.
@@ -247,8 +229,6 @@ int act_start(Node *node, int fd, bool is_restore, const char *principal, const 
                 return bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT, "%s", why);
         if (r < 0)
                 return r;
-        offer(node, json_string_value(json_object_get(request.public, "vcenter_host")),
-              json_string_value(json_object_get(request.public, "vcenter_user")), request.password);
         return start(node, &request, is_restore, principal, ret_task, error);
 }
 
@@ -289,7 +269,7 @@ int act_release(Task *task, const char *outcome, int fd, const char *principal, 
                 return r;
         if (login.password) {
                 renew(task, &login);
-                offer(task->node, login.host, login.user, login.password);
+                logins_offer(task->node, login.host, login.user, login.password);
         }
         r = task_release(task, outcome, principal);
         if (r == -EINVAL)
@@ -318,10 +298,11 @@ static bool is_meant(const Login *login, uint64_t job)
 /* A job that is copied is held for the hub; naming it here is no release. */
 static const char *outcome_of(const Task *task)
 {
-        return !task_owes(task)                   ? "removed"
-               : task->state == TASK_RELEASING    ? "removing"
-               : task_state_is_final(task->state) ? "owed"
-                                                  : "in use";
+        if (!task_owes(task))
+                return "removed";
+        if (task->state == TASK_RELEASING)
+                return task->password || task->unit[0] ? "removing" : "owed";
+        return task_state_is_final(task->state) ? "owed" : "in use";
 }
 
 int act_clean_up(Node *node, int fd, const char *principal, sd_bus_message *reply,
@@ -340,7 +321,7 @@ int act_clean_up(Node *node, int fd, const char *principal, sd_bus_message *repl
         for (size_t i = 0; i < node->n_tasks; i++)
                 if (is_named(&login, node->tasks[i]->job))
                         renew(node->tasks[i], &login);
-        offer(node, login.host, login.user, login.password);
+        logins_offer(node, login.host, login.user, login.password);
         r = sd_bus_message_open_container(reply, 'a', "(ts)");
         for (size_t i = 0; r >= 0 && i < node->n_tasks; i++)
                 if (is_meant(&login, node->tasks[i]->job) &&

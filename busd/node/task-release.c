@@ -6,10 +6,10 @@
 
 #include "bus/bus-error.h"
 #include "clock.h"
-#include "keep.h"
 #include "log.h"
 #include "node.h"
 #include "parse.h"
+#include "task-login.h"
 #include "task-restore.h"
 #include "task-run.h"
 #include "task-step.h"
@@ -39,10 +39,7 @@ void task_release_failed(Task *task, const char *name, const char *text)
                 delay_sec = RELEASE_RETRY_MAX_SEC;
         if (strcmp(name, BUS_ERROR_VCENTER_LOGIN) == 0) {
                 /* Trying a wrong password again and again would lock the account. */
-                if (!task->has_newer_login) {
-                        task->password = secret_free(task->password);
-                        keep_nothing(task->job);
-                }
+                task_login_refused(task);
                 task_set_text(task, "ReleaseError", text);
                 task_store(task);
                 task_step_close(task);

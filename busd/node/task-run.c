@@ -16,6 +16,7 @@
 #include "log.h"
 #include "node.h"
 #include "parse.h"
+#include "task-login.h"
 #include "task-look.h"
 #include "task-release.h"
 #include "task-restore.h"
@@ -177,6 +178,7 @@ void task_step_ok(Task *task, const json_t *result)
         char why[256], end_why[512];
         int r;
 
+        task_login_proven(task);
         switch (task->state) {
         case TASK_ACCEPTED:
                 if (task_is_restore(task))
@@ -300,6 +302,7 @@ void task_finish(Task *task)
                                : strcmp(ending, "cancelled") == 0 ? TASK_EVENT_DONE_CANCELLED
                                                                   : TASK_EVENT_DONE);
         task->password = secret_free(task->password);
+        task->refused = secret_free(task->refused);
         task->keys = secret_free(task->keys);
         keep_nothing(task->job);
         context = task_context(task);
@@ -450,21 +453,4 @@ int task_release(Task *task, const char *outcome, const char *principal)
         (void) task_move(task, TASK_EVENT_RELEASE);
         task_enter(task);
         return 0;
-}
-
-void task_login(Task *task, Secret *password)
-{
-        if (task_state_is_final(task->state)) {
-                secret_free(password);
-                return;
-        }
-        secret_free(task->password);
-        task->password = password;
-        keep_secret(task->job, KEEP_LOGIN, password);
-        task->has_newer_login = task->unit[0] != '\0';
-        if (task->state == TASK_COPIED || task->unit[0])
-                return;
-        task_timer_off(task);
-        task->n_tries = 0;
-        task_enter(task);
 }

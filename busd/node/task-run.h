@@ -25,8 +25,5 @@ int task_cancel(Task *task, const char *principal);
  * again it is no error. */
 int task_release(Task *task, const char *outcome, const char *principal);
 
-/* A login for it came (taken): what waited for one goes on. */
-void task_login(Task *task, Secret *password);
-
 /* Stops the slice of a job that is over, unless somebody uses it. */
 void task_stop_slice(Task *task);

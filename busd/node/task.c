@@ -37,6 +37,7 @@ Task *task_free(Task *task)
         sd_event_source_disable_unref(task->timer);
         json_decref(task->row);
         secret_free(task->password);
+        secret_free(task->refused);
         secret_free(task->keys);
         free(task);
         return NULL;

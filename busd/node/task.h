@@ -36,6 +36,7 @@ typedef struct Task {
         uint64_t job, attempt;
         TaskState state;
         Secret *password; /* NULL after a restart, until somebody offers it again */
+        Secret *refused; /* the last one that vCenter did not take; NULL when none was */
         Secret *keys; /* of its exports by TLS; NULL without, and after a restart that lost them */
         char unit[UNIT_NAME_SIZE]; /* of the step that is open; "" when none is */
         uint32_t process_id; /* of that unit's program; 0 when it is not known */
@@ -43,6 +44,7 @@ typedef struct Task {
         bool is_closing; /* the unit is being stopped: nothing it does counts any more */
         bool is_closed; /* it is gone; the task goes on when no call is open */
         bool is_recovered; /* its step may be under way already */
+        bool is_proven; /* a step of it went well with this password */
         bool has_newer_login; /* than the unit of its step may have */
         char waiting[TASK_WAITING_SIZE]; /* for what, before its snapshot; "" when it does not */
         unsigned n_tries; /* of the release */
