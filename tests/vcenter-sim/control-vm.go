@@ -29,6 +29,8 @@ func (s *sim) vmVerbs() map[string]verb {
 		"/vm/device":        s.ctlVMDevice,
 		"/vm/encrypted":     s.onVM(s.encrypt),
 		"/vm/same-uuid":     s.ctlVMSameUUID,
+		"/vm/inaccessible":  s.ctlVMInaccessible,
+		"/vm/unreadable":    s.ctlVMUnreadable,
 		"/vm/suspended":     s.onVM(s.suspend),
 		"/vm/user-snapshot": s.onVM(s.plantUserSnapshot),
 	}

@@ -78,9 +78,9 @@ func (r *rule) check() error {
 		if r.MS == 0 && r.Polls == 0 && !r.Hold {
 			return fmt.Errorf("slow-task needs ms=N, polls=N or hold=1")
 		}
-	case "delay":
+	case "delay", "snapshot-lingers":
 		if r.MS == 0 {
-			return fmt.Errorf("delay needs ms=N")
+			return fmt.Errorf("%s needs ms=N", r.Kind)
 		}
 	case "bad-xml":
 		if _, ok := badXML(r.Mode); !ok {

@@ -45,6 +45,7 @@ func (s *sim) handlers() map[string]func(*call) soap.HasFault {
 	return map[string]func(*call) soap.HasFault{
 		"QueryChangedDiskAreas":        s.queryChangedDiskAreas,
 		"FindAllByUuid":                s.findAllByUUID,
+		"FindByUuid":                   s.findByUUID,
 		"CreateSnapshot_Task":          s.createSnapshot,
 		"CreateSnapshotEx_Task":        s.createSnapshotEx,
 		"RemoveSnapshot_Task":          s.removeSnapshot,

@@ -3,7 +3,7 @@
 #
 # Machines that are hard to tell apart or that do not run, and answers that no
 # vCenter gives.
-# Switches: bad-xml same-uuid suspended device
+# Switches: bad-xml same-uuid suspended device inaccessible unreadable snapshot-lingers
 
 # shellcheck source=tests/lib/tap.sh
 . "$(dirname "$0")/../lib/tap.sh"
@@ -25,6 +25,28 @@ other=$(by_path DC0/vm/mixed)
 simctl vm suspended vm=mixed >/dev/null
 is "$(props VirtualMachine "$other" runtime.powerState | xget val)" suspended 'suspended: it says so'
 is "$(props VirtualMachine "$vm" runtime.powerState | xget val)" poweredOn 'and no other does'
+
+simctl vm inaccessible vm=pgtest1 >/dev/null
+mixed_uuid=$(simctl vm list vm=mixed | jq -r .instance_uuid)
+is "$(by_uuid "$uuid") $mixed_uuid" "$other $uuid" 'inaccessible: no UUID finds it, but the other one that has it'
+is "$(method FindByUuid SearchIndex SearchIndex "<uuid>$uuid</uuid><vmSearch>true</vmSearch><instanceUuid>true</instanceUuid>" | xget returnval)" "$other" 'and neither does FindByUuid'
+is "$(props VirtualMachine "$vm" runtime.connectionState | xget val)" inaccessible 'it says so'
+is "$(props VirtualMachine "$vm" config.instanceUuid config.hardware.device config name | xall name)" name 'it has a name and no config'
+like "$(method CreateSnapshot_Task VirtualMachine "$vm" "$(snapshot_args x)")" InvalidState 'and no task'
+simctl vm inaccessible vm=pgtest1 on=0 >/dev/null
+is "$(by_uuid "$uuid" | wc -l) $(props VirtualMachine "$vm" runtime.connectionState | xget val)" '2 connected' 'it is back'
+
+shown() { props VirtualMachine "$vm" snapshot; }
+one=$(snapshot "$vm" one)
+simctl vm unreadable vm=pgtest1 property=snapshot >/dev/null
+is "$(shown | xall name) $(shown | xget path) $(shown | xpath 'string(//*[local-name()="fault"]/@*[local-name()="type"])')" ' snapshot NoPermission' 'unreadable: a property is missing, and why'
+is "$(props VirtualMachine "$vm" name | xget path)" '' 'no other is'
+simctl vm unreadable vm=pgtest1 >/dev/null
+simctl fault snapshot-lingers ms=700 >/dev/null
+is "$(unsnapshot "$one") $(simctl snapshots | jq '[.[] | select(.name == "one")] | length')" 'success 0' 'snapshot-lingers: the snapshot is removed'
+like "$(shown)" ">$one<" 'and shown'
+is_over() { [[ $(shown) != *"$one"* ]]; }
+ok 'for a while' eventually 30 is_over
 
 simctl vm add name=bound disks=16M on=1 >/dev/null
 bound=$(by_path DC0/vm/bound)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 
-// What is changed in the property collector's answers: they are cut into pages
-// with a token, physical mappings get their own backing type (VMware's
+// What is changed in the property collector's answers: what is hidden (hidden.go)
+// is taken out, they are cut into pages with a token, physical mappings get their own backing type (VMware's
 // simulator would panic on it inside), and a lease is initializing for its
 // first reads. An answer that needs none of it passes untouched.
 
@@ -28,13 +28,13 @@ func (s *sim) shapeProperties(c *call) {
 	}
 	_, ex := c.body.(*types.RetrievePropertiesEx)
 	paged := ex && s.pageLimit(c) > 0
-	if !paged && !s.hasRDM() && len(s.leases) == 0 {
+	if !paged && !s.hasRDM() && !s.hasHidden() && len(s.leases) == 0 {
 		return
 	}
 	if !ex {
 		body := new(methods.RetrievePropertiesBody)
 		if s.decode(c, body) && body.Res != nil {
-			s.rewrite(body.Res.Returnval)
+			s.rewrite(body.Res.Returnval, askedOf(c.body.(*types.RetrieveProperties).SpecSet))
 			s.encode(c, body)
 		}
 		return
@@ -44,7 +44,7 @@ func (s *sim) shapeProperties(c *call) {
 		return
 	}
 	r := body.Res.Returnval
-	s.rewrite(r.Objects)
+	s.rewrite(r.Objects, askedOf(c.body.(*types.RetrievePropertiesEx).SpecSet))
 	if paged {
 		r.Objects, r.Token = s.cutPage(c.session, r.Objects, s.pageLimit(c))
 	}
@@ -131,7 +131,7 @@ func (s *sim) hasRDM() bool {
 	return false
 }
 
-func (s *sim) rewrite(list []types.ObjectContent) {
+func (s *sim) rewrite(list []types.ObjectContent, asked map[string]bool) {
 	mapped := make(map[string]bool)
 	for _, vm := range s.vms {
 		for _, d := range vm.disks {
@@ -141,6 +141,7 @@ func (s *sim) rewrite(list []types.ObjectContent) {
 		}
 	}
 	for i := range list {
+		s.hide(&list[i], asked)
 		for j := range list[i].PropSet {
 			p := &list[i].PropSet[j]
 			switch v := p.Val.(type) {

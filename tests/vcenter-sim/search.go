@@ -19,18 +19,39 @@ import (
 func (s *sim) findAllByUUID(c *call) soap.HasFault {
 	req := c.body.(*types.FindAllByUuid)
 	res := new(types.FindAllByUuidResponse)
+	if req.VmSearch {
+		res.Returnval = s.byUUID(req.Uuid, req.InstanceUuid)
+	}
+	return &methods.FindAllByUuidBody{Res: res}
+}
+
+func (s *sim) findByUUID(c *call) soap.HasFault {
+	req := c.body.(*types.FindByUuid)
+	if !req.VmSearch {
+		return nil
+	}
+	res := new(types.FindByUuidResponse)
+	if list := s.byUUID(req.Uuid, req.InstanceUuid); len(list) > 0 {
+		res.Returnval = &list[0]
+	}
+	return &methods.FindByUuidBody{Res: res}
+}
+
+// byUUID does not find a machine that vCenter has lost sight of: it has no config.
+func (s *sim) byUUID(uuid string, ofInstance *bool) []moref {
+	var list []moref
 	for _, vm := range s.vms {
 		v := vm.simVM()
 		id := v.Config.Uuid
-		if req.InstanceUuid != nil && *req.InstanceUuid {
+		if ofInstance != nil && *ofInstance {
 			id = v.Config.InstanceUuid
 		}
-		if req.VmSearch && strings.EqualFold(id, req.Uuid) {
-			res.Returnval = append(res.Returnval, vm.ref)
+		if !vm.inaccessible && strings.EqualFold(id, uuid) {
+			list = append(list, vm.ref)
 		}
 	}
-	sort.Slice(res.Returnval, func(i, j int) bool { return res.Returnval[i].Value < res.Returnval[j].Value })
-	return &methods.FindAllByUuidBody{Res: res}
+	sort.Slice(list, func(i, j int) bool { return list[i].Value < list[j].Value })
+	return list
 }
 
 // ctlVMSameUUID gives a machine the UUIDs of another one.

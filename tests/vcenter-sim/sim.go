@@ -25,6 +25,11 @@ type vmState struct {
 	ref   moref
 	disks map[int32]*disk
 	nvram string // its file on the datastore, once it was switched on
+
+	inaccessible bool   // vCenter has lost sight of it
+	unreadable   string // a property that the user may not read
+	lingering    *types.VirtualMachineSnapshotInfo
+	lingersUntil time.Time
 }
 
 type sim struct {

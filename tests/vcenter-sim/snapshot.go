@@ -127,6 +127,9 @@ func (s *sim) removeSnapshot(c *call) soap.HasFault {
 		return refuse("The object has already been deleted or has not been completely created",
 			&types.ManagedObjectNotFound{Obj: req.This})
 	}
+	if r := pick(c.rules, "snapshot-lingers"); r != nil {
+		snap.vm.linger(r.MS)
+	}
 	keep := pick(c.rules, "consolidation-needed") != nil ||
 		(req.Consolidate != nil && !*req.Consolidate)
 	ref, fault := s.begin(c, snap.vm.ref, "removeSnapshot", func() (types.AnyType, types.BaseMethodFault) {

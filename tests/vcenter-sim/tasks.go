@@ -39,6 +39,9 @@ func (s *sim) begin(c *call, entity moref, name string, do work) (moref, *soap.F
 		return moref{}, simulator.Fault("Another task is already in progress.",
 			&types.TaskInProgress{Task: busy.task.Self})
 	}
+	if vm := s.vms[entity]; vm != nil && vm.inaccessible {
+		return moref{}, simulator.Fault("The operation is not allowed in the current state.", &types.InvalidState{})
+	}
 	if r := pick(c.rules, "task-error", "remove-snapshot-fails", "quiesce-fault"); r != nil {
 		fault, err := faultNamed(r.Fault, "")
 		if err != nil {
