@@ -176,11 +176,19 @@ static json_t *swap_disks(const Task *task)
         return TAKE(disks);
 }
 
+/* By its moref the VM that was made is known when its UUID finds it no more. NULL until the import has told it. */
+static const json_t *made_moref(const Task *task)
+{
+        return json_object_get(json_object_get(task->row, "Copy"), "vm_moref");
+}
+
 static json_t *swap_spec(const Task *task)
 {
-        return json_pack("{s:o, s:s, s:s, s:o}", "vcenter", task_vcenter(task), "instance_uuid",
-                         restore_in_place_uuid(task), "staging_uuid", task_text(task, "NewUuid"),
-                         "disks", swap_disks(task));
+        return json_pack("{s:o, s:s, s:O*, s:s, s:O*, s:o}", "vcenter", task_vcenter(task),
+                         "instance_uuid", restore_in_place_uuid(task), "vm_moref",
+                         json_object_get(looked(task), "vm_moref"), "staging_uuid",
+                         task_text(task, "NewUuid"), "staging_moref", made_moref(task), "disks",
+                         swap_disks(task));
 }
 
 /* Once it was switched on, it is its user's to switch off. */
@@ -195,9 +203,10 @@ static json_t *end_spec(const Task *task)
         json_t *spec;
 
         if (!restore_is_in_place(task))
-                return json_pack("{s:o, s:s, s:b, s:b}", "vcenter", task_vcenter(task),
-                                 "instance_uuid", task_text(task, "NewUuid"), "keep",
-                                 restore_is_kept(task), "power_on", is_switched_on(task));
+                return json_pack("{s:o, s:s, s:O*, s:b, s:b}", "vcenter", task_vcenter(task),
+                                 "instance_uuid", task_text(task, "NewUuid"), "vm_moref",
+                                 made_moref(task), "keep", restore_is_kept(task), "power_on",
+                                 is_switched_on(task));
         spec = swap_spec(task);
         if (!spec ||
             json_object_update_new(spec,

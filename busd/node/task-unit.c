@@ -128,14 +128,16 @@ static json_t *snapshot_task(const Task *task)
                          config->copy_transport, "undo_sec", UNDO_SEC);
 }
 
+/* The look has seen the VM, whatever became of the snapshot step: by its moref it is known when its UUID finds it no more. */
 static json_t *release_task(const Task *task)
 {
-        const json_t *moref =
-                        json_object_get(json_object_get(task->row, "Snapshot"), "snapshot_moref");
+        const json_t *moref = json_object_get(json_object_get(task->row, "Snapshot"), "vm_moref");
 
+        if (!moref)
+                moref = json_object_get(json_object_get(task->row, "Look"), "moref");
         return json_pack("{s:o, s:s, s:s, s:O*}", "vcenter", task_vcenter(task), "instance_uuid",
                          task_request(task, "instance_uuid"), "name",
-                         task_text(task, "SnapshotName"), "snapshot_moref", moref);
+                         task_text(task, "SnapshotName"), "vm_moref", moref);
 }
 
 /* What the hub knows of a disk from before; NULL when it is new. */

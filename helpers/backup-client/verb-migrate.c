@@ -248,9 +248,10 @@ static int remove_snapshot(const Migration *m, Failure *failure)
         int r;
 
         r = run(m, "release",
-                json_pack("{s:O, s:s, s:s, s:s}", "vcenter", m->options.vcenter, "instance_uuid",
-                          text_of(m->vm, "instance_uuid"), "transport", m->options.transport,
-                          "name", m->snapshot_name),
+                json_pack("{s:O, s:s, s:s, s:s, s:s}", "vcenter", m->options.vcenter,
+                          "instance_uuid", text_of(m->vm, "instance_uuid"), "vm_moref",
+                          text_of(m->vm, "moref"), "transport", m->options.transport, "name",
+                          m->snapshot_name),
                 &result, failure);
         json_decref(result);
         return r;

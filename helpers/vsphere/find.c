@@ -31,7 +31,8 @@ int find_vm(VSphere *v, const json_t *spec, VSphereRef *ret_vm, VSphereError *er
         const char *path = json_field_text(spec, "path");
 
         if (uuid)
-                return inventory_find_uuid(v, uuid, ret_vm, error);
+                return inventory_find_again(v, uuid, json_field_text(spec, "vm_moref"), ret_vm,
+                                            error);
         if (path)
                 return inventory_find_path(v, path, ret_vm, error);
         return vsphere_error_set(error, BUS_ERROR_INVALID_ARGUMENT,

@@ -33,4 +33,5 @@ bool find_is_asked(const json_t *spec);
 /* "transport" is vddk; https, which is the default, understands only whole files. */
 bool find_reads_deltas(const json_t *spec);
 
+/* With "vm_moref", where a spec has it, as inventory_find_again(). */
 int find_vm(VSphere *v, const json_t *spec, VSphereRef *ret_vm, VSphereError *error);

@@ -20,6 +20,11 @@
 static const JsonField fields[] = {
         { .key = "vcenter", .kind = JSON_FIELD_OBJECT },
         { .key = "instance_uuid", .kind = JSON_FIELD_TEXT, .min = 36, .max = 36 },
+        { .key = "vm_moref",
+          .kind = JSON_FIELD_TEXT,
+          .optional = true,
+          .min = 1,
+          .max = VSPHERE_MOREF_SIZE - 1 },
         { .key = "keep", .kind = JSON_FIELD_BOOL },
         { .key = "power_on", .kind = JSON_FIELD_BOOL, .optional = true },
 };
@@ -63,12 +68,13 @@ static void clear_folder(VSphere *v, const VSphereRef *vm)
 
 static int end(VSphere *v, const json_t *spec, json_t **ret_result, VSphereError *error)
 {
-        const char *uuid = json_field_text(spec, "instance_uuid");
+        const char *uuid = json_field_text(spec, "instance_uuid"),
+                   *moref = json_field_text(spec, "vm_moref");
         CLEANUP(vm_done) VSphereVm vm = {};
         VSphereRef ref = {};
         int r;
 
-        r = inventory_find_uuid(v, uuid, &ref, error);
+        r = import_find(v, uuid, moref, &ref, error);
         if (r >= 0)
                 r = inventory_read(v, &ref, &vm, error);
         if (r < 0 && strcmp(error->name, BUS_ERROR_VM_MISSING) != 0)
@@ -83,7 +89,7 @@ static int end(VSphere *v, const json_t *spec, json_t **ret_result, VSphereError
         if (!json_field_bool(spec, "keep")) {
                 if (r >= 0)
                         clear_folder(v, &ref);
-                r = import_undo(v, uuid, r < 0, error);
+                r = import_undo(v, uuid, r < 0 ? moref : ref.value, r < 0, error);
                 if (r < 0)
                         return r;
         }

@@ -538,7 +538,8 @@ static int undo(Import *import, int failed, VSphereError *error)
         again.cancel_fd = clock_fd;
         r = vsphere_open(&again, &v, &why);
         if (r >= 0)
-                r = import_undo(v, import->instance_uuid, !import->lease.ref.value[0], &why);
+                r = import_undo(v, import->instance_uuid, import->lease.vm.value,
+                                !import->lease.ref.value[0], &why);
         if (r < 0)
                 return vsphere_error_prefix(
                                 error, BUS_ERROR_VM_LEFT,

@@ -11,7 +11,6 @@
 #include "text.h"
 #include "utf8.h"
 #include "verbs.h"
-#include "vsphere/lease.h"
 #include "vsphere/task.h"
 #include "warnings.h"
 
@@ -25,7 +24,7 @@ enum {
 
 static const JsonField fields[] = {
         IN_PLACE_FIELDS,
-        { .key = "staging_uuid", .kind = JSON_FIELD_TEXT, .min = 36, .max = 36 },
+        IN_PLACE_STAGING_FIELDS,
         { .key = "keep", .kind = JSON_FIELD_BOOL },
         { .key = "keep_disks", .kind = JSON_FIELD_BOOL, .optional = true },
         { .key = "power_on", .kind = JSON_FIELD_BOOL, .optional = true },
@@ -209,8 +208,7 @@ static int give_up(InPlace *place, json_t **ret_result, VSphereError *error)
         for (size_t i = 0; i < place->swap.n_disks; i++)
                 may_appear = may_appear && !place->swap.disks[i].staged_file;
         if (r >= 0)
-                r = import_undo(place->v, json_field_text(place->task->spec, "staging_uuid"),
-                                may_appear, error);
+                r = in_place_undo_staging(place, may_appear, error);
         if (r >= 0)
                 r = in_place_list(place, error);
         for (size_t i = 0; i < place->swap.n_disks && r >= 0; i++) {
@@ -231,8 +229,7 @@ static int end_missing(InPlace *place, json_t **ret_result, VSphereError *error)
         int r = 0;
 
         if (!json_field_bool(place->task->spec, "keep"))
-                r = import_undo(place->v, json_field_text(place->task->spec, "staging_uuid"), true,
-                                error);
+                r = in_place_undo_staging(place, true, error);
         if (r < 0)
                 return r;
         warnings_add(place->warnings,

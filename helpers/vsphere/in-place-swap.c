@@ -19,7 +19,7 @@
 
 static const JsonField fields[] = {
         IN_PLACE_FIELDS,
-        { .key = "staging_uuid", .kind = JSON_FIELD_TEXT, .min = 36, .max = 36 },
+        IN_PLACE_STAGING_FIELDS,
 };
 
 static int check_staged(const InPlace *place, VSphereError *error)
@@ -41,8 +41,8 @@ static int detach(InPlace *place, VSphereError *error)
         VSphereRef ref = {};
         int r;
 
-        r = inventory_find_uuid(place->v, json_field_text(place->task->spec, "staging_uuid"), &ref,
-                                error);
+        r = import_find(place->v, json_field_text(place->task->spec, "staging_uuid"),
+                        json_field_text(place->task->spec, "staging_moref"), &ref, error);
         if (r < 0)
                 return strcmp(error->name, BUS_ERROR_VM_MISSING) == 0 ? 0 : r;
         r = task_wait_for_all(place->v, &ref, error);
@@ -88,7 +88,7 @@ static int bring(InPlace *place, VSphereError *error)
         if (r < 0)
                 return r;
         fault_point("in-place.destroy.before");
-        r = import_undo(place->v, json_field_text(place->task->spec, "staging_uuid"), false, error);
+        r = in_place_undo_staging(place, false, error);
         fault_point("in-place.destroy.after");
         return r < 0 ? r : in_place_exchange(place, true, error);
 }

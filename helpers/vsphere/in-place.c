@@ -7,6 +7,7 @@
 #include "bus/bus-error.h"
 #include "cleanup.h"
 #include "fault-point.h"
+#include "vsphere/lease.h"
 #include "vsphere/properties.h"
 #include "vsphere/task.h"
 
@@ -58,8 +59,13 @@ int in_place_find(InPlace *place, VSphereError *error)
         VSphereRef ref = {};
         int r;
 
-        r = inventory_find_uuid(place->v, json_field_text(place->task->spec, "instance_uuid"), &ref,
-                                error);
+        r = inventory_find_again(place->v, json_field_text(place->task->spec, "instance_uuid"),
+                                 json_field_text(place->task->spec, "vm_moref"), &ref, error);
+        if (r > 0)
+                r = vsphere_error_set(error, BUS_ERROR_VM_NOT_USABLE,
+                                      "the VM %s has another instance UUID by now; give it the one "
+                                      "that it had",
+                                      ref.value);
         if (r >= 0)
                 r = task_wait_for_all(place->v, &ref, error);
         if (r >= 0)
@@ -198,6 +204,14 @@ int in_place_exchange(InPlace *place, bool to_new, VSphereError *error)
                                             "vCenter does not exchange the disks of %.200s",
                                             place->vm.path);
         return r == -ECANCELED ? r : is_done(place, wanted, r, error);
+}
+
+int in_place_undo_staging(InPlace *place, bool may_appear, VSphereError *error)
+{
+        const json_t *spec = place->task->spec;
+
+        return import_undo(place->v, json_field_text(spec, "staging_uuid"),
+                           json_field_text(spec, "staging_moref"), may_appear, error);
 }
 
 int in_place_list(InPlace *place, VSphereError *error)

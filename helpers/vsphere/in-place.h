@@ -25,8 +25,21 @@ typedef struct InPlace {
 #define IN_PLACE_FIELDS                                                                            \
         { .key = "vcenter", .kind = JSON_FIELD_OBJECT },                                           \
                         { .key = "instance_uuid", .kind = JSON_FIELD_TEXT, .min = 36, .max = 36 }, \
+                        { .key = "vm_moref",                                                       \
+                          .kind = JSON_FIELD_TEXT,                                                 \
+                          .optional = true,                                                        \
+                          .min = 1,                                                                \
+                          .max = VSPHERE_MOREF_SIZE - 1 },                                         \
         {                                                                                          \
                 .key = "disks", .kind = JSON_FIELD_ARRAY, .max = IMPORT_DISKS_MAX                  \
+        }
+
+/* Of the VM that the import has made: what an exchange, and its end, are told. */
+#define IN_PLACE_STAGING_FIELDS                                                              \
+        { .key = "staging_uuid", .kind = JSON_FIELD_TEXT, .min = 36, .max = 36 },            \
+        {                                                                                    \
+                .key = "staging_moref", .kind = JSON_FIELD_TEXT, .optional = true, .min = 1, \
+                .max = VSPHERE_MOREF_SIZE - 1                                                \
         }
 
 /* Checks the spec, reads its disks if it has them as a swap, and logs in. To be ended in any case. */
@@ -34,7 +47,7 @@ int in_place_open(InPlace *place, const Task *task, const JsonField *fields, siz
                   bool is_swap, VSphereError *error);
 void in_place_done(InPlace *place);
 
-/* Finds the VM, waits until none of its tasks runs, and reads it. VmMissing. */
+/* Finds the VM, waits until none of its tasks runs, and reads it. VmMissing; VmNotUsable when it is there and cannot be reached. */
 int in_place_find(InPlace *place, VSphereError *error);
 
 /* Refuses a VM that somebody uses: one that is not switched off, or has snapshots, or is a template, and so on. */
@@ -57,6 +70,9 @@ int in_place_exchange(InPlace *place, bool to_new, VSphereError *error);
  * disks; NULL when there is none. Equal names in two datacenters may be one file. */
 int in_place_list(InPlace *place, VSphereError *error);
 const char *in_place_holder(const InPlace *place, const char *file);
+
+/* The VM of the import goes (import_undo()). */
+int in_place_undo_staging(InPlace *place, bool may_appear, VSphereError *error);
 
 /* Moves or removes a file that hangs at no VM. 1: there is no such file. */
 int in_place_move(InPlace *place, const char *from, const char *to, VSphereError *error);

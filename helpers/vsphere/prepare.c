@@ -84,6 +84,11 @@ static int check_vm(const Take *take, VSphereError *error)
                                          "%s is %s at vCenter; look at its host", vm->path,
                                          *vm->connection_state ? vm->connection_state
                                                                : "not known");
+        if (vm->hides_snapshots)
+                return vsphere_error_set(error, BUS_ERROR_VM_NOT_USABLE,
+                                         "vCenter does not tell this user of the snapshots of %s; "
+                                         "look at his role",
+                                         vm->path);
         if (vm->disks.n_disks == 0)
                 return vsphere_error_set(error, BUS_ERROR_VM_NOT_USABLE, "%s has no disk",
                                          vm->path);

@@ -21,18 +21,19 @@ static const JsonField fields[] = {
           .max = 80,
           .is_valid = snapshot_name_is_ours,
           .must = "must be sendense- and letters, digits, '.', '_' or '-'" },
-        { .key = "snapshot_moref",
+        { .key = "vm_moref",
           .kind = JSON_FIELD_TEXT,
           .optional = true,
           .min = 1,
-          .max = 255 },
+          .max = VSPHERE_MOREF_SIZE - 1 },
 };
 
-/* A VM that is gone has taken its snapshots with it. */
+/* A VM that is gone has taken its snapshots with it. One that has another instance UUID by now may be the one that it was: then it has
+ * the snapshot, whose name is ours alone. Without it, it is another one that a vCenter set up anew has under that moref. */
 static int release(VSphere *v, const json_t *spec, json_t **ret_result, VSphereError *error)
 {
         const SnapshotChoice choice = { .name = json_field_text(spec, "name") };
-        bool still_needed = false;
+        bool still_needed = false, is_other;
         VSphereRef vm = {};
         unsigned n = 0;
         int r;
@@ -43,14 +44,16 @@ static int release(VSphere *v, const json_t *spec, json_t **ret_result, VSphereE
                                         "vm_missing", 1);
                 return 0;
         }
+        is_other = r > 0;
         if (r >= 0)
                 r = snapshot_remove_all(v, &vm, &choice, &n, error);
-        if (r >= 0)
+        if (r >= 0 && (!is_other || n > 0))
                 r = snapshot_consolidate(v, &vm, choice.name, &still_needed, error);
         if (r < 0)
                 return r;
         *ret_result = json_pack("{s:I, s:b, s:b}", "removed", (json_int_t) n,
-                                "consolidation_needed", still_needed, "vm_missing", 0);
+                                "consolidation_needed", still_needed, "vm_missing",
+                                is_other && n == 0);
         return 0;
 }
 

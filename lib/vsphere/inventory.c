@@ -144,6 +144,48 @@ int inventory_find_uuid(VSphere *v, const char *instance_uuid, VSphereRef *ret_v
         return 0;
 }
 
+static int find_moref(VSphere *v, const char *instance_uuid, const char *moref, VSphereRef *ret_vm,
+                      VSphereError *error)
+{
+        static const char *const paths[] = { "name", "config.instanceUuid",
+                                             "runtime.connectionState" };
+        CLEANUP(properties_free_p) Properties *found = NULL;
+        VSphereRef ref = { .type = "VirtualMachine" };
+        const char *uuid, *state;
+        int r;
+
+        if ((size_t) snprintf(ref.value, sizeof(ref.value), "%s", moref) >= sizeof(ref.value))
+                return vsphere_error_set(error, BUS_ERROR_INVALID_ARGUMENT,
+                                         "no VM has a name of that length at vCenter");
+        r = properties_of(v, &ref, paths, ELEMENTSOF(paths), &found, error);
+        if (r < 0)
+                return vsphere_error_is_fault(error, "ManagedObjectNotFound")
+                                       ? vsphere_error_prefix(error, BUS_ERROR_VM_MISSING,
+                                                              "the VM is gone")
+                                       : r;
+        uuid = properties_text(found, 0, "config.instanceUuid");
+        state = properties_text(found, 0, "runtime.connectionState") ?: "";
+        if (!uuid || strcmp(state, "connected") != 0)
+                return vsphere_error_set(error, BUS_ERROR_VM_NOT_USABLE,
+                                         "the VM '%.80s' (%s) is there and %.40s at vCenter, which "
+                                         "finds it by no UUID meanwhile; look at its host and its "
+                                         "datastores",
+                                         properties_text(found, 0, "name") ?: "", moref,
+                                         *state ? state : "in no known state");
+        *ret_vm = ref;
+        return strcasecmp(uuid, instance_uuid) == 0 ? 0 : 1;
+}
+
+int inventory_find_again(VSphere *v, const char *instance_uuid, const char *moref,
+                         VSphereRef *ret_vm, VSphereError *error)
+{
+        int r = inventory_find_uuid(v, instance_uuid, ret_vm, error);
+
+        if (r >= 0 || !moref || *moref == '\0' || strcmp(error->name, BUS_ERROR_VM_MISSING) != 0)
+                return r;
+        return find_moref(v, instance_uuid, moref, ret_vm, error);
+}
+
 /* The path with each % that is no escape of VMware's made one, or NULL when out of memory. */
 static char *escape_percent(const char *path)
 {
@@ -290,6 +332,8 @@ static int read_parts(const Properties *found, size_t i, VSphereVm *vm, VSphereE
                                          "vCenter shows a snapshot without a reference");
         if (r < 0)
                 return vsphere_error_errno(error, r, "Cannot read a VM's snapshots");
+        vm->hides_snapshots = properties_is_missing(found, i, "snapshot");
+        vm->hides_devices = !device;
         vm->has_host_device = devices_are_of_host(device);
         return disks_read(device, &vm->disks, error);
 }
@@ -378,6 +422,11 @@ static int list_vm(Listing *listing, const Properties *page, size_t i, VSphereEr
         if (r < 0)
                 return r;
         r = read_parts(page, i, &vm, error);
+        if (r >= 0 && vm.hides_devices)
+                r = vsphere_error_set(error, BUS_ERROR_VM_NOT_USABLE,
+                                      "vCenter does not tell what it is made of; it is %.40s there",
+                                      *vm.connection_state ? vm.connection_state
+                                                           : "in no known state");
         if (r < 0 && strcmp(error->name, BUS_ERROR_VM_NOT_USABLE) == 0)
                 r = leave_out(&vm, error);
         if (r < 0)

@@ -31,6 +31,8 @@ typedef struct VSphereVm {
         char *unusable; /* of a list: why what vCenter shows of it is none of a VM; NULL when it is */
         bool is_template, is_fault_tolerant, cbt_enabled, cbt_supported, consolidation_needed;
         bool has_host_device; /* a PCI device of its host is passed through to it */
+        bool hides_snapshots,
+                        hides_devices; /* vCenter does not tell them: that there are none says nothing */
         VSphereSnapshot *snapshots; /* the whole tree, parents first */
         size_t n_snapshots;
         VSphereDisks disks;
@@ -39,6 +41,12 @@ typedef struct VSphereVm {
 /* By the one thing that is another in each VM. VmMissing, VmAmbiguous. */
 int inventory_find_uuid(VSphere *v, const char *instance_uuid, VSphereRef *ret_vm,
                         VSphereError *error);
+
+/* The same of a VM that was seen before: moref is what it was then, NULL when that is not known. One of which vCenter has lost
+ * sight, because its host or its datastore is away, has no UUID and is there all the same. VmMissing only when its moref is gone, too;
+ * VmNotUsable when it is there and cannot be reached. 1: it is there, with another instance UUID. */
+int inventory_find_again(VSphere *v, const char *instance_uuid, const char *moref,
+                         VSphereRef *ret_vm, VSphereError *error);
 
 /* By path; an unescaped % in it is understood. VmMissing also when there is something else. */
 int inventory_find_path(VSphere *v, const char *path, VSphereRef *ret_vm, VSphereError *error);
@@ -50,7 +58,7 @@ int inventory_find_object(VSphere *v, const char *path, VSphereRef *ret_ref, VSp
 int inventory_read(VSphere *v, const VSphereRef *ref, VSphereVm *ret_vm, VSphereError *error);
 void vm_done(VSphereVm *vm);
 
-/* All VMs that the user may see. An odd one is in the list with its reason and without snapshots and disks, and takes none of the
+/* All VMs that the user may see. An odd one, or one whose devices are not told, is in the list with its reason and without snapshots and disks, and takes none of the
  * others along. */
 typedef struct VSphereVms {
         VSphereVm *vms;

@@ -278,17 +278,39 @@ static int check_unused(VSphere *v, const VSphereRef *vm, VSphereError *error)
                                                    text);
 }
 
-int import_undo(VSphere *v, const char *instance_uuid, bool may_appear, VSphereError *error)
+/* A moref may be another VM's after a vCenter was set up anew: nobody's is destroyed by that alone. */
+int import_find(VSphere *v, const char *instance_uuid, const char *moref, VSphereRef *ret_vm,
+                VSphereError *error)
+{
+        VSphereRef vm = {};
+        int r = inventory_find_again(v, instance_uuid, moref, &vm, error);
+
+        if (r > 0)
+                return vsphere_error_set(error, BUS_ERROR_VM_LEFT,
+                                         "the VM %s has another instance UUID by now, so it is "
+                                         "somebody's",
+                                         vm.value);
+        if (r == 0)
+                *ret_vm = vm;
+        return r;
+}
+
+int import_undo(VSphere *v, const char *instance_uuid, const char *moref, bool may_appear,
+                VSphereError *error)
 {
         bool was_seen = false;
         VSphereRef vm = {};
         int r;
 
         for (unsigned i = 0;; i++) {
-                r = inventory_find_uuid(v, instance_uuid, &vm, error);
+                r = import_find(v, instance_uuid, was_seen ? vm.value : moref, &vm, error);
                 if (r < 0 && strcmp(error->name, BUS_ERROR_VM_MISSING) == 0) {
                         if (was_seen || !may_appear || i + 1 >= UNDO_LOOKS_UNSEEN)
                                 return 0;
+                } else if (r < 0 && (strcmp(error->name, BUS_ERROR_VM_LEFT) == 0 ||
+                                     strcmp(error->name, BUS_ERROR_VM_NOT_USABLE) == 0)) {
+                        if (i + 1 >= UNDO_LOOKS_UNSEEN)
+                                return r; /* it does not come back by being waited for */
                 } else if (r >= 0) {
                         was_seen = true;
                         r = check_unused(v, &vm, error);

@@ -47,6 +47,12 @@ void lease_abort(VSphere *v, const Lease *lease);
 void lease_done(Lease *lease);
 
 /* Waits until there is no VM of that instance UUID, and destroys one that stays; in a session that is not the lease's, which was closed
- * before. may_appear: nobody knows its lease, so it is looked for more than once. VmLeft, also of one that is not switched off, or why it
- * could not look. */
-int import_undo(VSphere *v, const char *instance_uuid, bool may_appear, VSphereError *error);
+ * before. moref: of that VM, NULL when it is not known. may_appear: nobody knows its lease, so it is looked for more than once. VmLeft,
+ * also of one that is not switched off, or has another UUID by now; VmNotUsable, when it is there and cannot be reached; or why it could
+ * not look. */
+int import_undo(VSphere *v, const char *instance_uuid, const char *moref, bool may_appear,
+                VSphereError *error);
+
+/* The VM of an import, for those who go on with it: as inventory_find_again(), but one that has another UUID is VmLeft. */
+int import_find(VSphere *v, const char *instance_uuid, const char *moref, VSphereRef *ret_vm,
+                VSphereError *error);

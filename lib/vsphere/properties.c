@@ -42,6 +42,20 @@ const XmlNode *properties_value(const Properties *properties, size_t i, const ch
         return NULL;
 }
 
+bool properties_is_missing(const Properties *properties, size_t i, const char *path)
+{
+        for (const XmlNode *m = xml_child(properties->objects[i].node, "missingSet"); m;
+             m = xml_next(m, "missingSet")) {
+                const char *name = xml_text_at(m, "path") ?: "";
+                size_t length = strlen(name);
+
+                if (length > 0 && strncmp(path, name, length) == 0 &&
+                    (path[length] == '\0' || path[length] == '.'))
+                        return true;
+        }
+        return false;
+}
+
 const char *properties_text(const Properties *properties, size_t i, const char *path)
 {
         return xml_text(properties_value(properties, i, path));
@@ -248,15 +262,17 @@ int properties_and_parents(VSphere *v, const VSphereRef *ref, const char *const 
                      "</objectSet></specSet><options/>",
                      f);
         r = finish(v, f, &arguments, &properties, error);
-        if (r < 0 || !properties)
-                return r < 0 ? r : no_memory(error);
-        found = find_object(properties, ref);
+        if (r < 0 && !vsphere_error_is_fault(error, "ManagedObjectNotFound"))
+                return r;
+        if (r >= 0 && !properties)
+                return no_memory(error);
+        found = properties ? find_object(properties, ref) : NULL;
         if (found) {
                 *ret_at = (size_t) (found - properties->objects);
                 *ret = TAKE(properties);
                 return 0;
         }
-        *ret_at = 0; /* it comes in parts, of which this is none */
+        *ret_at = 0; /* it comes in parts, of which this is none; or something above it is gone, or it is itself */
         return properties_of(v, ref, paths, n_paths, ret, error);
 }
 

@@ -51,6 +51,9 @@ DEFINE_CLEANUP(Properties *, properties_free)
 size_t properties_count(const Properties *properties);
 const VSphereRef *properties_ref(const Properties *properties, size_t i);
 
+/* Whether vCenter says that it does not tell this path, or what it is a part of: then it is not known whether it is set. */
+bool properties_is_missing(const Properties *properties, size_t i, const char *path);
+
 /* The element <val> of a path, NULL when it is not set; its text, number and so on by xml.h. */
 const XmlNode *properties_value(const Properties *properties, size_t i, const char *path);
 const char *properties_text(const Properties *properties, size_t i, const char *path); /* or NULL */

@@ -87,6 +87,23 @@ static int remove_one(VSphere *v, const VSphereRef *snapshot, VSphereError *erro
         return r < 0 && vsphere_error_is_fault(error, "ManagedObjectNotFound") ? 0 : r;
 }
 
+/* That none is shown is only believed of a VM that vCenter sees, and to one who may see its snapshots. */
+static int check_seen(const VSphereVm *vm, VSphereError *error)
+{
+        if (strcmp(vm->connection_state, "connected") != 0)
+                return vsphere_error_set(error, BUS_ERROR_SNAPSHOT_LEFT,
+                                         "%s is %.40s at vCenter, so nobody can see whether it has "
+                                         "a snapshot; look at its host and its datastores",
+                                         vm->path,
+                                         *vm->connection_state ? vm->connection_state
+                                                               : "in no known state");
+        return vm->hides_snapshots ? vsphere_error_set(error, BUS_ERROR_SNAPSHOT_LEFT,
+                                                       "vCenter does not tell this user of the "
+                                                       "snapshots of %s; look at his role",
+                                                       vm->path)
+                                   : 0;
+}
+
 /* Removes all that are chosen and there now. *ret_count: how many it found. A failure does not keep it from the
  * others. */
 static int remove_found(VSphere *v, const VSphereRef *vm, const SnapshotChoice *choice,
@@ -95,12 +112,12 @@ static int remove_found(VSphere *v, const VSphereRef *vm, const SnapshotChoice *
         CLEANUP(vm_done) VSphereVm found = {};
         int r, failed = 0;
 
+        *ret_count = 0;
         r = task_wait_for_snapshots(v, vm, error);
-        if (r >= 0)
-                r = inventory_read(v, vm, &found, error);
+        if (r >= 0 || vsphere_error_is_fault(error, "ManagedObjectNotFound"))
+                r = inventory_read(v, vm, &found, error); /* which knows what it is that is gone */
         if (r < 0)
                 return r;
-        *ret_count = 0;
         for (size_t i = found.n_snapshots; i > 0; i--) {
                 if (!snapshot_is_chosen(choice, found.snapshots[i - 1].name))
                         continue;
@@ -113,12 +130,13 @@ static int remove_found(VSphere *v, const VSphereRef *vm, const SnapshotChoice *
                                                       "the snapshot %s of %s stays for now",
                                                       found.snapshots[i - 1].name, found.path);
         }
-        return failed;
+        return *ret_count > 0 ? failed : check_seen(&found, error);
 }
 
+/* The VM itself: a folder above it, or a task, may be gone by the same fault. */
 static bool is_gone(const VSphereError *error)
 {
-        return vsphere_error_is_fault(error, "ManagedObjectNotFound");
+        return strcmp(error->name, BUS_ERROR_VM_MISSING) == 0;
 }
 
 int snapshot_remove_all(VSphere *v, const VSphereRef *vm, const SnapshotChoice *choice,
@@ -130,20 +148,21 @@ int snapshot_remove_all(VSphere *v, const VSphereRef *vm, const SnapshotChoice *
         for (unsigned i = 0;; i++) {
                 r = remove_found(v, vm, choice, &n_now, error);
                 if (r < 0 && is_gone(error))
-                        n_now = 0;
+                        r = 0; /* with its snapshots */
                 else if (r == -ECANCELED ||
                          (r < 0 && strcmp(error->name, BUS_ERROR_SNAPSHOT_LEFT) != 0))
                         return r;
                 if (i == 0)
                         n_first = n_now;
-                if (n_now == 0)
+                if (r >= 0 && n_now == 0)
                         break; /* seen with our own eyes, and not by the word of a task */
                 if (i == REMOVE_TRIES_MAX)
                         return r < 0 ? r
                                      : vsphere_error_set(error, BUS_ERROR_SNAPSHOT_LEFT,
                                                          "vCenter says that it removed a snapshot, "
                                                          "and still shows it");
-                if (r < 0 && vsphere_wait(v, REMOVE_WAIT_MSEC, error) < 0)
+                /* What was removed is looked for at once; what is shown then, again after a while. */
+                if ((r < 0 || i > 0) && vsphere_wait(v, REMOVE_WAIT_MSEC, error) < 0)
                         return -ECANCELED;
         }
         *ret_count = n_first;
@@ -158,6 +177,8 @@ static int read_consolidation(VSphere *v, const VSphereRef *vm, bool *ret_needed
         int r;
 
         r = properties_of(v, vm, paths, ELEMENTSOF(paths), &found, error);
+        if (r < 0 && vsphere_error_is_fault(error, "ManagedObjectNotFound"))
+                return vsphere_error_prefix(error, BUS_ERROR_VM_MISSING, "the VM is gone");
         if (r < 0)
                 return r;
         *ret_needed = properties_is_true(found, 0, "runtime.consolidationNeeded");

@@ -28,8 +28,8 @@ int snapshot_create(VSphere *v, const VSphereRef *vm, const char *name, const ch
                     bool quiesce, VSphereRef *ret_snapshot, VSphereError *error);
 
 /* Waits for the VM's running tasks, then removes every chosen snapshot, youngest first, looks whether any is left,
- * and tries again a few times. One that is gone is a success; so is a VM that is. SnapshotLeft. ret_count: how many
- * there were. */
+ * and tries again a few times. One that is gone is a success; so is a VM that is. SnapshotLeft, also of a VM whose
+ * snapshots vCenter does not show. ret_count: how many there were. */
 int snapshot_remove_all(VSphere *v, const VSphereRef *vm, const SnapshotChoice *choice,
                         unsigned *ret_count, VSphereError *error);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What the node asks to be read of each disk: changes alone when the hub knows this very disk and its changes are tracked,
- * all of it in every other case, and then with a reason.
+ * all of it in every other case, and then with a reason. And by what a VM is found whose snapshot is to go.
  */
 #include "unit.h"
 
@@ -135,9 +135,81 @@ static void read_of_each_disk(void **state)
         free(node);
 }
 
+static void check_release(Node *node, const char *row, const char *moref)
+{
+        char error[256];
+        Task *task = task_new(node, parse("{\"Job\":7,\"Attempt\":1,\"State\":\"releasing\","
+                                          "\"SnapshotName\":\"sendense-i-7-1\",\"Request\":{"
+                                          "\"vcenter_host\":\"vc\",\"vcenter_user\":\"u\","
+                                          "\"instance_uuid\":\"x\"}%s}",
+                                          row));
+        CLEANUP(json_decref_p) json_t *spec = task_unit_task(task, error);
+
+        assert_non_null(spec);
+        assert_string_equal(text_of(spec, "instance_uuid"), "x");
+        assert_string_equal(text_of(spec, "name"), "sendense-i-7-1");
+        if (moref)
+                assert_string_equal(text_of(spec, "vm_moref"), moref);
+        else
+                assert_null(json_object_get(spec, "vm_moref"));
+        task_free(task);
+}
+
+/* Also when the node died while the snapshot was made: the look had seen the VM. */
+static void moref_of_release(void **state)
+{
+        Node *node = calloc(1, sizeof(*node));
+
+        (void) state;
+        assert_non_null(node);
+        check_release(node, "", NULL);
+        check_release(node, ",\"Look\":{\"moref\":\"vm-1\"}", "vm-1");
+        check_release(node, ",\"Look\":{\"moref\":\"vm-1\"},\"Snapshot\":{\"vm_moref\":\"vm-2\"}",
+                      "vm-2");
+        free(node);
+}
+
+static void check_end(Node *node, const char *place, const char *row, const char *vm,
+                      const char *staging)
+{
+        char error[256];
+        Task *task = task_new(node, parse("{\"Job\":7,\"Attempt\":1,\"State\":\"releasing\","
+                                          "\"Kind\":\"restore\",\"NewUuid\":\"n\",\"Ending\":"
+                                          "\"failed\",\"Request\":{\"vcenter_host\":\"vc\","
+                                          "\"vcenter_user\":\"u\"%s}%s}",
+                                          place, row));
+        CLEANUP(json_decref_p) json_t *spec = task_unit_task(task, error);
+
+        assert_non_null(spec);
+        assert_string_equal(text_of(spec, "vm_moref") ?: "", vm);
+        assert_string_equal(text_of(spec, "staging_moref") ?: "", staging);
+        task_free(task);
+}
+
+static void morefs_of_end(void **state)
+{
+        const char *place = ",\"in_place\":{\"instance_uuid\":\"x\"}";
+        const char *look = ",\"Look\":{\"vm_moref\":\"vm-1\",\"disks\":[]}";
+        const char *both = ",\"Look\":{\"vm_moref\":\"vm-1\",\"disks\":[]},"
+                           "\"Copy\":{\"vm_moref\":\"vm-2\",\"disks\":[]}";
+        Node *node = calloc(1, sizeof(*node));
+
+        (void) state;
+        assert_non_null(node);
+        check_end(node, "", "", "", "");
+        check_end(node, "", ",\"Copy\":{\"vm_moref\":\"vm-2\"}", "vm-2", "");
+        check_end(node, place, look, "vm-1", "");
+        check_end(node, place, both, "vm-1", "vm-2");
+        free(node);
+}
+
 int main(void)
 {
-        const struct CMUnitTest tests[] = { cmocka_unit_test(read_of_each_disk) };
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(read_of_each_disk),
+                cmocka_unit_test(moref_of_release),
+                cmocka_unit_test(morefs_of_end),
+        };
 
         return RUN_TESTS(tests);
 }

@@ -28,7 +28,25 @@ like "$(task '.quiesced')" '^(true|false)$' "whether the guest was quiesced is t
 like "$(api GET "backup/$job/result" | cut -d' ' -f2- | jq -r '.disks[0].digest.algorithm')" sha256 "the result has the digests"
 is "$(api GET "backup/$job/result" | cut -d' ' -f2- | jq -c .)" "$(node jq -c . "/var/lib/sendense-node/ledger/$job.result")" "as the copy gave them"
 
+# The VM's datastore is away when its snapshot is to be removed: vCenter finds it by no UUID, and that is no reason to forget it.
+simctl vm inaccessible vm=web01 >/dev/null
+release committed >/dev/null
+is_away() { [[ $(task .release_error) == *'is there and inaccessible'* ]]; }
+ok "a VM that is inaccessible: its snapshot cannot be removed, and why is told" eventually "$patience_sec" is_away || diag "$(task .)"
+is "$(task '.state + " " + (.owes_snapshot | tostring)') $(simctl snapshots | jq length)" "releasing true 1" "it is owed, for it is there"
+ok "the node is restarted" node systemctl restart sendense-node
+release_with_password() { api POST "backup/$job/release" "$(jq -nc --arg password "$(password)" '{outcome: "committed", vcenter_password: $password}')" >/dev/null; }
+release_with_password
+simctl vm inaccessible vm=web01 on=0 >/dev/null
+ok "the VM is back: the snapshot goes" eventually "$patience_sec" state_is released || diag "$(task .)"
+is "$(task '[.warnings[] | select(test("is not at"))] | length') $(simctl snapshots | jq length)" "0 0" "and nobody says that there was none" || diag "$(task .warnings)"
+clean "a VM that was inaccessible"
+
 # Somebody deletes the VM while its snapshot is held.
+targets_down
+targets_up deleted
+backup full
+ok "another one is copied" eventually "$patience_sec" state_is copied || diag "$answer" "$(task .)"
 simctl vm remove vm=web01 >/dev/null
 release committed >/dev/null
 ok "the VM is gone, and the job ends" eventually "$patience_sec" state_is released || diag "$(task .)"
@@ -63,7 +81,6 @@ simctl vm remove vm="$long" >/dev/null
 # The user's password becomes another while the snapshot is held: the release brings it along, and what the node had is forgotten.
 simctl faults clear >/dev/null
 vm_new 8M:fill=4M
-release_with_password() { api POST "backup/$job/release" "$(jq -nc --arg password "$(password)" '{outcome: "committed", vcenter_password: $password}')" >/dev/null; }
 refused_logins() { node journalctl --sync && node journalctl -q -t sendense-node | grep -c 'no login for .* is known'; }
 targets_up another
 backup full

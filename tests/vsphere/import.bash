@@ -49,9 +49,9 @@ import_begin() {
     timeout 120 "$vsphere_bin" import <"$TEST_TMP/spec" >"$TEST_TMP/result" 2>"$TEST_TMP/stderr" &
     pid=$!
 }
-# import_end UUID: what was imported is given up.
+# import_end UUID [MOREF]: what was imported is given up.
 import_end() {
-    jq -nc --argjson vcenter "$vcenter" --arg uuid "$1" '{vcenter: $vcenter, instance_uuid: $uuid, keep: false}' |
+    jq -nc --argjson vcenter "$vcenter" --arg uuid "$1" --arg moref "${2:-}" '{vcenter: $vcenter, instance_uuid: $uuid, keep: false} + if $moref == "" then {} else {vm_moref: $moref} end' |
         timeout 120 "$vsphere_bin" import-end >"$TEST_TMP/result" 2>"$TEST_TMP/stderr"
 }
 

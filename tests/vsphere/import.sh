@@ -143,6 +143,25 @@ ok 'one that is given up' import '.force = true'
 import_end "$(res .instance_uuid)"
 is "$(res .result)" ok 'is removed'
 nothing_new 'one that is given up'
+ok 'one that is inaccessible' import '.force = true'
+new=$(res .instance_uuid) moref=$(res .vm_moref)
+simctl vm inaccessible vm='back again' >/dev/null
+import_end "$new" "$moref"
+is "$(res .error_name)" com.sendense.Error.VmNotUsable 'is not gone'
+like "$(res .error_text)" "the VM 'back again' .* inaccessible" 'and why is told'
+simctl vm inaccessible vm='back again' on=0 >/dev/null
+import_end "$new" "$moref"
+is "$(res '.result + " " + (.vm_missing | tostring)')" 'ok true' 'when it is back, it goes'
+nothing_new 'one that was inaccessible'
+ok 'one that has another UUID since' import '.force = true'
+new=$(res .instance_uuid) moref=$(res .vm_moref)
+simctl vm same-uuid vm='back again' as="$(simctl vm list | jq -r '[.[].name | select(. != "back again")][0]')" >/dev/null
+import_end "$new" "$moref"
+is "$(res .error_name)" com.sendense.Error.VmLeft "is somebody's"
+like "$(vms)" 'back again' 'and there'
+simctl vm remove vm='back again' >/dev/null
+import_end "$new" "$moref"
+is "$(res .result)" ok 'until it is gone'
 ok 'one that somebody has suspended since' import '.force = true'
 simctl vm suspended vm='back again' >/dev/null
 import_end "$(res .instance_uuid)"

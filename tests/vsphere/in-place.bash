@@ -62,7 +62,7 @@ keep() { verb in-place-end "$(swap_filter) | .keep = true | ${1:-.}"; }
 give_up() {
     local version
     version=$(jq -c '.change_version // empty' "$TEST_TMP/in-place-swap" 2>/dev/null)
-    verb in-place-end "$(swap_filter "${1:-}") | .keep = false${version:+ | .change_version = $version}"
+    verb in-place-end "$(swap_filter "${1:-}") | .keep = false${version:+ | .change_version = $version} | ${2:-.}"
 }
 
 # as_it_was NAME, as_restored NAME: the VM is itself, with the old content or the new, and nothing else is there.

@@ -219,14 +219,37 @@ simctl vm add name=other folder=Prod disks=4M on=0 >/dev/null
 other=$(by_path DC0/vm/Prod/other)
 task=$(start_task ReconfigVM_Task VirtualMachine "$other" "<spec><deviceChange><operation>add</operation><device xsi:type=\"VirtualDisk\"><key>-1</key><backing xsi:type=\"VirtualDiskFlatVer2BackingInfo\"><fileName>$old</fileName><diskMode>persistent</diskMode></backing><controllerKey>1000</controllerKey><unitNumber>5</unitNumber><capacityInKB>0</capacityInKB></device></deviceChange></spec>")
 is "$(task_end "$task")" success 'an old disk is given to another VM'
+simctl vm inaccessible vm=other >/dev/null
+simctl calls clear >/dev/null
+ok 'that VM is inaccessible' keep
+like "$(res '.warnings | join(" ")')" "${old//[][]/.} hangs at DC0/vm/Prod/other, or may, so it stays" 'whatever is not known to be free stays'
+is "$(calls_of DeleteVirtualDisk_Task)" 0 'all of it'
+simctl vm inaccessible vm=other on=0 >/dev/null
 simctl calls clear >/dev/null
 ok 'kept all the same' keep
 like "$(res '.warnings | join(" ")')" "${old//[][]/.} hangs at DC0/vm/Prod/other, or may, so it stays" 'the other one keeps it, and that is told'
 is "$(res '.left | length') $(calls_of DeleteVirtualDisk_Task)" '0 2' 'only the others are removed'
 is "$(simctl vm list vm=other | jq '.disks | length')" 2 'it has its two disks'
 simctl vm remove vm=other >/dev/null
+known=".vm_moref = \"$web\""
+simctl vm inaccessible vm=web >/dev/null
+keep "$known"
+is "$(res .error_name)" com.sendense.Error.VmNotUsable 'one that is inaccessible is not one that is gone'
+like "$(res .error_text)" "the VM 'web' .* inaccessible" 'and why is told'
+simctl vm inaccessible vm=web on=0 >/dev/null
+ok 'it is back' keep "$known"
+is "$(res .vm_missing)" null 'and not missing'
+mark=sendense-test-11-1
+look && bring
+made=$(res .vm_moref)
+simctl vm inaccessible vm=sendense-restore-test >/dev/null
+give_up '' ".staging_moref = \"$made\""
+is "$(res .error_name)" com.sendense.Error.VmNotUsable 'given up while the VM of the new disks is inaccessible: it is owed'
+simctl vm inaccessible vm=sendense-restore-test on=0 >/dev/null
+ok 'when it is back' give_up '' ".staging_moref = \"$made\""
+is "$(vms)" "$vms_before" 'it goes'
 simctl vm remove vm=web >/dev/null
-ok 'one that somebody has removed since' keep
+ok 'one that somebody has removed since' keep "$known"
 is "$(res '.vm_missing')" true 'is missing, and no failure'
 like "$(res '.warnings[0]')" 'was removed meanwhile' 'with a word about its files'
 done_testing

@@ -147,6 +147,93 @@ simctl set task-ms=0 >/dev/null
 release >/dev/null
 clean 'that, too'
 
+# What is shown for a while after its removal is looked at again, and not at once.
+take >/dev/null
+simctl fault snapshot-lingers ms=1500 >/dev/null
+ok 'a snapshot that is shown for a while still' release || diag "$(cat "$TEST_TMP/result")"
+simctl faults clear >/dev/null
+clean 'that, too'
+
+# A VM of which vCenter has lost sight has no UUID, and its snapshot is there all the same.
+take >/dev/null
+vm=$(res .vm_moref)
+known=".vm_moref = \"$vm\""
+simctl vm inaccessible vm=mixed >/dev/null
+release "$known"
+is "$(res .error_name)" com.sendense.Error.VmNotUsable 'a VM that is inaccessible is not one that is gone'
+like "$(res .error_text)" "the VM 'mixed' \($vm\) is there and inaccessible at vCenter.*look at its host" 'and why is told'
+release "$known | .instance_uuid = null | del(.instance_uuid) | .path = \"DC0/vm/mixed\""
+is "$(res .error_name)" com.sendense.Error.SnapshotLeft 'found by its path, it shows no snapshot: that is not believed'
+like "$(res .error_text)" 'DC0/vm/mixed is inaccessible at vCenter, so nobody can see whether it has a snapshot' 'and why is told, too'
+is "$(ours)" "$snapshot_name" 'it has it'
+simctl vm inaccessible vm=mixed on=0 >/dev/null
+ok 'when it is back' release "$known"
+is "$(res '"\(.removed) \(.vm_missing)"')" '1 false' 'it goes'
+clean 'a VM that was inaccessible'
+simctl fault slow-task method=CreateSnapshot_Task hold=1 >/dev/null
+begin
+ok 'one is being made' eventually 30 running CreateSnapshot_Task
+simctl vm inaccessible vm=mixed >/dev/null
+kill "$pid"
+simctl tasks finish >/dev/null
+wait "$pid"
+is "$(res .error_name)" com.sendense.Error.SnapshotLeft 'SIGTERM, and the VM is inaccessible: one may be left'
+is "$(ours)" "$snapshot_name" 'it is'
+simctl vm inaccessible vm=mixed on=0 >/dev/null
+release >/dev/null
+clean 'one that was made meanwhile'
+
+# Another instance UUID makes no other VM of it; and one that is gone is gone.
+simctl vm add name=moved disks=16M >/dev/null
+uuid=$(uuid_of moved)
+take >/dev/null
+known=".vm_moref = \"$(res .vm_moref)\""
+simctl vm same-uuid vm=moved as=mixed >/dev/null
+ok 'a VM that has another UUID meanwhile' release "$known"
+is "$(res '"\(.removed) \(.vm_missing)"') $(ours)" '1 false ' 'is the one that it was'
+ok 'one that has it not' release "$known"
+is "$(res '"\(.removed) \(.vm_missing)"')" '0 true' 'is another one, and ours is missing'
+simctl vm remove vm=moved >/dev/null
+ok 'one that was removed' release "$known"
+is "$(res .vm_missing)" true 'is missing'
+uuid=$(uuid_of mixed)
+
+# A user who may not see the snapshots cannot know that there is none.
+take >/dev/null
+simctl vm unreadable vm=mixed property=snapshot >/dev/null
+release
+is "$(res .error_name)" com.sendense.Error.SnapshotLeft 'snapshots that this user may not see are left'
+like "$(res .error_text)" 'does not tell this user of the snapshots of DC0/vm/mixed' 'and why is told'
+simctl vm unreadable vm=mixed >/dev/null
+ok 'when he may' release
+clean 'what nobody could see'
+simctl vm unreadable vm=mixed property=snapshot >/dev/null
+take
+refused VmNotUsable 'the snapshots of DC0/vm/mixed' 'none is made that nobody would see'
+simctl vm unreadable vm=mixed >/dev/null
+
+# Something else than the VM is gone: a folder above it, a task. What is said to be removed is.
+uuid=$(uuid_of pgtest1)
+simctl set property-page=1 >/dev/null
+take >/dev/null
+simctl calls clear >/dev/null
+release >/dev/null
+n=$(calls_of RetrievePropertiesEx)
+ok 'a release reads properties many times' test "$n" -gt 8
+bad=
+for ((k = 1; k <= n; k++)); do
+    take >/dev/null
+    simctl fault soap-fault method=RetrievePropertiesEx fault=ManagedObjectNotFound at=$k >/dev/null
+    release
+    simctl faults clear >/dev/null
+    [ "$(res .result)" = failed ] || [ -z "$(ours)" ] || bad+="read $k: $(cat "$TEST_TMP/result"); "
+    release >/dev/null
+done
+is "$bad" '' "something is gone at each of $n reads"
+simctl set property-page=0 >/dev/null
+clean 'something that is gone'
+uuid=$(uuid_of mixed)
+
 # Somebody else's task on the same VM; and when vCenter answers in parts what is asked together.
 for path in DC0/vm/mixed DC0/vm/Prod/pgtest1; do
     how=" (${path##*/})"
