@@ -28,6 +28,9 @@ static const char *consequence(const char *type)
         if (strcmp(type, "NVRAM") == 0)
                 return " (it starts with new ones: boot entries and enrolled keys are to be made "
                        "again if it does not start by itself)";
+        if (strcmp(type, "encryption") == 0)
+                return " (it lies at the datastore as anybody can read it: give it an encrypting "
+                       "storage policy again)";
         return strcmp(type, "VirtualTPM") == 0
                                ? " (what was sealed with it, as BitLocker does, asks for its "
                                  "recovery key)"

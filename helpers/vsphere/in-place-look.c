@@ -223,6 +223,14 @@ static int add_disk(Look *look, const json_t *wanted, VSphereError *error)
         now = find_at(look, controller, unit);
         if (now && why_not(now))
                 return refuse(look, error, key, why_not(now));
+        if (now && now->is_encrypted) {
+                (void) snprintf(text, sizeof(text),
+                                "the disk %" PRIu32
+                                " (%.60s) of %.120s is encrypted by vSphere, and "
+                                "what comes into its place is not",
+                                now->key, now->label, look->place.vm.path);
+                r = mind(look, error, text);
+        }
         if (!now) {
                 (void) snprintf(text, sizeof(text),
                                 "%.160s has no disk any more where the disk %" JSON_INTEGER_FORMAT

@@ -212,6 +212,22 @@ static int read_cards(ImportPlan *plan, bool keeps_macs, char *ret_why)
         return 0;
 }
 
+/* What the backup has is what the guest reads: it goes to new files as that. */
+static int leave_encryption(ImportPlan *plan)
+{
+        const json_t *all = json_object_get(plan->hardware, "disks"), *disk;
+        int r = 0;
+
+        for (size_t i = 0; i < plan->n_disks && r >= 0; i++) {
+                disk = find_by_key(all, plan->disks[i].disk_key);
+                if (json_is_true(json_object_get(disk, "encrypted")))
+                        r = leave_out(plan, "encryption", text_of(disk, "label"));
+        }
+        if (r >= 0 && json_is_true(json_object_get(plan->hardware, "encrypted")))
+                r = leave_out(plan, "encryption", "the VM's own files");
+        return r;
+}
+
 int import_plan_read(ImportPlan *plan, const json_t *hardware, const json_t *disks, bool keeps_macs,
                      char ret_why[static IMPORT_WHY_SIZE])
 {
@@ -234,7 +250,7 @@ int import_plan_read(ImportPlan *plan, const json_t *hardware, const json_t *dis
         if (r >= 0 && strcmp(text_of(hardware, "firmware") ?: "", "efi") == 0 &&
             !json_object_get(hardware, "nvram"))
                 r = import_plan_leave_nvram(plan);
-        return r;
+        return r < 0 ? r : leave_encryption(plan);
 }
 
 /* No device, and yet something that the VM had: where it starts from, and whom it trusts. */

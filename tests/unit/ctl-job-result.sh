@@ -18,11 +18,13 @@ shows() {
     run "job show of a $1" 0 job show 7
 }
 shows restore '{"vm": "web", "path": "DC0/vm/back", "instance_uuid": "5000", "moref": "vm-9", "disks": 2, "in_place": false, "kept_files": [],
-    "left_out": [{"type": "VirtualCdrom", "label": "CD/DVD drive 1"}, {"type": "NVRAM", "label": "variables of its EFI"}, {"type": "VirtualTPM", "label": "Virtual TPM"}],
+    "left_out": [{"type": "VirtualCdrom", "label": "CD/DVD drive 1"}, {"type": "NVRAM", "label": "variables of its EFI"}, {"type": "VirtualTPM", "label": "Virtual TPM"},
+        {"type": "encryption", "label": "Hard disk 1"}],
     "warnings": ["the VM could not be switched on: no"]}'
 like "$out" 'made DC0/vm/back \(2 disks; instance UUID 5000, vm-9\)' "a VM that was made"
 like "$out" 'left out: VirtualCdrom, CD/DVD drive 1'$'\n' "what it lacks"
 like "$out" 'left out: NVRAM, variables of its EFI \(it starts with new ones' "what the lack of an NVRAM means"
+like "$out" 'left out: encryption, Hard disk 1 \(it lies at the datastore as anybody can read it: .*policy again' "what the lack of encryption means"
 like "$out" 'left out: VirtualTPM, Virtual TPM \(what was sealed with it.* recovery key' "and that of a TPM"
 like "$out" 'warning: the VM could not be switched on: no' "and what went wrong"
 shows restore '{"vm": "web", "path": "DC0/vm/web", "instance_uuid": "5000", "moref": "vm-9", "disks": 1, "in_place": true, "kept_files": ["[ds] web/web.vmdk"], "left_out": [], "warnings": []}'

@@ -125,6 +125,27 @@ static void nvram(void **state)
                             "NVRAM");
 }
 
+/* Of a disk that is not restored it is not missed. */
+static void encryption(void **state)
+{
+        CLEANUP(json_decref_p) json_t *hardware = parse(HARDWARE), *disks = parse(DISKS);
+        CLEANUP(import_plan_done) ImportPlan plan;
+        char why[IMPORT_WHY_SIZE] = "";
+        json_t *disk;
+        size_t i, n = 0;
+
+        (void) state;
+        assert_int_equal(json_object_set_new(hardware, "encrypted", json_true()), 0);
+        json_array_foreach (json_object_get(hardware, "disks"), i, disk)
+                assert_int_equal(json_object_set_new(disk, "encrypted", json_true()), 0);
+        assert_int_equal(json_array_size(json_object_get(hardware, "disks")), 3);
+        assert_int_equal(read_plan(&plan, hardware, disks, why), 0);
+        assert_int_equal(plan.n_disks, 2);
+        json_array_foreach (plan.left_out, i, disk)
+                n += strcmp(json_string_value(json_object_get(disk, "type")), "encryption") == 0;
+        assert_int_equal(n, 3); /* of two disks and of the VM */
+}
+
 static void port_groups(void **state)
 {
         CLEANUP(json_decref_p) json_t *hardware = parse(HARDWARE), *disks = json_array();
@@ -239,11 +260,9 @@ static void limits(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(xml),
-                cmocka_unit_test(nvram),
-                cmocka_unit_test(port_groups),
-                cmocka_unit_test(refusals),
-                cmocka_unit_test(twice_in_one_place),
+                cmocka_unit_test(xml),        cmocka_unit_test(nvram),
+                cmocka_unit_test(encryption), cmocka_unit_test(port_groups),
+                cmocka_unit_test(refusals),   cmocka_unit_test(twice_in_one_place),
                 cmocka_unit_test(limits),
         };
 

@@ -27,7 +27,7 @@ func (s *sim) vmVerbs() map[string]verb {
 		"/vm/nvram":         s.ctlVMNvram,
 		"/vm/cbt":           s.ctlVMTracking,
 		"/vm/device":        s.ctlVMDevice,
-		"/vm/encrypted":     s.onVM(s.encrypt),
+		"/vm/encrypted":     s.ctlVMEncrypted,
 		"/vm/same-uuid":     s.ctlVMSameUUID,
 		"/vm/inaccessible":  s.ctlVMInaccessible,
 		"/vm/unreadable":    s.ctlVMUnreadable,
@@ -282,11 +282,18 @@ func (s *sim) ctlVMDevice(a args) (interface{}, error) {
 	return nil, nil
 }
 
-// encrypt has vCenter show a machine and its disks as encrypted: their keys are named. What the disks hold is read as before, as it is
-// of a real one; the file of the EFI's variables is ciphertext from the next time that it is written.
-func (s *sim) encrypt(vm *vmState) error {
+// ctlVMEncrypted has vCenter show a machine and its disks as encrypted: their keys are named. What the disks hold is read as before, as
+// it is of a real one; the file of the EFI's variables is ciphertext from the next time that it is written. on=0: as before.
+func (s *sim) ctlVMEncrypted(a args) (interface{}, error) {
+	vm, on, err := s.vmFlag(a)
+	if err != nil {
+		return nil, err
+	}
 	v := vm.simVM()
-	key := &types.CryptoKeyId{KeyId: "key-of-" + vm.ref.Value, ProviderId: &types.KeyProviderId{Id: "kms"}}
+	var key *types.CryptoKeyId
+	if on {
+		key = &types.CryptoKeyId{KeyId: "key-of-" + vm.ref.Value, ProviderId: &types.KeyProviderId{Id: "kms"}}
+	}
 	simulator.Map.WithLock(v, func() {
 		list := append([]types.BaseVirtualDevice(nil), v.Config.Hardware.Device...)
 		for i, dev := range list {
@@ -301,7 +308,7 @@ func (s *sim) encrypt(vm *vmState) error {
 	})
 	s.showDisks(vm)
 	noteChange(v)
-	return nil
+	return nil, nil
 }
 
 // bound: a device of the host hangs at the machine, and it runs.

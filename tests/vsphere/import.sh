@@ -112,6 +112,8 @@ host=$(props HostSystem "$host" name | xget val)
 logout >/dev/null
 goes 'a card without its network is left out when that is forced' . 'DC0/vm/Prod/back again'
 is "$(res '[.left_out[] | select(.type == "VirtualE1000").label] | join(" ")')" gone 'and named'
+goes 'one that was encrypted' '.hardware.encrypted = true | .hardware.disks[].encrypted = true' 'DC0/vm/Prod/back again'
+is "$(res '[.left_out[] | select(.type == "encryption").label] | join("; ")')" "$(jq -r '.disks[0].label' <<<"$hardware"); the VM's own files" 'which is told, of what was brought back'
 goes 'below a cluster' '.resource_pool = "DC0/host/DC0_C0" | del(.folder)' 'DC0/vm/back again'
 goes 'below a resource pool' '.resource_pool = "DC0/host/DC0_C0/Resources"' 'DC0/vm/Prod/back again'
 goes 'on a host' ".host = \"DC0/host/DC0_C0/$host\"" 'DC0/vm/Prod/back again'

@@ -160,6 +160,11 @@ refuses 'a disk that the backup does not have' VmNotUsable 'disk 2004 .*is not i
 refuses 'a place that is empty now' VmNotUsable 'no disk any more where the disk 2000 of the backup was' '(.hardware.disks[] | select(.key == 2000).unit_number) = 9'
 refuses 'a disk that no record knows' VmNotUsable 'disk 2009 .*nothing of its place' '.disks[0].disk_key = 2009'
 refuses 'a mark that is a path' InvalidArgument 'mark' '.mark = "../x"'
+simctl vm encrypted vm=web >/dev/null
+refuses 'an encrypted disk' VmNotUsable 'disk 2000 .* of DC0/vm/Prod/web is encrypted by vSphere, and what comes into its place is not .--force goes on'
+ok 'an encrypted disk, by force' look '.force = true'
+is "$(res '[.warnings[] | select(test("is encrypted by vSphere"))] | length')" 3 'an encrypted disk, by force: each is told'
+simctl vm encrypted vm=web on=0 >/dev/null
 simctl disk add vm=web disk=4M:rdm >/dev/null
 rdm=$(simctl vm list vm=web | jq '.disks[] | select(.rdm).key')
 refuses 'a raw device beside' VmNotUsable "disk $rdm .*is not in the backup"
