@@ -250,13 +250,14 @@ int inventory_find_path(VSphere *v, const char *path, VSphereRef *ret_vm, VSpher
         return 0;
 }
 
-static int add_snapshots(const XmlNode *tree, VSphereVm *vm, unsigned depth)
+/* As deep as the XML at most. */
+static int add_snapshots(const XmlNode *tree, VSphereVm *vm)
 {
         const char *name = xml_text_at(tree, "name");
         VSphereSnapshot snapshot = { .is_quiesced = xml_is_true_at(tree, "quiesced") }, *larger;
         int r = 0;
 
-        if (vm->n_snapshots >= SNAPSHOTS_MAX || depth > XML_DEPTH_MAX)
+        if (vm->n_snapshots >= SNAPSHOTS_MAX)
                 return -E2BIG;
         if (soap_reference(xml_child(tree, "snapshot"), &snapshot.ref) < 0)
                 return -EBADMSG;
@@ -270,7 +271,7 @@ static int add_snapshots(const XmlNode *tree, VSphereVm *vm, unsigned depth)
         vm->snapshots[vm->n_snapshots++] = snapshot;
         for (const XmlNode *child = xml_child(tree, "childSnapshotList"); child && r >= 0;
              child = xml_next(child, "childSnapshotList"))
-                r = add_snapshots(child, vm, depth + 1);
+                r = add_snapshots(child, vm);
         return r;
 }
 
@@ -321,12 +322,11 @@ static int read_parts(const Properties *found, size_t i, VSphereVm *vm, VSphereE
 
         for (const XmlNode *root = xml_child(tree, "rootSnapshotList"); root && r >= 0;
              root = xml_next(root, "rootSnapshotList"))
-                r = add_snapshots(root, vm, 0);
+                r = add_snapshots(root, vm);
         if (r == -E2BIG)
                 return vsphere_error_set(error, BUS_ERROR_VM_NOT_USABLE,
-                                         "vCenter shows more than %u snapshots, or a tree of them "
-                                         "deeper than %u",
-                                         (unsigned) SNAPSHOTS_MAX, (unsigned) XML_DEPTH_MAX);
+                                         "vCenter shows more than %u snapshots",
+                                         (unsigned) SNAPSHOTS_MAX);
         if (r == -EBADMSG)
                 return vsphere_error_set(error, BUS_ERROR_VM_NOT_USABLE,
                                          "vCenter shows a snapshot without a reference");

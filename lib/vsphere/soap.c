@@ -92,12 +92,18 @@ static int read_fault(const XmlNode *fault, VSphereError *error)
 static int no_soap(long status, int r, VSphereError *error)
 {
         const char *what = r == -EFBIG   ? "an answer that is too large"
-                           : r == -ELOOP ? "XML nested deeper than any of VMware's"
                            : r == -E2BIG ? "XML with too many elements"
                            : r == -EPERM ? "XML with a document type, which VMware never sends"
                                          : "something that is no SOAP";
 
         error->fault[0] = '\0';
+        if (r == -ELOOP)
+                return vsphere_error_set(
+                                error, BUS_ERROR_VCENTER_UNREACHABLE,
+                                "the server answers HTTP %li and XML nested deeper than %i "
+                                "elements, as of a VM with more than some 240 layers of a disk: "
+                                "consolidate it. If there is none, is it a vCenter?",
+                                status, XML_DEPTH_MAX);
         (void) vsphere_error_set(
                         error, BUS_ERROR_VCENTER_UNREACHABLE,
                         "the server answers HTTP %li and %s; is it a vCenter, and is it up?",

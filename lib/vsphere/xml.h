@@ -15,7 +15,7 @@
 
 enum {
         XML_SIZE_MAX = 32 * 1024 * 1024,
-        XML_DEPTH_MAX = 48,
+        XML_DEPTH_MAX = 256, /* what libxml2 takes: layers of a disk stand within each other */
         XML_ELEMENTS_MAX = 500 * 1000,
         XML_TEXT_MAX = 16 * 1024, /* of one element that somebody reads */
 };

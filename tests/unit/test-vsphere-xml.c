@@ -44,6 +44,28 @@ static int parse_nested(unsigned depth)
         return parse_pieces(text, 1000);
 }
 
+/* The layers of a disk, as vCenter shows them in a list of VMs. */
+static int parse_layers(unsigned n)
+{
+        static const char above
+                        [] = "<Envelope><Body><r><returnval><objects><propSet><val><d><backing>",
+                   below[] = "</backing></d></val></propSet></objects></returnval></r></Body>"
+                             "</Envelope>";
+        const size_t size = n * 64UL + sizeof(above) + sizeof(below);
+        _cleanup_free_ char *text = calloc(1, size);
+        size_t at;
+
+        assert_non_null(text);
+        at = xml_append(text, size, 0, above);
+        for (unsigned i = 0; i < n; i++)
+                at = xml_append(text, size, at, "<parent>");
+        at = xml_append(text, size, at, "<keyId><providerId><id>k</id></providerId></keyId>");
+        for (unsigned i = 0; i < n; i++)
+                at = xml_append(text, size, at, "</parent>");
+        (void) xml_append(text, size, at, below);
+        return parse_pieces(text, 1000);
+}
+
 static int parse_many(unsigned n)
 {
         const size_t size = (n + 4) * 5UL;
@@ -87,6 +109,8 @@ static void xml_bounds(void **state)
         assert_int_equal(parse_nested(XML_DEPTH_MAX), 0);
         assert_int_equal(parse_nested(XML_DEPTH_MAX + 1), -ELOOP);
         assert_int_equal(parse_nested(100000), -ELOOP);
+        assert_int_equal(parse_layers(240), 0);
+        assert_int_equal(parse_layers(255), -ELOOP);
         assert_int_equal(parse_many(XML_ELEMENTS_MAX), 0);
         assert_int_equal(parse_many(XML_ELEMENTS_MAX + 1), -E2BIG);
 }

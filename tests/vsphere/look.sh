@@ -75,6 +75,16 @@ simctl disk lost vm=mixed key=16000 on=0 >/dev/null
 vsphere discover
 is "$(res '[.vms[] | select(.unusable)] | length')" 0 'and when it is back nothing is odd'
 
+# One with many layers, which stand within each other in vCenter's answer.
+all=$(vsphere discover && res '.vms | length')
+simctl vm add name=layers disks=1M:fill=64K on=0 >/dev/null
+for _ in {1..60}; do simctl vm user-snapshot vm=layers >/dev/null; done
+is "$(simctl vm list vm=layers | jq '.disks[0].files | length')" 61 'a VM with 60 layers above the base of its disk'
+ok 'is no error of the list' vsphere discover
+is "$(res '.vms | length')" "$((all + 1))" 'it and all others are there'
+is "$(res '.vms[] | select(.name == "layers") | [.unusable, (.disks | length)] | map(tostring) | join(" ")')" 'null 1' 'with its disk'
+simctl vm remove vm=layers >/dev/null
+
 # In pages, and the session dies between two of them.
 before=$(vsphere discover && res '[.vms[].moref] | sort | join(" ")')
 simctl set property-page=2 >/dev/null
