@@ -260,7 +260,9 @@ static const char *why_not(const VSphereDisk *disk, const DiskPolicy *policy)
         if (policy->is_template)
                 return "the VM is a template, and no template has snapshots";
         if (policy->is_fault_tolerant)
-                return "the VM is fault tolerant, and such a VM has no snapshots";
+                return "the VM is fault tolerant, and Sendense does not support backups of such a "
+                       "VM; "
+                       "turn Fault Tolerance off for its backup, or back up inside its guest";
         if (policy->is_bound)
                 return "the VM runs with a PCI device of its host, and such a VM has no snapshots; "
                        "switch it off for its backup, or take the device out";

@@ -330,6 +330,9 @@ static void verdicts(void **state)
                 assert_true((disk.reason == NULL) == (cases[i].verdict == DISK_INCREMENTAL));
                 assert_string_equal(disk.controller, "scsi2");
         }
+        /* vCenter has snapshots of it for backups: what stands in the way is ours, and there is a way out. */
+        assert_non_null(strstr(judge("x", "", "VirtualNVMEController", &mirrored).reason,
+                               "turn Fault Tolerance off for its backup"));
         assert_string_equal(judge("x", "", "VirtualNVMEController", &tracked).controller, "nvme2");
         assert_string_equal(judge("x", "", "VirtualAHCIController", &tracked).controller, "sata2");
         assert_string_equal(judge("x", "", "VirtualIDEController", &tracked).controller, "ide2");
