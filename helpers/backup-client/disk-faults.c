@@ -14,7 +14,6 @@
 
 #define RETRY_FIRST_USEC (100 * USEC_PER_MSEC)
 #define RETRY_MAX_USEC   (5 * USEC_PER_SEC)
-#define OPEN_MAX_USEC    (120 * USEC_PER_SEC)
 
 enum {
         NO_COMMIT_FACTOR = 3, /* how much longer than it may be gone a target may come and go */
@@ -150,8 +149,8 @@ int disk_step_source(Disk *disk)
                         on_opened(disk, r);
         }
         if (disk->source_state == SOURCE_OPENING &&
-            disk->now_usec - disk->source_opening_usec >= OPEN_MAX_USEC)
-                on_opened(disk, source_fail(disk->source, -ETIMEDOUT, "it cannot be opened"));
+            disk->now_usec - disk->source_opening_usec >= SOURCE_OPEN_SEC * USEC_PER_SEC)
+                on_opened(disk, source_fail_opening(disk->source));
         if (disk_source_is_over(disk))
                 return close_source(disk);
         return disk->source_state == SOURCE_OPEN && disk->source_opened ? check_source(disk) : 0;
@@ -339,8 +338,9 @@ void disk_deadline(const Disk *disk, uint64_t *deadline_usec)
         uint64_t times[] = {
                 epoch_due_usec(&disk->epoch),
                 disk->source_state == SOURCE_CLOSED ? disk->source_retry.next_usec : UINT64_MAX,
-                disk->source_state == SOURCE_OPENING ? disk->source_opening_usec + OPEN_MAX_USEC
-                                                     : UINT64_MAX,
+                disk->source_state == SOURCE_OPENING
+                                ? disk->source_opening_usec + SOURCE_OPEN_SEC * USEC_PER_SEC
+                                : UINT64_MAX,
                 disk->target.state == TARGET_CLOSED ? disk->target_retry.next_usec : UINT64_MAX,
         };
 

@@ -63,7 +63,8 @@ static int set_up(struct nbd_handle *handle, const NbdUri *uri, bool with_extent
                             : nbd_aio_connect_tcp(handle, uri->host, uri->port);
 }
 
-int nbd_begin(Nbd *nbd, const NbdUri *uri, bool with_extents, char error[static NBD_ERROR_SIZE])
+int nbd_begin(Nbd *nbd, const NbdUri *uri, bool with_extents, unsigned handshake_sec,
+              char error[static NBD_ERROR_SIZE])
 {
         int r;
 
@@ -82,7 +83,8 @@ int nbd_begin(Nbd *nbd, const NbdUri *uri, bool with_extents, char error[static 
                 nbd_drop(nbd);
                 return r > 0 ? -r : -ENOTCONN;
         }
-        nbd->deadline_usec = clock_monotonic_usec() + NBD_HANDSHAKE_SEC * USEC_PER_SEC;
+        nbd->handshake_sec = handshake_sec;
+        nbd->deadline_usec = clock_monotonic_usec() + handshake_sec * USEC_PER_SEC;
         return 0;
 }
 
@@ -163,8 +165,8 @@ int nbd_go_on(Nbd *nbd, short revents, uint64_t now_usec, char error[static NBD_
                 return 1;
         }
         if (now_usec >= nbd->deadline_usec) {
-                (void) snprintf(error, NBD_ERROR_SIZE, "no answer within %i s",
-                                nbd->is_ready ? NBD_ANSWER_SEC : NBD_HANDSHAKE_SEC);
+                (void) snprintf(error, NBD_ERROR_SIZE, "no answer within %u s",
+                                nbd->is_ready ? NBD_ANSWER_SEC : nbd->handshake_sec);
                 return -ETIMEDOUT;
         }
         return 0;

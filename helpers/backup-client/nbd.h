@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 enum {
-        NBD_HANDSHAKE_SEC = 10,
+        NBD_HANDSHAKE_SEC = 10, /* of a server that has what it serves */
         NBD_ANSWER_SEC = 120, /* a flush of a slow disk may take long */
         NBD_ERROR_SIZE = 256,
 };
@@ -23,11 +23,13 @@ typedef struct Nbd {
         struct nbd_handle *handle; /* NULL: closed */
         bool is_ready; /* the handshake is done */
         size_t n_under_way;
+        unsigned handshake_sec;
         uint64_t deadline_usec; /* of the handshake, or of the next answer; UINT64_MAX: none */
 } Nbd;
 
-/* Begins to connect. A negative errno with a line in error: it cannot. */
-int nbd_begin(Nbd *nbd, const NbdUri *uri, bool with_extents, char error[static NBD_ERROR_SIZE]);
+/* Begins to connect; the handshake may take so long. A negative errno with a line in error: it cannot. */
+int nbd_begin(Nbd *nbd, const NbdUri *uri, bool with_extents, unsigned handshake_sec,
+              char error[static NBD_ERROR_SIZE]);
 
 /* Drops the connection with all that is under way; no callback of it comes any more. */
 void nbd_drop(Nbd *nbd);

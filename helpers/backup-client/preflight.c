@@ -14,8 +14,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define OPEN_MAX_USEC (120 * USEC_PER_SEC)
-
 /* One poll of what is in fds, and of the signals behind it. */
 static int wait_for(struct pollfd *fds, size_t n, int signal_fd, uint64_t deadline_usec)
 {
@@ -52,7 +50,7 @@ static void opening_begin(Opening *opening)
                 target_open(opening->target);
         if (!opening->source)
                 return;
-        opening->end_usec = clock_monotonic_usec() + OPEN_MAX_USEC;
+        opening->end_usec = clock_monotonic_usec() + SOURCE_OPEN_SEC * USEC_PER_SEC;
         opening->result = 1;
         r = opening->source->ops->open(opening->source, on_opened, &opening->result);
         if (r < 0)
@@ -89,7 +87,7 @@ static void opening_dispatch(Opening *opening, const struct pollfd *fds)
         if (source_is_opening(opening))
                 opening->source->ops->dispatch(opening->source, fds, opening->n_source_fds);
         if (source_is_opening(opening) && clock_monotonic_usec() >= opening->end_usec)
-                opening->result = source_fail(opening->source, -ETIMEDOUT, "it cannot be opened");
+                opening->result = source_fail_opening(opening->source);
         if (target_is_opening(opening))
                 target_dispatch(opening->target, fds + opening->n_source_fds,
                                 opening->n_target_fds);

@@ -38,7 +38,7 @@ struct SourceNbd {
         NbdUri uri;
         SourceAnswer opened; /* NULL: nothing is being opened */
         void *opened_userdata;
-        unsigned n_wanted, n_connections, n_next;
+        unsigned n_wanted, n_connections, n_next, handshake_sec;
         bool asks_extents, is_lost;
         Request *requests; /* under way */
         Nbd connections[CONNECTIONS_MAX];
@@ -102,7 +102,7 @@ static int begin_connection(SourceNbd *s)
         int r;
 
         *nbd = (Nbd){};
-        r = nbd_begin(nbd, &s->uri, s->asks_extents, s->source.error);
+        r = nbd_begin(nbd, &s->uri, s->asks_extents, s->handshake_sec, s->source.error);
         if (r < 0)
                 return r;
         s->n_connections++;
@@ -301,7 +301,8 @@ static const SourceOps nbd_ops = {
         .free = source_nbd_free,
 };
 
-int source_nbd_new(const char *uri, unsigned n_connections, bool asks_extents, Source **ret_source)
+int source_nbd_new(const char *uri, unsigned n_connections, bool asks_extents,
+                   unsigned handshake_sec, Source **ret_source)
 {
         _cleanup_free_ SourceNbd *s = malloc(sizeof(*s));
         int r;
@@ -313,6 +314,7 @@ int source_nbd_new(const char *uri, unsigned n_connections, bool asks_extents, S
                             .n_reads = READS,
                             .read_bytes = SOURCE_READ_BYTES_USUAL },
                 .n_wanted = n_connections < CONNECTIONS_MAX ? n_connections : CONNECTIONS_MAX,
+                .handshake_sec = handshake_sec > 0 ? handshake_sec : NBD_HANDSHAKE_SEC,
                 .asks_extents = asks_extents,
         };
         r = nbd_uri_parse(uri, &s->uri);

@@ -24,6 +24,7 @@
 enum {
         NBD_CONNECTIONS = 1, /* each one is a connection to the ESXi host, which has few of them */
         READS = 16,
+        HANDSHAKE_SEC = 150, /* VDDK connects, logs in and opens the disk in it; a blocked port alone takes the kernel 127 s */
 };
 
 typedef enum Phase {
@@ -99,7 +100,7 @@ static int connect_nbd(SourceVddk *vddk)
 
         vddk->phase = PHASE_CONNECTING;
         r = source_nbd_new(nbdkit_uri(vddk->nbdkit), NBD_CONNECTIONS, vddk->spec.asks_extents,
-                           &vddk->nbd);
+                           HANDSHAKE_SEC, &vddk->nbd);
         if (r < 0)
                 return source_fail(&vddk->source, r, "VDDK: %s", strerror(-r));
         r = vddk->nbd->ops->open(vddk->nbd, on_nbd_open, vddk);
@@ -164,6 +165,7 @@ static int vddk_open(Source *source, SourceAnswer answer, void *userdata)
         SourceVddk *vddk = (SourceVddk *) source;
         int r;
 
+        source->error[0] = '\0';
         vddk->phase = PHASE_LOGIN;
         vddk->open_answer = answer;
         vddk->open_userdata = userdata;
@@ -264,6 +266,10 @@ static int go_on_nbdkit(SourceVddk *vddk)
 {
         int r = nbdkit_dispatch(vddk->nbdkit);
 
+        /* For the engine, which may lose patience first. */
+        if (vddk->phase != PHASE_OPEN && *nbdkit_said(vddk->nbdkit))
+                (void) source_fail(&vddk->source, -ETIMEDOUT, "VDDK: %s",
+                                   nbdkit_said(vddk->nbdkit));
         if (vddk->phase != PHASE_STARTING || r == 0)
                 return 0;
         return r < 0 ? explain(vddk, r, "nbdkit ended before it listened") : connect_nbd(vddk);

@@ -47,7 +47,7 @@ static int make(const CopySpec *spec, const DiskSpec *disk, Source **ret_source,
         case SOURCE_FILE:
                 return source_file_new(disk->source.path, ret_source);
         case SOURCE_NBD:
-                return source_nbd_new(disk->source.uri, NBD_CONNECTIONS, disk->read != READ_ALL,
+                return source_nbd_new(disk->source.uri, NBD_CONNECTIONS, disk->read != READ_ALL, 0,
                                       ret_source);
         case SOURCE_HTTPS:
                 return source_https_new(&vsphere, ret_source, failure);
@@ -81,6 +81,15 @@ Source *source_free(Source *source)
                 source->ops->free(source);
         }
         return NULL;
+}
+
+int source_fail_opening(Source *source)
+{
+        char text[SOURCE_ERROR_SIZE];
+
+        (void) memcpy(text, source->error, sizeof(text));
+        return source_fail(source, -ETIMEDOUT, "it cannot be opened within %i s%s%s",
+                           SOURCE_OPEN_SEC, *text ? "; " : "", text);
 }
 
 int source_fail(Source *source, int error, const char *format, ...)

@@ -26,6 +26,8 @@ typedef struct DiskSpec DiskSpec;
 typedef struct CopySpec CopySpec;
 
 enum {
+        SOURCE_OPEN_SEC =
+                        200, /* all of open(), logins included; longer than what each kind allows itself */
         SOURCE_FDS_MAX = 16, /* what poll() gives at most */
         SOURCE_READ_BYTES_MAX = 1024 * 1024, /* of one read */
         SOURCE_READ_BYTES_USUAL =
@@ -45,7 +47,8 @@ typedef struct SourceOps {
         /* Connects, and learns size_bytes and knows_extents. Called on a source that is closed: at first, and again
          * after a fault, as often as the engine has patience. -EACCES, -ENOENT, -EINVAL, -EOPNOTSUPP as the
          * answer: another try is of no use. -ESTALE: what answers is another disk than before. Everything
-         * else may pass. The engine gives up on its own when no answer comes for SOURCE_OPEN_SEC. */
+         * else may pass. The engine gives up on its own when no answer comes for SOURCE_OPEN_SEC; what stands in
+         * source->error by then is told. */
         int (*open)(Source *source, SourceAnswer answer, void *userdata);
 
         /* Reads length bytes at offset, all of them or none: 1 to SOURCE_READ_BYTES_MAX, within size_bytes, at
@@ -104,6 +107,10 @@ Source *source_free(Source *source);
 int source_fail(Source *source, int error, const char *format, ...)
                 __attribute__((format(printf, 3, 4)));
 
-/* The kinds that stand here. */
+/* Of one that has not answered open() for SOURCE_OPEN_SEC: -ETIMEDOUT, with what it has said so far. */
+int source_fail_opening(Source *source);
+
+/* The kinds that stand here. handshake_sec: how long the server may take to let one in; 0: as usual. */
 int source_file_new(const char *path, Source **ret_source);
-int source_nbd_new(const char *uri, unsigned n_connections, bool asks_extents, Source **ret_source);
+int source_nbd_new(const char *uri, unsigned n_connections, bool asks_extents,
+                   unsigned handshake_sec, Source **ret_source);

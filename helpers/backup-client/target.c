@@ -44,7 +44,7 @@ static int begin_connection(Target *target)
         int r;
 
         *nbd = (Nbd){};
-        r = nbd_begin(nbd, target->uri, false, target->error);
+        r = nbd_begin(nbd, target->uri, false, NBD_HANDSHAKE_SEC, target->error);
         if (r < 0)
                 return lose(target, r);
         target->n_connections++;

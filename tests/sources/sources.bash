@@ -74,3 +74,28 @@ at_end targets_end
 
 # image_hash KEY: of what an image holds, as the peer hashes disks.
 image_hash() { qemu-img convert -f qcow2 -O raw "$TEST_TMP/$1.qcow2" "$TEST_TMP/$1.raw" && simctl hash "$TEST_TMP/$1.raw"; }
+
+# vddk_host: the peer, and beside it a stand-in for an ESXi host and VDDK at it: $host, with the peer's datastores, thumbprint and password,
+# and $plugin. nbdkit's folders are made in $RUNTIME_DIRECTORY.
+vddk_host() {
+    command -v nbdkit >/dev/null || skip_all 'nbdkit is not installed'
+    plugin=$SENDENSE_BUILD/tests/vddk-stand-in/nbdkit-vddk-stand-in.so
+    [ -e "$plugin" ] || skip_all 'nbdkit-plugin-dev is not installed: the stand-in was not built'
+    sources_start -zoo
+    host=$TEST_TMP/host
+    mkdir -p "$host/datastores"
+    simctl ready datastores | jq -r '.[] | select(.dc == "DC0") | [.name, .dir] | @tsv' |
+        while IFS=$'\t' read -r name folder; do
+            ln -s "$folder" "$host/datastores/$name"
+        done
+    simctl ready sha1 >"$host/thumbprint"
+    cp "$sim/password" "$host/password"
+    : >"$host/log"
+    export RUNTIME_DIRECTORY=$TEST_TMP/run
+    mkdir -m 0755 "$RUNTIME_DIRECTORY"
+}
+# more VM SNAPSHOT [VDDK-JSON]: what a spec needs to read from it.
+more() {
+    jq -nc --arg vm "$1" --arg snap "$2" --arg plugin "$plugin" --arg libdir "$host" --argjson more "${3:-"{}"}" \
+        '{vm: {moref: $vm, snapshot_moref: $snap}, vddk: ({plugin: $plugin, libdir: $libdir} * $more)}'
+}

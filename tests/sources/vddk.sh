@@ -11,33 +11,13 @@
 . "$(dirname "$0")/../vcenter-sim/soap.bash"
 # shellcheck source=tests/sources/sources.bash
 . "$(dirname "$0")/sources.bash"
-command -v nbdkit >/dev/null || skip_all 'nbdkit is not installed'
-plugin=$SENDENSE_BUILD/tests/vddk-stand-in/nbdkit-vddk-stand-in.so
-[ -e "$plugin" ] || skip_all 'nbdkit-plugin-dev is not installed: the stand-in was not built'
-sources_start -zoo
-
-# The stand-in host: the peer's datastores, thumbprint and password.
-host=$TEST_TMP/host
-mkdir -p "$host/datastores"
-simctl ready datastores | jq -r '.[] | select(.dc == "DC0") | [.name, .dir] | @tsv' |
-    while IFS=$'\t' read -r name folder; do
-        ln -s "$folder" "$host/datastores/$name"
-    done
-simctl ready sha1 >"$host/thumbprint"
-cp "$sim/password" "$host/password"
-: >"$host/log"
-export RUNTIME_DIRECTORY=$TEST_TMP/run
-mkdir -m 0755 "$RUNTIME_DIRECTORY"
+vddk_host
 
 size=$((32 << 20))
 simctl vm add name=web disks=32M:fill=20M >/dev/null
 vm=$(simctl vm list vm=web | jq -r .vm)
 snap=$(snapshot "$vm" one)
 file=$(disk_file VirtualMachineSnapshot "$snap" 2000)
-more() { # VM SNAPSHOT [VDDK-JSON]
-    jq -nc --arg vm "$1" --arg snap "$2" --arg plugin "$plugin" --arg libdir "$host" --argjson more "${3:-"{}"}" \
-        '{vm: {moref: $vm, snapshot_moref: $snap}, vddk: ({plugin: $plugin, libdir: $libdir} * $more)}'
-}
 vddk_spec() { spec "$file" DC0 "$(more "$vm" "$snap" "${1:-"{}"}")"; }
 vddk_spec
 

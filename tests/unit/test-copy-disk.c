@@ -86,6 +86,11 @@ Source *source_free(Source *source)
         return NULL;
 }
 
+int source_fail_opening(Source *source)
+{
+        return source_fail(source, -ETIMEDOUT, "too late");
+}
+
 int source_fail(Source *source, int error, const char *format, ...)
 {
         (void) source;

@@ -13,6 +13,7 @@
  *   log              if it is there, a line for each start and each connection is added
  *   die-at-read      a number: the process kills itself at the read of that number, once
  *   stop-at-read     the same, but it stops itself, after it has made the file "stopped"
+ *   open-takes       a number: opening takes so many seconds, as one of a busy vCenter or behind a blocked port
  *   complain         connections fail, and the error holds what no error should: the password and a control sequence
  */
 #define NBDKIT_API_VERSION 2
@@ -260,13 +261,22 @@ static int find_file(char ret_path[static 2 * TEXT_MAX])
         return 0;
 }
 
+static int wait_if_asked(void)
+{
+        char line[TEXT_MAX];
+
+        if (read_note("open-takes", line) <= 0)
+                return 0;
+        return nbdkit_nanosleep((unsigned) strtoul(line, NULL, 10), 0);
+}
+
 static void *stand_in_open(int readonly)
 {
         char path[2 * TEXT_MAX];
         int *fd;
 
         (void) readonly;
-        if (check_login() < 0 || find_file(path) < 0)
+        if (wait_if_asked() < 0 || check_login() < 0 || find_file(path) < 0)
                 return NULL;
         fd = malloc(sizeof(*fd));
         if (!fd)
