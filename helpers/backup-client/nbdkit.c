@@ -272,6 +272,13 @@ static bool has_pid_file(Nbdkit *nbdkit)
         return stat(nbdkit->pid_file, &st) >= 0 && st.st_size > 0;
 }
 
+/* A user has few instances of inotify, and all copies are of one user. */
+static void forget_folder(Nbdkit *nbdkit)
+{
+        cleanup_close_p(&nbdkit->folder_fd);
+        nbdkit->folder_fd = -1;
+}
+
 int nbdkit_dispatch(Nbdkit *nbdkit)
 {
         int status;
@@ -285,6 +292,8 @@ int nbdkit_dispatch(Nbdkit *nbdkit)
                 return -ECHILD;
         if (!nbdkit->listens)
                 nbdkit->listens = has_pid_file(nbdkit);
+        if (nbdkit->listens)
+                forget_folder(nbdkit);
         return nbdkit->listens;
 }
 
@@ -301,6 +310,7 @@ const char *nbdkit_said(Nbdkit *nbdkit)
 
 void nbdkit_stop(Nbdkit *nbdkit)
 {
+        forget_folder(nbdkit);
         if (nbdkit->pid > 0)
                 (void) kill(nbdkit->pid, SIGTERM);
 }

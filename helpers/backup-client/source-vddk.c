@@ -52,12 +52,23 @@ struct SourceVddk {
         SessionUser *session;
         Phase phase;
         bool was_open; /* ever: from then on a failure may pass */
-        Nbdkit *nbdkit, *ending;
+        Nbdkit *nbdkit, *ending; /* the latter was asked to end */
+        SourceVddk *next; /* of all that there are */
         Source *nbd;
         SourceAnswer open_answer;
         void *open_userdata;
         Waiter *waiters;
 };
+
+/* A source that is closed is not polled, and its child ends all the same: whoever is polled looks at those of all. */
+static SourceVddk *all;
+
+static void reap_ended(void)
+{
+        for (SourceVddk *vddk = all; vddk; vddk = vddk->next)
+                if (vddk->ending && nbdkit_dispatch(vddk->ending) == -ECHILD)
+                        vddk->ending = nbdkit_free(vddk->ending);
+}
 
 static void answer_open(SourceVddk *vddk, int error)
 {
@@ -165,6 +176,7 @@ static int vddk_open(Source *source, SourceAnswer answer, void *userdata)
         SourceVddk *vddk = (SourceVddk *) source;
         int r;
 
+        reap_ended();
         source->error[0] = '\0';
         vddk->phase = PHASE_LOGIN;
         vddk->open_answer = answer;
@@ -247,6 +259,7 @@ static size_t vddk_poll(Source *source, struct pollfd fds[static SOURCE_FDS_MAX]
         struct pollfd inner[SOURCE_FDS_MAX];
         size_t n = 0, n_inner;
 
+        reap_ended();
         if (vddk->phase == PHASE_LOGIN)
                 fds[n++] = (struct pollfd){ .fd = session_fd(vddk->session), .events = POLLIN };
         if (vddk->nbdkit) {
@@ -317,6 +330,11 @@ static void vddk_free(Source *source)
 
         vddk_close(source);
         vddk->ending = nbdkit_free(vddk->ending);
+        for (SourceVddk **at = &all; *at; at = &(*at)->next)
+                if (*at == vddk) {
+                        *at = vddk->next;
+                        break;
+                }
         vddk->session = session_leave(vddk->session);
         free(vddk);
 }
@@ -368,7 +386,9 @@ int source_vddk_new(const SourceVsphereSpec *spec, Source **ret_source, Failure 
                             .read_bytes = SOURCE_READ_BYTES_USUAL },
                 .spec = *spec,
                 .session = TAKE(session),
+                .next = all,
         };
+        all = vddk;
         *ret_source = (Source *) vddk;
         return 0;
 }
