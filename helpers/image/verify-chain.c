@@ -61,6 +61,8 @@ static json_t *read_record(VerifyRecords *records, const char *backup_id)
                 (void) snprintf(records->deleting, sizeof(records->deleting), "%s", backup_id);
         if (r == -ENOENT)
                 return json_string("there is no commit record, so there is no such backup");
+        if (failure_is_away(r))
+                records->away = r;
         if (r < 0)
                 return json_sprintf("the record cannot be read: %s", strerror(-r));
         if (manifest_parse(MANIFEST_RECORD, text, size, &record, error) < 0)
@@ -243,8 +245,10 @@ static void find_reachable(VerifyChain *chain)
 }
 
 /* What could not be looked at says nothing about the backup. */
-static int find_away(const VerifyChain *chain)
+static int find_away(const VerifyChain *chain, const VerifyRecords *records)
 {
+        if (records->away < 0)
+                return records->away;
         for (size_t i = 0; i < chain->n_layers; i++)
                 if (chain->layers[i].look.away < 0)
                         return chain->layers[i].look.away;
@@ -266,7 +270,7 @@ int verify_chain_read(VerifyChain *chain, VerifyRecords *records, const char *ba
                             ? -errno
                             : read_layers(chain, records, backup_id, disk_key);
         if (r >= 0)
-                r = find_away(chain);
+                r = find_away(chain, records);
         if (r < 0) {
                 verify_chain_done(chain);
                 return failure_errno(failure, r, "Cannot read the chain of disk %s", key);

@@ -25,6 +25,7 @@ typedef struct VerifyRecords {
         int vm; /* its folder; -1: it is not there */
         int backups; /* -1: not there */
         json_t *known; /* by backup id: the record, or a text that says why there is none */
+        int away; /* negative errno: one could not be read, the repository is not there; else 0 */
         char deleting[BACKUP_ID_SIZE]; /* of a layer whose deletion has begun; empty: none was met */
 } VerifyRecords;
 

@@ -210,6 +210,9 @@ static int verify_recorded(Verify *verify, Failure *failure)
         const json_t *record = verify_records_get(&verify->records, verify->backup_id, &why);
         const json_t *disks = json_object_get(record, "disks");
 
+        if (!record && verify->records.away < 0)
+                return failure_errno(failure, verify->records.away, "Cannot read the record of %s",
+                                     verify->backup_id);
         if (!record)
                 return failure_set(failure, BUS_ERROR_BACKUP_DAMAGED,
                                    "%s: %s; name its disks to look at their layers",

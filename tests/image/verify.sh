@@ -110,19 +110,23 @@ finds "no folder" "damaged" "layer $c: the folder of the disk is not there"
 # comes to its 12th read; qemu-img makes fewer.
 cat >"$TEST_TMP/traced" <<X
 #!/bin/sh
-exec taskset -c "\$(taskset -cp \$\$ | sed -E 's/.*: ([0-9]+).*/\\1/')" strace -f -o /dev/null -P "$A" -e trace=pread64,newfstatat -e "inject=\$(cat "$TEST_TMP/inject")" "$image_program" "\$@"
+exec taskset -c "\$(taskset -cp \$\$ | sed -E 's/.*: ([0-9]+).*/\\1/')" strace -f -o /dev/null -P "\$(cat "$TEST_TMP/path")" -e trace=pread64,newfstatat -e "inject=\$(cat "$TEST_TMP/inject")" "$image_program" "\$@"
 X
 chmod 755 "$TEST_TMP/traced"
-while read -r error inject text; do
+while read -r path inject text; do
+    echo "$path" >"$TEST_TMP/path"
     echo "$inject" >"$TEST_TMP/inject"
-    image_now=$TEST_TMP/traced fails "$error, $inject" "$error" "$text" verify "$(spec_verify $a '. + {disk_keys: [2000]}')"
-done <<'X'
-RepositoryMissing pread64:error=ESTALE:when=12+ Stale.*mount.it.again
-RepositoryMissing pread64:error=ENOTCONN:when=12+ not.connected.*mount.it.again
-RepositoryMissing pread64:error=ETIMEDOUT:when=12+ timed.out.*does.not.answer
-RepositoryMissing pread64:error=EHOSTDOWN:when=12+ down.*does.not.answer
-RepositoryMissing newfstatat:error=ESTALE Stale.*mount.it.again
+    image_now=$TEST_TMP/traced fails "${path##*/}, $inject" RepositoryMissing "$text" verify "$(spec_verify $a '. + {disk_keys: [2000]}')"
+done <<X
+$A pread64:error=ESTALE:when=12+ Stale.*mount.it.again
+$A pread64:error=ENOTCONN:when=12+ not.connected.*mount.it.again
+$A pread64:error=ETIMEDOUT:when=12+ timed.out.*does.not.answer
+$A pread64:error=EHOSTDOWN:when=12+ down.*does.not.answer
+$A newfstatat:error=ESTALE Stale.*mount.it.again
+$record/$a.json newfstatat:error=ESTALE Stale.*mount.it.again
 X
+image_now=$TEST_TMP/traced fails "the record, and no disk is named" RepositoryMissing 'Stale file handle; mount it again' verify "$(spec_verify $a)"
+echo "$A" >"$TEST_TMP/path"
 echo pread64:error=EIO:when=12+ >"$TEST_TMP/inject"
 image_now=$TEST_TMP/traced verify $a '. + {disk_keys: [2000]}'
 is "$rc $(verdicts)" "0 damaged" "a disk that fails does say something"
