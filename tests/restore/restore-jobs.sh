@@ -179,6 +179,49 @@ if [ -c /dev/loop-control ]; then
     fast
     is "$(wait_job)" completed "one by force is begun again" || diag "$(job_error)"
     ok "and the device has the disk" hub cmp "$device" /srv/src/web-2001.raw
+
+    # The file system of a target is not there: nothing is written into the folder below it, and nothing counts as undone.
+    away() { hub umount /srv/nas; }
+    there() { hub mount -o loop /srv/nas.img /srv/nas; }
+    like "$(unit sendense-hub.service After)" 'remote-fs.target' "the hub waits for the file systems of other machines"
+    hub install -d /srv/nas
+    require "a file system of its own" in_hub 'truncate -s 300M /srv/nas.img && mkfs.ext4 -q -F /srv/nas.img'
+    require "it is mounted" there
+    slow
+    restore "$second" 2001 /srv/nas/away.raw
+    ok "a restore to it works" in_the_middle /srv/nas/away.raw
+    hub systemctl stop sendense-hub
+    # shellcheck disable=SC2016
+    require "the restore is ended, as by a reboot" in_hub 'systemctl kill -s KILL "$1"; until systemctl is-failed -q "$1"; do sleep 0.05; done
+        systemctl reset-failed "$1"' "sendense-restore-$JOB.service"
+    fast
+    require "its file system goes" away
+    hub systemctl start sendense-hub
+    hub_ready
+    # shellcheck disable=SC2016
+    ok "it is neither begun again nor undone" in_hub 'end=$((${EPOCHREALTIME%[.,]*} + $4))
+        until [ "$(busctl get-property "$1" "$2" "$1.Job" Phase 2>&1)" = "s \"$3\"" ]; do
+        [ "${EPOCHREALTIME%[.,]*}" -lt "$end" ] || exit 1; sleep 0.05; done' "$HUB_NAME" "$HUB_PATH/job/$JOB" "waits to be undone" "$patience_sec"
+    like "$(job_error)" '^TargetFailed: /srv/nas/away.raw is not on the file system that it was on: /srv/nas .ext4. is not mounted; mount it again' "and says why"
+    is "$(hub ls -A /srv/nas)" "" "nothing lies in the folder below"
+    require "it comes back" there
+    is "$(wait_job) $(hub ls -A /srv/nas)" "failed lost+found" "then it is undone" || diag "$(job .)"
+    unharmed "target away"
+    left=/srv/nas/.away.raw.sendense-$JOB.partial
+    require "something is left, and owed" in_hub 'install -d -m 700 "$1" && echo x >"$1/away.raw" && umount /srv/nas &&
+        mariadb sendense -e "UPDATE obligations SET state = '"'open'"', done_usec = NULL WHERE kind = '"'target'"' AND job_id = $2"' "$left" "$JOB"
+    for _ in 1 2 3 4; do
+        hub sendensectl cleanup >/dev/null 2>&1
+        diag "$(hub sendensectl obligation list --json | jq -c '.[]')"
+    done
+    like "$(hub sendensectl obligation list --json | jq -c '.[]')" 'target.*mount it again' "it stays owed while the file system is away"
+    require "it comes back" there
+    # shellcheck disable=SC2016
+    ok "then it is removed" in_hub 'for i in $(seq "$2"); do sendensectl cleanup >/dev/null 2>&1; [ -e "$1" ] || exit 0; sleep 0.2; done; exit 1' "$left" "$((patience_sec * 5))"
+    # shellcheck disable=SC2016
+    ok "and not owed any more" in_hub 'for i in $(seq "$1"); do sendensectl cleanup >/dev/null 2>&1
+        [ "$(sendensectl obligation list --json)" = "[]" ] && exit 0; sleep 0.2; done; sendensectl obligation list; exit 1' "$((patience_sec * 5))"
+    away
 else
     diag "no loop devices here: restores to one are left out"
 fi

@@ -11,6 +11,7 @@
 #include "cleanup.h"
 #include "hub-config.h"
 #include "job-types.h"
+#include "job/target-mount.h"
 #include "manager.h"
 #include "names.h"
 #include "nbd-uri.h"
@@ -121,7 +122,7 @@ static char *find_folder(const char *folders, const char *path)
         return NULL;
 }
 
-/* Adds to the work as whom it is done, and what that may write. */
+/* Adds to the work as whom it is done, what that may write, and on which mount that lies. */
 static int decide(const Manager *manager, const char *principal, json_t *work, sd_bus_error *error)
 {
         const json_t *target = json_object_get(work, "target");
@@ -149,9 +150,10 @@ static int decide(const Manager *manager, const char *principal, json_t *work, s
                         return bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT,
                                               "%s would lie in /; name a folder", path);
         }
-        return json_object_update_new(work, json_pack("{s:s, s:s*}", "user",
+        return json_object_update_new(work, json_pack("{s:s, s:s*, s:o*}", "user",
                                                       is_root ? "root" : "sendense", "writes",
-                                                      folder)) < 0
+                                                      folder, "mount",
+                                                      folder ? target_mount_look(path) : NULL)) < 0
                                ? -ENOMEM
                                : 0;
 }

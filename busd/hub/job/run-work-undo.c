@@ -147,21 +147,24 @@ static void on_undoer_started(Job *job, JobDisk *disk, int error, const char *te
                                                                   : on_undoer_stopped);
 }
 
-/* Its only run says that it has changed nothing: there is nothing to undo, and it could not be undone either. The name of an error
- * does not tell: one in the middle may have the same. */
+/* It was not run, or its only run says that it has changed nothing: there is nothing to undo, and it could not be undone either. The
+ * name of an error does not tell: one in the middle may have the same. */
 static bool has_begun_nothing(const Job *job)
 {
-        return job->n_runs == 1 && !job->is_recovered && job->is_unbegun;
+        return job->n_runs <= 1 && !job->is_recovered && job->is_unbegun;
 }
 
 static void on_work_stopped(Job *job, JobDisk *disk, int error, const char *text)
 {
+        const WorkKind *kind = work_kind(job);
+        WorkVerdict verdict = {};
+
         (void) disk, (void) text;
         if (error < 0) {
                 run_undo_again(job);
                 return;
         }
-        if (!work_kind(job)->undo_verb || !job->has_obligations || has_begun_nothing(job) ||
+        if (!kind->undo_verb || !job->has_obligations || has_begun_nothing(job) ||
             job->is_given_up) {
                 all_undone(job);
                 return;
@@ -169,7 +172,11 @@ static void on_work_stopped(Job *job, JobDisk *disk, int error, const char *text
         job->is_undoing = true;
         /* The end of the work may still be told: it is not that of what undoes. */
         job->is_collected = job->is_copy_started = false;
-        error = run_work_start_unit(job, work_kind(job)->undo_verb, on_undoer_started);
+        if (kind->is_away && kind->is_away(job, &verdict)) {
+                on_undoer_started(job, NULL, -ENODEV, verdict.text);
+                return;
+        }
+        error = run_work_start_unit(job, kind->undo_verb, on_undoer_started);
         if (error < 0)
                 on_undoer_started(job, NULL, error, strerror(-error));
 }

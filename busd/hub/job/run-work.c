@@ -173,18 +173,25 @@ static void on_unit_started(Job *job, JobDisk *disk, int error, const char *text
 
 static void start_work(Job *job)
 {
+        const WorkKind *kind = work_kind(job);
+        WorkVerdict verdict = {};
         int r;
 
-        if (work_kind(job)->wants_stream && job->stream < 0) {
+        if (kind->wants_stream && job->stream < 0) {
                 job_fail(job, BUS_ERROR_CANCELLED,
                          "The hub was started anew before the job began, and who asked is not "
                          "connected any more; ask again");
                 return;
         }
+        if (kind->is_away && kind->is_away(job, &verdict)) {
+                job->is_unbegun = job->n_runs == 0;
+                job_fail(job, verdict.name, "%s", verdict.text);
+                return;
+        }
         /* What is told before it has started is about the unit of before. */
         job->is_collected = job->is_copy_started = false;
         job->n_runs++;
-        r = run_work_start_unit(job, work_kind(job)->verb, on_unit_started);
+        r = run_work_start_unit(job, kind->verb, on_unit_started);
         if (r < 0)
                 job_fail(job, BUS_ERROR_FAILED, "Cannot ask for the work: %s", strerror(-r));
 }

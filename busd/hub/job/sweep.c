@@ -397,9 +397,9 @@ static void undo_target(Sweeper *s, const json_t *row)
                 stop_slice(s);
                 return;
         }
-        r = target_undo_start(s->jobs->units, row, on_target_started, s);
+        r = target_undo_start(s->jobs->units, row, s->why, on_target_started, s);
         if (r < 0)
-                mark_failed(s, row, strerror(-r));
+                mark_failed(s, row, r == -ENODEV ? s->why : strerror(-r));
 }
 
 /* Due, and of no job that will do it itself. */

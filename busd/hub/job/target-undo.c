@@ -6,6 +6,7 @@
 
 #include "build-config.h"
 #include "cleanup.h"
+#include "job/target-mount.h"
 #include "job/work.h"
 #include "names.h"
 #include "unit/unit-files.h"
@@ -60,7 +61,8 @@ static json_t *make_spec(const json_t *row, const json_t *work)
         return spec;
 }
 
-int target_undo_start(Units *units, const json_t *row, UnitDone done, void *userdata)
+int target_undo_start(Units *units, const json_t *row, char ret_why[static TARGET_UNDO_WHY_SIZE],
+                      UnitDone done, void *userdata)
 {
         char unit[UNIT_NAME_SIZE], in[UNIT_FILE_PATH_SIZE], out[UNIT_FILE_PATH_SIZE];
         CLEANUP(json_decrefp) json_t *work = json_loads(text_of(row, "Work") ?: "", 0, NULL);
@@ -81,6 +83,10 @@ int target_undo_start(Units *units, const json_t *row, UnitDone done, void *user
 
         if (!spec)
                 return -EBADMSG;
+        if (target_mount_is_away(json_object_get(work, "mount"),
+                                 text_of(json_object_get(work, "target"), "path"), ret_why,
+                                 TARGET_UNDO_WHY_SIZE))
+                return -ENODEV;
         unit_of(row, unit);
         unit_file_path(unit, UNIT_FILE_IN, in);
         unit_file_path(unit, UNIT_FILE_OUT, out);

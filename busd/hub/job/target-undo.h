@@ -17,8 +17,10 @@ enum {
  * empty when there was none. */
 int target_undo_result(const json_t *row, char ret_why[static TARGET_UNDO_WHY_SIZE]);
 
-/* Begins it; done is told when the program has been executed. */
-int target_undo_start(Units *units, const json_t *row, UnitDone done, void *userdata);
+/* Begins it; done is told when the program has been executed. -ENODEV: the file system of the target is not mounted, as ret_why
+ * says. */
+int target_undo_start(Units *units, const json_t *row, char ret_why[static TARGET_UNDO_WHY_SIZE],
+                      UnitDone done, void *userdata);
 
 /* Its result was taken. */
 void target_undo_forget(const json_t *row);

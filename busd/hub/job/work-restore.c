@@ -7,6 +7,7 @@
 
 #include "build-config.h"
 #include "bus/bus-error.h"
+#include "job/target-mount.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -77,6 +78,15 @@ static bool is_once(const Job *job, WorkVerdict *ret_verdict)
         return true;
 }
 
+static bool is_away(const Job *job, WorkVerdict *ret_verdict)
+{
+        (void) snprintf(ret_verdict->name, sizeof(ret_verdict->name), "%s",
+                        BUS_ERROR_TARGET_FAILED);
+        return target_mount_is_away(json_object_get(job->work, "mount"),
+                                    text_of(target_of(job), "path"), ret_verdict->text,
+                                    sizeof(ret_verdict->text));
+}
+
 /* The folder beside the target, as sendense-image calls it: one for each job, though two may have one target. */
 static const char *owes(const Job *job)
 {
@@ -99,6 +109,7 @@ const WorkKind work_restore = {
         .verb = "restore",
         .is_repeatable = true,
         .is_once = is_once,
+        .is_away = is_away,
         .undo_verb = "restore-undo",
         .user = user,
         .fill = fill,

@@ -28,6 +28,8 @@ typedef struct WorkKind {
         bool is_repeatable; /* begun anew when it died without a word, or with the machine */
         /* Of such a type: whether this job must not be begun anew, and why. NULL: all may. */
         bool (*is_once)(const Job *job, WorkVerdict *ret_verdict);
+        /* Whether its target is not there at the moment, so that it can neither be begun nor undone; the verdict says so. NULL: never. */
+        bool (*is_away)(const Job *job, WorkVerdict *ret_verdict);
         bool wants_stream; /* cannot begin without that of who asked, which no row can hold */
         bool is_irrevocable; /* once begun it cannot be cancelled, only repeated */
         bool is_kept; /* from finishing on what it made stays, and it cannot be cancelled */
