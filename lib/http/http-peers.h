@@ -2,7 +2,7 @@
 /*
  * The connections of an HTTP server, and which of them must go: a request has a time to be complete in, whatever trickles, and where
  * there are too many the one goes that has waited longest of the peer who has most that wait. A connection whose request is whole is
- * never ended here. Used by the server alone.
+ * never ended here, unless it is one that anybody may make: then its answer has the time of a further request. Used by the server alone.
  */
 #pragma once
 

@@ -225,6 +225,15 @@ static enum MHD_Result request_ignore(HttpRequest *request, size_t *size)
         return request->n_ignored > HTTP_BODY_MAX ? MHD_NO : MHD_YES;
 }
 
+/* What anybody gets, and a refusal, may be cut while it is read: else who reads slowly would keep his place without a token. */
+static void set_place(const HttpRequest *request, HttpPeer *peer)
+{
+        if (request->response || request->route->is_open)
+                http_peer_waits(peer, clock_monotonic_usec());
+        else
+                http_peer_is_whole(peer);
+}
+
 static enum MHD_Result on_access(void *userdata, struct MHD_Connection *connection,
                                  const char *path, const char *method, const char *version,
                                  const char *data, size_t *size, void **request_context)
@@ -246,7 +255,8 @@ static enum MHD_Result on_access(void *userdata, struct MHD_Connection *connecti
                         return request_take(request, data, size);
                 return request_ignore(request, size);
         }
-        http_peer_is_whole(peer_of(connection));
+        if (!request->is_handled)
+                set_place(request, peer_of(connection));
         if (!request->is_handled && !request->response) {
                 request->is_handled = true;
                 request->route->handle(request, server->setup.userdata);

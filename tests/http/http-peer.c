@@ -14,6 +14,10 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+enum {
+        LARGE_SIZE = 4 * 1024 * 1024,
+};
+
 static struct Peer {
         sd_event *event;
         HttpStream *stream;
@@ -66,6 +70,20 @@ static void on_empty(HttpRequest *request, void *userdata)
 {
         (void) userdata;
         http_request_answer(request, 204, NULL);
+}
+
+/* More than the socket of one who does not read takes. */
+static void on_large(HttpRequest *request, void *userdata)
+{
+        char *text = malloc(LARGE_SIZE + 1);
+
+        (void) userdata;
+        if (!text)
+                abort();
+        memset(text, 'a', LARGE_SIZE);
+        text[LARGE_SIZE] = '\0';
+        http_request_answer_text(request, "text/plain", text);
+        free(text);
 }
 
 static void on_gone(void *userdata)
@@ -211,6 +229,7 @@ static const HttpRoute routes[] = {
         { "GET", "/never", on_never, false },       { "GET", "/stream", on_stream, false },
         { "POST", "/event", on_event, false },      { "POST", "/end", on_end, false },
         { "GET", "/pipe", on_pipe, false },         { "GET", "/piped", on_piped, false },
+        { "GET", "/large", on_large, true },        { "GET", "/large/{name}", on_large, false },
 };
 
 static int listen_on(const char *path)

@@ -66,6 +66,43 @@ is "$(ask "$url/open")" '204 ' "it lives on"
 mapfile -t many < <(for i in {1..63}; do echo "$url/later"; done)
 is "$(curl -s --max-time 20 --unix-socket "$socket" -H 'Authorization: Bearer good' -Z --parallel-max 63 "${many[@]}" | grep -c later)" 63 "63 answers at once"
 
+# Who reads nothing of what anybody may have keeps no place that others need, however many they are; who has a token keeps his.
+crowd() { # NAME N PATH [HEADER]: so many that are answered, one after the other, and do not read until NAME.leave is written; how many got all of it then
+    mkfifo "$TEST_TMP/$1.leave"
+    perl -MIO::Socket::UNIX -MSocket -e '
+        my ($path, $n, $what, $header) = @ARGV;
+        my @all;
+        $SIG{PIPE} = "IGNORE";
+        $| = 1;
+        for (1 .. $n) {
+            my $one = IO::Socket::UNIX->new(Type => SOCK_STREAM, Peer => $path) or die;
+            syswrite $one, "GET $what HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" . ($header ? "$header\r\n" : "") . "\r\n";
+            vec(my $ready = "", fileno $one, 1) = 1;
+            select $ready, undef, undef, 10 or last; # there is no place any more
+            push @all, $one;
+        }
+        print "answered\n";
+        <STDIN>;
+        my $whole = 0;
+        for my $one (@all) {
+            my $size = 0;
+            while (my $read = sysread $one, my $bytes, 1 << 20) { $size += $read }
+            $whole++ if $size > 4 << 20;
+        }
+        print "$whole\n"' "$socket" "${@:2}" <>"$TEST_TMP/$1.leave" >"$TEST_TMP/$1" &
+    crowd_pid=$!
+}
+answered() { grep -q answered "$TEST_TMP/$1"; }
+crowd mine 8 /large/mine 'Authorization: Bearer good'
+mine_pid=$crowd_pid
+ok "8 with a token are answered, and do not read" eventually 20 answered mine
+crowd many 200 /large
+ok "nor do 200 without, of what is open" eventually 25 answered many
+is "$(ask "$url/echo/web")" '200 {"name":"web","body":"","size":0}' "others are answered"
+for name in mine many; do echo >"$TEST_TMP/$name.leave"; done
+wait "$mine_pid" "$crowd_pid"
+is "$(tail -n 1 "$TEST_TMP/mine")" 8 "who has a token gets all of it"
+
 # A peer that leaves before its answer.
 curl -s --max-time 0.2 --unix-socket "$socket" -H 'Authorization: Bearer good' "$url/never" >/dev/null
 is "$(ask "$url/open")" '204 ' "a peer that did not wait"
