@@ -142,6 +142,10 @@ refuse TestVcenter com.sendense.Error.VCenterLogin 'The login is refused: check 
 doctor "doctor with one that refuses us" 3
 is "$(found)" 'bad vCenter main The login is refused: check user and password
  Remedy: sendensectl vcenter test main' "says so"
+refuse TestVcenter org.freedesktop.DBus.Error.Timeout 'Connection timed out'
+doctor "doctor with one that is slow" 3
+is "$(found)" 'warning vCenter main did not answer within 20 s
+ Remedy: sendensectl vcenter test main' "says that, which is not bad"
 refuse TestVcenter org.freedesktop.DBus.Error.AccessDenied "You may not."
 doctor "doctor by who may not ask it" 0
 is "$(found)" '' "leaves it out"
