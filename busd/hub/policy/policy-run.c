@@ -14,6 +14,7 @@
 #include "log.h"
 #include "parse.h"
 #include "policy-types.h"
+#include "policy/policy-patience.h"
 #include "policy/policy-plan.h"
 #include "store/store-policy-run.h"
 
@@ -26,9 +27,6 @@ enum {
         REASON_SIZE = 1024,
         KEY_SIZE = 160,
 };
-
-/* A retry begins at most so long after it is due. */
-#define RETRY_SLACK_USEC (UINT64_C(600) * USEC_PER_SEC)
 
 typedef struct PolicyStep {
         PolicyStepper stepper;
@@ -135,7 +133,8 @@ static bool may_wait(const PolicyStep *step, const char *name)
         if (strcmp(name, BUS_ERROR_BUSY) == 0 || strcmp(name, BUS_ERROR_DATABASE_UNAVAILABLE) == 0)
                 return true;
         return bus_error_passes(name) &&
-               clock_realtime_usec() < begun_usec + config->jobs_retries * config->jobs_retry_usec;
+               policy_is_patient(begun_usec, config->jobs_retries * config->jobs_retry_usec,
+                                 clock_realtime_usec());
 }
 
 static void on_backup_begun(int error, const char *name, const char *text, uint64_t id,
@@ -174,25 +173,15 @@ static void begin_backup(PolicyStep *step)
                 step_end(step, false);
 }
 
-/* The hub tries again by itself what passes; that job then stands for the one that failed. */
-static bool is_tried_again(const PolicyStepper *stepper, const json_t *vm)
-{
-        const HubConfig *config = stepper->jobs->config;
-
-        return strcmp(text_of(vm, "BackupState"), job_state_to_string(JOB_FAILED)) == 0 &&
-               bus_error_passes(text_of(vm, "BackupErrorName")) &&
-               (uint64_t) number_of(vm, "RetryNumber") < config->jobs_retries &&
-               clock_realtime_usec() < (uint64_t) number_of(vm, "BackupFinishedUSec") +
-                                                       config->jobs_retry_usec + RETRY_SLACK_USEC;
-}
-
 static int follow_backup(const PolicyStepper *stepper, const json_t *run, const json_t *vm)
 {
         JobState state = job_state_from_string(text_of(vm, "BackupState"));
         json_t *retry = json_object_get(vm, "RetryJob");
         PolicyStep *step;
 
-        if (!job_state_is_final(state) || (!retry && is_tried_again(stepper, vm)))
+        if (!job_state_is_final(state) ||
+            (!retry &&
+             policy_backup_is_tried_again(vm, stepper->jobs->config, clock_realtime_usec())))
                 return 0;
         step = step_new(stepper, run, vm);
         if (!step)
