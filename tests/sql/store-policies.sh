@@ -109,6 +109,25 @@ is "$(got .KeepLast)" 0 "its name is free"
 begin asked 1700100000
 ok "for runs, too" test "$(got .Run)" -gt 0
 
+# However often its timer tells while one is open, that one is shown, and when it is over as well.
+run=$(got .Run)
+store_do policy_run_load
+vms=$(got ".Runs[] | select(.Id == $run).Vms[].Vm")
+for i in {1..21}; do begin timer $((1700100000 + i)); done
+runs() { store_do policy_get '{"Policy":"daily"}' && got "[.Runs[] | $1] | map(tostring) | join(\" \")"; } # JQ
+is "$(runs 'select(.State == "running").Id')" "$run" "a run is shown that 21 others came upon"
+is "$(runs 'select(.State == "skipped").CreatedUSec / 1000000 - 1700100000')" "$(seq -s' ' 21 -1 2)" "and the newest 20 of those"
+for vm in $vms; do run_vm "$vm" waiting failed '{"Reason":"no"}'; done
+store_do policy_run_end "{\"Run\":$run,\"NowUSec\":1700100100000000}"
+is "$(runs 'select(.Id == '"$run"').State')" failed "it is there when it is over"
+for i in {1..20}; do
+    begin asked $((1700100200 + i))
+    run=$(got .Run)
+    for vm in $vms; do run_vm "$vm" waiting failed '{"Reason":"no"}'; done
+    store_do policy_run_end "{\"Run\":$run,\"NowUSec\":1700100300000000}"
+done
+is "$(runs .State)" "$(yes failed | head -n 20 | paste -sd' ')" "20 runs later neither it nor what was left out meanwhile"
+
 # A VM may be named by its instance UUID, in capitals, too.
 set_policy uuids '{"Match":["web9"],"Repository":"local"}'
 store_do vm_set "$(vm_json web9 4 | jq -c '.InstanceUuid = "abcdef00-0000-0000-0000-00000000000a"')"

@@ -14,7 +14,7 @@
 #include <string.h>
 
 enum {
-        RUNS_SHOWN = 20,
+        RUNS_SHOWN = 20, /* and as many that were left out */
 };
 
 #define POLICY_COLUMNS                                                                \
@@ -343,6 +343,29 @@ static int read_run_vms(MYSQL *database, json_t *run)
         return r >= 0 && json_object_set_new(run, "Vms", vms) < 0 ? -ENOMEM : r;
 }
 
+/* The newest that looked at VMs, and of those that were left out since the first of them the newest as well: an hourly policy leaves
+ * one out each hour that a long run takes, and who waits for that run must find it at its end, too. */
+static int read_runs(MYSQL *database, uint64_t policy_id, json_t **ret_runs)
+{
+        return statement_rows(
+                        database,
+                        "WITH ran AS (SELECT r.id FROM policy_runs r WHERE r.policy_id = ?"
+                        "  AND (r.state <> 'skipped'"
+                        "   OR EXISTS (SELECT 1 FROM policy_run_vms v WHERE v.run_id = r.id))"
+                        "  ORDER BY r.id DESC LIMIT ?),"
+                        " left_out AS (SELECT l.id FROM policy_runs l WHERE l.policy_id = ?"
+                        "  AND l.state = 'skipped' AND l.id > (SELECT MIN(id) FROM ran)"
+                        "  AND l.id NOT IN (SELECT id FROM ran) ORDER BY l.id DESC LIMIT ?)"
+                        " SELECT u.id AS Id, u.kind AS Kind, u.cause AS Cause, u.state AS State,"
+                        " u.principal AS Principal, u.created_usec AS CreatedUSec,"
+                        " u.finished_usec AS FinishedUSec, u.summary AS Summary"
+                        " FROM (SELECT id FROM ran UNION ALL SELECT id FROM left_out) shown"
+                        " JOIN policy_runs u ON u.id = shown.id ORDER BY u.id DESC",
+                        SQL_VALUES(SQL_NUMBER(policy_id), SQL_NUMBER(RUNS_SHOWN),
+                                   SQL_NUMBER(policy_id), SQL_NUMBER(RUNS_SHOWN)),
+                        ret_runs);
+}
+
 int store_policy_get(MYSQL *database, void *userdata)
 {
         StoreRequest *request = userdata;
@@ -353,14 +376,7 @@ int store_policy_get(MYSQL *database, void *userdata)
 
         r = policy_find(database, request, object_text(request->in, "Policy"), &policy);
         if (r >= 0)
-                r = statement_rows(database,
-                                   "SELECT id AS Id, kind AS Kind, cause AS Cause, state AS State,"
-                                   " principal AS Principal, created_usec AS CreatedUSec,"
-                                   " finished_usec AS FinishedUSec, summary AS Summary"
-                                   " FROM policy_runs WHERE policy_id = ? ORDER BY id DESC LIMIT ?",
-                                   SQL_VALUES(SQL_NUMBER(object_number(policy, "Id")),
-                                              SQL_NUMBER(RUNS_SHOWN)),
-                                   &runs);
+                r = read_runs(database, object_number(policy, "Id"), &runs);
         json_array_foreach (runs, i, run) {
                 if (r >= 0)
                         r = read_run_vms(database, run);

@@ -26,8 +26,9 @@ int store_policy_set(MYSQL *database, void *request);
 /* {} -> {Policies: [...]}, by name */
 int store_policy_list(MYSQL *database, void *request);
 
-/* {Policy: name} -> the policy, with Runs: the newest 20, each {Id, Kind, Cause, State, Principal, CreatedUSec, FinishedUSec?,
- * Summary?, Vms: [{Vm, ContextId, State, Full, BackupJob?, BackupId?, DeleteJob?, Deleted, BeforeBytes?, AfterBytes?, Reason?}]} */
+/* {Policy: name} -> the policy, with Runs: the newest 20, and the newest 20 that were left out since the first of them, each {Id, Kind,
+ * Cause, State, Principal, CreatedUSec, FinishedUSec?, Summary?, Vms: [{Vm, ContextId, State, Full, BackupJob?, BackupId?,
+ * DeleteJob?, Deleted, BeforeBytes?, AfterBytes?, Reason?}]} */
 int store_policy_get(MYSQL *database, void *request);
 
 /* {Policy, NowUSec} -> {Id, Name}. Its runs stay as history. */
