@@ -8,6 +8,7 @@
 #include "ctl.h"
 #include "hub-client.h"
 #include "job-begun.h"
+#include "job-types.h"
 #include "json-cleanup.h"
 #include "names.h"
 #include "options.h"
@@ -147,28 +148,61 @@ ExitStatus verb_restore_disk(int argc, char *argv[])
         return s == CTL_OK ? restore(argv[0], (uint32_t) disk_key, &target, is_awaited()) : s;
 }
 
+/* The backup has it: what no backup was committed with is nothing to restore. */
+static bool is_kept(const json_t *disk)
+{
+        return disk_state_from_string(text_of(disk, "State")) == DISK_COMPLETED;
+}
+
+static size_t count_kept(const json_t *disks)
+{
+        const json_t *disk;
+        size_t i, n = 0;
+
+        json_array_foreach (disks, i, disk)
+                n += is_kept(disk);
+        return n;
+}
+
 /* Into FOLDER/BACKUP-KEY.FORMAT, each when the one before it is there. */
 static ExitStatus restore_into(const char *backup_id, const json_t *disk, const char *folder)
 {
         const char *format = option_value(OPTION_FORMAT) ?: "raw";
-        json_int_t key = json_integer_value(json_object_get(disk, "Key"));
-        const char *state = json_string_value(json_object_get(disk, "State")) ?: "";
+        json_int_t key = number_of(disk, "Key");
         char path[PATH_MAX];
 
-        if (strcmp(state, "completed") != 0)
-                return CTL_OK;
+        if (!is_kept(disk))
+                return complain(CTL_OK,
+                                "disk %" JSON_INTEGER_FORMAT " is left out: %s has it as %s%s%s",
+                                key, backup_id, text_of(disk, "State"),
+                                *text_of(disk, "Reason") ? ": " : "", text_of(disk, "Reason"));
         (void) snprintf(path, sizeof(path), "%s/%s-%" JSON_INTEGER_FORMAT ".%s", folder, backup_id,
                         key, format);
         return restore(backup_id, (uint32_t) key,
                        &(Target){ .kind = "file", .place = path, .format = format }, true);
 }
 
+static ExitStatus restore_all(const char *backup_id, const json_t *backup, const char *folder)
+{
+        const json_t *disks = json_object_get(backup, "Disks"), *disk;
+        ExitStatus s = CTL_OK;
+        size_t i;
+
+        if (count_kept(disks) == 0)
+                return complain(CTL_FAILED,
+                                "%s has no disk that could be restored: its job "
+                                "%" JSON_INTEGER_FORMAT " is %s",
+                                backup_id, number_of(backup, "Id"), text_of(backup, "State"));
+        json_array_foreach (disks, i, disk)
+                if (s == CTL_OK)
+                        s = restore_into(backup_id, disk, folder);
+        return s;
+}
+
 ExitStatus verb_restore_disks(int argc, char *argv[])
 {
         CLEANUP(json_decref_p) json_t *backup = NULL;
-        const json_t *disk;
         ExitStatus s;
-        size_t i;
 
         (void) argc;
         s = check_format();
@@ -176,8 +210,5 @@ ExitStatus verb_restore_disks(int argc, char *argv[])
                 return complain(CTL_USAGE, "'%s': must be the absolute path of a folder", argv[1]);
         if (s == CTL_OK)
                 s = hub_ask("GetBackup", true, "a{sv}", &backup, "sa{sv}", argv[0], 0);
-        json_array_foreach (json_object_get(backup, "Disks"), i, disk)
-                if (s == CTL_OK)
-                        s = restore_into(argv[0], disk, argv[1]);
-        return s;
+        return s == CTL_OK ? restore_all(argv[0], backup, argv[1]) : s;
 }

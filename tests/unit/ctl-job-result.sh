@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # `job show` says what came of a restore or a deletion in words, and nothing of a result that it does not know. `restore vm` asks for what
-# was said.
+# was said, and `restore disks` says when it restores nothing, or not all.
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/ctl-peer.bash"
@@ -55,4 +55,26 @@ answer RestoreVm o '"/com/sendense/Hub1/job/8"'
 run "restore vm in place" 0 restore vm backup-web-1 --in-place --keep-disks --power-on
 like "$(asked RestoreVm)" 'STRING "in_place"; VARIANT "b" \{ BOOLEAN true' "the VM that is there"
 like "$(asked RestoreVm)" 'STRING "keep_disks"; VARIANT "b" \{ BOOLEAN true' "and its disks are wanted"
+
+# backup_is STATE DISKS: what is answered about it.
+backup_is() { answer GetBackup 'a{sv}' "{\"Id\": 7, \"Type\": \"backup\", \"State\": \"$1\", \"BackupId\": \"backup-web-1\", \"Disks\": $2}"; }
+answer RestoreDisk o '"/com/sendense/Hub1/job/8"'
+for state in failed cancelled copying; do
+    backup_is "$state" "[{\"Key\": 2000, \"State\": \"$state\"}]"
+    for as in '' --json; do
+        # shellcheck disable=SC2086 # none or one word
+        run "restore disks of a backup that is $state $as" 1 $as restore disks backup-web-1 /srv
+        is "$err $out" "sendensectl: backup-web-1 has no disk that could be restored: its job 7 is $state " "says so, and nothing else"
+    done
+done
+backup_is queued '[]'
+run "restore disks of one that has not begun" 1 restore disks backup-web-1 /srv
+like "$err" 'its job 7 is queued$' "says so"
+no_call() { [ ! -e "$answers/RestoreDisk.call" ]; }
+ok "nothing is begun" no_call
+answer GetJob 'a{sv}' '{"Id": 8, "Type": "restore", "State": "completed", "Vm": "web", "Repository": "local", "BackupId": "backup-web-1"}'
+backup_is completed '[{"Key": 2000, "State": "completed"}, {"Key": 2001, "State": "excluded", "Reason": "swap"}]'
+run "restore disks of a backup without one of its disks" 0 restore disks backup-web-1 /srv
+is "$err" "sendensectl: disk 2001 is left out: backup-web-1 has it as excluded: swap" "says which is left out"
+like "$(asked RestoreDisk)" 'UINT32 2000; .*STRING "/srv/backup-web-1-2000.raw"' "and restores the other"
 done_testing
