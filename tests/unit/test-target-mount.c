@@ -79,5 +79,5 @@ int main(void)
                 cmocka_unit_test(test_away),
         };
 
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        return RUN_TESTS(tests);
 }
