@@ -94,8 +94,9 @@ static void collect(Task *task, const UnitState *state)
         name = json_string_value(json_object_get(result, "error_name"));
         text = json_string_value(json_object_get(result, "error_text"));
         if (name && text && strncmp(name, "com.sendense.Error.", 19) == 0) {
-                /* A program that ends by itself leaves no snapshot and no VM, or says so. */
+                /* A program that ends by itself leaves no snapshot and no VM, or says so; of one before it, it may know nothing. */
                 if ((task->state == TASK_SNAPSHOTTING &&
+                     !json_is_true(json_object_get(task->row, "IsRepeated")) &&
                      strcmp(name, BUS_ERROR_SNAPSHOT_LEFT) != 0) ||
                     (runs_once(task) && strcmp(name, BUS_ERROR_VM_LEFT) != 0))
                         task_set_owes(task, false);
@@ -153,6 +154,10 @@ static void on_state(int error, const UnitState *state, void *userdata)
                 /* The node died before the start, or somebody stopped it: such a step can be done again. */
                 task->is_recovered = false;
                 task->unit[0] = '\0';
+                if (task->state == TASK_SNAPSHOTTING) {
+                        task_set(task, "IsRepeated", json_true());
+                        (void) task_store(task);
+                }
                 task_enter(task);
                 return;
         }

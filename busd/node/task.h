@@ -27,7 +27,7 @@ typedef struct TaskDisk {
 } TaskDisk;
 
 /* The row: Job, Attempt, State, Request (without a password), Digest (of it), SnapshotName, OwesSnapshot, Look, Checked, Snapshot
- * and Copy (results of the units), Outcome, Ending, ErrorName, ErrorText, Warnings, BootId, CreatedUSec, CopiedUSec. Of a restore
+ * and Copy (results of the units), IsRepeated (the snapshot step), Outcome, Ending, ErrorName, ErrorText, Warnings, BootId, CreatedUSec, CopiedUSec. Of a restore
  * (task-restore.h) Kind, NewUuid, OwesVm and PowerState; in place Swap (a result), SwapBegan, PowerDone and IsUsed. With exports by
  * TLS HasKeys. */
 typedef struct Task {

@@ -83,4 +83,30 @@ simctl faults clear >/dev/null
 ok "it is tried again" eventually 90 state_is released
 targets_down
 clean "one that was owed"
+
+# The node dies while a snapshot is made, and so does who makes it. The second one finds no VM, and knows nothing of the first.
+targets_up repeated
+simctl fault slow-task method=CreateSnapshot_Task hold=1 count=0 >/dev/null
+backup full
+ok "a snapshot is being made" eventually "$patience_sec" held || diag "$answer"
+old=$(pid_of sendense-node)
+unit=sendense-vsphere-$job-snapshot.service
+# shellcheck disable=SC2016 # expanded in the machine
+is_unit_gone() { in_node '! systemctl is-active --quiet "$1" && { systemctl reset-failed "$1" 2>/dev/null; systemctl stop "$1" 2>/dev/null; ! systemctl list-units --all --plain --no-legend "$1" | grep -q .; }' "$unit"; }
+node /bin/kill -STOP "$old"
+node systemctl kill --signal=KILL "$unit"
+ok "the unit is gone" eventually "$patience_sec" is_unit_gone
+simctl sessions kill >/dev/null # nobody is left who could log out
+let_go
+is "$(simctl snapshots | jq length)" 1 "its snapshot came all the same"
+simctl vm inaccessible vm=web01 >/dev/null
+node /bin/kill -KILL "$old"
+ok "another node is ready" eventually "$patience_sec" another_node "$old"
+has_failed() { [[ $(task .error_name) == *VmMissing ]]; }
+ok "it finds no VM, and the job fails" eventually "$patience_sec" has_failed || diag "$(task .)"
+is "$(task '.state + " " + (.owes_snapshot | tostring)')" "releasing true" "the snapshot of the first is owed"
+simctl vm inaccessible vm=web01 on=0 >/dev/null
+ok "the VM is back, and the job ends" eventually 90 state_is failed || diag "$(task .)"
+targets_down
+clean "a snapshot that was begun twice"
 done_testing
