@@ -19,6 +19,7 @@
 
 enum {
         TRIES_MAX = 5,
+        LOGOUT_TRIES_MAX = 2,
         FIRST_WAIT_MSEC = 200,
         USER_AGENT_SIZE = 64,
 };
@@ -154,23 +155,33 @@ static int keep_cookie(VSphere *v, VSphereError *error)
         return 0;
 }
 
-/* Whatever it answers: the session is gone, or dies of idleness. */
+/* Whatever it answers: the session is gone, or dies of idleness. Nobody can cancel it, and what is done waits for it to be told, so it
+ * is short. */
 static void log_out(VSphere *v)
 {
         const VSphereCall call = { .method = "Logout",
                                    .self = &v->service.objects[VSPHERE_SESSION_MANAGER] };
-        CLEANUP(xml_free_p) XmlDocument *document = NULL;
-        const XmlNode *answer;
-        VSphereError error = {};
-        int cancel_fd = v->transport.cancel_fd;
+        _cleanup_free_ char *body = NULL;
+        int cancel_fd = v->transport.cancel_fd, r = -1;
+        size_t size = 0;
 
         if (!v->is_in)
                 return;
         v->is_in = false;
         v->transport.cancel_fd = -1;
-        if (call_once(v, &call, &document, &answer, &error) < 0 &&
-            !vsphere_error_is_fault(&error, "NotAuthenticated"))
-                (void) call_once(v, &call, &document, &answer, &error);
+        transport_set_haste(&v->transport, true);
+        body = soap_request(call.method, call.self, NULL, &size);
+        for (unsigned i = 0; body && r < 0 && i < LOGOUT_TRIES_MAX; i++) {
+                CLEANUP(xml_free_p) XmlDocument *document = NULL;
+                const XmlNode *answer;
+                VSphereError error = {};
+                bool may_have_arrived;
+
+                r = post(v, &call, body, size, &may_have_arrived, &document, &answer, &error);
+                if (vsphere_error_is_fault(&error, "NotAuthenticated"))
+                        break;
+        }
+        transport_set_haste(&v->transport, false);
         v->transport.cancel_fd = cancel_fd;
         transport_forget_cookies(&v->transport);
 }

@@ -54,7 +54,18 @@ static int on_socket(void *userdata, curl_socket_t fd, curlsocktype purpose)
         return CURL_SOCKOPT_OK;
 }
 
-static void set_options(Transport *transport, const char *url, unsigned stall_sec)
+void transport_set_haste(Transport *transport, bool is_hasty)
+{
+        unsigned connect_sec = is_hasty ? TRANSPORT_HASTE_CONNECT_SEC : TRANSPORT_CONNECT_SEC;
+        unsigned stall_sec = is_hasty && transport->stall_sec > TRANSPORT_HASTE_STALL_SEC
+                                             ? TRANSPORT_HASTE_STALL_SEC
+                                             : transport->stall_sec;
+
+        (void) curl_easy_setopt(transport->curl, CURLOPT_CONNECTTIMEOUT, (long) connect_sec);
+        (void) curl_easy_setopt(transport->curl, CURLOPT_LOW_SPEED_TIME, (long) stall_sec);
+}
+
+static void set_options(Transport *transport, const char *url)
 {
         CURL *curl = transport->curl;
 
@@ -63,10 +74,8 @@ static void set_options(Transport *transport, const char *url, unsigned stall_se
         (void) curl_easy_setopt(curl, CURLOPT_HTTPHEADER, transport->headers);
         (void) curl_easy_setopt(curl, CURLOPT_COOKIEFILE, "");
         (void) curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, transport->message);
-        (void) curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long) TRANSPORT_CONNECT_SEC);
         (void) curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-        (void) curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME,
-                                (long) (stall_sec > 0 ? stall_sec : TRANSPORT_STALL_SEC));
+        transport_set_haste(transport, false);
         (void) curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
         (void) curl_easy_setopt(curl, CURLOPT_TCP_KEEPIDLE, 20L);
         (void) curl_easy_setopt(curl, CURLOPT_TCP_KEEPINTVL, 10L);
@@ -103,7 +112,8 @@ int transport_open(Transport *transport, const char *host, uint16_t port, unsign
         }
         if (!transport->curl || !url || !transport->host)
                 return vsphere_error_errno(error, -ENOMEM, "Cannot reach vCenter");
-        set_options(transport, url, stall_sec);
+        transport->stall_sec = stall_sec > 0 ? stall_sec : TRANSPORT_STALL_SEC;
+        set_options(transport, url);
         return 0;
 }
 

@@ -17,6 +17,8 @@ enum {
         TRANSPORT_CONNECT_SEC = 30,
         TRANSPORT_PATIENCE_SEC = 5, /* after which an impatient end is better than none */
         TRANSPORT_STALL_SEC = 600, /* a vCenter may think for long over a big disk */
+        TRANSPORT_HASTE_CONNECT_SEC = 5,
+        TRANSPORT_HASTE_STALL_SEC = 10,
         TRANSPORT_SIZE_MAX = 32 * 1024 * 1024,
 };
 
@@ -24,6 +26,7 @@ typedef struct Transport {
         CURL *curl;
         struct curl_slist *headers;
         char *host; /* as for people */
+        unsigned stall_sec;
         int cancel_fd; /* > 0: readable means stop */
         bool is_patient; /* not at once: what is under way brings something that must be given back */
         uint64_t cancelled_usec; /* since when, of the request under way; 0: it is not */
@@ -43,6 +46,9 @@ typedef struct TransportRequest {
 int transport_open(Transport *transport, const char *host, uint16_t port, unsigned stall_sec,
                    int cancel_fd, VSphereError *error);
 void transport_close(Transport *transport);
+
+/* From now on an answer is not waited for long, or again as long as usual: of calls that nothing depends on. */
+void transport_set_haste(Transport *transport, bool is_hasty);
 
 /* A number for the people of the other side: sessions of one transport have the same user agent. */
 int transport_name(Transport *transport, const char *user_agent);

@@ -73,6 +73,14 @@ is "$(read_disk https $size opens=5)" failed 'a login that is refused in mid-cop
 is "$(answer code)" EACCES 'at once'
 simctl reset >/dev/null
 
+# A logout that is never answered: nothing depends on it.
+simctl fault delay method=Logout ms=90000 count=0 >/dev/null
+SECONDS=0
+is "$(read_disk https $size)" ok 'a disk is read, and no logout answered'
+ok 'that is not waited for long' test $SECONDS -lt 60
+diag "it took $SECONDS s"
+simctl reset >/dev/null
+
 # The peer goes away and comes back nowhere.
 simctl fault delay method=FolderGet at=10 ms=3000 count=0 >/dev/null
 read_disk https $size >"$TEST_TMP/result" &
