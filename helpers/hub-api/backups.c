@@ -274,12 +274,7 @@ static void on_started(HubTask *task, sd_bus_message *reply, const sd_bus_error 
         int r;
 
         if (error) {
-                /* The key was used for another request: it is this one that cannot be. */
-                bool is_other = create->idempotency_key &&
-                                strcmp(error->name, BUS_ERROR_INVALID_ARGUMENT) == 0;
-
-                hub_refuse_with(task, is_other ? 422 : http_error_status(error->name), error->name,
-                                NULL, hub_error_text(error));
+                hub_refuse(task, error);
                 return;
         }
         if (sd_bus_message_read(reply, "o", &path) <= 0 || !(slash = strrchr(path, '/')) ||

@@ -81,6 +81,7 @@ static const struct {
         { BUS_ERROR_MASTER_KEY_UNUSABLE, EBADSLT,
           "The hub has no key to seal secrets with, or not the one that sealed them." },
         { BUS_ERROR_LAST_BACKUP, EMLINK, "It is the last sound backup of its VM." },
+        { BUS_ERROR_KEY_REUSED, EBADRQC, "The idempotency key was used for another request." },
         { BUS_ERROR_UNAUTHORIZED, ELIBACC,
           "The token or session is unknown, was revoked or has expired." },
         { BUS_ERROR_FAILED, EBADE, "It failed for a reason that has no name of its own." },

@@ -52,6 +52,7 @@
 #define BUS_ERROR_TOKEN_INVALID          "com.sendense.Error.TokenInvalid"
 #define BUS_ERROR_MASTER_KEY_UNUSABLE    "com.sendense.Error.MasterKeyUnusable"
 #define BUS_ERROR_LAST_BACKUP            "com.sendense.Error.LastBackup"
+#define BUS_ERROR_KEY_REUSED             "com.sendense.Error.KeyReused"
 #define BUS_ERROR_UNAUTHORIZED           "com.sendense.Error.Unauthorized"
 #define BUS_ERROR_FAILED                 "com.sendense.Error.Failed"
 #define BUS_ERROR_ACCESS_DENIED          SD_BUS_ERROR_ACCESS_DENIED

@@ -125,7 +125,9 @@ create '.backup_type = "full"' -H 'Idempotency-Key: monday'
 like "$answer" '^201 ' "the same again"
 is "$(body | jq -r .job_id)" "$job" "is the same job"
 create '.backup_type = "incremental"' -H 'Idempotency-Key: monday'
-like "$answer" '^422 .*"error":"com.sendense.Error.InvalidArgument"' "another with that key is refused"
+like "$answer" '^422 .*"error":"com.sendense.Error.KeyReused"' "another with that key is refused"
+create '.exclude = {"2000": "a", "2001": "b"}' -H 'Idempotency-Key: tuesday'
+like "$answer" '^400 .*"error":"com.sendense.Error.InvalidArgument"' "what makes no sense does not with a key, either"
 is "$(wait_job "$job")" completed "the job completes"
 like "$(api GET ../../health)" '^200 .*"check":"repository","status":"ok"' "health has the repository"
 like "$(api GET ../../metrics)" "sendense_vm_last_backup_age_seconds\\{vm=\"twins\",context_id=\"ctx-twins-[0-9-]+\"\\} [0-9]+ " "metrics the age of the last backup"
@@ -142,6 +144,7 @@ answer=$(api POST "backups/$backup_id/restore-disks" "$into" -H 'Idempotency-Key
 like "$answer" '^202 \{"jobs":\[\{"disk_key":2000,' "all disks are restored"
 restores=$(body | jq -c '[.jobs[].job_id]')
 is "$(api POST "backups/$backup_id/restore-disks" "$into" -H 'Idempotency-Key: back' | cut -d' ' -f2- | jq -c '[.jobs[].job_id]')" "$restores" "the same again is the same jobs"
+like "$(api POST "backups/$backup_id/restore-disks" "${into/\}/,\"format\":\"qcow2\"\}}" -H 'Idempotency-Key: back')" '^422 .*"error":"com.sendense.Error.KeyReused"' "others with that key are refused"
 for job in $(jq '.[]' <<<"$restores"); do
     is "$(wait_job "$job")" completed "job $job restores a disk"
 done
@@ -149,6 +152,11 @@ is "$(body | jq -r '.jobs[] | "/srv/src/twins-\(.disk_key).raw \(.path)"' | in_h
 like "$(api POST "backups/$backup_id/restore-disks" '{"folder":"/srv"}')" '^403 .*NotAllowed.*"jobs":\[\]' "elsewhere a token restores nothing, and is told what was begun"
 like "$(api POST backups/none/restore-disks "$into")" '^404 ' "nor a backup that is not there"
 token=$all
+answer=$(api POST "backups/$backup_id/verify" '{"chain":true}' -H 'Idempotency-Key: seen')
+like "$answer" '^202 ' "a backup is verified, with a key"
+job=$(body | jq .job_id)
+like "$(api POST "backups/$backup_id/verify" '{"disks":[2000]}' -H 'Idempotency-Key: seen')" '^422 .*"error":"com.sendense.Error.KeyReused"' "another verification with that key is refused"
+is "$(wait_job "$job")" completed "the first goes on"
 like "$(api POST repositories/1/check)" '^200 .*"state":"ok"' "a repository is looked at"
 like "$(api POST repositories/1/scan)" '^200 .*"added":0' "its files say nothing new"
 like "$(api POST cleanup)" '^200 \{"done":\[' "upkeep says what it did"

@@ -52,9 +52,9 @@ is "$(node_of)" edge1 "when it answers it does the job"
 create vm6 6 '[1,2]' '{"IsIdempotent":true}'
 is "$(got .Id)" "$(rows "SELECT id FROM backup_jobs WHERE vm_context_id = (SELECT id FROM vm_replication_contexts WHERE vm_name = 'vm6')")" "the same again is the same job"
 create vm1 6 '[1,2]' '{"IsIdempotent":true}'
-refused EINVAL 'InvalidArgument Option idempotency_key was used for job [0-9]+, which was another request' "for another VM it is refused"
+refused EBADRQC 'KeyReused Option idempotency_key was used for job [0-9]+, which was another request' "for another VM it is refused"
 create vm6 6 '[1,2]' '{"IsIdempotent":true,"BackupType":"full"}'
-refused EINVAL 'which was another request' "for another type, too"
+refused EBADRQC 'which was another request' "for another type, too"
 
 # A retry goes to the node that was asked for, and to any other when none was.
 rows "UPDATE backup_jobs SET state = 'failed', error_name = 'com.sendense.Error.NodeUnreachable', finished_usec = 5000" >/dev/null

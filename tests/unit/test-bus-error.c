@@ -24,7 +24,7 @@ static void table_both_ways(void **state)
                 if (strcmp(name, BUS_ERROR_ACCESS_DENIED) != 0)
                         assert_memory_equal(name, "com.sendense.Error.", 19);
         }
-        assert_int_equal(n, 47);
+        assert_int_equal(n, 48);
         assert_int_equal(bus_error_to_errno("com.sendense.Error.Nonsense"), -EIO);
         assert_int_equal(bus_error_to_errno(""), -EIO);
         assert_null(bus_error_from_errno(-EIO));

@@ -242,7 +242,7 @@ static int check_same(MYSQL *database, StoreRequest *request, uint64_t job_id)
                                              SQL_NUMBER(repository_id),
                                              sql_text(object_text(request->in, "BackupType"))),
                                   &row);
-        return r == -ENODATA ? store_refuse(request, -EINVAL, BUS_ERROR_INVALID_ARGUMENT,
+        return r == -ENODATA ? store_refuse(request, -EBADRQC, BUS_ERROR_KEY_REUSED,
                                             "Option idempotency_key was used for job %" PRIu64
                                             ", which was another request",
                                             job_id)

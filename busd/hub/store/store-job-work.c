@@ -204,7 +204,7 @@ static int check_same(MYSQL *database, StoreRequest *request, uint64_t job_id)
                           "SELECT id AS Id FROM backup_jobs WHERE id = ?"
                           " AND JSON_VALUE(work, '$.asked') = ?",
                           SQL_VALUES(SQL_NUMBER(job_id), sql_text(asked)), &row);
-        return r == -ENODATA ? store_refuse(request, -EINVAL, BUS_ERROR_INVALID_ARGUMENT,
+        return r == -ENODATA ? store_refuse(request, -EBADRQC, BUS_ERROR_KEY_REUSED,
                                             "Option idempotency_key was used for job %" PRIu64
                                             ", which was another request",
                                             job_id)
