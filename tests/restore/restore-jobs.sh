@@ -51,6 +51,28 @@ done
 hub sendensectl restore disks "$second" /srv/out >/dev/null
 is "$? $(sum "/srv/out/$second-2000.raw") $(sum "/srv/out/$second-2001.raw")" \
     "0 ${was[2000-second]} ${was[2001-second]}" "all disks of a backup"
+# Of one that was cancelled there is nothing to restore, which is no success.
+hold web
+start web || fail "a backup that cannot go on" "$ANSWER"
+cancelled=$(job .BackupId)
+ok "is cancelled" hub sendensectl job cancel "$JOB"
+is "$(wait_job)" cancelled "to its end"
+release web
+for as in '' --json; do
+    # shellcheck disable=SC2086 # none or one word
+    said=$(hub sendensectl $as restore disks "$cancelled" /srv/out 2>&1)
+    is "$? $said" "1 sendensectl: $cancelled has no disk that could be restored: its job $JOB is cancelled" "nothing of it is restored, and that is said $as"
+done
+while read -r words; do
+    # shellcheck disable=SC2086 # words
+    said=$(hub sendensectl $words </dev/null 2>&1)
+    is "$? ${said%. List *}" "1 sendensectl: the hub refuses: '$cancelled' is no backup yet: its job $JOB is cancelled" "$words: refused"
+done <<TABLE
+restore disk $cancelled 2000 /srv/out/x.raw
+backup verify $cancelled
+backup mount $cancelled
+backup files ls $cancelled
+TABLE
 restore "$first" 2000 /srv/out/first.raw
 is "$(wait_job)" failed "a file that is there stays"
 like "$(job_error)" '^Exists: /srv/out/first.raw is there already' "the job says so"
