@@ -327,7 +327,8 @@ static void write_policies(FILE *f, const json_t *figures, uint64_t now_usec)
                 (void) fprintf(f, "} %d\n", strcmp(text_of(row, "state"), "completed") == 0);
         }
         head(f, "sendense_policy_last_success_age_seconds",
-             "How long ago the last completed run of a policy ended.");
+             "How long ago the last run of a policy ended that backed something up and failed at "
+             "nothing.");
         json_array_foreach (list, i, row) {
                 uint64_t usec = (uint64_t) number_of(row, "last_success_usec");
 

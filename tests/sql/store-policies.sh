@@ -128,6 +128,41 @@ for i in {1..20}; do
 done
 is "$(runs .State)" "$(yes failed | head -n 20 | paste -sd' ')" "20 runs later neither it nor what was left out meanwhile"
 
+# A run that made no backup is no success, for whoever asks when the last one was.
+set_policy daily '{"Match":["web*"]}'
+begin asked 1700100400
+run=$(got .Run)
+store_do policy_run_load
+mapfile -t vms < <(got ".Runs[] | select(.Id == $run).Vms[].Vm")
+success() { store_do policy_get '{"Policy":"daily"}' && got '.LastSuccessUSec // 0' && store_do figures && got '.PolicyFigures[] | select(.Policy == "daily").LastSuccessUSec'; }
+store_do job_create "$(create_json web1 30 1700100410 '{"BackupType":"full"}')"
+job=$(got .Id)
+run_vm "${vms[0]}" waiting backup "{\"BackupJob\":$job}"
+finish "$job" 500
+run_vm "${vms[0]}" backup prune
+run_vm "${vms[0]}" prune completed
+run_vm "${vms[1]}" waiting skipped '{"Reason":"job 9 is copying"}'
+store_do policy_run_end "{\"Run\":$run,\"NowUSec\":1700100450000000}"
+is "$(got .State) $(success | paste -sd' ')" "completed 1700100450000000 1700100450000000" "one VM that was backed up is a success, though the other was skipped"
+begin timer 1700100500
+run=$(got .Run)
+for vm in "${vms[@]}"; do run_vm "$vm" waiting skipped '{"Reason":"job 9 is copying"}'; done
+store_do policy_run_end "{\"Run\":$run,\"NowUSec\":1700100501000000}"
+is "$(got '"\(.State): \(.Summary)"')" "skipped: 0 backed up, 2 skipped" "a run whose every VM was skipped was skipped"
+is "$(success | paste -sd' ')" "1700100450000000 1700100450000000" "and is no success"
+is "$(runs '.State' | cut -d' ' -f1)" skipped "it is shown"
+begin timer 1700100600
+run=$(got .Run)
+for vm in "${vms[@]}"; do run_vm "$vm" waiting completed '{"Reason":"it is of no vCenter"}'; done
+store_do policy_run_end "{\"Run\":$run,\"NowUSec\":1700100601000000}"
+is "$(got '"\(.State): \(.Summary)"') $(success | paste -sd' ')" "completed: 0 backed up, 2 with a remark 1700100450000000 1700100450000000" \
+    "nor is one whose VMs are all of no vCenter"
+begin timer 1700100700 prune
+run=$(got .Run)
+for vm in "${vms[@]}"; do run_vm "$vm" prune skipped; done
+store_do policy_run_end "{\"Run\":$run,\"NowUSec\":1700100701000000}"
+is "$(got .State)" completed "a run that only prunes is no backup that was left out"
+
 # A VM may be named by its instance UUID, in capitals, too.
 set_policy uuids '{"Match":["web9"],"Repository":"local"}'
 store_do vm_set "$(vm_json web9 4 | jq -c '.InstanceUuid = "abcdef00-0000-0000-0000-00000000000a"')"

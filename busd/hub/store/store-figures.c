@@ -6,6 +6,7 @@
 
 #include "cleanup.h"
 #include "store/statement.h"
+#include "store/store-policy.h"
 #include "store/store-request.h"
 
 #include <errno.h>
@@ -68,9 +69,7 @@ static int list_policies(MYSQL *database, json_t **ret_rows)
                               "SELECT p.name AS Policy, l.state AS State,"
                               " l.summary AS Summary, l.cause AS Cause,"
                               " COALESCE(l.created_usec, 0) AS LastRunUSec,"
-                              " COALESCE((SELECT MAX(s.finished_usec) FROM policy_runs s"
-                              "  WHERE s.policy_id = p.id AND s.kind = 'backup'"
-                              "  AND s.state = 'completed'), 0) AS LastSuccessUSec"
+                              " COALESCE(" POLICY_LAST_SUCCESS ", 0) AS LastSuccessUSec"
                               " FROM policies p LEFT JOIN policy_runs l ON l.id ="
                               "  (SELECT MAX(m.id) FROM policy_runs m WHERE m.policy_id = p.id"
                               "   AND m.state <> 'running')"

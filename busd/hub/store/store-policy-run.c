@@ -251,7 +251,7 @@ static int count_vms(MYSQL *database, uint64_t run_id, json_t **ret_row)
 {
         return statement_row(
                         database,
-                        "SELECT p.name AS Policy, COUNT(v.vm_context_id) AS Vms,"
+                        "SELECT p.name AS Policy, u.kind AS Kind, COUNT(v.vm_context_id) AS Vms,"
                         " CAST(SUM(v.state IN ('waiting', 'backup', 'prune')) AS UNSIGNED) AS Open,"
                         " CAST(SUM(v.state = 'failed') AS UNSIGNED) AS Failed,"
                         " CAST(SUM(v.state = 'skipped') AS UNSIGNED) AS Skipped,"
@@ -291,6 +291,20 @@ static void describe(const json_t *counts, char ret_text[static SUMMARY_SIZE])
         }
 }
 
+/* A run that backed nothing up, because all of it was left to others, is no success to whoever asks when the last one was. */
+static PolicyRunState end_state(const json_t *counts)
+{
+        bool is_backup = policy_run_kind_from_string(object_text(counts, "Kind") ?: "") ==
+                         POLICY_RUN_BACKUP;
+
+        if (object_number(counts, "Failed") > 0)
+                return POLICY_RUN_FAILED;
+        return is_backup && object_number(counts, "Skipped") > 0 &&
+                                               object_number(counts, "BackedUp") == 0
+                               ? POLICY_RUN_SKIPPED
+                               : POLICY_RUN_COMPLETED;
+}
+
 int store_policy_run_end(MYSQL *database, void *userdata)
 {
         StoreRequest *request = userdata;
@@ -306,9 +320,7 @@ int store_policy_run_end(MYSQL *database, void *userdata)
         if (r < 0)
                 return r;
         describe(counts, summary);
-        state = policy_run_state_to_string(object_number(counts, "Failed") > 0
-                                                           ? POLICY_RUN_FAILED
-                                                           : POLICY_RUN_COMPLETED);
+        state = policy_run_state_to_string(end_state(counts));
         r = statement_run(database,
                           "UPDATE policy_runs SET state = ?, finished_usec = ?, summary = ?"
                           " WHERE id = ? AND state = 'running'",

@@ -30,8 +30,7 @@ enum {
         " p.heard_usec AS HeardUSec, l.id AS LastRun, l.created_usec AS LastRunUSec," \
         " l.kind AS LastRunKind, l.cause AS LastRunCause, l.state AS LastRunState,"   \
         " l.summary AS LastRunSummary,"                                               \
-        " (SELECT MAX(s.finished_usec) FROM policy_runs s WHERE s.policy_id = p.id"   \
-        "  AND s.kind = 'backup' AND s.state = 'completed') AS LastSuccessUSec"       \
+        " " POLICY_LAST_SUCCESS " AS LastSuccessUSec"                                 \
         " FROM policies p JOIN backup_repositories r ON r.id = p.repository_id"       \
         " LEFT JOIN nodes n ON n.id = p.node_id"                                      \
         " LEFT JOIN policy_runs l ON l.id = (SELECT MAX(m.id) FROM policy_runs m"     \

@@ -37,7 +37,16 @@ int store_policy_remove(MYSQL *database, void *request);
 /* {Id, NowUSec} -> {}: what its timer told until then is no concern any more. */
 int store_policy_heard(MYSQL *database, void *request);
 
-/* For the other rooms of the store: the policy of that name, its row locked. NotFound. */
+/* For the other rooms of the store: of the policy p, when the last run was over that backed something up and failed at nothing. What it
+ * makes no backup of, since another job has the VM or it is of no vCenter, is no success. */
+#define POLICY_LAST_SUCCESS                                                   \
+        "(SELECT s.finished_usec FROM policy_runs s WHERE s.policy_id = p.id" \
+        " AND s.kind = 'backup' AND s.state = 'completed' AND EXISTS"         \
+        "  (SELECT 1 FROM policy_run_vms w WHERE w.run_id = s.id"             \
+        "   AND w.state = 'completed' AND w.backup_job_id IS NOT NULL)"       \
+        " ORDER BY s.id DESC LIMIT 1)"
+
+/* The policy of that name, its row locked. NotFound. */
 int policy_find(MYSQL *database, StoreRequest *request, const char *name, json_t **ret_policy);
 
 /* All that are not removed, in a repository; 0: in all. */
