@@ -26,10 +26,10 @@ typedef struct TaskDisk {
         uint64_t bytes_done, bytes_total;
 } TaskDisk;
 
-/* The row: Job, Attempt, State, Request (without a password), Digest (of it), SnapshotName, OwesSnapshot, Look, Checked, Snapshot
- * and Copy (results of the units), IsRepeated (the snapshot step), Outcome, Ending, ErrorName, ErrorText, Warnings, BootId, CreatedUSec, CopiedUSec. Of a restore
- * (task-restore.h) Kind, NewUuid, OwesVm and PowerState; in place Swap (a result), SwapBegan, PowerDone and IsUsed. With exports by
- * TLS HasKeys. */
+/* The row: Job, Attempt, State, Request (without a password), Digest (of it), SnapshotName, OwesSnapshot, Look, Checked,
+ * Snapshot and Copy (results of the units), IsRepeated (the snapshot step), Outcome, Ending, ErrorName, ErrorText, Warnings,
+ * BootId, CreatedUSec, CopiedUSec. Of a restore (task-restore.h) Kind, NewUuid, OwesVm and PowerState; in place Swap (a
+ * result), SwapBegan, PowerDone and IsUsed. With exports by TLS HasKeys. */
 typedef struct Task {
         Node *node;
         json_t *row;
