@@ -90,9 +90,45 @@ ok "the node goes on" node systemctl kill --signal=CONT sendense-node.service
 ok "its run ends" eventually 120 in_hub 'journalctl -u sendense-hub | grep -q "Policy brief, VM pgtest1: nothing more is deleted: the policy was removed"'
 is "$(n_backups)" 3 "and has deleted nothing"
 
+# One that takes long is shown and waited for, however many are left out meanwhile.
+ok "its old backups stay from now on" ctl policy set web --keep-last=0
+# No copy begins at the node before it is told to.
+hold() { node rm -f /run/copies-may-begin; }
+release() { node touch /run/copies-may-begin; }
+node install -D -m 644 /dev/stdin /run/systemd/system/sendense-copy-.service.d/99-hold.conf \
+    <<<$'[Service]\nExecStartPre=+/bin/sh -c "until [ -e /run/copies-may-begin ]; do sleep 0.1; done"'
+ok "copies are held" node systemctl daemon-reload
+ctl policy run web --wait >"$TEST_TMP/long" 2>&1 &
+long=$!
+is_under_way() { [ "$(policy '.Runs[0].Vms[0].State')" = backup ]; }
+ok "a run makes a backup" eventually 60 is_under_way
+run=$(policy '.Runs[0].Id')
+ok "21 are left out" hub mariadb sendense -e "INSERT INTO policy_runs (policy_id, kind, cause, state, principal, created_usec, finished_usec, summary)
+    SELECT policy_id, kind, 'timer', 'skipped', principal, created_usec + seq, created_usec + seq, CONCAT('run ', id, ' was not over')
+    FROM policy_runs JOIN seq_1_to_21 WHERE id = $run"
+is "$(runs "(.State == \"skipped\") and .Summary == \"run $run was not over\"")" 20 "the newest of those that were left out are shown"
+is "$(policy '[.Runs[] | select(.State == "running").Id] | join(" ")')" "$run" "and the run itself"
+ok "it goes on" release
+wait "$long"
+is "$? $(tail -n 1 "$TEST_TMP/long")" "0 run $run: completed: 1 backed up" "it is waited for to its end"
+
+# A VM that has another job is left to that: a run that backs nothing up was skipped, and is no success.
+success=$(policy .LastSuccessUSec)
+hold
+ok "somebody backs the VM up" ctl backup start pgtest1
+busy=$(last_job)
+told=$(ctl policy run web --wait 2>&1)
+is "$?" 1 "a run meanwhile fails nobody, and backs nothing up"
+like "$told" '^sendensectl: run [0-9]+ of policy web skipped: 0 backed up, 1 skipped' "which is told"
+like "$(ctl doctor)" 'policy web .*skipped: 0 backed up, 1 skipped' "by doctor, too"
+is "$(policy .LastSuccessUSec)" "$success" "the last success is the one before"
+ok "it goes on" release
+ok "the other backup ends" eventually 120 job_is "$busy" completed
+ok "copies are held no more" node sh -c 'rm -r /run/systemd/system/sendense-copy-.service.d && systemctl daemon-reload'
+
 # Gone.
 ok "it is removed" ctl policy remove web
 is "$(hub systemctl list-units --all --plain --no-legend 'sendense-policy@*')$(hub ls /run/systemd/transient | grep policy)$(stamp)" 0 "nothing of it is left"
-is "$(n_backups)" 3 "but its backups"
+is "$(n_backups)" 5 "but its backups"
 clean "at the end"
 done_testing
