@@ -39,6 +39,7 @@ static void cut(char *line, size_t n)
 void failure_add(Failure *failure, const char *format, ...)
 {
         char more[FAILURE_TEXT_SIZE];
+        size_t length;
         va_list ap;
 
         va_start(ap, format);
@@ -47,5 +48,6 @@ void failure_add(Failure *failure, const char *format, ...)
         utf8_make_line(more);
         cut(more, FAILURE_TEXT_SIZE / 2);
         cut(failure->text, FAILURE_TEXT_SIZE - 1 - strlen(more));
-        (void) strcat(failure->text, more);
+        length = strlen(failure->text);
+        (void) snprintf(failure->text + length, FAILURE_TEXT_SIZE - length, "%s", more);
 }

@@ -57,8 +57,8 @@ int place_host_of(VSphere *v, const XmlNode *mounts, const char *datastore, cons
 
         for (const XmlNode *m = xml_child(mounts, "DatastoreHostMount"); m;
              m = xml_next(m, "DatastoreHostMount")) {
-                VSphereRef ref;
-                PlaceHost host;
+                PlaceHost host = {};
+                VSphereRef ref = {};
                 int r;
 
                 if (!can_write(m) || soap_reference(xml_child(m, "key"), &ref) < 0)

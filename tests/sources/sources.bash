@@ -77,6 +77,7 @@ image_hash() { qemu-img convert -f qcow2 -O raw "$TEST_TMP/$1.qcow2" "$TEST_TMP/
 
 # vddk_host: the peer, and beside it a stand-in for an ESXi host and VDDK at it: $host, with the peer's datastores, thumbprint and password,
 # and $plugin. nbdkit's folders are made in $RUNTIME_DIRECTORY.
+# shellcheck disable=SC2154 # $sim is of soap.bash
 vddk_host() {
     command -v nbdkit >/dev/null || skip_all 'nbdkit is not installed'
     plugin=$SENDENSE_BUILD/tests/vddk-stand-in/nbdkit-vddk-stand-in.so

@@ -9,6 +9,7 @@
 #include "utf8.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static void first_counts(void **state)
@@ -45,7 +46,7 @@ static void added_to_long(void **state)
                 size_t length;
 
                 for (size_t at = 0; at + 3 <= n; at += 3)
-                        (void) strcat(text, "\xe2\x82\xac");
+                        (void) snprintf(text + at, sizeof(text) - at, "%s", "\xe2\x82\xac");
                 (void) failure_set(&failure, -EIO, FAILURE_SOURCE, 0, "%.*s%s", (int) (n % 3), "ab",
                                    text);
                 failure_add(&failure, "%s", more);
