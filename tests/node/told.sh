@@ -45,7 +45,7 @@ clean "a VM that was inaccessible"
 # Somebody deletes the VM while its snapshot is held.
 targets_down
 targets_up deleted
-backup full
+backup full ".vm_name = \"$long\""
 ok "another one is copied" eventually "$patience_sec" state_is copied || diag "$answer" "$(task .)"
 simctl vm remove vm=web01 >/dev/null
 release committed >/dev/null
