@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Where log lines go (see log.h). The journal gets every field by sd_journal_sendv(); a terminal or
- * a pipe gets the text alone. Thread-safe: the only state is two ints set at start and by the
- * operator.
+ * a pipe gets the text alone. Thread-safe: what changes while threads run is atomic.
  */
 #define SD_JOURNAL_SUPPRESS_LOCATION
 #include "log.h"
 
 #include "cleanup.h"
+#include "journal-barrier.h"
 #include "parse.h"
 
 #include <errno.h>
@@ -26,6 +26,9 @@ enum {
         LOG_TEXT_SIZE = 4096,
 };
 
+/* How long a program that is through waits for a journald that does not read. */
+#define LOG_BARRIER_USEC (5 * USEC_PER_SEC)
+
 typedef struct LogRecord {
         struct iovec fields[LOG_FIELDS_MAX];
         char text[LOG_FIELDS_MAX][LOG_FIELD_SIZE];
@@ -35,6 +38,7 @@ typedef struct LogRecord {
 static const char *log_identifier = "sendense";
 static atomic_int log_level = LOG_INFO;
 static bool log_to_journal = false;
+static atomic_bool log_has_sent = false;
 
 /* systemd names the device and inode of the stream it connected us to: only then is the journal at
  * the other end of stderr, and only then may we go to it directly. */
@@ -58,16 +62,31 @@ static bool stderr_is_journal(void)
         return (dev_t) device == st.st_dev && (ino_t) inode == st.st_ino;
 }
 
+/* What went into the journal is nothing that may fail a program. */
+static void wait_for_journal(void)
+{
+        if (atomic_load(&log_has_sent))
+                (void) journal_barrier(JOURNAL_SOCKET, LOG_BARRIER_USEC);
+}
+
+static void open_log(const char *identifier, bool to_journal)
+{
+        static bool is_registered = false;
+
+        log_identifier = identifier;
+        log_to_journal = to_journal;
+        if (to_journal && !is_registered)
+                is_registered = atexit(wait_for_journal) == 0;
+}
+
 void log_open(const char *identifier)
 {
-        log_identifier = identifier;
-        log_to_journal = stderr_is_journal();
+        open_log(identifier, stderr_is_journal());
 }
 
 void log_open_journal(const char *identifier)
 {
-        log_identifier = identifier;
-        log_to_journal = true;
+        open_log(identifier, true);
 }
 
 void log_set_level(int level)
@@ -138,6 +157,7 @@ static int send_to_journal(int level, int error, const LogContext *context, Mess
         if (context)
                 record_add_context(&record, context);
 
+        atomic_store(&log_has_sent, true);
         return sd_journal_sendv(record.fields, record.n_fields);
 }
 

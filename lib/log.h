@@ -21,7 +21,8 @@ typedef struct LogContext {
         const char *principal;
 } LogContext;
 
-/* Decides once where lines go. The identifier is borrowed for the life of the program. */
+/* Decides once where lines go. The identifier is borrowed for the life of the program, whose exit() waits until journald
+ * has read its lines (see journal-barrier.h). */
 void log_open(const char *identifier);
 
 /* To the journal in any case: for a program whose stderr is somebody else's, as sshd's. */

@@ -39,6 +39,20 @@ not_ok "a newer database is refused" hub systemctl restart sendense-migrate
 hub journalctl --quiet --sync
 like "$(lab journal hub -u sendense-migrate -o cat "MESSAGE_ID=$(message_id migration-failed)" | tail -n 1)" \
     "9999.*[^0-9]${schema}[^0-9]|[^0-9]${schema}[^0-9].*9999" "in one line with both numbers"
+
+# A journald that is behind: what the program said last is its unit's all the same, although it ended at once.
+refused() { hub journalctl --quiet -u sendense-migrate -o cat "MESSAGE_ID=$(message_id migration-failed)" | wc -l; }
+before=$(refused)
+# shellcheck disable=SC2016 # expanded in the machine
+in_hub 'systemctl reset-failed sendense-migrate
+    systemctl kill --signal=STOP systemd-journald
+    systemctl restart --no-block sendense-migrate
+    end=$((${EPOCHREALTIME/[.,]/} + 1000000))
+    until systemctl --quiet is-failed sendense-migrate || [ "${EPOCHREALTIME/[.,]/}" -gt "$end" ]; do sleep 0.05; done
+    systemctl kill --signal=CONT systemd-journald'
+ok "migrate is refused, with a journal that is behind" eventually "$patience_sec" hub systemctl is-failed sendense-migrate
+hub journalctl --quiet --sync
+is "$(refused)" $((before + 1)) "and 'journalctl -u' shows why"
 hub systemctl restart sendense-hub
 ok "the hub refuses it too" wait_prop "$patience_sec" DatabaseState 's "schema-newer"'
 is "$(prop State)" 's "degraded"' "and is degraded, but there"
