@@ -81,6 +81,9 @@ hub systemctl stop sendense-sshd-sweep.service
 wait $!
 hub rm /run/sweep-waits
 ok "a sweep that systemd cancels is tried again by itself" eventually "$patience_sec" hub test -e /run/swept
+hub journalctl -q --sync
+is "$(hub journalctl -q -u sendense-hub -o cat | grep -c 'start job canceled')" 0 \
+    "and is no complaint, as at the end of the machine"
 
 # No master key, and a broken one.
 add edge3 3

@@ -43,6 +43,7 @@ struct Nodes {
         sd_event_source *expiry, *retry;
         bool wants_cut; /* a sweep is owed */
         bool has_failed; /* said so */
+        unsigned n_taken_back; /* sweeps, one after the other */
         bool is_going_down;
         Follow *sweeping; /* whom the sweep that runs is for */
         Follow *waiting; /* for the next one */
@@ -174,6 +175,13 @@ static void try_later(Nodes *nodes, int error)
         (void) sd_event_source_set_enabled(nodes->retry, SD_EVENT_ONESHOT);
 }
 
+/* When the machine goes down, systemd takes back what it has begun and refuses to begin more, before it ends the hub: that is a
+ * complaint only when it happens again. */
+static bool is_taken_back(int error)
+{
+        return error == -ECANCELED || error == -EBUSY;
+}
+
 static void follow_fail(Follow *follow, int error, const char *what, const char *why)
 {
         Nodes *nodes = follow->nodes;
@@ -181,9 +189,11 @@ static void follow_fail(Follow *follow, int error, const char *what, const char 
 
         nodes->wants_cut = nodes->wants_cut || follow->cut;
         (void) snprintf(text, sizeof(text), "%s: %s. The hub tries again by itself", what, why);
-        if (!nodes->has_failed && !nodes->is_going_down)
+        if (!nodes->has_failed && !nodes->is_going_down &&
+            !(is_taken_back(error) && nodes->n_taken_back == 1)) {
                 (void) log_event(LOG_ERR, 0, NULL, MESSAGE_NODE_FILES_FAILED, "%s", text);
-        nodes->has_failed = true;
+                nodes->has_failed = true;
+        }
         try_later(nodes, error);
         follow_end(follow, error, text);
 }
@@ -200,6 +210,7 @@ static void on_swept(int error, const char *text, void *userdata)
 {
         Nodes *nodes = userdata;
 
+        nodes->n_taken_back = is_taken_back(error) ? nodes->n_taken_back + 1 : 0;
         while (nodes->sweeping) {
                 Follow *follow = nodes->sweeping;
 
