@@ -26,7 +26,7 @@ http watcher POST /api/v1/backups -d "$call"
 is "$status" 403 "who may only look starts nothing"
 is "$(ctl --json job list | jq length)" 0 "and no job was made"
 
-simctl fault delay method=FolderGet ms=2000 count=0 >/dev/null
+simctl fault delay method=FolderGet ms=25000 count=0 >/dev/null
 http token POST /api/v1/backups -d "$call" -H 'Idempotency-Key: night-1'
 is "$status" 201 "one call starts the backup" || diag "$body"
 job=$(in_body .job_id)

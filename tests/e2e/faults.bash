@@ -14,7 +14,7 @@ dies() { on "$1" systemctl kill -s KILL "$2"; } # MACHINE UNIT
 exports() { hub systemctl list-units --plain --no-legend 'sendense-export-*.service' | awk '{ print $1 }'; }
 
 # From the fifth on: the first four are descriptors, before a byte is copied.
-hold_copy() { simctl fault delay method=FolderGet at=5 ms=1000 count=0 >/dev/null; }
+hold_copy() { simctl fault delay method=FolderGet at=5 ms=20000 count=0 >/dev/null; }
 go_on() { simctl faults clear >/dev/null; }
 not_reachable() { ! node_answers edge1; }
 copies() { job_copies hub "$job" "$patience_sec"; }

@@ -27,7 +27,7 @@ require "all its VMs are discovered" ctl vm discover vc1 --enter
 is "$(ctl --json vm list | jq length)" 10 "ten VMs are known"
 
 # Held in the copy, so that all of them meet.
-simctl fault delay method=FolderGet ms=6000 count=0 >/dev/null
+simctl fault delay method=FolderGet ms=25000 count=0 >/dev/null
 simctl fault task-error method=CreateSnapshot_Task vm=vm3 count=0 >/dev/null
 for vm in "${vms[@]}"; do ctl backup start "$vm" >/dev/null || fail "$vm starts"; done
 states() { ctl --json job list | jq -r '.[].State' | sort | uniq -c | awk '{ printf "%s%s=%s", NR > 1 ? " " : "", $2, $1 }'; }
@@ -100,7 +100,7 @@ at_snapshot() { on "$1" sendensectl --json task list | jq '[.[] | select(.State 
 meet() { [ "$(at_snapshot node) $(at_snapshot node2)" = "5 5" ]; }
 ok "five on each node are at their snapshots" eventually 120 meet || diag "$(ctl job list)"
 simctl faults clear >/dev/null
-simctl fault delay method=FolderGet ms=15000 count=0 >/dev/null
+simctl fault delay method=FolderGet ms=25000 count=0 >/dev/null
 copies_of() { on "$1" systemctl list-units --plain --no-legend --state=running 'sendense-copy-*.service' | wc -l; }
 all_copy() { [ "$(copies_of node) $(copies_of node2) $(new_jobs 'map(select(.State == "copying")) | length')" = "5 5 10" ]; }
 ok "ten are copied at one moment, five by each node" eventually 120 all_copy || diag "$(copies_of node) $(copies_of node2)" "$(ctl job list)"

@@ -69,7 +69,7 @@ jq -n '{warnings: [range(500) | "warning \(.) of many" + " that are long" * 20]}
 ok "with very many warnings the VM is made" restore "$(job_field "$full" BackupId)" --name=warned --datastore=datastore1 --no-verify
 job=$(last_job)
 is "$(job_field "$job" State) $(result "$job" | jq -c '[.path, .warnings]')" 'completed ["DC0/vm/warned",null]' "its job has all but them"
-like "$(in_hub 'journalctl -q -o cat SENDENSE_JOB="$1"' "$job")" "Node edge1 tells the warnings of the restore at a length of more than 128 KiB; the job is without it" "and says so"
+like "$(in_hub 'journalctl -q --sync; journalctl -q -o cat SENDENSE_JOB="$1"' "$job")" "Node edge1 tells the warnings of the restore at a length of more than 128 KiB; the job is without it" "and says so"
 node_peer_goes
 clean "with very many warnings"
 

@@ -11,7 +11,7 @@ Retries=0
 NodeLostSec=10s'
 vcenter_with_pgtest1 16M:fill=6M,16M:fill=3M
 
-told() { in_hub 'journalctl -q -o cat SENDENSE_JOB="$1" | grep -E "$2"' "$1" "$2"; }
+told() { in_hub 'journalctl -q --sync; journalctl -q -o cat SENDENSE_JOB="$1" | grep -E "$2"' "$1" "$2"; }
 sums_of() { in_hub 'ls /var/lib/sendense/sent 2>/dev/null || :'; }
 
 ok "a full backup" backup --type=full

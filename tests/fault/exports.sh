@@ -42,7 +42,7 @@ noticed() {
 # Nobody asks the exports how they are: a death is told by systemd's signal, or by nobody.
 fault_up '[Exports]
 ProbeSec=1h
-AnswerTimeoutSec=2s'
+AnswerTimeoutSec=10s'
 # Big enough that nbdcopy tells how far it is before it is done: it does so every 128 MiB.
 vm small 400:12 400:8
 backup small

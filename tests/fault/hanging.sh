@@ -16,10 +16,10 @@ done
 
 fault_up '[Repositories]
 MinFree=1M
-StepTimeoutSec=5s
+StepTimeoutSec=12s
 [Exports]
 ProbeSec=1s
-AnswerTimeoutSec=3s'
+AnswerTimeoutSec=6s'
 hub install -d /opt/lossy /srv/far
 lab copy-in hub "$SENDENSE_SRC/tests/lib/lossy-disk" /opt/lossy/lossy-disk
 lab copy-in hub "$SENDENSE_BUILD/tests/lib/lossy.so" /opt/lossy/lossy.so
@@ -63,7 +63,7 @@ mended() {
 change web
 freeze
 start web --repository=far || fail "a backup starts" "$ANSWER"
-failed "it hangs at once" "^RepositoryHangs: Repository far: $repo does not answer: the step prepare did not end within 5 s; see to the disk"
+failed "it hangs at once" "^RepositoryHangs: Repository far: $repo does not answer: the step prepare did not end within 12 s; see to the disk"
 answers "it hangs at once"
 is "$(hub sendensectl obligation list --json | jq -r '[.[] | "\(.Kind) \(.State)"] | join(" ")')" "files owed" "its files are owed"
 mended "it hangs at once"
@@ -74,7 +74,7 @@ change web
 start_held web --repository=far --type=full
 freeze
 rate web ""
-still() { [ "$(hub busctl get-property "$HUB_NAME" "$HUB_PATH/job/$JOB" "$HUB_NAME.Job" Phase)" = 's "nothing has moved for 5 s"' ]; }
+still() { [ "$(hub busctl get-property "$HUB_NAME" "$HUB_PATH/job/$JOB" "$HUB_NAME.Job" Phase)" = 's "nothing has moved for 12 s"' ]; }
 ok "it hangs in the copy: the job says that nothing moves" eventually "$patience_sec" still
 hub journalctl --quiet --sync
 like "$(lab journal hub -o cat SENDENSE_JOB="$JOB" MESSAGE_ID="$(message_id copy-still)")" "^The copy stands still: .*; see to the sources and to $repo" "and the journal, what to see to"
@@ -114,7 +114,7 @@ hub sendensectl repository scan far >"$TEST_TMP/scan" 2>&1 &
 scan=$!
 answers "it hangs in a scan"
 wait "$scan"
-like "$(cat "$TEST_TMP/scan")" "$repo does not answer: the step scan did not come further within 5 s" "a scan of one that hangs ends, and says so"
+like "$(cat "$TEST_TMP/scan")" "$repo does not answer: the step scan did not come further within 12 s" "a scan of one that hangs ends, and says so"
 mended "it hangs in a scan"
 
 # A verification, as a restore and a deletion, waits as a copy does, and is told.

@@ -56,6 +56,7 @@ unharmed "a commit that is killed every time"
 change web
 drop_in <<'DROP'
 [Service]
+TimeoutStopSec=120s
 ExecStartPre=sh -c 'case %n in *-finish-2000.service) trap "" TERM; while test -e /run/hold; do sleep 0.05; done ;; esac'
 DROP
 hub touch /run/hold
@@ -67,6 +68,7 @@ ok "another hub is ready" eventually "$patience_sec" another_hub "$old"
 stopping() { [ "$(unit "sendense-image-$JOB-finish-2000.service" ActiveState)" = deactivating ]; }
 ok "it ends the check of before" eventually "$patience_sec" stopping
 ok "and the job is cancelled meanwhile" hub sendensectl job cancel "$JOB"
+hub rm /run/hold
 is "$(wait_job)" cancelled "which it is then"
 is "$(begun finish-2000)" 1 "no check has begun after that"
 release
@@ -78,6 +80,7 @@ unharmed "a step that came too late"
 change web
 drop_in <<'DROP'
 [Service]
+TimeoutStopSec=120s
 ExecStartPre=sh -c 'trap "" TERM; case %n in *-create-2000.service) while test -e /run/hold; do sleep 0.05; done | qemu-io -f raw /var/lib/sendense/repository/*/2000/*.partial >/dev/null ;; esac'
 DROP
 hub touch /run/hold

@@ -196,7 +196,7 @@ wait "$waiting"
 like "$(<"$TEST_TMP/waiting")" 'The server ends' "and what waited is told"
 
 # Idle.
-peer_start 3000
+peer_start 10000
 is "$(ask "$url/later")" '202 {"later":true}' "a server that may be idle"
 wait "$peer_pid"
 is "$?" 7 "ends when nobody wants it"

@@ -19,7 +19,7 @@ hub install -m 755 /dev/stdin /run/watcher <<'X'
 #!/bin/bash
 while [ ! -e /run/watcher.end ]; do
     begin=${EPOCHREALTIME/[.,]/}
-    timeout 5 busctl get-property com.sendense.Hub1 /com/sendense/Hub1 com.sendense.Hub1.Manager State >/dev/null 2>&1
+    timeout 9 busctl get-property com.sendense.Hub1 /com/sendense/Hub1 com.sendense.Hub1.Manager State >/dev/null 2>&1
     echo "$? $(((${EPOCHREALTIME/[.,]/} - begin) / 1000))"
     sleep 0.05
 done >/run/watcher.log

@@ -11,6 +11,7 @@ hub_lab_up
 hub_ready
 
 # The journal.
+hub journalctl --quiet --sync
 ready=$(lab journal hub -u sendense-hub -o json "MESSAGE_ID=$(message_id hub-ready)")
 is "$(wc -l <<<"$ready")" 1 "one line says that the hub is ready"
 is "$(jq -r .SYSLOG_IDENTIFIER <<<"$ready")" sendense-hub "it names the program"

@@ -46,13 +46,13 @@ ok "and ready once MariaDB is" wait_prop "$patience_sec" DatabaseState 's "ready
 # It hangs: the watchdog of systemd ends it.
 like "$(unit sendense-hub WatchdogUSec)" '^[0-9]+s$' "the unit has a watchdog"
 hub mkdir -p /run/systemd/system/sendense-hub.service.d
-in_hub 'printf "[Service]\nWatchdogSec=2s\n" >/run/systemd/system/sendense-hub.service.d/test.conf'
+in_hub 'printf "[Service]\nWatchdogSec=4s\n" >/run/systemd/system/sendense-hub.service.d/test.conf'
 hub systemctl daemon-reload
 hub systemctl restart sendense-hub
-ok "ready with a watchdog of two seconds" wait_prop "$patience_sec" DatabaseState 's "ready"'
+ok "ready with a watchdog of four seconds" wait_prop "$patience_sec" DatabaseState 's "ready"'
 pid=$(unit sendense-hub MainPID)
-ok "it feeds its watchdog" in_hub 'sleep 5; test "$(systemctl show --value -p MainPID sendense-hub)" = "$1"' "$pid"
-figure "a frozen hub is replaced" "$(back_after STOP)" 3000
+ok "it feeds its watchdog" in_hub 'sleep 9; test "$(systemctl show --value -p MainPID sendense-hub)" = "$1"' "$pid"
+figure "a frozen hub is replaced" "$(back_after STOP)" 5000
 hub journalctl --quiet --sync
 like "$(lab journal hub -u sendense-hub -o cat)" 'Watchdog timeout' "by the watchdog"
 

@@ -31,7 +31,7 @@ in_hub '
     truncate -s 64M /run/source.raw && head -c 8M /dev/urandom | dd of=/run/source.raw conv=notrunc status=none
     qemu-img create -q -f qcow2 /run/target.qcow2 64M && chmod 666 /run/source.raw /run/target.qcow2
     systemd-run -q --unit=source nbdkit -f -U /run/source.sock --filter=noextents --filter=rate file /run/source.raw \
-        rate=300M burstiness=0.1
+        rate=300M burstiness=0.1 rate-file=/run/rate
     systemd-run -q --unit=target qemu-nbd -t --shared=10 -x disk -D "$1" -f qcow2 -b 127.0.0.1 -p 10100 /run/target.qcow2
     jq -n --arg id "$1" --arg sock "$2" "{job: 7, progress: \$sock, disks: [{disk_key: 2000, capacity_bytes: 67108864,
         source: \"nbd+unix:///?socket=/run/source.sock\", target: \"nbd://127.0.0.1:10100/disk\", invocation_id: \$id}]}" >/run/spec.json' \
@@ -69,6 +69,7 @@ hub systemctl stop sendense-import-8.service
 taken=$(hub grep -c '^taken' "$told")
 foreign=$(hub grep -c '^foreign' "$told")
 datagram='{"job":7,"disk_key":2000,"bytes_done":1,"bytes_total":2}'
+hub sh -c 'echo 40M >/run/rate' # it is to be stopped in the middle
 copy sendense-import-7.service sendense-jobs-7.slice
 in_hub 'printf %s "$1" | socat - "UNIX-SENDTO:$2"' "$datagram" "$sock"
 dropped() { [ "$(hub grep -c '^foreign' "$told")" -gt "$foreign" ]; }

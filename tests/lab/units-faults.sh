@@ -33,15 +33,19 @@ stop_all 7 2000
 nothing_left "stopping it ends it all the same"
 
 # Killed more often than systemd starts it.
+hub install -D -m 644 /dev/stdin /run/systemd/system/sendense-export-.service.d/90-window.conf <<<$'[Unit]\nStartLimitIntervalSec=10min'
+hub systemctl daemon-reload
 say_export serve 7 2000 10100
 expect '^shaken serve 2000: ok' "an export serves again"
 for ((i = 0; i < 5; i++)); do
     expect "^unit sendense-export-7-2000.service active/running .* restarts=$i\$" "with $i restarts"
     hub systemctl kill -s KILL sendense-export-7-2000.service
 done
-expect '^unit sendense-export-7-2000.service failed/failed ' "after five starts in a minute it is failed"
+expect '^unit sendense-export-7-2000.service failed/failed ' "after five starts in that time it is failed"
 stop_all 7 2000
 nothing_left "nothing is left of it"
+hub rm /run/systemd/system/sendense-export-.service.d/90-window.conf
+hub systemctl daemon-reload
 
 # Deaf to TERM.
 io_files deaf deaf

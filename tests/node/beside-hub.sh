@@ -15,7 +15,7 @@ require "the hub is ready" eventually "$patience_sec" in_node 'busctl get-proper
 
 pid_of() { node systemctl show --value -p MainPID "$1"; }
 copying() { [ "$(pid_of "sendense-copy-$job")" != 0 ]; }
-simctl fault delay method=FolderGet ms=5000 count=0 >/dev/null
+simctl fault delay method=FolderGet ms=25000 count=0 >/dev/null
 targets_up beside
 backup full
 ok "a copy of the node runs" eventually "$patience_sec" copying

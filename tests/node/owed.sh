@@ -44,7 +44,7 @@ require "a vCenter" ctl vcenter add main "$peer_address" --user="$user" --port="
 require "its VM" ctl vm discover main web01
 
 # The hub dies before it writes down that the node has accepted the job; and the request is made again.
-hold_copy() { simctl fault delay method=FolderGet ms=2000 count=0 >/dev/null; }
+hold_copy() { simctl fault delay method=FolderGet at=5 ms=25000 count=0 >/dev/null; }
 at_work() { [ "$(job_field "$job" .BytesDone)" -gt 0 ]; }
 start() { answer=$(manager StartBackup 'sa{sv}' web01 "$@" 2>&1); } # COUNT OPTION...
 hold_copy

@@ -18,7 +18,7 @@ node_again() { node systemctl is-active --quiet sendense-node.service && [[ $(ap
 # hold STATE: the next job, brought into that state, where it stays.
 hold() {
     case $1 in
-    accepted) simctl fault delay method=FolderGet ms=5000 count=0 >/dev/null ;;
+    accepted) simctl fault delay method=FolderGet ms=25000 count=0 >/dev/null ;;
     *) simctl fault slow-task method=CreateSnapshot_Task hold=1 count=0 >/dev/null ;;
     esac
     backup full
@@ -31,7 +31,7 @@ hold() {
     ok "$1: vCenter is at the snapshot" eventually "$patience_sec" held
     [ "$1" != snapshotting ] || return 0
     simctl faults clear >/dev/null
-    [ "$1" != copying ] || simctl fault delay method=FolderGet ms=4000 count=0 >/dev/null
+    [ "$1" != copying ] || simctl fault delay method=FolderGet ms=25000 count=0 >/dev/null
     simctl tasks finish >/dev/null
     ok "$1: the copy" eventually "$patience_sec" state_is "$([ "$1" = copying ] && echo copying || echo copied)" || diag "$(task .)"
     [ "$1" = releasing ] || return 0

@@ -34,7 +34,7 @@ for action in kill restart; do
     # The snapshot takes its time.
     simctl fault slow-task method=CreateSnapshot_Task hold=1 count=0 >/dev/null
     # And the look at the VM before it.
-    simctl fault delay method=Login ms=3000 >/dev/null
+    simctl fault delay method=Login ms=8000 >/dev/null
     backup full
     looking() { [ "$(pid_of "sendense-vsphere-$job-look")" != 0 ]; }
     ok "$action: the VM is looked at" eventually "$patience_sec" looking
@@ -45,7 +45,7 @@ for action in kill restart; do
     ok "$action in snapshotting: a shutdown would be put off" eventually "$patience_sec" delays_shutdown
     let_go
     # So does the copy.
-    simctl fault delay method=FolderGet ms=3000 count=0 >/dev/null
+    simctl fault delay method=FolderGet ms=25000 count=0 >/dev/null
     ok "$action in snapshotting: the copy begins" eventually "$patience_sec" state_is copying || diag "$(task .)"
     copying() { [ "$(pid_of "sendense-copy-$job")" != 0 ]; }
     ok "$action: a copy runs" eventually "$patience_sec" copying

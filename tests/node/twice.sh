@@ -66,7 +66,7 @@ for how in deaf half; do
     clean "$how: start and release"
 
     targets_up "$how-cancel"
-    simctl fault delay method=FolderGet ms=3000 count=0 >/dev/null
+    simctl fault delay method=FolderGet ms=25000 count=0 >/dev/null
     backup full
     ok "$how: the next copies" eventually "$patience_sec" state_is copying || diag "$(task .)"
     for i in 1 2; do ok "$how: delete, lost, $i" lost "$how" DELETE "backup/$job"; done

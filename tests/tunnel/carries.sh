@@ -55,6 +55,8 @@ ok "one that talked meanwhile was not disturbed" eventually "$patience_sec" talk
 is "$(logins)" "$sessions" "and no session was opened anew"
 
 # Eight that are there at once, each with a megabyte: two on each session.
+none_open() { [[ $(tunnel_status) == *" 0 connections"* ]]; }
+ok "no other connection is open" eventually "$patience_sec" none_open || diag "$(tunnel_status)"
 # shellcheck disable=SC2016 # expanded in the machine
 spread=$(in_node '
     sent() { ss -HtniO "dport = 443" | sed -nE "s/.*:([0-9]+) +[0-9.]+:443 .* bytes_sent:([0-9]+) .*/\1 \2/p" | sort; }

@@ -35,6 +35,7 @@ refused node "a port where nobody listens" "at $address port 444 \(connect\): .*
 ok "enrolled, and the tunnel is up when it returns" in_node 'sendense-node enroll - >/tmp/said 2>&1' <<<"$bundle" || diag "$(node cat /tmp/said)"
 like "$(node cat /tmp/said)" "Node site1 is enrolled, and its tunnel to $address port 2222 is up" "it says so"
 is "$(node sed -n 's/^Hub=//p' /etc/sendense/node.conf.d/50-hub.conf)" "$address" "node.conf has the address"
+ok "all sessions stand" eventually "$patience_sec" all_sessions
 like "$(tunnel_status)" "^Connected to $address port 2222 by 4 of 4 sessions" "the tunnel uses it"
 is "$(in_node 'ss -Htn state established "dport = :2222"' | grep -c "\[$address\]:2222")" 4 "by all its sessions"
 is "$(in_node 'ss -4Htn "dport = :2222"' | wc -l)" 0 "and none goes by IPv4"

@@ -101,7 +101,7 @@ closed "started anew on a silent line" 4 30
 started=$(node systemctl show --value -p ExecMainStartTimestampMonotonic sendense-tunnel.service)
 node journalctl --quiet --sync
 at=$(node journalctl -q -o json -u sendense-tunnel | jq -rs 'map(select(.MESSAGE | strings | test("connections were held for"))) | last.__MONOTONIC_TIMESTAMP')
-ok "for who waited while it was started the time went on" test $((at - started)) -ge 0 -a $((at - started)) -le 4500000 || diag "$at $started"
+ok "for who waited while it was started the time went on" test $((at - started)) -ge 0 -a $((at - started)) -le 9000000 || diag "$at $started"
 like "$(node journalctl -q -o cat -u sendense-tunnel -n 30)" 'FAILED  time +the step that follows takes too long' "the preflight says that it gave up"
 lab drop node off
 ok "all sessions stand again" eventually "$patience_sec" all_sessions || diag "$(tunnel_status)"

@@ -36,7 +36,8 @@ require "it can be talked through" own_says before
 own_was=$(own_is)
 
 # ── The hub's sshd for nodes ──
-journal() { hub journalctl --quiet --sync; lab journal hub --quiet -o cat -u sendense-sshd; }
+# By their name: what a session's process says at its end may come when journald cannot tell its unit any more.
+journal() { hub journalctl --quiet --sync; lab journal hub --quiet -o cat -t sshd; }
 journal_has() { grep -qE "$1" <<<"$(journal)"; }
 told() { ok "$1" eventually "$patience_sec" journal_has "$2" || diag "$(journal | tail -n 20)"; } # NAME PATTERN
 

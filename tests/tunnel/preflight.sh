@@ -14,6 +14,7 @@ is "$(awk '/^ok/ { print $2 }' <<<"$out" | paste -sd' ')" "resolve connect banne
 like "$out" '^ok +forward +we may connect to its 127\.0\.0\.1:10100-10200 \(101 of 101 ports tried\)' "each port of the range is tried"
 like "$out" '^ok +connect +10\.99\.[0-9.]+ port 2222' "the configured port is the one that is tried"
 tunnel_up
+ok "all sessions stand" eventually "$patience_sec" all_sessions
 is "$(hub ss -Htn state established 'sport = 2222' | wc -l)" 4 "and the one that the tunnel uses"
 node systemctl stop sendense-tunnel.socket sendense-tunnel.service
 
