@@ -163,6 +163,25 @@ for vm in "${vms[@]}"; do run_vm "$vm" prune skipped; done
 store_do policy_run_end "{\"Run\":$run,\"NowUSec\":1700100701000000}"
 is "$(got .State)" completed "a run that only prunes is no backup that was left out"
 
+# A policy whose node is removed is one without a node, whoever gets the name.
+set_policy pinned '{"Match":["web*"],"Repository":"local","Node":"edge1"}'
+set_policy before '{"Match":["web*"],"Repository":"local","Node":"edge1"}'
+store_do node_remove '{"Node":"edge1","Force":true,"NowUSec":5}'
+is "$(rows "SELECT node_id FROM policies WHERE live_name = 'pinned'")" NULL "its node is removed"
+rows "UPDATE policies SET node_id = 1 WHERE live_name = 'before'" >/dev/null # by a hub that forgot it
+for name in pinned before; do
+    store_do policy_get "{\"Policy\":\"$name\"}"
+    is "$(got 'has("Node")')" false "$name: it shows none"
+    set_policy $name '{"KeepLast":3}'
+    is "$(got '"\(.KeepLast) \(.Node // "none")"')" "3 none" "$name: and can be changed"
+done
+rows "UPDATE policies SET node_id = 1 WHERE live_name = 'before';
+    INSERT INTO nodes (id, name, reverse_port, created_usec) VALUES (2, 'edge1', 9082, 1)" >/dev/null
+for name in pinned before; do
+    set_policy $name '{"KeepLast":4}'
+    is "$(got .Node) $(rows "SELECT node_id FROM policies WHERE live_name = '$name'")" "null NULL" "$name: another node of that name is not its node"
+done
+
 # A VM may be named by its instance UUID, in capitals, too.
 set_policy uuids '{"Match":["web9"],"Repository":"local"}'
 store_do vm_set "$(vm_json web9 4 | jq -c '.InstanceUuid = "abcdef00-0000-0000-0000-00000000000a"')"

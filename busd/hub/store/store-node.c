@@ -225,6 +225,9 @@ int store_node_remove(MYSQL *database, void *userdata)
                                   "UPDATE vmware_credentials SET node_id = NULL WHERE node_id = ?",
                                   SQL_VALUES(SQL_NUMBER(object_number(row, "Id"))), NULL, NULL);
         if (r >= 0)
+                r = statement_run(database, "UPDATE policies SET node_id = NULL WHERE node_id = ?",
+                                  SQL_VALUES(SQL_NUMBER(object_number(row, "Id"))), NULL, NULL);
+        if (r >= 0)
                 r = statement_run(database,
                                   "UPDATE nodes SET removed_usec = ?, public_key = NULL,"
                                   " token_sealed = NULL, token_key = NULL,"

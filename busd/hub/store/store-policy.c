@@ -19,7 +19,8 @@ enum {
 
 #define POLICY_COLUMNS                                                                \
         "p.id AS Id, p.name AS Name, p.vms AS `Match`, p.except_vms AS `Except`,"     \
-        " r.name AS Repository, p.repository_id AS RepositoryId, n.name AS Node,"     \
+        " r.name AS Repository, p.repository_id AS RepositoryId,"                     \
+        " n.live_name AS Node,"                                                       \
         " p.calendar AS Calendar, p.randomized_delay_usec AS RandomizedDelayUSec,"    \
         " p.is_persistent AS Persistent, p.is_enabled AS Enabled,"                    \
         " p.full_every_usec AS FullEveryUSec, p.keep_last AS KeepLast,"               \
