@@ -182,6 +182,30 @@ for name in pinned before; do
     is "$(got .Node) $(rows "SELECT node_id FROM policies WHERE live_name = '$name'")" "null NULL" "$name: another node of that name is not its node"
 done
 
+# A repository that policies name stays; what they named is history when it is all that is left.
+store_do repository_add '{"Name":"extra","Path":"/srv/extra","NowUSec":5}'
+extra=$(got .Id)
+set_policy there '{"Match":["web*"],"Repository":"extra"}'
+set_policy other '{"Match":["web*"],"Repository":"extra"}'
+store_do repository_remove '{"Repository":"extra"}'
+refused EBUSY '^com.sendense.Error.Busy Repository extra is the one of policies: other, there; set another' "a repository of policies is not removed, and they are named"
+for i in 1 2 3 4; do set_policy "more$i" '{"Match":["web*"],"Repository":"extra"}'; done
+store_do repository_remove '{"Repository":"extra"}'
+refused EBUSY 'policies: more1, more2, more3, more4, other, …; set' "when there are many some of them"
+for i in 1 2 3 4; do store_do policy_remove "{\"Policy\":\"more$i\",\"NowUSec\":5}"; done
+store_do policy_remove '{"Policy":"there","NowUSec":5}'
+set_policy other '{"Repository":"local"}'
+store_do repository_remove '{"Repository":"extra"}'
+is "$answer $(rows "SELECT COUNT(*) FROM policies WHERE repository_id = $extra")" "{\"Id\":$extra} 0" "without them it is removed, and those that never ran with it"
+store_do repository_add '{"Name":"extra","Path":"/srv/extra","NowUSec":5}'
+extra=$(got .Id)
+set_policy ran '{"Match":["none"],"Repository":"extra"}'
+rows "INSERT INTO policy_runs (policy_id, kind, cause, state, principal, created_usec, finished_usec)
+    SELECT id, 'backup', 'asked', 'completed', 'uid:0', 1, 1 FROM policies WHERE live_name = 'ran'" >/dev/null
+store_do policy_remove '{"Policy":"ran","NowUSec":5}'
+store_do repository_remove '{"Repository":"extra"}'
+refused EBUSY 'Busy Repository extra is part of the history of 1 runs of policies that were removed' "one that ran is history, and keeps it"
+
 # A VM may be named by its instance UUID, in capitals, too.
 set_policy uuids '{"Match":["web9"],"Repository":"local"}'
 store_do vm_set "$(vm_json web9 4 | jq -c '.InstanceUuid = "abcdef00-0000-0000-0000-00000000000a"')"

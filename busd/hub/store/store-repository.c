@@ -13,6 +13,10 @@
 #include <inttypes.h>
 #include <string.h>
 
+enum {
+        NAMED_MAX = 5, /* policies that a refusal names */
+};
+
 int store_repository_add(MYSQL *database, void *userdata)
 {
         StoreRequest *request = userdata;
@@ -77,6 +81,53 @@ static int refuse_used(StoreRequest *request, const char *name, uint64_t n_backu
                             name, n_jobs);
 }
 
+/* "a, b, …" */
+static int refuse_named(StoreRequest *request, const char *name, const json_t *rows)
+{
+        char policies[512] = "";
+        const json_t *row;
+        size_t i, n = 0;
+
+        json_array_foreach (rows, i, row)
+                if (n < sizeof(policies))
+                        n += (size_t) snprintf(policies + n, sizeof(policies) - n, "%s%s",
+                                               i > 0 ? ", " : "",
+                                               i < NAMED_MAX ? object_text(row, "Name") : "…");
+        return store_refuse(request, -EBUSY, BUS_ERROR_BUSY,
+                            "Repository %s is the one of policies: %s; set another for them, or "
+                            "remove them first",
+                            name, policies);
+}
+
+/* Policies that were removed are history, which has to stay once they have run. */
+static int free_policies(MYSQL *database, StoreRequest *request, const char *name, uint64_t id)
+{
+        CLEANUP(json_decrefp) json_t *rows = NULL, *history = NULL;
+        int r;
+
+        r = statement_rows(database,
+                           "SELECT p.name AS Name FROM policies p WHERE p.repository_id = ?"
+                           " AND p.removed_usec IS NULL ORDER BY p.name LIMIT ?",
+                           SQL_VALUES(SQL_NUMBER(id), SQL_NUMBER(NAMED_MAX + 1)), &rows);
+        if (r >= 0 && json_array_size(rows) > 0)
+                return refuse_named(request, name, rows);
+        if (r >= 0)
+                r = statement_row(database,
+                                  "SELECT COUNT(*) AS Runs FROM policy_runs u"
+                                  " JOIN policies p ON p.id = u.policy_id"
+                                  " WHERE p.repository_id = ?",
+                                  SQL_VALUES(SQL_NUMBER(id)), &history);
+        if (r >= 0 && object_number(history, "Runs") > 0)
+                return store_refuse(request, -EBUSY, BUS_ERROR_BUSY,
+                                    "Repository %s is part of the history of %" PRIu64
+                                    " runs of policies that were removed, which would lose their "
+                                    "place; it can be left unused",
+                                    name, object_number(history, "Runs"));
+        return r < 0 ? r
+                     : statement_run(database, "DELETE FROM policies WHERE repository_id = ?",
+                                     SQL_VALUES(SQL_NUMBER(id)), NULL, NULL);
+}
+
 int store_repository_remove(MYSQL *database, void *userdata)
 {
         StoreRequest *request = userdata;
@@ -104,8 +155,10 @@ int store_repository_remove(MYSQL *database, void *userdata)
         if (n_jobs > 0)
                 return refuse_used(request, object_text(row, "Name"), object_number(row, "Backups"),
                                    n_jobs);
-        r = statement_run(database, "DELETE FROM backup_repositories WHERE id = ?",
-                          SQL_VALUES(SQL_NUMBER(object_number(row, "Id"))), NULL, NULL);
+        r = free_policies(database, request, object_text(row, "Name"), object_number(row, "Id"));
+        if (r >= 0)
+                r = statement_run(database, "DELETE FROM backup_repositories WHERE id = ?",
+                                  SQL_VALUES(SQL_NUMBER(object_number(row, "Id"))), NULL, NULL);
         return r < 0 ? r
                      : store_answer(request, json_pack("{s:O}", "Id", json_object_get(row, "Id")));
 }

@@ -12,7 +12,7 @@ int store_repository_add(MYSQL *database, void *request);
 /* {Limit?, After?: id} -> {Repositories: [{Id, Name, Path, RepositoryUuid?, CreatedUSec, Backups}]} */
 int store_repository_list(MYSQL *database, void *request);
 
-/* {Repository: name or id} -> {Id}. Busy while backups or jobs refer to it. */
+/* {Repository: name or id} -> {Id}. Busy while backups, jobs, policies or their runs refer to it. */
 int store_repository_remove(MYSQL *database, void *request);
 
 /* {Id, RepositoryUuid} -> {}. Exists when another repository has this marker. */
