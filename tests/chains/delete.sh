@@ -48,6 +48,22 @@ JOB=$(hub sendensectl job list --limit=1 --json | jq '.[0].Id')
 is "$(job '(.WorkResult | fromjson) as $result | [.Type, .State, $result.outcome, ($result.children | length)] | tojson')" '["delete","completed","deleted",1]' "what came of it stands in its job" ||
     diag "$(job .)"
 
+gone=${ids[6]}
+# shellcheck disable=SC2016 # expanded in the machine
+ok "the files of the newest one are kept" in_hub 'cd "$1" && find . -name "$2.*" -print0 | tar -cf /var/tmp/gone.tar --null -T -' "$folder" "$gone"
+delete 6
+ok "and the repository is in order" in_order
+
+# Somebody brings its files back, as a snapshot of the storage does.
+ids[6]=$gone
+ok "they are there again" hub tar -xpf /var/tmp/gone.tar -C "$folder"
+said=$(hub sendensectl repository scan 1 --json)
+is "$(jq -c '[.Added, (.Problems | length), (.Strays | length)]' <<<"$said")" '[1,0,0]' "a scan takes it in again" || diag "$said"
+is "$(tree)" "0 1<0 2<1 4<2 5<4 6<5" "where it was"
+is "$(hub sendensectl backup show "$gone" --json | jq -c '[.DeletedUSec, .Damaged, ([.Disks[].VerifiedUSec] | unique)]')" '[null,false,[null]]' "not deleted, and not verified"
+ok "it can be" hub sendensectl backup verify "$gone" --wait
+unharmed "one came back"
+ok "and the repository is in order, too" in_order
 delete 6
 change web
 backup web

@@ -27,7 +27,7 @@ record() {
         excluded: [{disk_key: 2002, unit_number: 2, controller: "pvscsi:1000", capacity_bytes: 512, reason: "scratch"}]}'" | ${3:-.}"
 }
 adopt() { # RECORD...
-    store_do catalog_adopt "$(printf '%s\n' "$@" | jq -cs '{RepositoryId: 1, NowUSec: 5, Records: .}')"
+    store_do catalog_adopt "$(printf '%s\n' "$@" | jq -cs --argjson begun "${begun:-0}" '{RepositoryId: 1, BegunUSec: $begun, NowUSec: 5, Records: .}')"
 }
 counts() { got '[.Added, .Known, (.Problems | length)] | @csv'; }
 
@@ -158,4 +158,87 @@ backup-pg-1500000002 backup-pg-1500000001 incremental - -" "deleted again it is 
 rows "UPDATE backup_disks SET damaged_usec = NULL, damage_text = NULL" >/dev/null
 adopt "$doomed"
 is "$(counts) $(rows "SELECT COUNT(*) FROM backup_disks WHERE damage_text IS NOT NULL")" "0,1,0 0" "nor when a list of before is adopted"
+
+# What was deleted and is there again, by a snapshot of the storage, say. A chain of three; all are deleted, the newest first.
+of5() { record "$1" "$2" '.instance_uuid = "50000000-0000-0000-0000-000000000005" | .disks[].file |= sub("01/"; "05/")
+    | .context_id = "ctx-x-20200913-122666" | .vm_name = "x5"'"${3:-}"; }
+q1=$(of5 1400000001 null) q2=$(of5 1400000002 1400000001) q3=$(of5 1400000003 1400000002)
+adopt "$q1" "$q2" "$q3"
+is "$(counts)" 3,0,0 "a chain of three"
+there() { # of the first disk of each backup that is there: its end, on what it stands, verified, damage
+    rows "SELECT CONCAT_WS(' ', RIGHT(j.backup_id, 1), RIGHT(p.backup_id, 1), b.verified_usec, b.damage_text) FROM backup_disks b
+        JOIN backup_jobs j ON j.id = b.job_id JOIN vm_replication_contexts v ON v.id = j.vm_context_id LEFT JOIN backup_disks pb ON pb.id = b.parent_id
+        LEFT JOIN backup_jobs p ON p.id = pb.job_id WHERE v.vm_name = 'x5' AND b.disk_key = 2000 AND j.deleted_usec IS NULL ORDER BY j.created_usec" | paste -sd,
+}
+deletion() { # N EVENT: begins one
+    store_do job_work_create "$(jq -cn --arg id "backup-pg-140000000$1" --arg event "$(event "$2")" '{Type: "delete", BackupId: $id, Work: {force: true},
+        Principal: "uid:0", EventId: $event, NowUSec: 1700000300000000}')"
+    job=$(got .Id)
+    step "$job" queued copying $(($2 + 1))
+}
+deleted_at=1700000100000000 # by step
+deletion_ends() { # EVENT
+    step "$job" copying finishing "$1" '{"WorkType":"delete","WorkResult":{"result":"ok","outcome":"deleted","children":[]}}'
+    step "$job" finishing completed $(($1 + 1)) '{"FinishedUSec":1700000400000000}'
+}
+rows "UPDATE backup_disks SET verified_usec = 7"
+deletion 3 100
+deletion_ends 105
+is "$(there)" "1 7,2 1 7" "the newest is deleted"
+begun=$deleted_at
+adopt "$q1" "$q2" "$q3"
+is "$(counts) $(there)" "0,3,0 1 7,2 1 7" "a list that was begun before its deletion was at its end brings nothing back"
+begun=$((deleted_at + 1))
+adopt "$q1" "$q2" "$(jq -c '.is_flawed = true' <<<"$q3")"
+is "$(counts) $(there)" "0,2,1 1 7,2 1 7" "nor one that says that something is wrong with it"
+like "$(got '.Problems[0]')" 'backup-pg-1400000003: the catalog says that it was deleted, and its record is there; it is not taken in while' "which is told"
+adopt "$(jq -c '.disks[0].capacity_bytes *= 2' <<<"$q3")"
+is "$(counts) $(there)" "0,0,1 1 7,2 1 7" "nor a record that says something else"
+like "$(got '.Problems[0]')" 'the catalog says that it was deleted, and its record is there; the catalog has another capacity of disk 2000' "which is told, too"
+rows "UPDATE backup_jobs SET state = 'finishing', finished_usec = NULL WHERE id = $job" >/dev/null
+adopt "$q3"
+is "$(counts) $(there)" "0,1,0 1 7,2 1 7" "nor one whose deletion is not over"
+rows "UPDATE backup_jobs SET state = 'completed', finished_usec = 5 WHERE id = $job" >/dev/null
+is "$(rows "SELECT change_id FROM vm_disks d JOIN vm_replication_contexts v ON v.id = d.vm_context_id WHERE vm_name = 'x5' AND disk_key = 2000")" 52/1400000002 "the disk shows the newest that is there"
+adopt "$q3" "$q1"
+is "$(counts) $(there)" "1,1,0 1 7,2 1 7,3 2" "when it is there again it is a backup again that nobody has verified"
+is "$(rows "SELECT change_id FROM vm_disks d JOIN vm_replication_contexts v ON v.id = d.vm_context_id WHERE vm_name = 'x5' AND disk_key = 2000")" 52/1400000003 "and the disk shows that"
+adopt "$q3" "$q2" "$q1"
+is "$(counts)" 0,3,0 "from then on it is known"
+
+# Of a whole chain, each when the one below is there.
+n=200
+for i in 3 2 1; do
+    deletion $i $n
+    deletion_ends $((n + 5))
+    n=$((n + 10))
+done
+is "$(there)" "" "all three are deleted"
+adopt "$q3"
+is "$(counts) $(got '.Problems[0]' | grep -c 'layer that it stands on is not in the catalog, or deleted')" "0,0,1 1" "a layer does not come back without the one that it stands on"
+adopt "$(of5 1400000004 1400000003)"
+is "$(counts)" 0,0,1 "nor does one that the catalog did not know stand on a deleted one"
+rows "UPDATE backup_disks b JOIN backup_jobs j ON j.id = b.job_id SET damaged_usec = 5, damage_text = '${marked#5 }' WHERE j.backup_id = 'backup-pg-1400000001';
+    UPDATE backup_disks b JOIN backup_jobs j ON j.id = b.job_id SET damaged_usec = 5, damage_text = 'rotten' WHERE j.backup_id = 'backup-pg-1400000002'" >/dev/null
+adopt "$q3" "$q2" "$q1"
+is "$(counts) $(there)" "3,0,0 1,2 1 rotten,3 2" "together they do; a damage stays, and not that a deletion was begun"
+
+# Below one that took them over they are a chain of their own.
+deletion 2 300
+deletion_ends 305
+deletion 1 310
+deletion_ends 315
+is "$(there)" "3 rotten" "two are deleted, and in the third"
+adopt "$q2" "$q1" "$q3"
+is "$(counts) $(there)" "2,0,1 1,2 1 rotten,3 rotten" "they come back beside it"
+like "$(got '.Problems[0]')" 'backup-pg-1400000003: the catalog has another parent of disk 2000' "a record of it from before is told"
+
+# In the middle of a deletion it comes back as such, so that it can be deleted to the end.
+deletion 1 400
+deletion_ends 405
+adopt "$(jq -c '.is_deleting = true | .is_flawed = true' <<<"$q1")"
+is "$(counts) $(there)" "1,0,0 1 ${marked#5 },2 rotten,3 rotten" "what is left of a deletion comes back as one that is not at its end"
+deletion 1 410
+deletion_ends 415
+is "$(there)" "2 rotten,3 rotten" "and is deleted again"
 done_testing

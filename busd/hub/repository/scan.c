@@ -24,7 +24,7 @@ enum {
 
 typedef struct Scan {
         Store *store;
-        uint64_t id;
+        uint64_t id, begun_usec;
         FILE *file;
         char *line; /* getline()'s */
         size_t line_size;
@@ -101,12 +101,14 @@ static void on_adopted(int error, const json_t *out, const char *name, const cha
         next_batch(scan);
 }
 
-/* Who adopts it is told whether it is that of a backup, or of one whose deletion has begun, whatever it says itself. */
-static int add_record(Scan *scan, json_t *records, json_t *record, bool is_deleting)
+/* Who adopts it is told whether it is that of a backup, or of one whose deletion has begun, and whether something is wrong with it,
+ * whatever it says itself. */
+static int add_record(Scan *scan, json_t *records, json_t *record, bool is_deleting, bool is_flawed)
 {
         scan->n_backups++;
         if (json_is_object(record) &&
-            json_object_set_new(record, CATALOG_IS_DELETING, json_boolean(is_deleting)) < 0)
+            (json_object_set_new(record, CATALOG_IS_DELETING, json_boolean(is_deleting)) < 0 ||
+             json_object_set_new(record, CATALOG_IS_FLAWED, json_boolean(is_flawed)) < 0))
                 return -ENOMEM;
         return json_array_append(records, record) < 0 ? -ENOMEM : 1;
 }
@@ -131,7 +133,8 @@ static int read_line(Scan *scan, json_t *records)
         record = json_object_get(object, "record");
         deleting = json_object_get(object, "deleting");
         if (record || deleting)
-                return add_record(scan, records, record ?: deleting, !record);
+                return add_record(scan, records, record ?: deleting, !record,
+                                  json_array_size(json_object_get(object, "problems")) > 0);
         if (json_object_get(object, "result")) {
                 add_texts(scan->strays, json_object_get(object, "strays"));
                 scan->has_result = true;
@@ -155,8 +158,9 @@ static void next_batch(Scan *scan)
                 return;
         }
         r = store_call(scan->store, store_catalog_adopt,
-                       json_pack("{s:I, s:I, s:O}", "RepositoryId", (json_int_t) scan->id,
-                                 "NowUSec", (json_int_t) clock_realtime_usec(), "Records", records),
+                       json_pack("{s:I, s:I, s:I, s:O}", "RepositoryId", (json_int_t) scan->id,
+                                 "BegunUSec", (json_int_t) scan->begun_usec, "NowUSec",
+                                 (json_int_t) clock_realtime_usec(), "Records", records),
                        on_adopted, scan);
         if (r < 0)
                 fail(scan, BUS_ERROR_DATABASE_UNAVAILABLE, "The database is not there");
@@ -201,6 +205,7 @@ int repository_scan(Units *units, Store *store, const json_t *row, uint64_t step
         *scan = (Scan){
                 .store = store,
                 .id = task.repository_id,
+                .begun_usec = clock_realtime_usec(),
                 .problems = json_array(),
                 .strays = json_array(),
                 .done = done,

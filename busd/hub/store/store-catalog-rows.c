@@ -74,7 +74,7 @@ static int need_disk(const CatalogPlace *place, uint64_t vm_id, const json_t *di
                         NULL, NULL);
 }
 
-/* The layer below, 0 for a full. -ENODATA when it is not in the catalog. */
+/* The layer below, 0 for a full. -ENODATA when it is not in the catalog, or deleted. */
 static int find_parent(const CatalogPlace *place, uint64_t vm_id, const json_t *disk,
                        uint64_t *ret_id)
 {
@@ -89,7 +89,8 @@ static int find_parent(const CatalogPlace *place, uint64_t vm_id, const json_t *
                           "SELECT b.id AS Id FROM backup_disks b JOIN backup_jobs j ON j.id = "
                           "b.job_id"
                           " WHERE j.backup_id = ? AND b.vm_context_id = ? AND b.repository_id = ?"
-                          " AND b.disk_key = ? AND b.state = 'completed'",
+                          " AND b.disk_key = ? AND b.state = 'completed'"
+                          " AND j.deleted_usec IS NULL",
                           SQL_VALUES(sql_text(parent), SQL_NUMBER(vm_id),
                                      SQL_NUMBER(place->repository_id),
                                      SQL_NUMBER(object_number(disk, "disk_key"))),

@@ -26,10 +26,12 @@ enum {
 
 typedef struct Adoption {
         CatalogPlace place;
-        uint64_t now_usec;
+        uint64_t begun_usec, now_usec;
         json_t *problems;
         json_int_t n_added, n_known;
 } Adoption;
+
+#define DELETED_TEXT "the catalog says that it was deleted, and its record is there"
 
 static int problem(Adoption *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static int problem(Adoption *a, const char *format, ...)
@@ -99,11 +101,12 @@ static const json_t *find_row(const json_t *rows, const json_t *disk)
 }
 
 /* What the catalog has already must be what the record says; nothing is changed to make it so. */
-static int compare_disks(Adoption *a, const json_t *record, uint64_t job_id)
+static int compare_disks(Adoption *a, const json_t *record, const json_t *known)
 {
+        const char *backup_id = object_text(record, "backup_id"),
+                   *deleted = object_number(known, "DeletedUSec") > 0 ? DELETED_TEXT "; " : "";
         const json_t *disks = json_object_get(record, "disks"), *disk;
         CLEANUP(json_decrefp) json_t *rows = NULL;
-        const char *backup_id = object_text(record, "backup_id");
         size_t i;
         int r;
 
@@ -113,24 +116,84 @@ static int compare_disks(Adoption *a, const json_t *record, uint64_t job_id)
                            " LEFT JOIN backup_disks pb ON pb.id = b.parent_id"
                            " LEFT JOIN backup_jobs p ON p.id = pb.job_id"
                            " WHERE b.job_id = ? AND b.state = 'completed'",
-                           SQL_VALUES(SQL_NUMBER(job_id)), &rows);
+                           SQL_VALUES(SQL_NUMBER(object_number(known, "Id"))), &rows);
         if (r < 0)
                 return r;
         if (json_array_size(rows) != json_array_size(disks))
-                return problem(a, "Backup %s: the catalog has %zu disks of it, its record %zu",
-                               backup_id, json_array_size(rows), json_array_size(disks));
+                return problem(a, "Backup %s: %sthe catalog has %zu disks of it, its record %zu",
+                               backup_id, deleted, json_array_size(rows), json_array_size(disks));
         json_array_foreach (disks, i, disk) {
                 const json_t *row = find_row(rows, disk);
                 const char *what = row ? difference(row, disk) : "key";
 
                 if (what)
                         return problem(a,
-                                       "Backup %s: the catalog has another %s of disk %" PRIu64
+                                       "Backup %s: %sthe catalog has another %s of disk %" PRIu64
                                        " than its record",
-                                       backup_id, what, object_number(disk, "disk_key"));
+                                       backup_id, deleted, what, object_number(disk, "disk_key"));
         }
-        a->n_known++;
         return 0;
+}
+
+static int take_back(Adoption *a, uint64_t job_id)
+{
+        int r;
+
+        r = statement_run(a->place.database,
+                          "UPDATE backup_jobs SET deleted_usec = NULL WHERE id = ?",
+                          SQL_VALUES(SQL_NUMBER(job_id)), NULL, NULL);
+        if (r >= 0)
+                r = statement_run(a->place.database,
+                                  "UPDATE backup_disks SET verified_usec = NULL,"
+                                  " damaged_usec = IF(damage_text LIKE '" DELETE_BEGUN_TEXT "%',"
+                                  "  NULL, damaged_usec),"
+                                  " damage_text = IF(damaged_usec IS NULL, NULL, damage_text)"
+                                  " WHERE job_id = ?",
+                                  SQL_VALUES(SQL_NUMBER(job_id)), NULL, NULL);
+        if (r >= 0)
+                r = disks_set_change_ids(a->place.database, job_id);
+        if (r >= 0)
+                a->n_added++;
+        return r;
+}
+
+static int stands_on_deleted(const Adoption *a, uint64_t job_id)
+{
+        CLEANUP(json_decrefp) json_t *row = NULL;
+        int r;
+
+        r = statement_row(a->place.database,
+                          "SELECT p.id AS Id FROM backup_disks b"
+                          " JOIN backup_disks pb ON pb.id = b.parent_id"
+                          " JOIN backup_jobs p ON p.id = pb.job_id"
+                          " WHERE b.job_id = ? AND p.deleted_usec IS NOT NULL LIMIT 1",
+                          SQL_VALUES(SQL_NUMBER(job_id)), &row);
+        return r == -ENODATA ? 0 : r < 0 ? r : 1;
+}
+
+/* Somebody has brought its files back. Not so one that went while the list of the records was made, or is going: the list is older
+ * than that. */
+static int adopt_deleted(Adoption *a, const json_t *record, const json_t *known)
+{
+        uint64_t job_id = object_number(known, "Id");
+        int r;
+
+        if (object_number(known, "DeletedUSec") >= a->begun_usec ||
+            object_number(known, "IsGoing") > 0) {
+                a->n_known++;
+                return 0;
+        }
+        r = compare_disks(a, record, known);
+        if (r != 0)
+                return r;
+        if (json_is_true(json_object_get(record, CATALOG_IS_FLAWED)) &&
+            !json_is_true(json_object_get(record, CATALOG_IS_DELETING)))
+                return problem(a,
+                               "Backup %s: " DELETED_TEXT
+                               "; it is not taken in while something is wrong with it",
+                               object_text(record, "backup_id"));
+        r = stands_on_deleted(a, job_id);
+        return r > 0 ? ADOPT_WAITS : r < 0 ? r : take_back(a, job_id);
 }
 
 /* Nobody knows what is left of it, and only its deletion can be asked for. One that a job is about, or that is gone meanwhile, is known
@@ -162,7 +225,11 @@ static int adopt_record(Adoption *a, const json_t *record)
                 return problem(a, "A record has no valid backup_id or instance_uuid");
         r = statement_row(a->place.database,
                           "SELECT j.id AS Id, j.state AS State, j.repository_id AS RepositoryId,"
-                          " v.instance_uuid AS InstanceUuid FROM backup_jobs j"
+                          " j.deleted_usec AS DeletedUSec, v.instance_uuid AS InstanceUuid,"
+                          " EXISTS (SELECT 1 FROM backup_jobs d WHERE d.target_job_id = j.id"
+                          "  AND d.job_type = 'delete'"
+                          "  AND d.state NOT IN ('completed', 'failed', 'cancelled')) AS IsGoing"
+                          " FROM backup_jobs j"
                           " JOIN vm_replication_contexts v ON v.id = j.vm_context_id"
                           " WHERE j.backup_id = ?",
                           SQL_VALUES(sql_text(backup_id)), &row);
@@ -179,7 +246,12 @@ static int adopt_record(Adoption *a, const json_t *record)
         if (strcmp(object_text(row, "State"), "completed") != 0)
                 return problem(a, "Backup %s: the catalog says that it is %s", backup_id,
                                object_text(row, "State"));
-        return compare_disks(a, record, object_number(row, "Id"));
+        if (object_number(row, "DeletedUSec") > 0)
+                return adopt_deleted(a, record, row);
+        r = compare_disks(a, record, row);
+        if (r == 0)
+                a->n_known++;
+        return r;
 }
 
 static int adopt(Adoption *a, const json_t *record)
@@ -220,8 +292,8 @@ static int adopt_all(Adoption *a, json_t **records, size_t n)
         }
         for (size_t i = 0; i < n_waiting && r >= 0; i++)
                 r = problem(a,
-                            "Backup %s: a layer that it stands on is not in the catalog; if that "
-                            "layer's record is there, scan once more",
+                            "Backup %s: a layer that it stands on is not in the catalog, or "
+                            "deleted; if that layer's record is there, scan once more",
                             object_text(records[i], "backup_id"));
         return r;
 }
@@ -232,6 +304,7 @@ int store_catalog_adopt(MYSQL *database, void *userdata)
         CLEANUP(json_decrefp) json_t *problems = json_array();
         Adoption adoption = {
                 .place = { database, object_number(request->in, "RepositoryId") },
+                .begun_usec = object_number(request->in, "BegunUSec"),
                 .now_usec = object_number(request->in, "NowUSec"),
                 .problems = problems,
         };

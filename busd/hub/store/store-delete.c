@@ -89,12 +89,14 @@ static int follow_children(MYSQL *database, const json_t *in)
         return r;
 }
 
-/* What is wrong in the layer that goes is in those that took it over; not that it was half gone. */
+/* What is wrong in the layer that goes is in those that took it over; not that it was half gone. Those that went before stand on what
+ * their records say. */
 static int reparent(MYSQL *database, uint64_t target)
 {
         int r = statement_run(
                         database,
                         "UPDATE backup_disks c JOIN backup_disks x ON c.parent_id = x.id"
+                        " JOIN backup_jobs j ON j.id = c.job_id AND j.deleted_usec IS NULL"
                         " SET c.backup_type = x.backup_type, c.parent_id = x.parent_id,"
                         " c.verified_usec = NULL,"
                         " c.damaged_usec = COALESCE(c.damaged_usec,"
@@ -119,7 +121,7 @@ static int reparent(MYSQL *database, uint64_t target)
 }
 
 /* Shown of the disk; the plan of a backup asks its newest layer itself. */
-static int set_change_ids(MYSQL *database, uint64_t target)
+int disks_set_change_ids(MYSQL *database, uint64_t job_id)
 {
         return statement_run(
                         database,
@@ -132,7 +134,7 @@ static int set_change_ids(MYSQL *database, uint64_t target)
                         "  AND j.deleted_usec IS NULL"
                         "  ORDER BY j.created_usec DESC, b.id DESC LIMIT 1)"
                         " WHERE x.job_id = ?",
-                        SQL_VALUES(SQL_NUMBER(target)), NULL, NULL);
+                        SQL_VALUES(SQL_NUMBER(job_id)), NULL, NULL);
 }
 
 int delete_rows(MYSQL *database, const json_t *in)
@@ -155,7 +157,7 @@ int delete_rows(MYSQL *database, const json_t *in)
                 r = reparent(database, target);
         if (r >= 0)
                 r = follow_children(database, in);
-        return r < 0 ? r : set_change_ids(database, target);
+        return r < 0 ? r : disks_set_change_ids(database, target);
 }
 
 int store_chain_get(MYSQL *database, void *userdata)

@@ -22,6 +22,9 @@ int delete_refuse_last(MYSQL *database, StoreRequest *request, const json_t *bac
  * that built on, and the next backup of each disk starts from the newest one that is left. May be repeated. */
 int delete_rows(MYSQL *database, const json_t *in);
 
+/* The change ids that are shown of the disks of a backup follow from the newest backup that is there. For store-catalog.c, too. */
+int disks_set_change_ids(MYSQL *database, uint64_t job_id);
+
 /* {Vm, Limit} -> {Layers: [{Key, BackupId, ParentBackupId?, BackupType, CreatedUSec, CapacityBytes, SizeBytes?, Repository, Job,
  * VerifiedUSec?, DamagedUSec?}]}: by disk and time, the oldest first. -> also {Vm, ContextId, IsWhole}. */
 int store_chain_get(MYSQL *database, void *request);
