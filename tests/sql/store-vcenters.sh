@@ -83,6 +83,31 @@ store_do vcenter_of_vm '{"Vm":"hand"}'
 refused EPERM 'NotAllowed hand is of no vCenter; sendensectl vm discover VCENTER --enter enters' "one that was entered by hand has none"
 rows 'DELETE FROM vm_disks; DELETE FROM vm_replication_contexts'
 
+# However many have names that give one context id but for the second.
+many() { # NAME FROM TO: entered in one second
+    local vms
+    vms=$(jq -cn --arg name "$1" --argjson from "$2" --argjson to "$3" '{Enter: true, CredentialId: 2, NowUSec: 1700000000000000,
+        Vms: [range($from; $to + 1) | {Name: "\($name)\(. % 7)", Path: "/DC/vm/\($name)\(.)", Disks: [],
+        InstanceUuid: "50000000-0000-0000-0001-\(1000000000000 + . | tostring | .[1:])"}]}')
+    store_do vcenter_vms "$vms"
+}
+contexts() { rows "SELECT COUNT(*), COUNT(DISTINCT context_id), MIN(created_usec) = MAX(created_usec), MIN(context_id), MAX(context_id)
+    FROM vm_replication_contexts WHERE context_id LIKE '$1%'"; }
+longest=$(printf 'long%.0s' {1..10})
+many "$longest" 101 170
+is "$(got '.Contexts | length') $(contexts ctx-long)" "70 70 70 1 ctx-$longest-20231114-221320 ctx-$longest-20231114-221429" \
+    "70 of names that begin alike for long are entered at once, each with an id of its own"
+many "$longest" 171 240
+is "$(got '.Contexts | length') $(contexts ctx-long)" "70 140 140 1 ctx-$longest-20231114-221320 ctx-$longest-20231114-221539" "and 70 more"
+store_do vm_set "$(vm_json vm-20231114 7)"
+for uuid in 1 2; do store_do vm_set "$(vm_json 東京 $uuid)"; done
+is "$(contexts ctx-vm-)" "3 3 1 ctx-vm-20231114-20231114-221320 ctx-vm-20231114-221321" "one whose name looks like the end of an id is not counted"
+rows "INSERT INTO vm_replication_contexts (context_id, instance_uuid, vm_name, vm_path, created_usec)
+    VALUES ('ctx-vm-99999999-999999', '50000000-0000-0000-0000-0000000000ff', 'x', 'x', 1)" >/dev/null
+store_do vm_set "$(vm_json 京都 8)"
+is "$(got .ContextId)" ctx-vm-20231114-221322 "nor one of a time that is none"
+rows 'DELETE FROM vm_disks; DELETE FROM vm_replication_contexts'
+
 # Removed.
 store_do node_remove '{"Node":"far","NowUSec":5}'
 store_do vcenter_show '{"Vcenter":"a"}'

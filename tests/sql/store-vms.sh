@@ -47,8 +47,8 @@ context=$(got .ContextId)
 store_do vm_set "$(vm_json pg 1)"
 is "$(got .ContextId) $(rows 'SELECT COUNT(*) FROM vm_replication_contexts')" "$context 1" "a VM that is known is brought up to date"
 store_do vm_set "$(vm_json pg 2)"
-refused EEXIST "Exists .*very second" "another of its name in the same second must wait for the next"
-store_do vm_set "$(vm_json pg 2 | jq -c '.NowUSec += 1000000')"
+is "$(got .ContextId)" ctx-pg-20231114-221321 "another of its name in the same second has the next one in its id"
+is "$(rows "SELECT COUNT(*) FROM vm_replication_contexts WHERE created_usec = 1700000000000000")" 2 "and was entered in this one all the same"
 store_do vm_get '{"Vm":"pg"}'
 refused EINVAL "InvalidArgument Several VMs are named pg.*$context, ctx-pg-20231114-221321" "a name that two have is refused, with their ids"
 store_do vm_get "{\"Vm\":\"$context\"}"

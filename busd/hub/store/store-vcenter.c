@@ -6,7 +6,6 @@
 
 #include "bus/bus-error.h"
 #include "cleanup.h"
-#include "parse.h"
 #include "store/statement.h"
 #include "store/store-request.h"
 #include "store/store-vm.h"
@@ -31,7 +30,6 @@
 
 enum {
         NAMED_MAX = 5, /* VMs that a refusal names */
-        SECONDS_MAX = 60, /* to look for a free context id in */
 };
 
 static int find(MYSQL *database, StoreRequest *request, const char *sql, json_t **ret_row)
@@ -253,22 +251,15 @@ int store_vcenter_of_vm(MYSQL *database, void *userdata)
                                               "NodeId", json_object_get(node, "NodeId")));
 }
 
-/* Two VMs of one name have two context ids, which differ by the second. */
 static int enter(MYSQL *database, StoreRequest *request, json_t *vm, json_t **ret_row)
 {
-        uint64_t now_usec = object_number(request->in, "NowUSec");
         StoreRequest inner = { .in = vm };
-        int r = -EEXIST;
+        int r;
 
-        if (json_object_set(vm, "CredentialId", json_object_get(request->in, "CredentialId")) < 0)
+        if (json_object_set(vm, "CredentialId", json_object_get(request->in, "CredentialId")) < 0 ||
+            json_object_set(vm, "NowUSec", json_object_get(request->in, "NowUSec")) < 0)
                 return -ENOMEM;
-        for (unsigned i = 0; r == -EEXIST && i < SECONDS_MAX; i++) {
-                uint64_t usec = now_usec + i * USEC_PER_SEC;
-
-                if (json_object_set_new(vm, "NowUSec", json_integer((json_int_t) usec)) < 0)
-                        return -ENOMEM;
-                r = store_vm_set(database, &inner);
-        }
+        r = store_vm_set(database, &inner);
         if (r < 0 && *inner.error_name)
                 return store_refuse(request, r, inner.error_name, "%.100s: %s",
                                     object_text(vm, "Name"), inner.error_text);

@@ -128,39 +128,73 @@ int store_vm_list(MYSQL *database, void *userdata)
         return r < 0 ? r : store_answer(request, json_pack("{s:o}", "Vms", rows));
 }
 
+/* The second after the last one that a VM of such a name has in its context id: those of a length that begin alike differ in
+ * nothing else. */
+static int find_second(MYSQL *database, const char *context_id, uint64_t *ret_sec)
+{
+        CLEANUP(json_decrefp) json_t *row = NULL;
+        int r;
+
+        r = statement_row(database,
+                          "SELECT MAX(TIMESTAMPDIFF(SECOND, '1970-01-01',"
+                          " STR_TO_DATE(RIGHT(v.context_id, 15), '%Y%m%d-%H%i%S'))) + 1 AS Free"
+                          " FROM vm_replication_contexts v WHERE v.context_id BETWEEN ?"
+                          " AND CONCAT(LEFT(?, CHAR_LENGTH(?) - 15), '99999999-999999')"
+                          " AND CHAR_LENGTH(v.context_id) = CHAR_LENGTH(?) FOR UPDATE",
+                          SQL_VALUES(sql_text(context_id), sql_text(context_id),
+                                     sql_text(context_id), sql_text(context_id)),
+                          &row);
+        if (r >= 0)
+                *ret_sec = object_number(row, "Free");
+        return r;
+}
+
+static int insert_context(MYSQL *database, const StoreRequest *request, const char *context_id,
+                          uint64_t *ret_id)
+{
+        return statement_run(
+                        database,
+                        "INSERT INTO vm_replication_contexts"
+                        " (context_id, instance_uuid, vm_name, vm_path, created_usec,"
+                        " credential_id, host_ref) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                        SQL_VALUES(sql_text(context_id),
+                                   sql_text(object_text(request->in, "InstanceUuid")),
+                                   sql_text(object_text(request->in, "Name")),
+                                   sql_text(object_text(request->in, "Path")),
+                                   SQL_NUMBER(object_number(request->in, "NowUSec")),
+                                   sql_number_or_null(object_number(request->in, "CredentialId")),
+                                   sql_text(object_text(request->in, "Host"))),
+                        NULL, ret_id);
+}
+
+/* Two VMs of one name have two context ids, which differ by the second: however many come at once, each has one of its own. */
 static int insert_vm(MYSQL *database, StoreRequest *request, uint64_t *ret_id)
 {
-        uint64_t now_usec = object_number(request->in, "NowUSec");
+        uint64_t sec = object_number(request->in, "NowUSec") / USEC_PER_SEC;
+        const char *name = object_text(request->in, "Name");
         char context_id[CONTEXT_ID_SIZE];
         int r;
 
-        r = context_id_format(object_text(request->in, "Name"), (int64_t) (now_usec / USEC_PER_SEC),
-                              context_id);
-        if (r < 0)
-                return r;
-        r = statement_run(database,
-                          "INSERT INTO vm_replication_contexts"
-                          " (context_id, instance_uuid, vm_name, vm_path, created_usec,"
-                          " credential_id, host_ref) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                          SQL_VALUES(sql_text(context_id),
-                                     sql_text(object_text(request->in, "InstanceUuid")),
-                                     sql_text(object_text(request->in, "Name")),
-                                     sql_text(object_text(request->in, "Path")),
-                                     SQL_NUMBER(now_usec),
-                                     sql_number_or_null(object_number(request->in, "CredentialId")),
-                                     sql_text(object_text(request->in, "Host"))),
-                          NULL, ret_id);
+        r = context_id_format(name, (int64_t) sec, context_id);
+        if (r >= 0)
+                r = insert_context(database, request, context_id, ret_id);
+        if (r == -EEXIST &&
+            strcmp(statement_refused_by(), "vm_replication_contexts_context_id") == 0) {
+                r = find_second(database, context_id, &sec);
+                if (r >= 0)
+                        r = context_id_format(name, (int64_t) sec, context_id);
+                if (r >= 0)
+                        r = insert_context(database, request, context_id, ret_id);
+        }
         if (r == -EINVAL &&
             strcmp(statement_refused_by(), "vm_replication_contexts_uuid_form") == 0)
                 return store_refuse(request, r, BUS_ERROR_INVALID_ARGUMENT,
                                     "instance_uuid must be a UUID in lower case, such as "
                                     "50112233-4455-6677-8899-aabbccddeeff");
-        if (r != -EEXIST)
-                return r;
-        return store_refuse(
-                        request, r, BUS_ERROR_EXISTS,
-                        "Another VM of such a name was entered in this very second (%s); try again",
-                        context_id);
+        return r != -EEXIST ? r
+                            : store_refuse(request, r, BUS_ERROR_EXISTS,
+                                           "Another VM of such a name, or this very one, was "
+                                           "entered in this moment; try again");
 }
 
 static int update_vm(MYSQL *database, StoreRequest *request, uint64_t id)
