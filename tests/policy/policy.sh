@@ -126,6 +126,28 @@ ok "it goes on" release
 ok "the other backup ends" eventually 120 job_is "$busy" completed
 ok "copies are held no more" node sh -c 'rm -r /run/systemd/system/sendense-copy-.service.d && systemctl daemon-reload'
 
+# Why it failed is told, also where the words are so many that they are cut: of one of two in the middle of a character.
+ok "the hub ends" hub systemctl stop sendense-hub.service
+ok "runs whose backups have failed" hub mariadb sendense -e "
+    INSERT INTO policies (id, name, vms, except_vms, repository_id, principal, created_usec, changed_usec, heard_usec)
+        SELECT 100 + seq, CONCAT('cut', seq), '[\"none\"]', '[]', 1, 'uid:0', 1, 1, 1 FROM seq_1_to_2;
+    INSERT INTO backup_jobs (id, vm_context_id, repository_id, backup_id, backup_type, state, error_name, error_text, principal, created_usec,
+        finished_usec) SELECT 1000 + seq, v.id, 1, CONCAT('backup-cut-', seq), 'full', 'failed', 'com.sendense.Error.Cancelled',
+        CONCAT(REPEAT('x', seq), REPEAT('ü', 900)), 'policy:cut', 1, 1 FROM seq_1_to_2 JOIN vm_replication_contexts v WHERE v.vm_name = 'pgtest1';
+    INSERT INTO policy_runs (id, policy_id, kind, cause, state, principal, created_usec)
+        SELECT 1000 + seq, 100 + seq, 'backup', 'asked', 'running', 'uid:0', 1 FROM seq_1_to_2;
+    INSERT INTO policy_run_vms (run_id, vm_context_id, state, is_full, backup_job_id)
+        SELECT id, vm_context_id, 'backup', 1, id FROM backup_jobs WHERE id > 1000"
+ok "and comes back" in_hub 'systemctl start sendense-hub && sendensectl database probe >/dev/null'
+cut() { ctl --json policy show "cut$1" | jq -r ".Runs[0] | $2"; } # N JQ
+cut_ends() { [ "$(cut "$1" .State)" = failed ]; }
+for n in 1 2; do
+    ok "run $n ends" eventually 60 cut_ends $n
+    like "$(cut $n '.Vms[0].Reason')" "^its backup \\(job 100$n\\) failed: x{$n}ü{480}" "and says why"
+done
+is "$(for n in 1 2; do cut $n '.Vms[0].Reason[-1:]'; done | sort | xargs)" "? ü" "one of them was cut in the middle of a character"
+for n in 1 2; do ok "policy $n is removed" ctl policy remove cut$n; done
+
 # Gone.
 ok "it is removed" ctl policy remove web
 is "$(hub systemctl list-units --all --plain --no-legend 'sendense-policy@*')$(hub ls /run/systemd/transient | grep policy)$(stamp)" 0 "nothing of it is left"

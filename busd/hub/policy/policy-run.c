@@ -17,6 +17,7 @@
 #include "policy/policy-patience.h"
 #include "policy/policy-plan.h"
 #include "store/store-policy-run.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -117,6 +118,7 @@ static void end_vm(PolicyStep *step, PolicyVmState state, const char *format, ..
         va_start(ap, format);
         (void) vsnprintf(reason, sizeof(reason), format, ap);
         va_end(ap);
+        utf8_make_valid(reason); /* a name in it may have been cut */
         (void) log_event(state == POLICY_VM_FAILED ? LOG_WARNING : LOG_NOTICE, 0, &context,
                          MESSAGE_NONE, "Policy %s, VM %s: %s", text_of(step->run, "Policy"),
                          context.vm, reason);
