@@ -105,7 +105,7 @@ query=
 example hub "GET /api/v1/vms"
 example hub "GET /api/v1/vms/{vm}"
 example hub "GET /api/v1/vms/{vm}/chain"
-simctl fault delay method=FolderGet ms=25000 count=0 >/dev/null
+simctl fault delay method=FolderGet at=5 ms=25000 count=0 >/dev/null
 ctl backup start pgtest1 >/dev/null
 place[id]=$(last_job)
 ok "another copies" job_copies hub "${place[id]}" "$patience_sec"
@@ -206,7 +206,7 @@ ok "it is cancelled" eventually "$patience_sec" task_is cancelled || diag "$(nod
 example node "GET /api/v1/health"
 
 # A node that has lost its folder in the middle of a copy: what it owes there nobody can undo.
-simctl fault delay method=FolderGet ms=25000 count=0 >/dev/null
+simctl fault delay method=FolderGet at=5 ms=25000 count=0 >/dev/null
 ctl backup start pgtest1 --type=full >/dev/null
 lost=$(last_job)
 ok "one more copies" job_copies hub "$lost" "$patience_sec"
