@@ -101,16 +101,20 @@ ExecStop=/usr/sbin/nft flush ruleset
 X
 hub systemctl daemon-reload
 guarded() { may_not hub nobody 20105; }
-for verb in start reload restart; do
+for verb in start reload restart stop start; do
     require "nftables.service: $verb" hub systemctl "$verb" nftables.service
     ok "after a $verb of nftables.service the rules are there again" eventually "$patience_sec" guarded || diag "$(hub nft list ruleset)"
 done
 
-hub systemctl stop nftables.service
-is "$(unit_state sendense-firewall@hub.service)" inactive "stopped, it stops them, too"
-require "and they can be started without it" hub systemctl start sendense-firewall@hub.service
+hub systemctl stop nftables.service sendense-firewall@hub.service
+ok "stopped by an administrator, they are gone" may hub nobody 20105
+require "and can be started without nftables.service" hub systemctl start sendense-firewall@hub.service
 is "$(unit_state nftables.service)" inactive "which does not start it"
 ok "with the rules in force" guarded
+hub systemctl stop sendense-firewall@hub.service
+require "nftables.service is started" hub systemctl start nftables.service
+is "$(unit_state sendense-firewall@hub.service)" inactive "which starts nothing that an administrator stopped"
+hub systemctl start sendense-firewall@hub.service
 
 # A wrong setting, and no nft.
 hub install -D -m 644 /dev/stdin /etc/sendense/hub.conf.d/70-wrong.conf <<<"[Exports]
