@@ -83,4 +83,35 @@ hub systemctl reload-or-restart sendense-sshd
 hub systemctl stop sendense-sshd
 is "$(own_is)" "$own_was" "the machine's own sshd is the same process, with the same files and host key"
 ok "and the session in it stands" own_says after
+
+# ── It is stopped: systemd takes away the folder of a service that ends, and every sshd needs this one for every connection ──
+enroll site1 9081
+node_config ""
+require "ours runs again" hub systemctl start sendense-sshd
+tunnel_up
+hub systemctl stop ssh.service
+require "the node lets go" node systemctl stop sendense-tunnel.service
+ok "with the machine's own sshd stopped a node comes back" node timeout "$patience_sec" systemctl start sendense-tunnel.service || diag "$(tunnel_status)"
+ok "whole" eventually "$patience_sec" all_sessions || diag "$(tunnel_status)"
+hub rm -rf /run/sshd
+ok "a restart of ours makes the folder when it is gone" hub systemctl restart sendense-sshd || diag "$(journal | tail -n 5)"
+ok "and the node comes back" eventually "$patience_sec" all_sessions || diag "$(tunnel_status)"
+
+# ── Its host key after a power cut ──
+host_key=/var/lib/sendense-sshd/host-key
+start_anew() { in_hub 'systemctl stop sendense-sshd; systemctl reset-failed sendense-sshd; systemctl start sendense-sshd' 2>/dev/null; }
+ok "a key that is there stays" in_hub 'was=$(sha256sum "$1") && systemctl restart sendense-sshd && [ "$was" = "$(sha256sum "$1")" ]' "$host_key"
+hub truncate -s 0 "$host_key"
+ok "with an empty one ours starts" start_anew
+is "$(hub ssh-keyscan -p "$ssh_port" -t ed25519 localhost 2>/dev/null | cut -d' ' -f2,3)" "$(hub cut -d' ' -f1,2 "$host_key.pub")" "and has a new one, which bundles name"
+is "$(hub stat -c '%n %a %U' "$host_key" "$host_key.pub") $(hub ls -A "${host_key%/*}" | paste -sd' ')" "$host_key 600 root
+$host_key.pub 644 root host-key host-key.pub" "for root alone, its public half for everybody, and nothing beside them"
+public=$(hub cat "$host_key.pub")
+hub truncate -s 100 "$host_key"
+not_ok "with one that was cut off it does not, as nodes know that key" start_anew
+journal_ours() { hub journalctl --quiet --sync; lab journal hub --quiet -o cat -u sendense-sshd.service; }
+like "$(journal_ours)" "The host key $host_key cannot be read\..*put it back.*remove it.*sendensectl node rotate" "it says why, and what to do"
+is "$(hub stat -c %s "$host_key") $(hub cat "$host_key.pub")" "100 $public" "and has touched neither half"
+hub rm "$host_key"
+ok "removed by hand, there is a new one" start_anew
 done_testing
