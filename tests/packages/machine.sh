@@ -49,10 +49,22 @@ is "$(hub systemctl is-active sendense-node sendense-node-credentials.socket sen
 like "$(hub busctl get-property com.sendense.Node1 /com/sendense/Node1 com.sendense.Node1.Manager State 2>&1)" running "and answers on the bus"
 hub_answers "beside a node"
 
+# With an address for HTTPS, whose socket the generator makes.
+address=$("$LAB" names | awk '$1 == "hub" { print $2 }')
+# shellcheck disable=SC2016 # expanded in the machine
+require "a certificate" in_hub 'openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=hub \
+    -keyout /etc/sendense/hub.key -out /etc/sendense/hub.pem 2>/dev/null && chmod 600 /etc/sendense/hub.key'
+printf '[Api]\nListen=%s\nCertificate=/etc/sendense/hub.pem\nKey=/etc/sendense/hub.key\n' "$address" |
+    hub install -D -m 644 /dev/stdin /etc/sendense/hub.conf.d/60-api.conf
+require "its socket" in_hub 'systemctl daemon-reload && systemctl stop sendense-hub-api.service &&
+    systemctl start sendense-hub-api-tls.socket sendense-hub-api.socket'
+is "$(hub curl -sk --max-time 30 -o /dev/null -w '%{http_code}' "https://$address:8443/openapi.json")" 200 "the API is served over HTTPS"
+
 # Gone, and back: what was removed and not purged is as it was.
 key=$(hub sha256sum /var/lib/sendense-key/master-key)
 ok "all are removed" apt remove sendense-files sendense-hub sendense-node sendense-common sendensectl
 is "$(runs)" "" "nothing of them runs"
+hub rm /etc/sendense/hub.conf.d/60-api.conf /etc/sendense/hub.key /etc/sendense/hub.pem
 ok "and installed again" installs 1 sendense-common sendense-hub sendense-node sendensectl
 hub_answers "as installed again"
 is "$(hub sha256sum /var/lib/sendense-key/master-key)" "$key" "the master key is the one it was"
