@@ -436,7 +436,7 @@ Manager *manager_free(Manager *manager)
         repositories_going_down(manager->repositories);
         policies_going_down(manager->policies);
         nodes_going_down(manager->nodes);
-        store_free(manager->store);
+        store_end(manager->store);
         policies_free(manager->policies);
         units_free(manager->units);
         repositories_free(manager->repositories);
@@ -447,6 +447,8 @@ Manager *manager_free(Manager *manager)
         mount_waits_free(manager->mount_waits);
         authority_free(manager->authority);
         sessions_free(manager->sessions);
+        /* Those before may still want to write: they are told that it has ended. */
+        store_free(manager->store);
         /* Flushing too waits for the handshake. */
         if (manager->bus && sd_bus_is_ready(manager->bus) > 0)
                 (void) sd_bus_flush(manager->bus);

@@ -163,6 +163,8 @@ static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *unused)
                 call_finish(call, 0, NULL, reply);
         else if (!error_is_absence(error) || call->n_here >= LINK_SENT_MAX)
                 call_fail(call, error);
+        else if (sd_bus_is_open(call->link->bus) <= 0)
+                return 0; /* the bus itself is gone, which is told next, and PID 1 has refused nothing */
         else if (may_send(call->link)) {
                 r = call_send(call);
                 if (r < 0)

@@ -19,7 +19,7 @@ typedef struct Units Units;
 
 enum {
         UNITS_LOOK_ROUND_SEC = 20, /* what is awaited is asked for at least so often */
-        UNITS_CALLS_MAX = 1024, /* starts, stops and questions not yet answered */
+        UNITS_CALLS_MAX = 4096, /* starts, stops and questions not yet answered */
         UNITS_LIST_MAX = 20000, /* units in one answer of units_list() */
 };
 

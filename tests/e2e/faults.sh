@@ -26,6 +26,12 @@ tunnel_is_away() {
     ok "and its figures say so" eventually "$patience_sec" no_node_is_reachable
     node systemctl start sendense-tunnel.socket sendense-tunnel.service
 }
+node_is_masked() { # its API goes on, and has an error for an answer
+    node systemctl mask --quiet --runtime --now sendense-node.service
+    ok "the hub notices" eventually "$patience_sec" phase_is 'does not answer'
+    node systemctl unmask --quiet --runtime sendense-node.service
+    node systemctl start sendense-node.service
+}
 password_rotates() { password | ctl vcenter rotate vc1 --password-fd=0 >/dev/null || fail "it is rotated"; }
 copy_dies() { dies node "sendense-copy-$job.service"; }
 hub_reboots() { lab reboot hub >/dev/null; }
@@ -39,6 +45,7 @@ completes "hub and node die" both_die sendense_hub_started_seconds
 completes "the tunnel dies" tunnel_dies 'sendense_tunnel_started_seconds{node="edge1"}'
 completes "the hub's sshd dies" sshd_dies 'sendense_tunnel_reconnects_total{node="edge1"}'
 completes "the node's API dies" node_api_dies
+completes "the node's daemon cannot be started for a while" node_is_masked
 completes "one export dies" one_export_dies sendense_exports_killed_total
 completes "all exports die" all_exports_die sendense_exports_killed_total
 figures() { hub busctl --json=short call com.sendense.Hub1 /com/sendense/Hub1 com.sendense.Hub1.Manager GetFigures 'a{sv}' 0 | jq ".data[0].$1.data"; }

@@ -61,6 +61,27 @@ step "the copier starts" copying sendense-import-JOB
 step "an image is checked" finishing sendense-image-JOB-finish-2000
 step "the backup is committed" finishing sendense-image-JOB-commit
 
+# Cancelled when its commit record exists already: it completes, and nothing speaks of an end that it has not.
+change small
+JOB=$((last + 1))
+hub install -D -m 644 /dev/stdin "/run/systemd/system/sendense-image-$JOB-commit.service.d/90-hold.conf" <<'HOLD'
+[Service]
+ExecStartPost=/bin/sleep infinity
+TimeoutStartSec=infinity
+HOLD
+hub systemctl daemon-reload
+start small || fail "a backup starts" "$ANSWER"
+last=$JOB
+has_committed() { [ "$(unit "sendense-image-$JOB-commit.service" SubState)" = start-post ]; }
+ok "the record exists" eventually "$patience_sec" has_committed
+hub sendensectl job cancel "$JOB" >"$TEST_TMP/cancel" 2>&1
+diag "$(<"$TEST_TMP/cancel")"
+finish_backup small
+is "$(hub busctl get-property "$HUB_NAME" "$HUB_PATH/job/$JOB" "$HUB_NAME.Job" Ending)" 's ""' "the record exists: and is not to be cancelled any more"
+unlike "$(hub sendensectl job show "$JOB")" 'to be cancelled' "the record exists: nor is that said"
+let_go
+unharmed "the record exists"
+
 # In the middle of the copy.
 change small
 rate small 500000

@@ -176,6 +176,10 @@ static void do_free(Driver *d)
         struct timespec before, after;
 
         (void) clock_gettime(CLOCK_MONOTONIC, &before);
+        store_end(d->store);
+        (void) printf("after its end: %s, %s\n",
+                      strerrorname_np(-store_submit(d->store, NULL, NULL, NULL, NULL)),
+                      strerrorname_np(-store_probe(d->store, NULL, NULL)));
         d->store = store_free(d->store);
         (void) clock_gettime(CLOCK_MONOTONIC, &after);
         (void) printf("freed: %ld ms\n",

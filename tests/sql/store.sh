@@ -95,6 +95,7 @@ ok "the loop was never held up" test "$(sed -nE 's/^gap: ([0-9]+) ms/\1/p' "$sto
 store_say "run SELECT SLEEP(9)"
 store_say "run SELECT 2"
 store_say free
+expect 30 "^after its end: ECANCELED, ECANCELED" "who comes after its end is told"
 expect 30 "^freed: [0-9]+ ms" "it can be ended"
 wait "$store_pid"
 is "$?" 0 "and leaves with success"

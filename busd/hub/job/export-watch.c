@@ -405,8 +405,8 @@ static void on_stopped(Job *job, JobDisk *disk, int error, const char *text)
         else if (job->ending != JOB_STATE_INVALID)
                 run_undo_again(job);
         else
-                job_fail(job, BUS_ERROR_FAILED, "Its units cannot be stopped: %s",
-                         text ?: "see the journal");
+                job_fail_unless_going_down(job, BUS_ERROR_FAILED, "Its units cannot be stopped: %s",
+                                           text ?: "see the journal");
 }
 
 static void stop_unit(Job *job, JobDisk *disk, const char *unit)

@@ -144,7 +144,8 @@ static int on_system_state(sd_bus_message *m, void *userdata, sd_bus_error *erro
         const char *state = "";
 
         (void) error;
-        if (job->is_removed) {
+        /* Without a bus nobody knows: who is started after this hub looks again. */
+        if (job->is_removed || sd_bus_is_open(job->jobs->bus) <= 0) {
                 job_ticket_done(job);
                 return 0;
         }

@@ -86,10 +86,11 @@ static void found(Job *job)
         job->lost_usec = 0;
 }
 
-/* It has taken the job, so whoever asks was allowed to: most likely its polkit does not answer. The copy goes on. */
+/* It has taken the job, so whoever asks was allowed to: most likely its polkit does not answer. Nor is what goes wrong at its daemon (one
+ * that is masked or cannot be started) a word about the job. The copy goes on. */
 static bool is_locked_out(const Job *job, const HttpAnswer *answer)
 {
-        return answer->status == 403 && job->is_at_node;
+        return (answer->status == 403 || answer->status >= 500) && job->is_at_node;
 }
 
 static void locked_out(Job *job, const HttpAnswer *answer)
@@ -118,10 +119,10 @@ static void on_answer(const HttpAnswer *answer, void *userdata)
                    question->generation == job->generation) {
                 if (question->hears_loss)
                         question->then(job, answer);
-                else if (is_locked_out(job, answer))
-                        locked_out(job, answer);
                 else if (node_answer_is_lost(answer))
                         lost(job, answer->why);
+                else if (is_locked_out(job, answer))
+                        locked_out(job, answer);
                 else {
                         found(job);
                         question->then(job, answer);

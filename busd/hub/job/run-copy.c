@@ -145,8 +145,10 @@ static void on_started(Job *job, JobDisk *disk, int error, const char *text)
 {
         (void) disk;
         if (error < 0)
-                job_fail(job, error == -ENOEXEC ? BUS_ERROR_TOOL_MISSING : BUS_ERROR_COPY_FAILED,
-                         "The copy does not start: %s", text ?: strerror(-error));
+                job_fail_unless_going_down(job,
+                                           error == -ENOEXEC ? BUS_ERROR_TOOL_MISSING
+                                                             : BUS_ERROR_COPY_FAILED,
+                                           "The copy does not start: %s", text ?: strerror(-error));
         else {
                 fault_point("copy.started.after");
                 job_set_phase(job, "copying");

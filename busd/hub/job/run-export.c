@@ -194,9 +194,11 @@ static void on_unit_started(Job *job, JobDisk *disk, int error, const char *text
         if (error < 0) {
                 export_unit_name(job, disk, UNIT_EXPORT_SERVICE, unit);
                 unit_files_read_error(unit, line);
-                job_fail(job, error == -ENOEXEC ? BUS_ERROR_TOOL_MISSING : BUS_ERROR_EXPORT_FAILED,
-                         "Disk %s: the export does not start: %s%s%s", disk->text,
-                         text ?: strerror(-error), *line ? ": " : "", line);
+                job_fail_unless_going_down(job,
+                                           error == -ENOEXEC ? BUS_ERROR_TOOL_MISSING
+                                                             : BUS_ERROR_EXPORT_FAILED,
+                                           "Disk %s: the export does not start: %s%s%s", disk->text,
+                                           text ?: strerror(-error), *line ? ": " : "", line);
                 return;
         }
         fault_point("export.started.after");

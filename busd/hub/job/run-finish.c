@@ -52,11 +52,11 @@ static void write_completed(Job *job)
         changes = json_pack("{s:O, s:s, s:b, s:[s, s]}", "Disks", disks, "DiskState",
                             disk_state_to_string(DISK_COMPLETED), "ChangeIds", 1, "ObligationsDone",
                             "units", "files");
+        /* Whatever was decided before: from here on it can only complete. */
+        job->ending = JOB_STATE_INVALID;
+        job->has_error = job->wants_cancel = false;
+        job->error_name[0] = job->error_text[0] = '\0';
         if (job->owes_release) {
-                /* Whatever was decided before: from here on it can only complete. */
-                job->ending = JOB_STATE_INVALID;
-                job->has_error = job->wants_cancel = false;
-                job->error_name[0] = job->error_text[0] = '\0';
                 job_advance_to(job, JOB_EVENT_COMMITTED_HOLDING,
                                "the VM commit record exists; its snapshot is still held", changes,
                                run_enter);

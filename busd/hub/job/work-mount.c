@@ -196,7 +196,7 @@ static void on_answer(Job *job, JobDisk *disk, int error, const char *text, uint
 
 static void on_started(Job *job, JobDisk *disk, int error, const char *text)
 {
-        if (error == -EADDRINUSE) {
+        if (error == -EADDRINUSE && disk->port > 0) {
                 jobs_block_port(job->jobs, disk->port);
                 job_fail(job, BUS_ERROR_PORT_TAKEN,
                          "Disk %s: port %" PRIu16 " is in use by a program that is not ours "

@@ -228,7 +228,7 @@ static void on_verified(Job *job, JobDisk *disk, const json_t *result, const cha
 
         (void) disk;
         if (!result)
-                job_fail(job, name, "The backup cannot be read back: %s", text);
+                job_fail_unless_going_down(job, name, "The backup cannot be read back: %s", text);
         else if (n > 0)
                 job_fail(job, BUS_ERROR_BACKUP_DAMAGED,
                          "%" JSON_INTEGER_FORMAT " layers of %s are damaged; sendensectl backup "
@@ -258,7 +258,8 @@ static void on_record(Job *job, JobDisk *disk, const json_t *result, const char 
 
         (void) disk;
         if (!result) {
-                job_fail(job, name, "The record of the backup cannot be read: %s", text);
+                job_fail_unless_going_down(job, name, "The record of the backup cannot be read: %s",
+                                           text);
                 return;
         }
         if (!hardware) {

@@ -152,11 +152,10 @@ static void cancel_rest(Store *store)
         answer(store, rest);
 }
 
-Store *store_free(Store *store)
+void store_end(Store *store)
 {
-        if (!store)
-                return NULL;
-
+        if (!store || store->is_ending)
+                return;
         store->is_ending = true;
         if (store->has_thread) {
                 store_queue_stop(&store->queue);
@@ -164,6 +163,14 @@ Store *store_free(Store *store)
                 answer(store, store_queue_take_answers(&store->queue));
                 cancel_rest(store);
         }
+}
+
+Store *store_free(Store *store)
+{
+        if (!store)
+                return NULL;
+
+        store_end(store);
         sd_event_source_disable_unref(store->source);
         if (store->has_library)
                 mysql_library_end();
@@ -197,7 +204,7 @@ static int put(Store *store, StoreWork work, StoreDone done, void *job, void *us
 
 int store_submit(Store *store, StoreWork work, StoreDone done, void *job, void *userdata)
 {
-        if (store->status.state != DATABASE_READY)
+        if (!store->is_ending && store->status.state != DATABASE_READY)
                 return -ENOTCONN;
         return put(store, work, done, job, userdata);
 }

@@ -52,7 +52,7 @@ typedef int (*StoreWork)(MYSQL *database, void *job);
 /* Its end, in the loop: what work returned; -EAGAIN after the last attempt; -ENOTCONN or -ETIMEDOUT
  * when the connection was lost or the server silent: it is then unknown whether the transaction took
  * effect, and nobody but the caller, whose guard (old state, unique event id) makes that harmless,
- * may send it again; -ECANCELED when the store was freed first. May submit, must not free. */
+ * may send it again; -ECANCELED when the store was ended first. May submit, must not free. */
 typedef void (*StoreDone)(int error, void *job, void *userdata);
 
 /* Starts the thread. config is borrowed until store_free(). */
@@ -61,7 +61,10 @@ int store_new(sd_event *event, const HubConfig *config, StoreStatusHandler handl
 
 /* Ends the thread at once, in the middle of a query too; only an attempt to connect to a silent
  * server is waited for, up to the connect timeout. Every open call is answered before it returns, what
- * did not run with -ECANCELED. NULL. */
+ * did not run with -ECANCELED, as all that is submitted later. */
+void store_end(Store *store);
+
+/* Ends it, if nobody has. NULL. */
 Store *store_free(Store *store);
 
 /* As last told to the handler. */
