@@ -48,7 +48,7 @@ int journal_barrier(const char *path, uint64_t timeout_usec)
 {
         uint64_t end_usec = clock_monotonic_usec() + timeout_usec;
         _cleanup_close_ int fd = -1;
-        int queued, left, r;
+        int queued = 0, left = 0, r;
 
         r = open_socket(path, &fd);
         if (r < 0)

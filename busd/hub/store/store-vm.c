@@ -260,7 +260,7 @@ int store_vm_set(MYSQL *database, void *userdata)
 {
         StoreRequest *request = userdata;
         CLEANUP(json_decrefp) json_t *row = NULL;
-        uint64_t id;
+        uint64_t id = 0;
         int r;
 
         r = statement_row(database,
