@@ -37,18 +37,17 @@ static int complain_session(const Bundle *bundle, int error, const SessionProble
                                 "this is not the hub that made the bundle, or it was "
                                 "installed anew; nothing was sent to it. Have it make another: "
                                 "sendensectl node rotate",
-                [SESSION_LOGIN] = "a token is good once and until it expires. Have the hub make "
-                                  "another: sendensectl node rotate",
         };
         const char *remedy = remedies[problem->step] ?: problem->remedy;
 
-        if (problem->step == SESSION_LOGIN)
+        if (problem->step == SESSION_LOGIN && error == -EACCES)
                 return log_error(error,
                                  "Cannot enrol at %s port %u (login): the hub does not accept the "
                                  "token of node %s: it was used, has expired (%s), or the node was "
-                                 "removed. Remedy: %s %s",
+                                 "removed. Remedy: a token is good once and until it expires. Have "
+                                 "the hub make another: sendensectl node rotate %s",
                                  bundle->hub, bundle->ssh_port, bundle->node, bundle->expires,
-                                 remedy, bundle->node);
+                                 bundle->node);
         return log_error(error, "Cannot enrol at %s port %u (%s): %s. Remedy: %s", bundle->hub,
                          bundle->ssh_port, session_step_to_string(problem->step), problem->text,
                          remedy);

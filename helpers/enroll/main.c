@@ -66,17 +66,22 @@ static int check_fresh(const Bundle *bundle)
         Store store = {};
         int r;
 
-        r = store_look(&store);
+        r = store_look(bundle, &store);
         if (r < 0 || arg_replace)
                 return r;
         /* Begun, and not ended: this goes on with it. */
-        if (store.has_new_key)
+        if (store.is_begun)
                 return 0;
         if (store.has_key || (bundle->local && store.has_hub))
                 return log_error(-EEXIST,
-                                 "This machine is a node already (%s). To make it node %s "
+                                 "This machine is a node already (%s)%s. To make it node %s "
                                  "instead: sendense-node enroll --replace",
-                                 store.has_key ? TUNNEL_KEY_FILE : NODE_API_TOKENS, bundle->node);
+                                 store.has_key ? TUNNEL_KEY_FILE : NODE_API_TOKENS,
+                                 store.is_begun_by_other ? ", and an enrolment with another bundle "
+                                                           "has not ended: the same call with that "
+                                                           "one goes on with it"
+                                                         : "",
+                                 bundle->node);
         return 0;
 }
 
@@ -85,7 +90,7 @@ static int exchange(const Bundle *bundle, Answer *ret_answer)
         PublicKey key;
         int r;
 
-        r = bundle->local ? store_no_key() : store_new_key(&key);
+        r = bundle->local ? store_no_key(bundle) : store_new_key(bundle, &key);
         if (r < 0)
                 return r;
         return bundle->local ? exchange_bus(bundle, ret_answer)

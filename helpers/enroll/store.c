@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The node's files (see store.h). key.new is there from before the hub is asked until all is done: while it is there an enrolment
- * may be repeated, with the same key, so that the hub takes it for the same node. On the hub's own machine, where there is no key,
- * it is empty.
+ * may be repeated, with the same key, so that the hub takes it for the same node. Its last line names the bundle that it belongs to:
+ * with another one a new key is made. On the hub's own machine, where there is no key, that line is all.
  */
 #include "store.h"
 
@@ -18,17 +18,20 @@
 #include <fcntl.h>
 #include <libssh/libssh.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#define HUB_TOKEN "hub "
+#define MARK      "bundle " /* behind the key, where OpenSSH and libssh read no more */
+#define LOCK_FILE "/run/sendense-enroll.lock"
+
 enum {
         TOKENS_SIZE_MAX = 256 * 1024,
         KEY_FILE_MAX = 4096,
+        MARK_SIZE = sizeof(MARK) + NODE_NAME_SIZE + PUBLIC_KEY_TEXT_SIZE + 2,
 };
-
-#define HUB_TOKEN "hub "
-#define LOCK_FILE "/run/sendense-enroll.lock"
 
 static int complain_path(int error, const char *what, const char *path)
 {
@@ -78,30 +81,85 @@ int store_lock(int *ret_fd)
         return 0;
 }
 
-int store_look(Store *ret_store)
+/* ── The key ── */
+
+/* A bundle by what the hub's file of tokens has of it. */
+static int format_mark(const Bundle *bundle, char ret_mark[static MARK_SIZE])
 {
+        char text[PUBLIC_KEY_TEXT_SIZE] = "local";
+        PublicKey token;
+
+        if (!bundle->local) {
+                int r = public_key_of_seed(bundle->seed, &token);
+
+                if (r < 0)
+                        return r;
+                public_key_format(&token, text);
+        }
+        (void) snprintf(ret_mark, MARK_SIZE, MARK "%s %s", bundle->node, text);
+        return 0;
+}
+
+/* What stands before the mark of this bundle in key.new; -ENOENT: it is of none, or of another. */
+static int read_marked(const Bundle *bundle, Secret **ret_text, size_t *ret_size)
+{
+        CLEANUP(secret_free_p) Secret *text = NULL;
+        char mark[MARK_SIZE];
+        const char *data;
+        size_t length;
+        int r;
+
+        r = secret_read_file(TUNNEL_NEW_KEY_FILE, KEY_FILE_MAX, &text);
+        if (r == -ENODATA || r == -EFBIG)
+                return -ENOENT;
+        if (r >= 0)
+                r = format_mark(bundle, mark);
+        if (r < 0)
+                return r;
+        data = secret_data(text);
+        length = strlen(data);
+        while (length > 0 && data[length - 1] == '\n')
+                length--;
+        if (length < strlen(mark) ||
+            strncmp(data + length - strlen(mark), mark, strlen(mark)) != 0)
+                return -ENOENT;
+        length -= strlen(mark);
+        if (length > 0 && data[length - 1] != '\n')
+                return -ENOENT;
+        *ret_text = TAKE(text);
+        *ret_size = length;
+        return 0;
+}
+
+int store_look(const Bundle *bundle, Store *ret_store)
+{
+        CLEANUP(secret_free_p) Secret *key = NULL;
         _cleanup_free_ char *tokens = NULL;
+        size_t size;
         int r;
 
         r = read_tokens(&tokens);
         if (r < 0)
                 return r;
+        r = read_marked(bundle, &key, &size);
+        if (r < 0 && r != -ENOENT)
+                return complain_path(r, "read", TUNNEL_NEW_KEY_FILE);
+        ret_store->is_begun = r >= 0;
+        ret_store->is_begun_by_other = r < 0 && access(TUNNEL_NEW_KEY_FILE, F_OK) == 0;
         ret_store->has_hub = find_hub(tokens);
         ret_store->has_key = access(TUNNEL_KEY_FILE, F_OK) == 0;
-        ret_store->has_new_key = access(TUNNEL_NEW_KEY_FILE, F_OK) == 0;
         return 0;
 }
 
-/* ── The key ── */
-
-static int read_new_key(PublicKey *ret_key)
+static int read_new_key(const Bundle *bundle, PublicKey *ret_key)
 {
         CLEANUP(secret_free_p) Secret *text = NULL;
         char *base64 = NULL;
         ssh_key key = NULL;
+        size_t size;
         int r;
 
-        r = secret_read_file(TUNNEL_NEW_KEY_FILE, KEY_FILE_MAX, &text);
+        r = read_marked(bundle, &text, &size);
         if (r < 0)
                 return r;
         if (ssh_pki_import_privkey_base64(secret_data(text), NULL, NULL, NULL, &key) != SSH_OK)
@@ -117,7 +175,22 @@ static int read_new_key(PublicKey *ret_key)
         return r;
 }
 
-static int make_new_key(PublicKey *ret_key)
+static int write_marked(const Bundle *bundle, const char *key)
+{
+        char mark[MARK_SIZE], text[KEY_FILE_MAX];
+        int n, r;
+
+        r = format_mark(bundle, mark);
+        if (r < 0)
+                return r;
+        n = snprintf(text, sizeof(text), "%s%s\n", key, mark);
+        r = n < (int) sizeof(text) ? small_file_write(TUNNEL_NEW_KEY_FILE, 0600, text, (size_t) n)
+                                   : -EFBIG;
+        sodium_memzero(text, sizeof(text));
+        return r;
+}
+
+static int make_new_key(const Bundle *bundle, PublicKey *ret_key)
 {
         unsigned char seed[PUBLIC_KEY_SEED_SIZE];
         CLEANUP(secret_free_p) Secret *text = NULL;
@@ -130,9 +203,7 @@ static int make_new_key(PublicKey *ret_key)
         if (r >= 0)
                 r = key_file_format(seed, &text);
         sodium_memzero(seed, sizeof(seed));
-        return r < 0 ? r
-                     : small_file_write(TUNNEL_NEW_KEY_FILE, 0600, secret_data(text),
-                                        secret_size(text));
+        return r < 0 ? r : write_marked(bundle, secret_data(text));
 }
 
 static int make_folder(void)
@@ -142,28 +213,28 @@ static int make_folder(void)
                                : 0;
 }
 
-int store_new_key(PublicKey *ret_key)
+int store_new_key(const Bundle *bundle, PublicKey *ret_key)
 {
         int r;
 
         r = make_folder();
         if (r < 0)
                 return r;
-        r = read_new_key(ret_key);
-        /* What is no key was never shown to a hub. */
-        if (r == -ENOENT || r == -ENODATA || r == -EBADMSG)
-                r = make_new_key(ret_key);
+        r = read_new_key(bundle, ret_key);
+        /* What is no key was never shown to a hub, and another bundle's is not this node's. */
+        if (r == -ENOENT || r == -EBADMSG)
+                r = make_new_key(bundle, ret_key);
         return r < 0 ? complain_path(r, "make this node's key", TUNNEL_NEW_KEY_FILE) : 0;
 }
 
-int store_no_key(void)
+int store_no_key(const Bundle *bundle)
 {
         int r;
 
         r = make_folder();
         if (r < 0)
                 return r;
-        r = small_file_write(TUNNEL_NEW_KEY_FILE, 0600, "", 0);
+        r = write_marked(bundle, "");
         return r < 0 ? complain_path(r, "write", TUNNEL_NEW_KEY_FILE) : 0;
 }
 
@@ -223,14 +294,15 @@ static int write_config(const Bundle *bundle, const Answer *answer)
                                       answer->ports.last));
 }
 
-static int copy_key(void)
+static int copy_key(const Bundle *bundle)
 {
         CLEANUP(secret_free_p) Secret *text = NULL;
+        size_t size;
         int r;
 
-        r = secret_read_file(TUNNEL_NEW_KEY_FILE, KEY_FILE_MAX, &text);
+        r = read_marked(bundle, &text, &size);
         if (r >= 0)
-                r = small_file_write(TUNNEL_KEY_FILE, 0600, secret_data(text), secret_size(text));
+                r = small_file_write(TUNNEL_KEY_FILE, 0600, secret_data(text), size);
         return r < 0 ? complain_path(r, "write", TUNNEL_KEY_FILE) : 0;
 }
 
@@ -258,7 +330,7 @@ int store_answer(const Bundle *bundle, const Answer *answer)
         if (r >= 0)
                 r = write_config(bundle, answer);
         if (r >= 0)
-                r = copy_key();
+                r = copy_key(bundle);
         fault_point("enroll.stored");
         return r;
 }

@@ -13,20 +13,21 @@
 
 typedef struct Store {
         bool has_key; /* there is a tunnel's key */
-        bool has_new_key; /* an enrolment was begun and not ended */
+        bool is_begun; /* an enrolment with this bundle was begun and not ended */
+        bool is_begun_by_other; /* the same of another bundle */
         bool has_hub; /* a hub may ask the node's API */
 } Store;
 
 /* From here to the end of the process nobody else enrols this machine. -EBUSY: somebody does. */
 int store_lock(int *ret_fd);
 
-int store_look(Store *ret_store);
+int store_look(const Bundle *bundle, Store *ret_store);
 
-/* The key of this enrolment: that of one that was begun, or a new one. */
-int store_new_key(PublicKey *ret_key);
+/* The key of this enrolment: that of one that was begun with the same bundle, or a new one. */
+int store_new_key(const Bundle *bundle, PublicKey *ret_key);
 
 /* The same where there is no key: that one was begun. */
-int store_no_key(void);
+int store_no_key(const Bundle *bundle);
 
 /* What the hub answered, the key last. */
 int store_answer(const Bundle *bundle, const Answer *answer);

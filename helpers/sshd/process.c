@@ -116,6 +116,20 @@ static int read_status(int folder, Process *process)
         return 0;
 }
 
+/* What sshd calls a process that has rights, and each child of it until that is another program or carries the forwards. */
+static bool is_monitor(int folder)
+{
+        static const char end[] = " [priv]";
+        _cleanup_free_ char *text = NULL;
+        size_t size, length;
+
+        if (small_file_read_at(folder, "cmdline", PROC_FILE_MAX, &text, &size) < 0)
+                return false;
+        length = strlen(text);
+        return strncmp(text, "sshd: ", 6) == 0 && length >= sizeof(end) &&
+               strcmp(text + length - (sizeof(end) - 1), end) == 0;
+}
+
 static int read_process(int folder, pid_t pid, Process *ret_process)
 {
         Process process = { .pid = pid };
@@ -124,9 +138,11 @@ static int read_process(int folder, pid_t pid, Process *ret_process)
         r = read_stat(folder, &process);
         if (r >= 0)
                 r = read_status(folder, &process);
-        if (r >= 0)
-                *ret_process = process;
-        return r;
+        if (r < 0)
+                return r;
+        process.is_monitor = is_monitor(folder);
+        *ret_process = process;
+        return 0;
 }
 
 static int add(ProcessList *list, const Process *process)

@@ -13,6 +13,7 @@ typedef struct Process {
         pid_t pid, parent, session;
         uid_t uid;
         char name[16];
+        bool is_monitor; /* of sshd, or what it has forked and not yet made another program */
         uint64_t start_ticks;
         uint64_t start_usec; /* CLOCK_BOOTTIME, rounded down */
 } Process;

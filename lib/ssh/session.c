@@ -324,9 +324,17 @@ static int check_host_key(ssh_session session, const SessionPlace *place, Sessio
 static int login(ssh_session session, const SessionPlace *place, SessionProblem *problem)
 {
         char own[SESSION_TEXT_SIZE];
+        int r = ssh_userauth_publickey(session, NULL, place->own_key);
 
-        if (ssh_userauth_publickey(session, NULL, place->own_key) == SSH_AUTH_SUCCESS)
+        if (r == SSH_AUTH_SUCCESS)
                 return 0;
+        if (r == SSH_AUTH_ERROR)
+                return problem_set(problem, -ECONNRESET, SESSION_LOGIN,
+                                   "try again; if it stays, journalctl -u sendense-sshd at the hub "
+                                   "says why",
+                                   "%s port %u ended the connection, or said nothing for 10 s, in "
+                                   "the middle of the login: %.200s",
+                                   place->host, place->port, ssh_get_error(session));
         session_key_text(place->own_key, own);
         return problem_set(problem, -EACCES, SESSION_LOGIN,
                            "is this node enrolled at that hub, and was it not removed there? "

@@ -43,6 +43,22 @@ told "and" 'The token of node site3 has expired'
 like "$(node bash -c '{ printf "%09000d" 0; } | timeout 60 ssh -i /root/open "$@" sendense-enroll@hub' _ "${ssh_options[@]}" 2>&1)" 'no request of one line and at most 8 KiB' "a request that is too long"
 like "$(node bash -c 'echo "{\"protocol\": 1, \"public_key\": \"ssh-rsa AAAA\"}" | timeout 60 ssh -i /root/open "$@" sendense-enroll@hub' _ "${ssh_options[@]}" 2>&1)" \
     'InvalidArgument.*public_key' "a key of another kind"
+
+# Between its fork and its exec what sshd asks with is a process of the user who is yet to log in, and has noted nothing.
+tokens_are "site2 $(($(date +%s) + 3600)) $open"
+in_hub 'exec strace -f -qq -o /dev/null -P /usr/lib/sendense/sendense-sshd-config -e trace=execve -e inject=execve:delay_enter=60000000 -p "$(systemctl show --value -p MainPID sendense-sshd.service)"' &
+tracer=$!
+at_end 'kill "$tracer" 2>/dev/null || :'
+asks() { [ -n "$(in_hub 'pgrep -u sendense-tunnel -f "^sshd: sendense-enroll \[priv\]"')" ]; }
+traced() { [ "$(in_hub 'sed -n "s/^TracerPid:\t//p" "/proc/$(systemctl show --value -p MainPID sendense-sshd.service)/status"')" != 0 ]; }
+ok "each question of sshd's is held up" eventually "$patience_sec" traced
+with /root/open sendense-enroll@hub id >"$TEST_TMP/held" &
+held=$!
+ok "one logs in meanwhile" eventually 15 asks
+hub systemctl start sendense-sshd-sweep.service
+in_hub 'pkill -INT -x strace'
+wait "$held"
+like "$(<"$TEST_TMP/held")" 'InvalidArgument' "a sweep in that moment ends nobody who may log in"
 tokens_are "site2 5 not a key"
 like "$(with /root/open sendense-enroll@hub id)" 'Permission denied' "a file that nobody understands lets nobody in"
 

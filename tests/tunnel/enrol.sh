@@ -68,7 +68,6 @@ answers() { grep -q "$1 enrolled yes" <<<"$(hub sendensectl node list | tr -s ' 
 ok "and knows it by the token that it was enrolled with" eventually "$patience_sec" answers site1 || diag "$(hub sendensectl node show site1)"
 refused node "a machine that is a node already" 'This machine is a node already.*enroll --replace' <<<"$bundle"
 refused edge "a token that was used" "TokenInvalid|does not accept the token" <<<"$bundle"
-edge rm -f /etc/sendense/tunnel/key.new
 
 # ── The second node, whose first answer is lost ──
 bundle2=$(hub sendensectl node add edge2 --hub=hub --reverse-port=9090 2>/dev/null)
@@ -78,6 +77,14 @@ hub systemctl start sendense-hub.service
 require "the hub is back" wait_prop "$patience_sec" DatabaseState 's "ready"'
 lost=$(hub busctl call "$HUB_NAME" "$HUB_PATH" "$HUB_MANAGER" EnrolNode 'ssa{sv}' "$(open_token edge2)" "$(edge ssh-keygen -y -f /etc/sendense/tunnel/key.new | cut -d' ' -f1,2)" 0)
 like "$lost" '^sqss "edge2" 9090 "10100-10200" "[0-9a-f]{64}"' "the hub has enrolled it, and its answer is lost"
+# Nobody is to be told that a bundle is no good because of the one before it.
+other=$(hub sendensectl node add other1 --hub=hub 2>/dev/null)
+edge cp -a /etc/sendense/tunnel/key.new /root/kept
+ok "with another bundle it is another node" in_edge 'sendense-node enroll --no-start - >/tmp/said 2>&1' <<<"$other" || diag "$(edge cat /tmp/said)"
+not_ok "by another key" in_edge 'cmp <(ssh-keygen -y -f /etc/sendense/tunnel/key | cut -d" " -f1,2) <(ssh-keygen -y -f /root/kept | cut -d" " -f1,2)'
+is "$(edge tail -n 1 /etc/sendense/tunnel/key)" "-----END OPENSSH PRIVATE KEY-----" "which stands there alone"
+hub sendensectl node remove other1 >/dev/null
+in_edge 'cd /etc/sendense && rm -f tunnel/* node.conf.d/50-hub.conf node-api.tokens && mv /root/kept tunnel/key.new'
 ok "the same again is enrolled" in_edge 'sendense-node enroll - >/tmp/said 2>&1' <<<"$bundle2" || diag "$(edge cat /tmp/said)"
 is "$(edge awk '$1 == "hub" { print $2 }' /etc/sendense/node-api.tokens)" "$(awk -F'"' '{ print $6 }' <<<"$lost")" "and gets the answer that was lost"
 is "$(edge sed -n 's/^ReversePort=//p' /etc/sendense/node.conf.d/50-hub.conf)" 9090 "with its own reverse port"
@@ -112,6 +119,11 @@ old=$(edge ssh-keygen -y -f /etc/sendense/tunnel/key | cut -d' ' -f2)
 ok "the old key is good until another is enrolled" says three
 is "$(sessions_of edge)" "$before" "nothing is cut meanwhile"
 refused edge "without --replace" 'This machine is a node already' <<<"$again"
+gone=$(hub sendensectl node add gone1 --hub=hub 2>/dev/null)
+hub sendensectl node remove gone1 >/dev/null
+edge sendense-node enroll --replace - >/dev/null 2>&1 <<<"$gone"
+ok "an enrolment with another bundle has begun" edge test -e /etc/sendense/tunnel/key.new
+refused edge "without --replace all the same" 'This machine is a node already.*another bundle has not ended.*--replace' <<<"$again"
 ok "another key" in_edge 'cp /etc/sendense/tunnel/key /root/old && sendense-node enroll --replace - >/tmp/said 2>&1' <<<"$again" || diag "$(edge cat /tmp/said)"
 like "$(edge cat /tmp/said)" 'Node edge2 is enrolled, and its tunnel' "its tunnel is up"
 ok "and the hub's token for its API is another that fits" eventually "$patience_sec" answers edge2 || diag "$(hub sendensectl node show edge2)"
@@ -147,7 +159,7 @@ refused hub "once more" 'This machine is a node already \(/etc/sendense/node-api
 told "a token that opens nothing" 'Failed publickey for sendense-enroll from|Connection closed by authenticating user sendense-enroll'
 told "who was let in to enrol" 'Accepted publickey for sendense-enroll from .* SHA256:'
 told "an enrolment that the hub could not serve" 'Refused to enrol a node: the hub daemon does not run'
-is "$(lab journal hub --quiet -o cat "MESSAGE_ID=$(message_id node-enrolled)" | wc -l)" 4 "each node that was enrolled"
-is "$(lab journal hub --quiet -o cat "MESSAGE_ID=$(message_id node-removed)" | wc -l)" 1 "each that was removed"
+is "$(lab journal hub --quiet -o cat "MESSAGE_ID=$(message_id node-enrolled)" | wc -l)" 5 "each node that was enrolled"
+is "$(lab journal hub --quiet -o cat "MESSAGE_ID=$(message_id node-removed)" | wc -l)" 3 "each that was removed"
 unlike "$(lab journal hub --quiet; lab journal node --quiet)" "$token" "no journal has the token"
 done_testing
