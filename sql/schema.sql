@@ -32,6 +32,7 @@ CREATE TABLE `backup_disks` (
   `parent_id` bigint(20) unsigned DEFAULT NULL COMMENT 'layer below; NULL: a full',
   `file_path` varchar(512) DEFAULT NULL COMMENT 'of the image below the repository; NULL: excluded, or not made yet',
   `size_bytes` bigint(20) unsigned DEFAULT NULL COMMENT 'of the image on disk, when finished',
+  `stored_bytes` bigint(20) unsigned DEFAULT NULL COMMENT 'what the image takes up, when finished; NULL: as long as it is',
   `unit` varchar(127) DEFAULT NULL COMMENT 'that works on the image now',
   `invocation_id` char(32) DEFAULT NULL,
   `boot_id` char(32) DEFAULT NULL,

@@ -174,7 +174,22 @@ int deletion_bytes(const Deletion *deletion, uint64_t *ret_bytes, Failure *failu
         return 0;
 }
 
-static json_t *child_disks(const Deletion *deletion, const json_t *record)
+/* 0: that cannot be seen. */
+static int64_t stored_bytes(const Deletion *deletion, const char *backup_id, const json_t *disk)
+{
+        char path[REPOSITORY_NAME_SIZE + 24];
+        LayerNames names;
+        struct stat st;
+
+        layer_names(backup_id, &names);
+        (void) snprintf(path, sizeof(path), "%" PRIu64 "/%s", json_field_number(disk, "disk_key"),
+                        names.image);
+        return fstatat(deletion->vm.vm, path, &st, AT_SYMLINK_NOFOLLOW) == 0
+                               ? layer_stored_bytes(&st)
+                               : 0;
+}
+
+static json_t *child_disks(const Deletion *deletion, const char *backup_id, const json_t *record)
 {
         json_t *disks = json_array(), *disk, *told;
         size_t i;
@@ -182,10 +197,11 @@ static json_t *child_disks(const Deletion *deletion, const json_t *record)
         json_array_foreach (json_object_get(record, "disks"), i, disk) {
                 if (!disk_is_above(deletion, disk))
                         continue;
-                told = json_pack("{s:O, s:O, s:O, s:O}", "disk_key",
+                told = json_pack("{s:O, s:O, s:O, s:I, s:O}", "disk_key",
                                  json_object_get(disk, "disk_key"), "backup_type",
                                  json_object_get(disk, "backup_type"), "size_bytes",
-                                 json_object_get(disk, "size_bytes"), "manifest_sha256",
+                                 json_object_get(disk, "size_bytes"), "stored_bytes",
+                                 stored_bytes(deletion, backup_id, disk), "manifest_sha256",
                                  json_object_get(disk, "manifest_sha256"));
                 if (json_object_get(disk, "parent_backup_id"))
                         (void) json_object_set(told, "parent_backup_id",
@@ -201,7 +217,7 @@ json_t *deletion_children(const Deletion *deletion)
         const char *id;
 
         json_object_foreach (deletion->vm.records, id, record) {
-                json_t *disks = child_disks(deletion, record);
+                json_t *disks = child_disks(deletion, id, record);
 
                 if (json_array_size(disks) > 0)
                         (void) json_array_append_new(

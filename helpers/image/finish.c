@@ -98,9 +98,10 @@ static int finish(const Image *image, const json_t *spec, json_t **ret_result, F
                 json_decref(digest);
                 return failure_errno(failure, -errno, "Cannot look at %s", image->path);
         }
-        *ret_result = json_pack("{s:I, s:I, s:I, s:o}", "size_bytes", (json_int_t) st.st_size,
-                                "virtual_bytes", (json_int_t) capacity_bytes, "leaks_repaired",
-                                (json_int_t) leaks, "digest", digest);
+        *ret_result = json_pack("{s:I, s:I, s:I, s:I, s:o}", "size_bytes", (json_int_t) st.st_size,
+                                "stored_bytes", layer_stored_bytes(&st), "virtual_bytes",
+                                (json_int_t) capacity_bytes, "leaks_repaired", (json_int_t) leaks,
+                                "digest", digest);
         return sent ? compare_sent(image, capacity_bytes, digest, sent, *ret_result, failure) : 0;
 }
 

@@ -275,6 +275,11 @@ void layer_names(const char *backup_id, LayerNames *ret_names)
                         "%s" REPOSITORY_DELETING_SUFFIX, backup_id);
 }
 
+int64_t layer_stored_bytes(const struct stat *st)
+{
+        return (int64_t) st->st_blocks * 512;
+}
+
 bool image_is_locked(int fd)
 {
         struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };

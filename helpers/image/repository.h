@@ -12,6 +12,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 enum {
@@ -64,6 +65,9 @@ int repository_open_folder(const Repository *repository, int parent, const char 
                            Failure *failure);
 
 void layer_names(const char *backup_id, LayerNames *ret_names);
+
+/* What a file takes up, without its holes: an image of scattered data is about twice as long. */
+int64_t layer_stored_bytes(const struct stat *st);
 
 /* Whether another process has a lock on an open image, as qemu takes them. */
 bool image_is_locked(int fd);

@@ -20,7 +20,9 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 
 enum {
@@ -149,6 +151,26 @@ static int scan_mark(Scan *scan, const char *vm_name, int backups, const char *n
         return r < 0 ? failure_errno(failure, r, "Cannot write the list") : 0;
 }
 
+/* What the images of a record take up is no part of it: it is asked of the file system. */
+static void tell_stored(int vm, json_t *record)
+{
+        json_t *disks = json_object_get(record, "disks"), *disk;
+        LayerNames names;
+        size_t i;
+
+        layer_names(json_field_text(record, "backup_id"), &names);
+        json_array_foreach (disks, i, disk) {
+                char path[sizeof(names.image) + 24];
+                struct stat st;
+
+                (void) snprintf(path, sizeof(path), "%" PRIu64 "/%s",
+                                json_field_number(disk, "disk_key"), names.image);
+                if (fstatat(vm, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+                        (void) json_object_set_new(disk, "stored_bytes",
+                                                   json_integer(layer_stored_bytes(&st)));
+        }
+}
+
 /* One record: the line of a backup. Adds the files of its disks to known. */
 static int scan_record(Scan *scan, int vm, const char *vm_name, int backups, const char *name,
                        const json_t *deleting, json_t *known, Failure *failure)
@@ -171,6 +193,7 @@ static int scan_record(Scan *scan, int vm, const char *vm_name, int backups, con
                 scan_problem(problems, "%s", error);
         else {
                 scan_backup(vm, vm_name, name, record, deleting, problems, known);
+                tell_stored(vm, record);
                 /* No list of many backups has a use for it. */
                 (void) json_object_del(json_object_get(record, "hardware"), "nvram");
                 (void) json_object_set_new(line, "record", record);

@@ -56,6 +56,7 @@ require "finish" finish_disk "$repo" $full 2000
 is "$(field '.digest | "\(.algorithm) \(.block_bytes) \(.blocks | keys | join(" "))"')" "sha256-tree $((4 * MIB)) 0 2 5 6 7" \
     "digests of the blocks that the layer holds, and of no others"
 is "$(field '[.virtual_bytes, .leaks_repaired, .size_bytes] | join(" ")')" "$((64 * MIB)) 0 $(stat -c %s "$partial")" "sizes"
+is "$(field .stored_bytes)" "$(($(stat -c %b "$partial") * 512))" "and what it takes up"
 for block in 0 2 5 6 7; do
     is "$(field ".digest.blocks[\"$block\"]")" "$(block_digest "$partial" 2000 $block)" "the digest of block $block"
 done
@@ -106,7 +107,9 @@ is "$(jq -r '.digest.blocks["1"]' "$TEST_TMP/$next-2000.out")" "$(block_digest "
 image scan "$(spec_health "$repo")"
 is "$rc $(wc -l <<<"$out")" "0 3" "scan: a line for each backup and the result"
 is "$(field '[.backups, .problems, .n_strays] | join(" ")')" "2 0 0" "nothing is wrong"
-is "$(head -n 1 <<<"$out" | jq -Sc .record)" "$(jq -Sc . "$record")" "the record as it is"
+is "$(head -n 1 <<<"$out" | jq -Sc '.record | del(.disks[].stored_bytes)')" "$(jq -Sc . "$record")" "the record as it is"
+is "$(head -n 1 <<<"$out" | jq -r '.record.disks[] | "\(.file) \(.stored_bytes)"')" \
+    "$(jq -r '.disks[].file' "$record" | while read -r file; do echo "$file $(($(stat -c %b "$repo/$file") * 512))"; done)" "with what each image takes up"
 
 # undo
 image prepare "$(spec_prepare "$repo" backup-web-1)"

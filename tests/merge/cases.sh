@@ -47,8 +47,8 @@ back base
 image delete "$(spec_delete $b)"
 is "$(field '[.children[] | [.backup_id, .backup_type, (.disks[] | .disk_key, .backup_type, (.parent_backup_id // "-"))] | join(" ")] | join(", ")')" \
     "$a full 2000 full -, $c incremental 2000 full - 2001 incremental $a" "it tells what became of the layers above"
-is "$(field '.children[1].disks[0] | "\(.size_bytes) \(.manifest_sha256)"')" \
-    "$(stat -c %s "$(sealed_of "$repo" $c 2000)") $(sha256sum <"$(folder_of "$repo" 2000)/$c.json" | cut -d' ' -f1)" "with size and digest"
+is "$(field '.children[1].disks[0] | "\(.size_bytes) \(.stored_bytes) \(.manifest_sha256)"')" \
+    "$(stat -c %s "$(sealed_of "$repo" $c 2000)") $(($(stat -c %b "$(sealed_of "$repo" $c 2000)") * 512)) $(sha256sum <"$(folder_of "$repo" 2000)/$c.json" | cut -d' ' -f1)" "with sizes and digest"
 image delete "$(spec_delete $b)"
 is "$rc $(field .outcome)" "0 gone" "deleted again: it is gone"
 

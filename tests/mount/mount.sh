@@ -225,4 +225,32 @@ is "$(api GET "mounts?backup=$second" | cut -d' ' -f2- | jq -c '[.mounts[].job]'
 is "$(api GET "mounts?backup=$first" | cut -d' ' -f2- | jq -c '.mounts')" "[]" "and not another backup's"
 is "$(api DELETE "mounts/$MOUNT")" '200 {"status":"completed"}' "it is ended"
 is "$(mounts)" "" "and nothing is mounted"
+
+# A user is asked for his right to cancel what a number stands for: one of a job that is not there yet is worth nothing when that has
+# begun and is of a kind that needs another.
+hub useradd --no-create-home -u 4242 tester
+hub install -m 644 /dev/stdin /etc/polkit-1/rules.d/10-test.rules <<'X'
+polkit.addRule(function(action, subject) {
+    if (subject.user == "tester" && action.id == "com.sendense.hub.backup")
+        return polkit.Result.YES;
+});
+X
+hub systemctl restart polkit
+hub sendensectl log-level debug
+next=$(($(hub sendensectl --json job list --limit=1 | jq '.[0].Id') + 1))
+asked() { hub journalctl --quiet --sync && lab journal hub --quiet -o cat -u sendense-hub | grep -q 'Asking polkit whether uid:4242 may'; }
+require "polkit thinks" hub systemctl kill -s STOP polkit.service
+in_hub 'exec setpriv --reuid 4242 --regid 4242 --clear-groups busctl call com.sendense.Hub1 /com/sendense/Hub1 com.sendense.Hub1.Manager CancelJob "ta{sv}" "$1" 0' "$next" >"$TEST_TMP/cancel" 2>&1 &
+canceller=$!
+ok "somebody who may cancel backups cancels the next job" eventually "$patience_sec" asked
+in_hub 'exec sendensectl --json backup mount "$1"' "$first" >"$TEST_TMP/mounted" 2>&1 &
+mounter=$!
+ok "which is a mount" eventually "$patience_sec" hub sendensectl job show "$next"
+hub systemctl kill -s CONT polkit.service
+wait "$canceller"
+like "$(<"$TEST_TMP/cancel")" "Job $next has only just begun" "his right is that for another kind of job"
+wait "$mounter"
+is "$?" 0 "and the mount is there" || diag "$(<"$TEST_TMP/mounted")"
+is "$(mounts)" "$next" "still"
+ok "until it is ended" hub sendensectl backup umount "$first"
 done_testing

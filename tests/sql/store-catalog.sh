@@ -60,7 +60,7 @@ is "$(got '.Disks | map(.ParentBackupId) | tojson')" '["backup-pg-1700000003","b
 # What is adopted later is not newer for that.
 store_do job_get "$(jq -c '{Id: .Id}' <<<"$answer")"
 ongoing=$(got .Id)
-adopt "$(record 1600000005 null)" "$(record 1600000006 1600000005 '.disks[].size_bytes = 1048576')"
+adopt "$(record 1600000005 null '.disks[].stored_bytes = 512')" "$(record 1600000006 1600000005 '.disks[].size_bytes = 1048576')"
 is "$(counts)" 2,0,0 "records of years ago are adopted"
 store_do vm_get '{"Vm":"pg"}'
 is "$(got .LastBackup)" backup-pg-1700000003 "the last backup of the VM is the one that it was"
@@ -70,6 +70,8 @@ store_do backup_list '{"Vm":"pg"}'
 is "$(got '.Backups | map(.BackupId | .[-10:]) | join(" ")')" "1700000003 1700000002 1700000001 1600000006 1600000005" "and they stand last in the list"
 store_do job_load_open "{\"Id\":$ongoing}"
 is "$(got '.Jobs[0].Disks[] | select(.Key == 2000).LastSizeBytes')" 4096 "and how large an increment gets is taken from the newest of before"
+store_do backup_list '{"Vm":"pg"}'
+is "$(got '.Backups | map(.SizeBytes) | tojson')" "[8192,8192,8192,2097152,1024]" "as large as what it takes up, or as it is long where that is not known"
 
 # What does not fit is told, and takes nothing else with it.
 r4=$(record 1700000004 1700000003)

@@ -47,7 +47,7 @@ types() { rows "SELECT GROUP_CONCAT(backup_type ORDER BY id) FROM backup_jobs WH
 change_id() { rows "SELECT change_id FROM vm_disks WHERE disk_key = 2000"; }
 
 rows "UPDATE backup_disks SET verified_usec = 5"
-ok "a middle one" delete 2 200 "{\"outcome\":\"deleted\",\"freed_bytes\":1,\"children\":[{\"backup_id\":\"$(id 3)\",\"backup_type\":\"incremental\",\"disks\":[{\"disk_key\":2000,\"backup_type\":\"incremental\",\"size_bytes\":8192,\"parent_backup_id\":\"$(id 1)\"}]}]}"
+ok "a middle one" delete 2 200 "{\"outcome\":\"deleted\",\"freed_bytes\":1,\"children\":[{\"backup_id\":\"$(id 3)\",\"backup_type\":\"incremental\",\"disks\":[{\"disk_key\":2000,\"backup_type\":\"incremental\",\"size_bytes\":65536,\"stored_bytes\":8192,\"parent_backup_id\":\"$(id 1)\"}]}]}"
 chain_is "100 300<100 400<300" "the one above builds on the one below"
 is "$(got '[.Layers[] | select(.BackupId[-3:] == "300")] | map([.SizeBytes, .VerifiedUSec]) | tojson')" "[[8192,null],[4096,null]]" \
     "a layer that was merged has its new size and is not verified any more"

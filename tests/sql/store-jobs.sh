@@ -84,7 +84,7 @@ advance "to finishing" copying finishing 21 '{"DiskState":"checked","VmState":{"
 is "$(rows 'SELECT vm_state FROM backup_jobs WHERE id = 1')" '{"hardware":{"cpus":2}}' "what the VM was is kept for its record"
 rows "UPDATE backup_disks SET change_id = '52 de ad/7' WHERE id = $disk"
 advance "to completed" finishing completed 22 \
-    "{\"DiskState\":\"completed\",\"Disks\":[{\"Id\":$disk,\"SizeBytes\":4096}],\"FinishedUSec\":1700000009000000,\"ChangeIds\":true,\"ObligationsDone\":[\"units\",\"files\"]}"
+    "{\"DiskState\":\"completed\",\"Disks\":[{\"Id\":$disk,\"SizeBytes\":65536,\"StoredBytes\":4096}],\"FinishedUSec\":1700000009000000,\"ChangeIds\":true,\"ObligationsDone\":[\"units\",\"files\"]}"
 is "$(rows 'SELECT vm_state IS NULL FROM backup_jobs WHERE id = 1')" 1 "and no longer"
 store_do job_load_open
 is "$(got '.Jobs | length')" 0 "no job is open"
@@ -99,7 +99,8 @@ is "$(got '[.Events[] | "\(.From // "-")>\(.To)"] | join(" ")')" \
     "->queued queued>preparing preparing>exporting exporting>copying copying>copying copying>copying copying>finishing finishing>completed" \
     "its history has each change once"
 is "$(got '.Disks | map([.Key, .State, .File, .SizeBytes]) | tojson')" \
-    '[[2000,"completed","u/2000/backup-pgtest1-1700000000.qcow2",4096],[2001,"excluded",null,null]]' "the excluded disk stayed so"
+    '[[2000,"completed","u/2000/backup-pgtest1-1700000000.qcow2",4096],[2001,"excluded",null,null]]' "the excluded disk stayed so, and the other is as large as what it takes up"
+is "$(rows "SELECT size_bytes FROM backup_disks WHERE id = $disk")" 65536 "whatever its length"
 store_do job_get '{"Id":99}'
 refused ENOENT 'NotFound There is no job 99' "a job that is not there is told"
 store_do lease_free '{"Job":1}'

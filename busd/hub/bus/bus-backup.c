@@ -111,6 +111,25 @@ static void on_cancelled(int error, void *userdata)
         }
 }
 
+/* Who may have it done may have it ended. */
+static const char *cancel_action(const Job *job)
+{
+        switch (job ? job->type : JOB_BACKUP) {
+        case JOB_RESTORE:
+        case JOB_MOUNT:
+        case JOB_FILES:
+                return ACTION_RESTORE;
+        case JOB_DELETE:
+                return ACTION_DELETE;
+        case JOB_BACKUP:
+        case JOB_VERIFY:
+        case JOB_TYPE_MAX:
+        case JOB_TYPE_INVALID:
+        default:
+                return ACTION_BACKUP;
+        }
+}
+
 static int act_cancel(Manager *manager, sd_bus_message *call, const char *principal,
                       json_t *request, sd_bus_error *error)
 {
@@ -124,6 +143,12 @@ static int act_cancel(Manager *manager, sd_bus_message *call, const char *princi
                                       "No job %" PRIu64 " is open; sendensectl job show %" PRIu64
                                       " tells what became of it",
                                       id, id);
+        /* A dialog can be open for minutes. */
+        if (strcmp(cancel_action(job), json_string_value(json_object_get(request, "Action"))) != 0)
+                return bus_error_setf(error, BUS_ERROR_BUSY,
+                                      "Job %" PRIu64 " has only just begun, and whoever ends it "
+                                      "needs the right for that kind of job: try again",
+                                      id);
         /* A cancellation is a row before anything follows it; kept in memory it would end with the hub. */
         if (store_status(manager->store)->state != DATABASE_READY)
                 return bus_refuse_store(manager, -ENOTCONN, error);
@@ -153,31 +178,14 @@ static int act_cancel(Manager *manager, sd_bus_message *call, const char *princi
                                               : job_state_to_string(job->state));
 }
 
-/* Who may have it done may have it ended. */
-static const char *cancel_action(const Job *job)
-{
-        switch (job ? job->type : JOB_BACKUP) {
-        case JOB_RESTORE:
-        case JOB_MOUNT:
-        case JOB_FILES:
-                return ACTION_RESTORE;
-        case JOB_DELETE:
-                return ACTION_DELETE;
-        case JOB_BACKUP:
-        case JOB_VERIFY:
-        case JOB_TYPE_MAX:
-        case JOB_TYPE_INVALID:
-        default:
-                return ACTION_BACKUP;
-        }
-}
-
 int bus_job_cancel(Manager *manager, sd_bus_message *call, uint64_t id, sd_bus_error *error)
 {
         const Job *job = manager->jobs ? jobs_find(manager->jobs, id) : NULL;
+        const char *action = cancel_action(job);
 
-        return bus_call_check(manager, call, cancel_action(job),
-                              json_pack("{s:I}", "Id", (json_int_t) id), act_cancel, error);
+        return bus_call_check(manager, call, action,
+                              json_pack("{s:I, s:s}", "Id", (json_int_t) id, "Action", action),
+                              act_cancel, error);
 }
 
 static int read_id(sd_bus_message *call, uint64_t *ret_id, sd_bus_error *error)

@@ -59,7 +59,6 @@ static int disk_load(JobDisk *disk, json_t *row)
                 .type = backup_type_from_string(text_of(row, "BackupType")),
                 .capacity_bytes = number_of(row, "CapacityBytes"),
                 .port = (uint16_t) number_of(row, "Port"),
-                .size_bytes = number_of(row, "SizeBytes"),
         };
         if (disk->id == 0 || disk->key == 0 || disk->state == DISK_STATE_INVALID ||
             disk->type == BACKUP_TYPE_INVALID || disk->capacity_bytes == 0)

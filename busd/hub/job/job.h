@@ -58,6 +58,7 @@ typedef struct JobDisk {
         uint64_t bytes_done;
         uint64_t bytes_total; /* that a node has to read of it; 0: not known, so all of it */
         uint64_t size_bytes; /* of the image, when finished */
+        uint64_t stored_bytes; /* what it takes up */
 } JobDisk;
 
 /* How far the unit of a job about a backup says it is with a disk. */

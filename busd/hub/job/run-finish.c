@@ -38,20 +38,11 @@ static void finish_step(const JobDisk *disk, char ret_step[static UNIT_STEP_MAX 
 /* The rows follow the record. */
 static void write_completed(Job *job)
 {
-        CLEANUP(json_decrefp) json_t *disks = json_array();
-        int r = disks ? 0 : -ENOMEM;
-        json_t *changes;
+        json_t *changes = json_pack("{s:s, s:b, s:[s, s]}", "DiskState",
+                                    disk_state_to_string(DISK_COMPLETED), "ChangeIds", 1,
+                                    "ObligationsDone", "units", "files");
 
         fault_point("finish.groups.after");
-        for (size_t i = 0; r >= 0 && i < job->n_disks; i++)
-                if (job_disk_takes_part(job->disks + i) && job->disks[i].size_bytes > 0)
-                        r = json_array_append_new(
-                                        disks, json_pack("{s:I, s:I}", "Id",
-                                                         (json_int_t) job->disks[i].id, "SizeBytes",
-                                                         (json_int_t) job->disks[i].size_bytes));
-        changes = json_pack("{s:O, s:s, s:b, s:[s, s]}", "Disks", disks, "DiskState",
-                            disk_state_to_string(DISK_COMPLETED), "ChangeIds", 1, "ObligationsDone",
-                            "units", "files");
         /* Whatever was decided before: from here on it can only complete. */
         job->ending = JOB_STATE_INVALID;
         job->has_error = job->wants_cancel = false;
@@ -179,12 +170,25 @@ static void on_disks_checked(Job *job, int error, const json_t *out)
                 commit(job);
 }
 
+/* How large they are is written before the record: a hub that is killed behind that has no result any more. */
 static void all_finished(Job *job)
 {
+        json_t *disks = json_array();
+
+        for (size_t i = 0; i < job->n_disks; i++) {
+                const JobDisk *disk = job->disks + i;
+
+                if (job_disk_takes_part(disk))
+                        (void) json_array_append_new(
+                                        disks,
+                                        json_pack("{s:I, s:I, s:I}", "Id", (json_int_t) disk->id,
+                                                  "SizeBytes", (json_int_t) disk->size_bytes,
+                                                  "StoredBytes", (json_int_t) disk->stored_bytes));
+        }
         job_write(job, store_job_advance,
-                  json_pack("{s:s, s:s, s:s}", "To", job_state_to_string(job->state), "Reason",
-                            "every image is checked and has its digests", "DiskState",
-                            disk_state_to_string(DISK_CHECKED)),
+                  json_pack("{s:s, s:s, s:o, s:s}", "To", job_state_to_string(job->state), "Reason",
+                            "every image is checked and has its digests", "Disks", disks,
+                            "DiskState", disk_state_to_string(DISK_CHECKED)),
                   HUB_PRINCIPAL, on_disks_checked);
 }
 
@@ -216,6 +220,7 @@ static void on_finished(Job *job, JobDisk *disk, const json_t *result, const cha
                 return;
         }
         disk->size_bytes = (uint64_t) json_integer_value(json_object_get(result, "size_bytes"));
+        disk->stored_bytes = (uint64_t) json_integer_value(json_object_get(result, "stored_bytes"));
         r = job_finish_result_keep(job, disk, result);
         if (r < 0) {
                 job_fail(job, BUS_ERROR_FAILED, "Disk %s: its result cannot be kept: %s",

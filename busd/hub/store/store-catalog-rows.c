@@ -117,7 +117,9 @@ static int insert_disk(const CatalogPlace *place, uint64_t job_id, uint64_t vm_i
                         "INSERT INTO backup_disks (job_id, vm_context_id, repository_id, disk_key, "
                         "state,"
                         " backup_type, reason, capacity_bytes, backing_uuid, change_id, parent_id,"
-                        " file_path, size_bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                        " file_path, size_bytes, stored_bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, "
+                        "?, ?, ?, ?,"
+                        " ?)",
                         SQL_VALUES(SQL_NUMBER(job_id), SQL_NUMBER(vm_id),
                                    SQL_NUMBER(place->repository_id),
                                    SQL_NUMBER(object_number(disk, "disk_key")), sql_text(state),
@@ -129,7 +131,8 @@ static int insert_disk(const CatalogPlace *place, uint64_t job_id, uint64_t vm_i
                                    sql_text(object_text(disk, "change_id")),
                                    sql_number_or_null(parent_id),
                                    sql_text(is_excluded ? NULL : object_text(disk, "file")),
-                                   sql_number_or_null(object_number(disk, "size_bytes"))),
+                                   sql_number_or_null(object_number(disk, "size_bytes")),
+                                   sql_number_or_null(object_number(disk, "stored_bytes"))),
                         NULL, NULL);
 }
 

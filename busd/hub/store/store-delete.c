@@ -9,6 +9,7 @@
 #include "cleanup.h"
 #include "json-cleanup.h"
 #include "store/statement.h"
+#include "store/store-backup.h"
 #include "store/store-request.h"
 #include "store/store-vm.h"
 
@@ -61,10 +62,12 @@ static int follow_layer(MYSQL *database, const char *backup_id, const json_t *di
         return statement_run(database,
                              "UPDATE backup_disks b JOIN backup_jobs j ON j.id = b.job_id"
                              " SET b.verified_usec = IF(b.size_bytes = ?, b.verified_usec, NULL),"
-                             " b.size_bytes = ? WHERE j.backup_id = ? AND j.state = 'completed'"
+                             " b.size_bytes = ?, b.stored_bytes = ?"
+                             " WHERE j.backup_id = ? AND j.state = 'completed'"
                              " AND b.disk_key = ?",
                              SQL_VALUES(SQL_NUMBER(object_number(disk, "size_bytes")),
                                         SQL_NUMBER(object_number(disk, "size_bytes")),
+                                        sql_number_or_null(object_number(disk, "stored_bytes")),
                                         sql_text(backup_id),
                                         SQL_NUMBER(object_number(disk, "disk_key"))),
                              NULL, NULL);
@@ -174,7 +177,7 @@ int store_chain_get(MYSQL *database, void *userdata)
                            "SELECT b.disk_key AS `Key`, j.backup_id AS BackupId, j.id AS Job,"
                            " p.backup_id AS ParentBackupId, b.backup_type AS BackupType,"
                            " j.created_usec AS CreatedUSec, b.capacity_bytes AS CapacityBytes,"
-                           " b.size_bytes AS SizeBytes, r.name AS Repository,"
+                           " " STORED_BYTES " AS SizeBytes, r.name AS Repository,"
                            " b.verified_usec AS VerifiedUSec, b.damaged_usec AS DamagedUSec"
                            " FROM backup_disks b JOIN backup_jobs j ON j.id = b.job_id"
                            " JOIN backup_repositories r ON r.id = b.repository_id"

@@ -6,6 +6,7 @@
 
 #include "cleanup.h"
 #include "store/statement.h"
+#include "store/store-backup.h"
 #include "store/store-policy.h"
 #include "store/store-request.h"
 
@@ -57,7 +58,7 @@ static int count_rest(MYSQL *database, json_t **ret_row)
                         "  JOIN backup_jobs j ON j.id = o.job_id WHERE o.state = 'open'"
                         "  AND j.state IN ('completed', 'failed', 'cancelled'))"
                         " AS OldestObligationUSec,"
-                        " CAST((SELECT COALESCE(SUM(b.size_bytes), 0) FROM backup_disks b"
+                        " CAST((SELECT COALESCE(SUM(" STORED_BYTES "), 0) FROM backup_disks b"
                         "  JOIN backup_jobs j ON j.id = b.job_id WHERE b.state = 'completed'"
                         "  AND j.deleted_usec IS NULL) AS UNSIGNED) AS StoredBytes",
                         NULL, 0, ret_row);

@@ -100,6 +100,7 @@ static int update_disk(MYSQL *database, const json_t *in, const json_t *disk)
                         database,
                         "UPDATE backup_disks SET state = COALESCE(?, state),"
                         " file_path = COALESCE(?, file_path), size_bytes = COALESCE(?, size_bytes),"
+                        " stored_bytes = COALESCE(?, stored_bytes),"
                         " invocation_id = COALESCE(?, IF(? IS NULL OR unit = ?, invocation_id, "
                         "NULL)),"
                         " unit = COALESCE(?, unit), boot_id = COALESCE(?, boot_id),"
@@ -110,6 +111,7 @@ static int update_disk(MYSQL *database, const json_t *in, const json_t *disk)
                         SQL_VALUES(sql_text(object_text(disk, "State")),
                                    sql_text(object_text(disk, "File")),
                                    sql_number_or_null(object_number(disk, "SizeBytes")),
+                                   sql_number_or_null(object_number(disk, "StoredBytes")),
                                    sql_text(object_text(disk, "InvocationId")), sql_text(unit),
                                    sql_text(unit), sql_text(unit),
                                    sql_text(object_text(disk, "BootId")),

@@ -8,6 +8,7 @@
 #include "cleanup.h"
 #include "job-types.h"
 #include "store/statement.h"
+#include "store/store-backup.h"
 #include "store/store-request.h"
 #include "store/store-verify.h"
 #include "store/store-vm.h"
@@ -62,7 +63,7 @@ enum {
         " b.backing_uuid AS BackingUuid, b.change_id AS ChangeId,"                    \
         " b.parent_id AS ParentId, p.backup_id AS ParentBackupId,"                    \
         " pb.change_id AS ParentChangeId, b.file_path AS File,"                       \
-        " b.size_bytes AS SizeBytes, b.source_uri AS SourceUri, b.unit AS Unit,"      \
+        " " STORED_BYTES " AS SizeBytes, b.source_uri AS SourceUri, b.unit AS Unit,"  \
         " b.invocation_id AS InvocationId, b.boot_id AS BootId,"                      \
         " b.error_text AS Error, l.port AS Port, l.export_name AS ExportName,"        \
         " b.verified_usec AS VerifiedUSec, b.damaged_usec AS DamagedUSec,"            \
@@ -107,7 +108,7 @@ static int add(json_t *job, const char *key, json_t *value)
 /* What the newest layer of the disk took up that was of the same kind, wherever it lies. Newest by the time of its backup: what a
  * scan has adopted has newer numbers. */
 #define LAST_SIZE                                                              \
-        ", (SELECT e.size_bytes FROM backup_disks e"                           \
+        ", (SELECT COALESCE(e.stored_bytes, e.size_bytes) FROM backup_disks e" \
         " JOIN backup_jobs f ON f.id = e.job_id"                               \
         " WHERE e.vm_context_id = b.vm_context_id AND e.disk_key = b.disk_key" \
         " AND e.backup_type = b.backup_type AND e.state = 'completed'"         \
@@ -340,7 +341,7 @@ int store_backup_list(MYSQL *database, void *userdata)
                         " j.created_usec AS CreatedUSec, j.finished_usec AS FinishedUSec,"
                         " (SELECT COUNT(*) FROM backup_disks b WHERE b.job_id = j.id"
                         "  AND b.state = 'completed') AS Disks,"
-                        " CAST((SELECT COALESCE(SUM(b.size_bytes), 0) FROM backup_disks b"
+                        " CAST((SELECT COALESCE(SUM(" STORED_BYTES "), 0) FROM backup_disks b"
                         "  WHERE b.job_id = j.id AND b.state = 'completed') AS UNSIGNED) AS "
                         "SizeBytes"
                         " FROM (SELECT id FROM backup_jobs WHERE job_type = 'backup'"

@@ -29,7 +29,7 @@ int store_job_retries(MYSQL *database, void *request);
 /* store-job-change.c */
 
 /* {Id, From, To, EventId, Principal, Reason, NowUSec, DiskState?, Disks?: [{Id, State?, File?,
- * SizeBytes?, ErrorText?, ChangeId?, Reason?, Unit?, InvocationId?, BootId?}], Unit?, InvocationId?, BootId?, Obligations?: [{Kind, Subject, NodeId?}], ObligationsDone?: [kind],
+ * SizeBytes?, StoredBytes?, ErrorText?, ChangeId?, Reason?, Unit?, InvocationId?, BootId?}], Unit?, InvocationId?, BootId?, Obligations?: [{Kind, Subject, NodeId?}], ObligationsDone?: [kind],
  * StartedUSec?, FinishedUSec?, ErrorText?, ChangeIds?, WorkType?, WorkResult?, VmState?} -> {}. DiskState is for all disks that take part and are in no final state. -ESTALE when
  * the job is not in From, or is to end and To is neither final nor releasing. */
 int store_job_advance(MYSQL *database, void *request);

@@ -8,6 +8,7 @@
 #include "cleanup.h"
 #include "policy/policy-match.h"
 #include "store/statement.h"
+#include "store/store-backup.h"
 #include "store/store-policy.h"
 #include "store/store-request.h"
 #include "store/store-verify.h"
@@ -50,7 +51,7 @@ static int read_backups(MYSQL *database, uint64_t vm, uint64_t repository, json_
         r = statement_rows(database,
                            "SELECT j.id AS Job, j.backup_id AS BackupId,"
                            " j.created_usec AS CreatedUSec,"
-                           " CAST(COALESCE(SUM(b.size_bytes), 0) AS UNSIGNED) AS SizeBytes,"
+                           " CAST(COALESCE(SUM(" STORED_BYTES "), 0) AS UNSIGNED) AS SizeBytes,"
                            " EXISTS (SELECT 1 FROM backup_disks x"
                            "  JOIN backup_disks o ON o.vm_context_id = x.vm_context_id"
                            "   AND o.disk_key = x.disk_key AND o.state = 'completed'"
