@@ -120,8 +120,7 @@ static int read_marked(const Bundle *bundle, Secret **ret_text, size_t *ret_size
         length = strlen(data);
         while (length > 0 && data[length - 1] == '\n')
                 length--;
-        if (length < strlen(mark) ||
-            strncmp(data + length - strlen(mark), mark, strlen(mark)) != 0)
+        if (length < strlen(mark) || strncmp(data + length - strlen(mark), mark, strlen(mark)) != 0)
                 return -ENOENT;
         length -= strlen(mark);
         if (length > 0 && data[length - 1] != '\n')

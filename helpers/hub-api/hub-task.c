@@ -162,12 +162,15 @@ void hub_task_renew(HubTask *task, HubBegin begin, HubReply refused)
 
 static int on_reply(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
 {
-        const sd_bus_error *error = sd_bus_message_get_error(message);
+        const sd_bus_error *seen = sd_bus_message_get_error(message);
+        sd_bus_error error = seen ? *seen : SD_BUS_ERROR_NULL;
         HubTask *task = userdata;
 
         (void) ret_error;
         task->slot = sd_bus_slot_unref(task->slot);
-        task->on_reply(task, error ? NULL : message, error);
+        if (seen)
+                error.name = http_error_name(sd_bus_message_get_sender(message), error.name);
+        task->on_reply(task, seen ? NULL : message, seen ? &error : NULL);
         return 0;
 }
 

@@ -119,7 +119,8 @@ static bool is_last(const json_t *task, const sd_bus_error *error)
 static int on_task(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
 {
         CLEANUP(json_decref_p) json_t *task = NULL;
-        const sd_bus_error *error = sd_bus_message_get_error(reply);
+        sd_bus_error space;
+        const sd_bus_error *error = node_reply_error(reply, &space);
         Events *events = userdata;
         bool is_there;
 

@@ -42,6 +42,17 @@ void node_call_refuse(HttpRequest *request, const sd_bus_error *error)
                             text ?: "It failed without a reason.");
 }
 
+const sd_bus_error *node_reply_error(sd_bus_message *reply, sd_bus_error *space)
+{
+        const sd_bus_error *error = sd_bus_message_get_error(reply);
+
+        if (!error)
+                return NULL;
+        *space = *error;
+        space->name = http_error_name(sd_bus_message_get_sender(reply), error->name);
+        return space;
+}
+
 static void refuse_errno(HttpRequest *request, int r)
 {
         CLEANUP(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
@@ -74,7 +85,8 @@ int node_call_new(sd_bus *bus, const char *method, sd_bus_message **ret_call)
 static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
 {
         const NodeCall *call = userdata;
-        const sd_bus_error *error = sd_bus_message_get_error(reply);
+        sd_bus_error space;
+        const sd_bus_error *error = node_reply_error(reply, &space);
         json_t *body;
 
         (void) ret_error;

@@ -25,6 +25,9 @@ void node_call_send(HttpRequest *request, sd_bus *bus, sd_bus_message *call, int
 void node_call_send_slow(HttpRequest *request, sd_bus *bus, sd_bus_message *call, int r,
                          unsigned status, NodeShape shape);
 
+/* The error of a reply, under the name that a client gets; NULL: it has none. */
+const sd_bus_error *node_reply_error(sd_bus_message *reply, sd_bus_error *space);
+
 /* Answers with the error. */
 void node_call_refuse(HttpRequest *request, const sd_bus_error *error);
 

@@ -56,3 +56,11 @@ unsigned http_error_status(const char *bus_error)
                         return statuses[i].status;
         return 500;
 }
+
+const char *http_error_name(const char *sender, const char *bus_error)
+{
+        return sender && strcmp(sender, "org.freedesktop.DBus") == 0 &&
+                                               http_error_status(bus_error) == 500
+                               ? SD_BUS_ERROR_SERVICE_UNKNOWN
+                               : bus_error;
+}

@@ -42,6 +42,10 @@ http token POST /api/v1/backups -d "$call" -H 'Idempotency-Key: night-1'
 is "$status $(in_body .job_id)" "201 $job" "the same call again is the same job"
 # Accepted is what the node has said and the hub has written down: until then the answer waits.
 hub systemctl stop sendense-hub.service
+hub systemctl mask --quiet --runtime sendense-hub.service
+http token POST /api/v1/backups -d "$call" -H 'Idempotency-Key: night-1'
+is "$status" 503 "a daemon that must not be started is away, and not wrong" || diag "$body"
+hub systemctl unmask --quiet --runtime sendense-hub.service
 hub mariadb sendense -e "UPDATE backup_jobs SET unit = NULL, boot_id = NULL, invocation_id = NULL WHERE id = $job"
 node systemctl kill -s STOP sendense-node.service
 hub systemctl start sendense-hub.service

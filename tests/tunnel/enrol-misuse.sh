@@ -48,7 +48,7 @@ like "$(node bash -c 'echo "{\"protocol\": 1, \"public_key\": \"ssh-rsa AAAA\"}"
 tokens_are "site2 $(($(date +%s) + 3600)) $open"
 in_hub 'exec strace -f -qq -o /dev/null -P /usr/lib/sendense/sendense-sshd-config -e trace=execve -e inject=execve:delay_enter=60000000 -p "$(systemctl show --value -p MainPID sendense-sshd.service)"' &
 tracer=$!
-at_end 'kill "$tracer" 2>/dev/null || :'
+at_end 'kill '"$tracer"' 2>/dev/null || :'
 asks() { [ -n "$(in_hub 'pgrep -u sendense-tunnel -f "^sshd: sendense-enroll \[priv\]"')" ]; }
 traced() { [ "$(in_hub 'sed -n "s/^TracerPid:\t//p" "/proc/$(systemctl show --value -p MainPID sendense-sshd.service)/status"')" != 0 ]; }
 ok "each question of sshd's is held up" eventually "$patience_sec" traced
