@@ -125,16 +125,20 @@ static int receive(ssh_channel channel, char ret_line[static ENROLL_LINE_MAX], s
 }
 
 static int talk(const Bundle *bundle, ssh_session session, ssh_channel channel,
-                const PublicKey *key, Answer *ret_answer)
+                int (*get_key)(const Bundle *bundle, PublicKey *ret_key), Answer *ret_answer)
 {
         char line[ENROLL_LINE_MAX], error[ANSWER_ERROR_SIZE];
+        PublicKey key;
         size_t size;
         int r;
 
+        r = get_key(bundle, &key);
+        if (r < 0)
+                return r;
         if (ssh_channel_open_session(channel) != SSH_OK ||
             ssh_channel_request_exec(channel, "enroll") != SSH_OK)
                 return complain_channel(bundle, session, "session");
-        if (send_request(channel, key) < 0)
+        if (send_request(channel, &key) < 0)
                 return complain_channel(bundle, session, "request");
         fault_point("enroll.asked");
         r = receive(channel, line, &size);
@@ -154,7 +158,8 @@ static int talk(const Bundle *bundle, ssh_session session, ssh_channel channel,
         return 0;
 }
 
-int exchange_ssh(const Bundle *bundle, const PublicKey *key, Answer *ret_answer)
+int exchange_ssh(const Bundle *bundle, int (*get_key)(const Bundle *bundle, PublicKey *ret_key),
+                 Answer *ret_answer)
 {
         SessionPlace place = { .host = bundle->hub, .port = bundle->ssh_port, .user = ENROLL_USER };
         SessionProblem problem = {};
@@ -172,7 +177,7 @@ int exchange_ssh(const Bundle *bundle, const PublicKey *key, Answer *ret_answer)
         }
         if (r >= 0) {
                 channel = ssh_channel_new(session);
-                r = channel ? talk(bundle, session, channel, key, ret_answer) : log_oom();
+                r = channel ? talk(bundle, session, channel, get_key, ret_answer) : log_oom();
                 ssh_channel_free(channel);
                 session_close(session);
         }

@@ -9,8 +9,10 @@
 #include "bundle.h"
 #include "public-key.h"
 
-/* Logs in with the bundle's token and has the hub take this key. */
-int exchange_ssh(const Bundle *bundle, const PublicKey *key, Answer *ret_answer);
+/* Logs in with the bundle's token and has the hub take a key, which is asked for when the hub has let us in: what a bundle that is good for
+ * nothing finds here stays as it is. */
+int exchange_ssh(const Bundle *bundle, int (*get_key)(const Bundle *bundle, PublicKey *ret_key),
+                 Answer *ret_answer);
 
 /* Asks the hub of this machine, as root. */
 int exchange_bus(const Bundle *bundle, Answer *ret_answer);

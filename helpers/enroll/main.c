@@ -87,14 +87,12 @@ static int check_fresh(const Bundle *bundle)
 
 static int exchange(const Bundle *bundle, Answer *ret_answer)
 {
-        PublicKey key;
         int r;
 
-        r = bundle->local ? store_no_key(bundle) : store_new_key(bundle, &key);
-        if (r < 0)
-                return r;
-        return bundle->local ? exchange_bus(bundle, ret_answer)
-                             : exchange_ssh(bundle, &key, ret_answer);
+        if (!bundle->local)
+                return exchange_ssh(bundle, store_new_key, ret_answer);
+        r = store_no_key(bundle);
+        return r < 0 ? r : exchange_bus(bundle, ret_answer);
 }
 
 static int finish(const Bundle *bundle, const Answer *answer)

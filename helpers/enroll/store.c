@@ -100,7 +100,8 @@ static int format_mark(const Bundle *bundle, char ret_mark[static MARK_SIZE])
         return 0;
 }
 
-/* What stands before the mark of this bundle in key.new; -ENOENT: it is of none, or of another. */
+/* What stands before the mark of this bundle in key.new; -ENOENT: there is none, or another's. One without a mark is of a version that made
+ * none. */
 static int read_marked(const Bundle *bundle, Secret **ret_text, size_t *ret_size)
 {
         CLEANUP(secret_free_p) Secret *text = NULL;
@@ -110,6 +111,10 @@ static int read_marked(const Bundle *bundle, Secret **ret_text, size_t *ret_size
         int r;
 
         r = secret_read_file(TUNNEL_NEW_KEY_FILE, KEY_FILE_MAX, &text);
+        if (r == -ENODATA && bundle->local) {
+                *ret_size = 0;
+                return 0;
+        }
         if (r == -ENODATA || r == -EFBIG)
                 return -ENOENT;
         if (r >= 0)
@@ -118,6 +123,12 @@ static int read_marked(const Bundle *bundle, Secret **ret_text, size_t *ret_size
                 return r;
         data = secret_data(text);
         length = strlen(data);
+        if (strncmp(data, MARK, sizeof(MARK) - 1) != 0 && !strstr(data, "\n" MARK) &&
+            !bundle->local) {
+                *ret_text = TAKE(text);
+                *ret_size = length;
+                return 0;
+        }
         while (length > 0 && data[length - 1] == '\n')
                 length--;
         if (length < strlen(mark) || strncmp(data + length - strlen(mark), mark, strlen(mark)) != 0)

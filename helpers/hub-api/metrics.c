@@ -354,7 +354,7 @@ static void write_figures(FILE *f, const json_t *figures, uint64_t now_usec)
                 number_of(figures, "copied_bytes"));
         write_full_instead(f, figures);
         write_exports(f, figures);
-        figure(f, "sendense_stored_bytes", "Size of the files of all completed backups.",
+        figure(f, "sendense_stored_bytes", "What the files of all completed backups take up.",
                number_of(figures, "stored_bytes"));
         figure(f, "sendense_export_ports_used", "Ports that exports have.", used);
         figure(f, "sendense_export_ports_free", "Ports that exports may have.",

@@ -116,18 +116,19 @@ static int read_status(int folder, Process *process)
         return 0;
 }
 
-/* What sshd calls a process that has rights, and each child of it until that is another program or carries the forwards. */
-static bool is_monitor(int folder)
+/* "sshd: USER", as sshd calls what carries a session. Its process with rights is "sshd: USER [priv]", and so is a child of that until it
+ * is another program; while it becomes that it has no command line at all. */
+static bool is_session(int folder)
 {
-        static const char end[] = " [priv]";
+        static const char begin[] = "sshd: ", end[] = " [priv]";
         _cleanup_free_ char *text = NULL;
         size_t size, length;
 
         if (small_file_read_at(folder, "cmdline", PROC_FILE_MAX, &text, &size) < 0)
                 return false;
         length = strlen(text);
-        return strncmp(text, "sshd: ", 6) == 0 && length >= sizeof(end) &&
-               strcmp(text + length - (sizeof(end) - 1), end) == 0;
+        return strncmp(text, begin, sizeof(begin) - 1) == 0 &&
+               (length < sizeof(end) || strcmp(text + length - (sizeof(end) - 1), end) != 0);
 }
 
 static int read_process(int folder, pid_t pid, Process *ret_process)
@@ -140,7 +141,7 @@ static int read_process(int folder, pid_t pid, Process *ret_process)
                 r = read_status(folder, &process);
         if (r < 0)
                 return r;
-        process.is_monitor = is_monitor(folder);
+        process.is_session = is_session(folder);
         *ret_process = process;
         return 0;
 }

@@ -13,7 +13,7 @@ typedef struct Process {
         pid_t pid, parent, session;
         uid_t uid;
         char name[16];
-        bool is_monitor; /* of sshd, or what it has forked and not yet made another program */
+        bool is_session; /* of sshd, by its title: neither one that has rights, nor what that has forked and makes another program */
         uint64_t start_ticks;
         uint64_t start_usec; /* CLOCK_BOOTTIME, rounded down */
 } Process;

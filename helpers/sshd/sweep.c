@@ -50,8 +50,7 @@ static int judge(const NoteLine *line, void *userdata)
 /* The child that is about to become `keys` is that user's already; nobody is logged in yet, and nothing noted. */
 static bool is_login(const Sweep *sweep, const Process *p)
 {
-        return strcmp(p->name, "sshd") == 0 && !p->is_monitor &&
-               (p->uid == sweep->uids[0] || p->uid == sweep->uids[1]);
+        return p->is_session && (p->uid == sweep->uids[0] || p->uid == sweep->uids[1]);
 }
 
 static bool has_login(const Sweep *sweep, const ProcessList *list, const Process *leader)

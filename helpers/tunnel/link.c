@@ -62,6 +62,7 @@ struct Link {
         uint64_t seen_bytes; /* that had come when the flows had their turn */
         unsigned pause_msec;
         SessionStep last_step; /* that failed, and was told */
+        int last_error; /* of it */
 };
 
 /* ── What others see ── */
@@ -474,11 +475,13 @@ static void pause_before_next(Link *link, uint64_t up_usec)
 }
 
 /* The same reason is told once, and by one link for all. */
-static void tell_problem(Link *link, const SessionProblem *problem)
+static void tell_problem(Link *link, int error, const SessionProblem *problem)
 {
-        if (link->setup.index > 0 || problem->step == link->last_step)
+        if (link->setup.index > 0 ||
+            (problem->step == link->last_step && error == link->last_error))
                 return;
         link->last_step = problem->step;
+        link->last_error = error;
         (void) log_event(LOG_ERR, 0, NULL, MESSAGE_NONE, "The tunnel is down (%s): %s. %s",
                          session_step_to_string(problem->step), problem->text, problem->remedy);
 }
@@ -496,7 +499,7 @@ static void *run(void *userdata)
                 r = open_session(link, &problem);
                 if (r < 0) {
                         set_state(link, LINK_DOWN, &problem);
-                        tell_problem(link, &problem);
+                        tell_problem(link, r, &problem);
                         close_session(link);
                         pause_before_next(link, 0);
                         continue;

@@ -328,13 +328,16 @@ static int login(ssh_session session, const SessionPlace *place, SessionProblem 
 
         if (r == SSH_AUTH_SUCCESS)
                 return 0;
-        if (r == SSH_AUTH_ERROR)
-                return problem_set(problem, -ECONNRESET, SESSION_LOGIN,
+        /* Asked again: nothing came in time. */
+        if (r == SSH_AUTH_ERROR || r == SSH_AUTH_AGAIN)
+                return problem_set(problem, r == SSH_AUTH_AGAIN ? -ETIMEDOUT : -ECONNRESET,
+                                   SESSION_LOGIN,
                                    "try again; if it stays, journalctl -u sendense-sshd at the hub "
                                    "says why",
-                                   "%s port %u ended the connection, or said nothing for 10 s, in "
-                                   "the middle of the login: %.200s",
-                                   place->host, place->port, ssh_get_error(session));
+                                   "%s port %u breaks off in the middle of the login: %.200s",
+                                   place->host, place->port,
+                                   r == SSH_AUTH_AGAIN ? "no answer within 10 s"
+                                                       : ssh_get_error(session));
         session_key_text(place->own_key, own);
         return problem_set(problem, -EACCES, SESSION_LOGIN,
                            "is this node enrolled at that hub, and was it not removed there? "

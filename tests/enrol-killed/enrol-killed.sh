@@ -26,9 +26,14 @@ said() { tr -s '\n ' ' ' <"$TEST_TMP/said"; }
 whole() {
     # shellcheck disable=SC2016 # expanded in the machine
     on "$1" bash -c 'cd /etc/sendense
-        for key in tunnel/key tunnel/key.new; do
-            [ ! -s "$key" ] || ssh-keygen -y -P "" -f "$key" >/dev/null || { echo "$key"; exit 1; }
-        done
+        [ ! -e tunnel/key ] || ssh-keygen -y -P "" -f tunnel/key >/dev/null || exit
+        if [ -e tunnel/key.new ]; then
+            case $(tail -n 1 tunnel/key.new) in
+            "bundle "*" ssh-ed25519 "*) ssh-keygen -y -P "" -f tunnel/key.new >/dev/null || exit ;;
+            "bundle "*" local") [ "$(wc -l <tunnel/key.new)" = 1 ] || exit ;;
+            *) cat tunnel/key.new; exit 1 ;;
+            esac
+        fi
         [ ! -e tunnel/hub-key ] || ssh-keygen -l -f tunnel/hub-key >/dev/null || exit
         [ ! -e node.conf.d/50-hub.conf ] || [ "$(sed -n "s/=..*//p" node.conf.d/50-hub.conf | paste -sd" ")" = "Hub SshPort ReversePort Ports" ] ||
             { cat node.conf.d/50-hub.conf; exit 1; }

@@ -54,6 +54,11 @@ before=$(rows_dump)
 adopt "$r2" "$r3" "$r1"
 is "$(counts)" 0,3,0 "the second time all are known"
 is "$(rows_dump)" "$before" "and nothing changes"
+rows "UPDATE backup_disks SET size_bytes = NULL WHERE disk_key = 2000"
+adopt "$(jq -c '.disks[].stored_bytes = 4096' <<<"$r2")" "$r3" "$r1"
+is "$(counts)" 0,3,0 "a third time, too"
+is "$(rows "SELECT COUNT(*), MIN(size_bytes), MIN(stored_bytes) FROM backup_disks WHERE stored_bytes IS NOT NULL")" "2 4096 4096" "and a size that was not known is taken from there"
+rows "UPDATE backup_disks SET size_bytes = 4096, stored_bytes = NULL WHERE state = 'completed'"
 store_do job_create "$(create_json pg 1 1700000009 '{"Exclude":{"2002":"scratch"}}')"
 is "$(got '.Disks | map(.ParentBackupId) | tojson')" '["backup-pg-1700000003","backup-pg-1700000003",null]' "the chain goes on"
 
@@ -69,7 +74,7 @@ is "$(got .Backups[0].BackupId)" backup-pg-1700000003 "its newest, too"
 store_do backup_list '{"Vm":"pg"}'
 is "$(got '.Backups | map(.BackupId | .[-10:]) | join(" ")')" "1700000003 1700000002 1700000001 1600000006 1600000005" "and they stand last in the list"
 store_do job_load_open "{\"Id\":$ongoing}"
-is "$(got '.Jobs[0].Disks[] | select(.Key == 2000).LastSizeBytes')" 4096 "and how large an increment gets is taken from the newest of before"
+is "$(got '.Jobs[0].Disks[] | select(.Key == 2000).LastSizeBytes')" 128 "and how large an increment gets is taken from the newest of before, at least"
 store_do backup_list '{"Vm":"pg"}'
 is "$(got '.Backups | map(.SizeBytes) | tojson')" "[8192,8192,8192,2097152,1024]" "as large as what it takes up, or as it is long where that is not known"
 

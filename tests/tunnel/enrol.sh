@@ -120,10 +120,16 @@ ok "the old key is good until another is enrolled" says three
 is "$(sessions_of edge)" "$before" "nothing is cut meanwhile"
 refused edge "without --replace" 'This machine is a node already' <<<"$again"
 gone=$(hub sendensectl node add gone1 --hub=hub 2>/dev/null)
-hub sendensectl node remove gone1 >/dev/null
+hub systemctl stop sendense-hub.service
 edge sendense-node enroll --replace - >/dev/null 2>&1 <<<"$gone"
-ok "an enrolment with another bundle has begun" edge test -e /etc/sendense/tunnel/key.new
+begun=$(edge sha256sum /etc/sendense/tunnel/key.new)
+like "$begun" '^[0-9a-f]{64}' "an enrolment with another bundle has begun"
+hub systemctl start sendense-hub.service
+require "the hub is there again" wait_prop "$patience_sec" DatabaseState 's "ready"'
 refused edge "without --replace all the same" 'This machine is a node already.*another bundle has not ended.*--replace' <<<"$again"
+edge sendense-node enroll --replace - >/dev/null 2>&1 <<<"$bundle"
+is "$(edge sha256sum /etc/sendense/tunnel/key.new)" "$begun" "a bundle that is good for nothing leaves its key alone"
+hub sendensectl node remove gone1 >/dev/null
 ok "another key" in_edge 'cp /etc/sendense/tunnel/key /root/old && sendense-node enroll --replace - >/tmp/said 2>&1' <<<"$again" || diag "$(edge cat /tmp/said)"
 like "$(edge cat /tmp/said)" 'Node edge2 is enrolled, and its tunnel' "its tunnel is up"
 ok "and the hub's token for its API is another that fits" eventually "$patience_sec" answers edge2 || diag "$(hub sendensectl node show edge2)"

@@ -8,18 +8,15 @@
 #include "job/jobs.h"
 
 enum {
-        SUBCLUSTERS = 32, /* of a cluster, of which one at least holds something (image-shape.h) */
         PARTS = 1024, /* of the reading, as fine as it is looked at */
 };
 
 uint64_t space_of_image(BackupType type, uint64_t last_bytes, uint64_t capacity_bytes,
                         uint64_t first_full_percent)
 {
-        if (type != BACKUP_FULL)
-                return last_bytes / SUBCLUSTERS;
         if (last_bytes > 0)
                 return last_bytes < capacity_bytes ? last_bytes : capacity_bytes;
-        return capacity_bytes / 100 * first_full_percent;
+        return type == BACKUP_FULL ? capacity_bytes / 100 * first_full_percent : 0;
 }
 
 uint64_t space_to_come(uint64_t expected_bytes, uint64_t done_bytes, uint64_t total_bytes)

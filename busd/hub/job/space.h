@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What backups are expected to take up in their repositories, so that none begins on room that others have been
- * promised. An expectation: of a full what the newest full of the disk took up, and a part of the capacity when there was
- * none; of an incremental what the newest one held at least, for its file is longer than what is in it. For run-prepare.c.
+ * promised. An expectation: what the newest backup of the disk of that kind took up; of a first full a part of the capacity, of a first
+ * incremental nothing. For run-prepare.c.
  */
 #pragma once
 

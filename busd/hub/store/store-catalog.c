@@ -100,7 +100,23 @@ static const json_t *find_row(const json_t *rows, const json_t *disk)
         return NULL;
 }
 
-/* What the catalog has already must be what the record says; nothing is changed to make it so. */
+/* Of a backup that a version before has made, or of which the hub that made it was killed. */
+static int learn_size(const Adoption *a, uint64_t job_id, const json_t *row, const json_t *disk)
+{
+        if (object_number(row, "StoredBytes") > 0 || object_number(disk, "stored_bytes") == 0)
+                return 0;
+        return statement_run(a->place.database,
+                             "UPDATE backup_disks SET stored_bytes = ?,"
+                             " size_bytes = COALESCE(size_bytes, ?)"
+                             " WHERE job_id = ? AND disk_key = ? AND state = 'completed'",
+                             SQL_VALUES(SQL_NUMBER(object_number(disk, "stored_bytes")),
+                                        sql_number_or_null(object_number(disk, "size_bytes")),
+                                        SQL_NUMBER(job_id),
+                                        SQL_NUMBER(object_number(disk, "disk_key"))),
+                             NULL, NULL);
+}
+
+/* What the catalog has already must be what the record says; nothing is changed to make it so but a size that is not known. */
 static int compare_disks(Adoption *a, const json_t *record, const json_t *known)
 {
         const char *backup_id = object_text(record, "backup_id"),
@@ -112,7 +128,8 @@ static int compare_disks(Adoption *a, const json_t *record, const json_t *known)
 
         r = statement_rows(a->place.database,
                            "SELECT b.disk_key AS `Key`, b.capacity_bytes AS CapacityBytes,"
-                           " b.file_path AS File, p.backup_id AS ParentBackupId FROM backup_disks b"
+                           " b.file_path AS File, b.stored_bytes AS StoredBytes,"
+                           " p.backup_id AS ParentBackupId FROM backup_disks b"
                            " LEFT JOIN backup_disks pb ON pb.id = b.parent_id"
                            " LEFT JOIN backup_jobs p ON p.id = pb.job_id"
                            " WHERE b.job_id = ? AND b.state = 'completed'",
@@ -131,6 +148,9 @@ static int compare_disks(Adoption *a, const json_t *record, const json_t *known)
                                        "Backup %s: %sthe catalog has another %s of disk %" PRIu64
                                        " than its record",
                                        backup_id, deleted, what, object_number(disk, "disk_key"));
+                r = learn_size(a, object_number(known, "Id"), row, disk);
+                if (r < 0)
+                        return r;
         }
         return 0;
 }

@@ -106,9 +106,11 @@ static int add(json_t *job, const char *key, json_t *value)
 }
 
 /* What the newest layer of the disk took up that was of the same kind, wherever it lies. Newest by the time of its backup: what a
- * scan has adopted has newer numbers. */
+ * scan has adopted has newer numbers. Of an increment whose length alone is known it is the least: one of the 32 parts of each cluster
+ * holds something. */
 #define LAST_SIZE                                                              \
-        ", (SELECT COALESCE(e.stored_bytes, e.size_bytes) FROM backup_disks e" \
+        ", (SELECT COALESCE(e.stored_bytes, IF(e.backup_type = 'full',"        \
+        "  e.size_bytes, e.size_bytes DIV 32)) FROM backup_disks e"            \
         " JOIN backup_jobs f ON f.id = e.job_id"                               \
         " WHERE e.vm_context_id = b.vm_context_id AND e.disk_key = b.disk_key" \
         " AND e.backup_type = b.backup_type AND e.state = 'completed'"         \
