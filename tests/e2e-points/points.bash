@@ -69,7 +69,8 @@ round() {
     committed) [ "$state" = completed ] || echo "ends as $state: $(job_field "$job" ErrorText)" ;;
     *) [[ $state =~ ^(cancelled|completed)$ ]] || echo "ends as $state: $(job_field "$job" ErrorText)" ;;
     esac
-    [ "$state" != completed ] || holds_the_vm "$job" || echo "is not what the disks were"
+    # It may die once more behind the end, and tell nothing for a while.
+    [ "$state" != completed ] || eventually "$patience_sec" holds_the_vm "$job" || echo "is not what the disks were"
     [ -z "${2:-}" ] || fired || echo "$not_met"
     # Whoever is killed in a login cannot log out.
     [ -z "$with" ] || simctl sessions kill >/dev/null
